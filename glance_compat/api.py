@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The port: what an Images API can do for the facade, whichever it is.
+
+``v1`` and ``v2`` implement it. Images that pass here are the library's own dicts (see ``image``),
+with all fields; what is shown of them is the facade's business.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Sequence
+
+from glance_compat.change import Meta
+from glance_compat.filters import Query
+from glance_compat.image import Image
+from glance_compat.transfer import Expected, Upload
+from glance_compat.wire import Answer, Request
+
+Member = dict[str, typing.Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list, as the server sent it.
+
+    :param images: in the server's order.
+    :param more: whether another page may follow; None: the API does not say.
+    """
+
+    images: Sequence[Image]
+    more: bool | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Opened:
+    """Image data that has begun to arrive.
+
+    :param request: what was asked, for messages.
+    :param answer: its body is the data; None: the image is active and empty.
+    :param expected: what the data must turn out to be.
+    :param disk_format: of the image, where it is known.
+    """
+
+    request: Request
+    answer: Answer | None
+    expected: Expected
+    disk_format: str | None
+
+
+class ImagesApi(typing.Protocol):
+    """One Images API at one endpoint, for one identity.
+
+    Every method raises the errors of :mod:`glance_compat.exceptions` and
+    :class:`glance_compat.wire.LookAgain`.
+    """
+
+    #: In words, for messages: "Images API v1".
+    words: str
+
+    def show(self, image_id: str) -> Image:
+        """The image, deleted or not, as far as the API shows it."""
+
+    def page(self, query: Query, marker: str | None, limit: int) -> Page:
+        """One page of at most ``limit`` images after ``marker``."""
+
+    def create(self, image_id: str, meta: Meta, upload: Upload | None) -> Image:
+        """A new image under that id, with its data if there is any."""
+
+    def update(self, image_id: str, meta: Meta, *, purge: bool) -> Image:
+        """Change metadata."""
+
+    def update_with_data(self, image_id: str, meta: Meta, upload: Upload) -> Image:
+        """Change metadata of a queued image and give it its data; nothing is purged."""
+
+    def delete(self, image_id: str) -> None:
+        """Delete the image."""
+
+    def open_data(self, image_id: str, *, may_be_admin: bool) -> Opened:
+        """Begin to read the data of an active image.
+
+        :param may_be_admin: the caller may be able to read what is closed to others
+            (deactivated images), which needs a look.
+        """
+
+    def members(self, image_id: str) -> list[Member]:
+        """All members: ``{"member_id", "can_share", "status"}``."""
+
+    def add_member(self, image_id: str, member_id: str) -> Member:
+        """Share the image; with a member that it is shared with already, change nothing."""
+
+    def update_member(self, image_id: str, member_id: str, status: str) -> Member:
+        """Accept, reject or reset a share."""
+
+    def remove_member(self, image_id: str, member_id: str) -> None:
+        """End a share."""

@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a caller wants written, and what has to be sent for it.
+
+What must live here: checking a caller's ``image_meta``, working out what an update changes, and
+refusing what an API cannot carry. What must not: how anything is spelt on the wire (``image``),
+I/O, requests.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import typing
+from collections.abc import Callable, Iterable, Mapping
+
+from glance_compat import exceptions
+from glance_compat.image import (
+    BY_NAME,
+    FIELDS,
+    ORIGINS,
+    SERVER_OWNED_PREFIX,
+    STRUCTURED,
+    V1_PROPERTY,
+    Access,
+    Image,
+    Malformed,
+    Reader,
+    decoded,
+    folded,
+    is_reserved,
+    text_of,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Meta:
+    """Image metadata to write, checked and in canonical types.
+
+    :param base: attribute to value; what is not to be written is not in it.
+    :param properties: name to text.
+    :param absent: names of properties that the caller gave as None.
+    """
+
+    base: Mapping[str, typing.Any]
+    properties: Mapping[str, str]
+    absent: frozenset[str] = frozenset()
+
+
+# None means "not given" for these: no API can clear them (v1: 400, v2: 400 or 403).
+_NOT_CLEARED = frozenset({"id", "size", "checksum", "container_format", "disk_format"}) | {
+    "min_disk",
+    "min_ram",
+    "is_public",
+    "visibility",
+    "protected",
+    "tags",
+    "os_hidden",
+    *ORIGINS,
+}
+
+
+def meta_of(image_meta: Mapping[str, object]) -> Meta:
+    """Check what a caller wants written.
+
+    :param image_meta: contract names to values; ``properties`` a mapping (or None) of names to
+        values, of which None means absent and everything else becomes text.
+    :raises glance_compat.exceptions.ImageBadRequest: an unknown attribute, or a value that its
+        attribute cannot have.
+    :raises glance_compat.exceptions.PropertyNotAllowed: a property is not text.
+    """
+    if not isinstance(image_meta, Mapping):
+        raise exceptions.ImageBadRequest("image metadata must be a dict")
+    base: dict[str, typing.Any] = {}
+    for name, value in image_meta.items():
+        if name in {"properties", "shadowed_properties"}:
+            continue
+        field = BY_NAME.get(name)
+        if field is None and name not in ORIGINS:
+            raise exceptions.ImageBadRequest(f"unknown image attribute {name!r}")
+        if (field is None or field.access is not Access.READ) and _is_given(name, value):
+            base[name] = _checked(name, field.read if field else text_of, value)
+    properties = image_meta.get("properties") or {}
+    if not isinstance(properties, Mapping):
+        raise exceptions.ImageBadRequest("properties must be a dict")
+    return Meta(
+        base,
+        {name: _written(name, value) for name, value in properties.items() if value is not None},
+        frozenset(name for name, value in properties.items() if value is None),
+    )
+
+
+def _is_given(name: str, value: object) -> bool:
+    return value is not None or name not in _NOT_CLEARED
+
+
+def _checked(name: str, read: Reader, value: object) -> object:
+    # v1 cannot tell an empty name from none (seen on Glance 15.0.2), so no API is asked to.
+    if value is None or (name == "name" and value == ""):
+        return None
+    try:
+        checked = read(value)
+    except Malformed as wrong:
+        raise exceptions.ImageBadRequest(f"{name} must be {wrong}, not {value!r}") from None
+    if isinstance(checked, int) and checked < 0:
+        raise exceptions.ImageBadRequest(f"{name} must not be negative")
+    return checked
+
+
+def _written(name: object, value: object) -> str:
+    if not isinstance(name, str):
+        raise exceptions.PropertyNotAllowed(f"the name of property {name!r} is not text")
+    if isinstance(value, (bytes, bytearray)):
+        raise exceptions.PropertyNotAllowed(f"property {name!r} is bytes, not text")
+    if name in STRUCTURED and not isinstance(value, str):
+        try:
+            value = json.dumps(value)
+        except (TypeError, ValueError, RecursionError):
+            raise exceptions.PropertyNotAllowed(f"property {name!r} is not JSON") from None
+    try:
+        text_of(name)
+        return text_of(str(value))
+    except Malformed as wrong:
+        raise exceptions.PropertyNotAllowed(f"property {name!r} must be {wrong}") from None
+
+
+def changed_properties(old: Mapping[str, object], new: Mapping[str, str]) -> dict[str, str]:
+    """The properties that are not in an image already, with the same text."""
+    texts = {name: _written(name, value) for name, value in old.items()}
+    # The text of a structure may be spelt in more than one way, so structures are compared.
+    return {
+        name: text
+        for name, text in new.items()
+        if name not in texts or (texts[name] != text and old[name] != decoded(name, text))
+    }
+
+
+def refuse_reserved(names: Iterable[str]) -> None:
+    """:raises glance_compat.exceptions.PropertyNotAllowed: one of the names is reserved."""
+    for name in names:
+        if is_reserved(name):
+            raise exceptions.PropertyNotAllowed(
+                f"property name {name!r} is reserved: it is an attribute of the image or of Glance"
+            )
+
+
+_AMAZON = frozenset({"ami", "ari", "aki"})
+
+
+def completed(meta: Meta, *, empty: bool) -> Meta:
+    """Fill in the formats that v1 fills in, so that both APIs create the same image.
+
+    v1 sets the container format of an Amazon image that has none (Glance 15.0.2,
+    api/v1/images.py), and activates an image of size 0 without formats; v2 does neither.
+
+    :param empty: the image is to become active without data.
+    """
+    base = dict(meta.base)
+    if base.get("disk_format") in _AMAZON:
+        base.setdefault("container_format", base["disk_format"])
+    if empty:
+        base.setdefault("disk_format", "raw")
+        base.setdefault("container_format", "bare")
+    return dataclasses.replace(meta, base=base)
+
+
+def public_wanted(base: Mapping[str, typing.Any]) -> bool | None:
+    """What is_public and visibility together ask for: True, False, or None for nothing.
+
+    :raises glance_compat.exceptions.ImageBadRequest: they contradict each other.
+    """
+    if "visibility" not in base:
+        return typing.cast("bool | None", base.get("is_public"))
+    wanted: bool = base["visibility"] == "public"
+    if base.get("is_public", wanted) != wanted:
+        raise exceptions.ImageBadRequest("is_public and visibility contradict each other")
+    return wanted
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Change:
+    """What an update does to an image.
+
+    :param base: attributes to set.
+    :param properties: properties to set.
+    :param removed: exact names of properties to remove.
+    """
+
+    base: Mapping[str, typing.Any]
+    properties: Mapping[str, str]
+    removed: frozenset[str] = frozenset()
+
+
+def needs_look(meta: Meta, *, purge: bool) -> bool:
+    """Whether the image must be known before an update can be worked out.
+
+    Purging needs the names that are there; a visibility or owner that is set to what it is
+    already would be refused (seen on Glance 15.0.2: v1 403 for is_public, v2 403 for owner); and
+    a reserved property may be kept but not changed.
+    """
+    asked = {"is_public", "visibility", "owner"} & meta.base.keys()
+    return purge or bool(asked) or any(is_reserved(name) for name in meta.properties)
+
+
+def change_of(
+    meta: Meta,
+    current: Image | None,
+    *,
+    purge: bool,
+    match: Callable[[str], str] = str,
+) -> Change:
+    """Work out an update.
+
+    :param current: the image as it is, or None when nobody looked (see :func:`needs_look`).
+    :param purge: whether properties that are not in meta are to be removed.
+    :param match: under which name the API in use stores a property (v1: :func:`folded`).
+    :raises glance_compat.exceptions.PropertyNotAllowed: a reserved property is added or changed.
+    :raises glance_compat.exceptions.ImageBadRequest: is_public and visibility contradict.
+    """
+    base = {name: value for name, value in meta.base.items() if name not in _AT_CREATION}
+    if current is None:
+        refuse_reserved(meta.properties)
+        return Change(base, dict(meta.properties))
+    properties = changed_properties(current["properties"], meta.properties)
+    refuse_reserved(properties)
+    kept = {match(name) for name in meta.properties} | set(meta.properties)
+    removed = {
+        name
+        for name in current["properties"]
+        if purge and name not in kept and not name.startswith(SERVER_OWNED_PREFIX)
+    }
+    return Change(_changed_base(base, current), properties, frozenset(removed))
+
+
+_AT_CREATION = frozenset(field.name for field in FIELDS if field.access is not Access.WRITE)
+
+
+def _changed_base(base: Mapping[str, typing.Any], current: Image) -> dict[str, typing.Any]:
+    changed = {
+        name: value for name, value in base.items() if name in ORIGINS or value != current[name]
+    }
+    both = {"is_public", "visibility"}
+    if both <= changed.keys():
+        public_wanted(changed)
+    elif changed.get("visibility") == "public" and current["is_public"]:
+        # v1 shows no visibility but this one, so an image read there has it as is_public.
+        changed.pop("visibility")
+    return changed
+
+
+# ---------------------------------------------------------------------------------------------
+# What v1 cannot carry.
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
+_NOT_IN_A_HEADER = re.compile(r"[\r\n\0]")
+
+#: Octets of one header line with its name. Glance 15.0.2 answers 400 to 16384 (option
+#: max_header_line); a line of 16000 passed.
+V1_LINE_BYTES = 16000
+
+#: Octets of all metadata headers. Glance 15.0.2's web server (eventlet) takes 65536 for the whole
+#: block; a token and other headers need room too.
+V1_BLOCK_BYTES = 57344
+
+
+def v1_obstacle(text: str) -> str | None:
+    """Why v1 cannot carry a value, or None if it can."""
+    if _NOT_IN_A_HEADER.search(text):
+        return "it holds CR, LF or NUL"
+    if text != text.strip():
+        return "it begins or ends with white space"
+    return None
+
+
+def refuse_on_v1(meta_or_change: Meta | Change, *, folding: bool = True) -> None:
+    """Refuse what no v1 request can carry unchanged.
+
+    :param folding: whether v1 may fold case and dashes of property names.
+    :raises glance_compat.exceptions.ImageBadRequest: an attribute.
+    :raises glance_compat.exceptions.PropertyNotAllowed: a property.
+    """
+    for name, value in meta_or_change.base.items():
+        obstacle = v1_obstacle(value) if isinstance(value, str) else None
+        if obstacle:
+            raise exceptions.ImageBadRequest(f"{name} cannot be sent over v1: {obstacle}")
+    stored: dict[str, str] = {}
+    block = 0
+    for name, text in meta_or_change.properties.items():
+        obstacle = _property_obstacle(name, text, folding) or (
+            f"it folds together with {stored[folded(name)]!r}" if folded(name) in stored else None
+        )
+        if obstacle:
+            raise exceptions.PropertyNotAllowed(
+                f"property {name!r} cannot be sent over v1: {obstacle}"
+            )
+        stored[folded(name)] = name
+        block += _line_bytes(name, text)
+    if block > V1_BLOCK_BYTES:
+        raise exceptions.PropertyNotAllowed(
+            f"the properties cannot be sent over v1: {block} bytes, {V1_BLOCK_BYTES} at most"
+        )
+
+
+def _line_bytes(name: str, text: str) -> int:
+    return len(V1_PROPERTY) + len(name) + len(": ") + len(text.encode("utf-8")) + len("\r\n")
+
+
+def _property_obstacle(name: str, text: str, folding: bool) -> str | None:
+    if not _TOKEN.fullmatch(name):
+        return "its name is not made of header characters"
+    if not folding and folded(name) != name:
+        return f"v1 would store it as {folded(name)!r}"
+    if _line_bytes(name, text) > V1_LINE_BYTES:
+        return f"it is longer than {V1_LINE_BYTES} bytes"
+    return v1_obstacle(text)

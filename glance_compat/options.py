@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user may choose, as one frozen value; no global state, no configuration file.
+
+What must live here: the fields, their defaults, units and checks. What must not: oslo.config
+(see ``conf``, which makes the same options known to a configuration file).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+
+from glance_compat import exceptions
+
+ApiVersion = typing.Literal["auto", "1", "2"]
+Prefer = typing.Literal["1", "2"]
+Verify = typing.Literal["auto", "strong", "off"]
+Folding = typing.Literal["fold", "refuse"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The library's own choices.
+
+    :raises glance_compat.exceptions.InvalidOption: a value is of the wrong type or range.
+    """
+
+    #: "auto": discovery chooses. "1" or "2": that Images API, without asking.
+    api_version: ApiVersion = "auto"
+    #: The API to use when an endpoint offers both.
+    prefer: Prefer = "2"
+    #: Whether a version whose status is EXPERIMENTAL may be chosen.
+    allow_experimental: bool = False
+    #: How long an answer about an endpoint's versions is believed, in seconds.
+    discovery_ttl: float = 300.0
+    #: How long a failure to learn an endpoint's versions is believed, in seconds.
+    discovery_failure_ttl: float = 5.0
+    #: Images in one page of a list; None: as many as the server grants.
+    page_size: int | None = None
+    #: Attempts for one request that may be repeated, the first one included.
+    max_attempts: int = 4
+    #: The longest pause between two attempts, in seconds.
+    backoff_max: float = 20.0
+    #: Time to connect, in seconds. A time-out of the keystoneauth session itself wins.
+    connect_timeout: float = 10.0
+    #: Time without an answer, in seconds. A time-out of the keystoneauth session itself wins.
+    read_timeout: float = 60.0
+    #: Time without a byte of image data, in seconds.
+    stall_timeout: float = 60.0
+    #: Time for a metadata call with all its retries, in seconds.
+    deadline: float = 180.0
+    #: The largest metadata answer, in bytes after decompression.
+    max_response_bytes: int = 64 * 1024 * 1024
+    #: Whether image dicts carry what only newer APIs know (visibility, tags, os_hash_* ...).
+    extended: bool = False
+    #: "auto": MD5 of the answer itself; "strong": os_hash_value where the server has one, at the
+    #: price of one more request; "off": size only.
+    verify_downloads: Verify = "auto"
+    #: Whether size and checksum of an upload are compared with what the server stored.
+    verify_uploads: bool = True
+    #: Whether a v2 update is read back and repeated when another writer undid it.
+    verify_updates: bool = False
+    #: Whether downloaded data must be what disk_format says.
+    check_format: bool = False
+    #: v1 lower-cases property names and turns a dash into an underscore: "fold" lets it and logs
+    #: it once for each name, "refuse" raises PropertyNotAllowed.
+    v1_folding: Folding = "fold"
+    #: Whether a v1 show always reads the lossless list (one more request).
+    v1_exact_show: bool = False
+    #: Whether what v1 cannot carry is refused on v2 as well.
+    portable: bool = False
+    #: Further URLs of the same image service, from which image hrefs are accepted.
+    trusted_endpoints: tuple[str, ...] = ()
+    #: URL schemes of image locations that may be read directly.
+    allowed_location_schemes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _CHECKS[field.name](field.name, getattr(self, field.name))
+
+
+def _refuse(name: str, value: object, wanted: str) -> typing.NoReturn:
+    raise exceptions.InvalidOption(f"option {name} must be {wanted}, not {value!r}")
+
+
+def _one_of(*choices: str) -> typing.Callable[[str, object], None]:
+    def check(name: str, value: object) -> None:
+        if value not in choices:
+            _refuse(name, value, "one of " + ", ".join(choices))
+
+    return check
+
+
+def _boolean(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        _refuse(name, value, "True or False")
+
+
+def _number(name: str, value: object, minimum: float, strictly: bool) -> None:
+    wanted = f"a finite number {'above' if strictly else 'of at least'} {minimum:g}"
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        _refuse(name, value, wanted)
+    if value < minimum or (strictly and value == minimum):
+        _refuse(name, value, wanted)
+
+
+def _seconds(name: str, value: object) -> None:
+    _number(name, value, 0, strictly=True)
+
+
+def _seconds_or_zero(name: str, value: object) -> None:
+    _number(name, value, 0, strictly=False)
+
+
+def _count(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        _refuse(name, value, "a whole number of at least 1")
+
+
+def _count_or_none(name: str, value: object) -> None:
+    if value is not None:
+        _count(name, value)
+
+
+def _texts(name: str, value: object) -> None:
+    if not isinstance(value, tuple) or not all(isinstance(one, str) and one for one in value):
+        _refuse(name, value, "a tuple of non-empty strings")
+
+
+def _no_direct_locations(name: str, value: object) -> None:
+    # Reading locations directly is not built: a choice that would be ignored is refused.
+    _texts(name, value)
+    if value:
+        _refuse(name, value, "empty: image locations are not read directly by this release")
+
+
+_CHECKS: dict[str, typing.Callable[[str, object], None]] = {
+    "api_version": _one_of("auto", "1", "2"),
+    "prefer": _one_of("1", "2"),
+    "allow_experimental": _boolean,
+    "discovery_ttl": _seconds_or_zero,
+    "discovery_failure_ttl": _seconds_or_zero,
+    "page_size": _count_or_none,
+    "max_attempts": _count,
+    "backoff_max": _seconds_or_zero,
+    "connect_timeout": _seconds,
+    "read_timeout": _seconds,
+    "stall_timeout": _seconds,
+    "deadline": _seconds,
+    "max_response_bytes": _count,
+    "extended": _boolean,
+    "verify_downloads": _one_of("auto", "strong", "off"),
+    "verify_uploads": _boolean,
+    "verify_updates": _boolean,
+    "check_format": _boolean,
+    "v1_folding": _one_of("fold", "refuse"),
+    "v1_exact_show": _boolean,
+    "portable": _boolean,
+    "trusted_endpoints": _texts,
+    "allowed_location_schemes": _no_direct_locations,
+}

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The only retry policy: whether, how often, how long, and until when.
+
+*Whether* is said by the error (:func:`is_transient`) and by the caller, who alone knows if a call
+may be repeated. *How often and how long* are options. *Until when* is a :class:`Deadline`.
+"""
+
+from __future__ import annotations
+
+import time
+import typing
+from collections.abc import Callable
+
+import tenacity
+
+from glance_compat import exceptions
+from glance_compat.options import Options
+
+Result = typing.TypeVar("Result")
+
+#: Answers after which the same request may succeed (RFC 9110 and RFC 6585).
+TRANSIENT_STATUS = frozenset({429, 502, 503, 504})
+
+
+class Deadline:
+    """A moment after which a call gives up; the clock is monotonic.
+
+    :param seconds: from now on; None for never (transfers of data have a stall time-out instead).
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self.seconds = seconds
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left, never negative; infinite without an end."""
+        return float("inf") if self._end is None else max(0.0, self._end - time.monotonic())
+
+    def check(self, what: str) -> None:
+        """:raises glance_compat.exceptions.DeadlineExceeded: the moment has passed."""
+        if not self.remaining():
+            raise exceptions.DeadlineExceeded(
+                f"{what} did not end within the deadline of {self.seconds:g} seconds"
+            )
+
+
+def is_transient(error: BaseException | None) -> bool:
+    """Whether the same call may succeed a little later."""
+    if isinstance(error, exceptions.DeadlineExceeded):
+        return False
+    if isinstance(error, exceptions.GlanceConnectionFailed):
+        return True
+    return isinstance(error, exceptions.BadResponse) and error.status in TRANSIENT_STATUS
+
+
+def repeat(call: Callable[[int], Result], options: Options, deadline: Deadline) -> Result:
+    """Call until it succeeds, fails for good, or attempts or time run out.
+
+    :param call: takes the number of the attempt, from 1.
+    :raises Exception: the last error of the call, as it is.
+    """
+    jitter = tenacity.wait_random_exponential(multiplier=0.5, max=options.backoff_max)
+
+    def pause(state: tenacity.RetryCallState) -> float:
+        asked = getattr(state.outcome and state.outcome.exception(), "retry_after", None)
+        return float(min(asked, options.backoff_max)) if asked is not None else jitter(state)
+
+    def over(state: tenacity.RetryCallState) -> bool:
+        no_time = state.upcoming_sleep >= deadline.remaining()
+        return no_time or state.attempt_number >= options.max_attempts
+
+    policy = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(is_transient),
+        stop=over,
+        wait=pause,
+        reraise=True,
+    )
+    for attempt in policy:
+        with attempt:
+            return call(attempt.retry_state.attempt_number)
+    raise AssertionError("tenacity ended without an outcome")  # pragma: no cover

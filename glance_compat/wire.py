@@ -1,0 +1,494 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The only sender of requests.
+
+It sends on keystoneauth1's Adapter over the caller's session, which is never altered. Bodies are
+never replayed by anything below: keystoneauth's retries, redirects and (for data)
+re-authentication are off. Every failure leaves here as an error of this library.
+
+What must live here: sending, reading, redirects, limits, the request log, and the map from the
+lower layers' exceptions to ours. What must not: anything that differs between v1 and v2.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import email.message
+import html
+import http.client
+import json
+import logging
+import re
+import time
+import typing
+import urllib.parse
+from collections.abc import Iterator, Mapping, Sequence
+
+import keystoneauth1.exceptions
+import requests
+import urllib3.exceptions
+from keystoneauth1 import adapter as ksa_adapter
+from keystoneauth1 import plugin as ksa_plugin
+from keystoneauth1 import session as ksa_session
+
+from glance_compat import exceptions, headers
+from glance_compat.options import Options
+from glance_compat.retry import Deadline
+from glance_compat.transfer import BLOCK_BYTES, Upload
+
+LOG = logging.getLogger("glance_compat")
+
+_MAX_REDIRECTS = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_OCTETS = "application/octet-stream"
+
+
+class LookAgain(Exception):
+    """A 300 on a resource: the endpoint does not offer the API that was spoken (any more).
+
+    Seen on Glance 15.0.2 and 33: a disabled API is answered with the version document.
+    """
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request to an image endpoint.
+
+    :param path: from the unversioned endpoint on, quoted ("/v2/images").
+    :param params: query parameters, in order.
+    :param headers: names and text; the text goes out as UTF-8 octets.
+    :param json: an object to send, or None.
+    :param json_type: the content type of that object.
+    :param upload: image data to send, or None.
+    :param stream: leave the body unread, it is image data.
+    :param errors: status to error, from :data:`glance_compat.exceptions.STATUS_ERRORS`.
+    """
+
+    method: str
+    path: str
+    params: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    json: object = None
+    json_type: str = "application/json"
+    upload: Upload | None = None
+    stream: bool = False
+    errors: exceptions.StatusErrors = dataclasses.field(default_factory=dict)
+    image_id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, read to its end unless it is image data.
+
+    :param headers: in order, repeated ones too, as UTF-8 text.
+    :param body: bytes of a metadata answer.
+    :param defective: the header block has lines that are not headers.
+    """
+
+    status: int
+    headers: headers.Headers
+    body: bytes
+    defective: bool
+    response: requests.Response
+
+    def header(self, name: str) -> str | None:
+        """The first header of a name."""
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
+    @property
+    def request_id(self) -> str | None:
+        return self.header("x-openstack-request-id")
+
+    def json(self) -> object:
+        """:raises glance_compat.exceptions.BadResponse: the body is not JSON."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise exceptions.BadResponse(
+                "the server's answer is not JSON",
+                status=self.status,
+                request_id=self.request_id,
+            ) from None
+
+    def json_object(self) -> dict[str, typing.Any]:
+        """:raises glance_compat.exceptions.BadResponse: the body is not a JSON object."""
+        value = self.json()
+        if not isinstance(value, dict):
+            raise exceptions.BadResponse(
+                "the server's answer is not a JSON object",
+                status=self.status,
+                request_id=self.request_id,
+            )
+        return value
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who is asking.
+
+    :param auth: the plugin whose token is sent; None: the session's own; requests go without a
+        token where there is neither.
+    :param request_id: the caller's global request id (``X-OpenStack-Request-ID``).
+    """
+
+    auth: ksa_plugin.BaseAuthPlugin | None = None
+    request_id: str | None = None
+
+
+class Wire:
+    """One image endpoint, asked by one identity within one deadline.
+
+    :param endpoint: unversioned URL, no slash at its end.
+    """
+
+    def __init__(
+        self,
+        session: ksa_session.Session,
+        endpoint: str,
+        options: Options,
+        *,
+        identity: Identity,
+        deadline: Deadline,
+    ) -> None:
+        self.endpoint = endpoint
+        self.deadline = deadline
+        self.options = options
+        self._session = session
+        self._identity = identity
+
+    def within(self, deadline: Deadline) -> Wire:
+        """The same, with another deadline."""
+        return Wire(
+            self._session, self.endpoint, self.options, identity=self._identity, deadline=deadline
+        )
+
+    def send(self, request: Request, *, token: bool = True) -> Answer:
+        """Send a request and read its answer.
+
+        :param token: False: send no token, the answer is the same for everybody.
+        :raises LookAgain: 300, a version document in place of the resource.
+        :raises glance_compat.exceptions.GlanceCompatError: any other answer than a success.
+        """
+        answer = self.exchange(request, token=token)
+        if 200 <= answer.status < 300:
+            return answer
+        answer.response.close()
+        if answer.status == 300:
+            raise LookAgain()
+        raise self._error(request, answer)
+
+    def exchange(self, request: Request, *, token: bool = True) -> Answer:
+        """Like :meth:`send`, but any status is an answer."""
+        self.deadline.check(f"{request.method} {self.endpoint}{request.path}")
+        query = urllib.parse.urlencode(request.params)
+        url = f"{self.endpoint}{request.path}{'?' if query else ''}{query}"
+        for _ in range(_MAX_REDIRECTS + 1):
+            response = self._open(request, url, token)
+            if response.status_code not in _REDIRECTS:
+                return self._read(request, response)
+            response.close()
+            url = self._redirected(request, response, url)
+        raise exceptions.BadResponse(
+            f"more than {_MAX_REDIRECTS} redirects from {_shown(url)}", **self._where(request)
+        )
+
+    # -- sending
+
+    def _open(self, request: Request, url: str, token: bool) -> requests.Response:
+        try:
+            response = self._transmit(request, url, token, self._session)
+        except exceptions.GlanceConnectionFailed as error:
+            if request.method not in {"GET", "HEAD"} or not headers.is_too_long(error):
+                raise
+            private = self._private_session()
+            # The connection in use outlives its pool, until the answer is read.
+            with contextlib.closing(private.session):
+                return self._transmit(request, url, token, private)
+        if response.status_code == 401 and token and self._may_send_again(request):
+            response.close()
+            return self._transmit(request, url, token, self._session)
+        return response
+
+    def _may_send_again(self, request: Request) -> bool:
+        """Whether a new token may help data that was refused, and the data can be sent again.
+
+        keystoneauth does this itself for everything else, but replays consumed data as nothing.
+        """
+        if request.upload is None or not self._has_auth():
+            return False
+        return self._session.invalidate(self._identity.auth) and request.upload.rewind()
+
+    def _private_session(self) -> ksa_session.Session:
+        """A session of the same TLS, proxy and time-out settings that reads long answers."""
+        own = self._session.session
+        private = requests.Session()
+        private.trust_env, private.proxies = own.trust_env, dict(own.proxies)
+        for scheme in ("http://", "https://"):
+            private.mount(scheme, headers.LongAnswerAdapter())
+        return ksa_session.Session(
+            auth=self._session.auth,
+            session=private,
+            verify=self._session.verify,
+            cert=self._session.cert,
+            timeout=self._session.timeout,
+        )
+
+    def _transmit(
+        self, request: Request, url: str, token: bool, session: ksa_session.Session
+    ) -> requests.Response:
+        adapter = ksa_adapter.Adapter(
+            session,
+            auth=self._identity.auth,
+            client_name="glance_compat",
+            global_request_id=self._identity.request_id,
+        )
+        body = self._body(request)
+        begun = time.monotonic()
+        with translated_errors(
+            f"{request.method} {_shown(url)}", request.upload, **self._where(request)
+        ):
+            response = adapter.request(
+                url,
+                request.method,
+                headers=self._headers(request),
+                data=body,
+                authenticated=token and self._has_auth(),
+                allow_reauth=request.upload is None,
+                raise_exc=False,
+                redirect=False,
+                log=False,
+                connect_retries=0,
+                status_code_retries=0,
+                stream=True,
+                timeout=self._timeout(request),
+            )
+        self._log(request, url, response, time.monotonic() - begun)
+        return response
+
+    def _has_auth(self) -> bool:
+        return bool(self._identity.auth or self._session.auth)
+
+    def _body(self, request: Request) -> object:
+        if request.upload is not None:
+            return request.upload.body()
+        return None if request.json is None else json.dumps(request.json).encode("utf-8")
+
+    def _headers(self, request: Request) -> dict[str, str]:
+        sent = {"Accept": "application/json"}
+        if request.stream:
+            # Lengths and checksums are those of the data itself.
+            sent = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        if request.upload is not None:
+            sent["Content-Type"] = _OCTETS
+        elif request.json is not None:
+            sent["Content-Type"] = request.json_type
+        return sent | {name: headers.to_wire(text) for name, text in request.headers.items()}
+
+    def _timeout(self, request: Request) -> tuple[float, float]:
+        own = self._session.timeout
+        connect = self.options.connect_timeout if own is None else own
+        read = self.options.read_timeout if own is None else own
+        if request.stream:
+            read = self.options.stall_timeout
+        left = self.deadline.remaining()
+        return min(connect, left), min(read, left)
+
+    def _redirected(self, request: Request, response: requests.Response, url: str) -> str:
+        target = urllib.parse.urljoin(url, response.headers.get("Location", ""))
+        if request.method in {"GET", "HEAD"} and origin(target) == origin(url) and target != url:
+            return target
+        raise exceptions.BadResponse(
+            f"{request.method} {_shown(url)} was redirected, which is not followed"
+            " to another origin or for a request that changes something",
+            status=response.status_code,
+            **self._where(request),
+        )
+
+    # -- reading
+
+    def _read(self, request: Request, response: requests.Response) -> Answer:
+        body = b""
+        if not (request.stream and 200 <= response.status_code < 300):
+            body = self._whole_body(request, response)
+        return Answer(
+            status=response.status_code,
+            headers=_headers_of(response),
+            body=body,
+            defective=_is_defective(response),
+            response=response,
+        )
+
+    def _whole_body(self, request: Request, response: requests.Response) -> bytes:
+        whole = bytearray()
+        what = f"{request.method} {self.endpoint}{request.path}"
+        with contextlib.closing(response), translated_errors(what, **self._where(request)):
+            for block in response.iter_content(BLOCK_BYTES):
+                self.deadline.check(what)
+                whole += block
+                if len(whole) > self.options.max_response_bytes:
+                    raise exceptions.BadResponse(
+                        f"the answer to {what} is larger than max_response_bytes"
+                        f" ({self.options.max_response_bytes})",
+                        status=response.status_code,
+                        **self._where(request),
+                    )
+        return bytes(whole)
+
+    def blocks(self, request: Request, answer: Answer) -> Iterator[bytes]:
+        """The image data of an answer, as it arrives.
+
+        :raises glance_compat.exceptions.GlanceConnectionFailed: the connection was cut or stalls.
+        """
+        what = f"{request.method} {self.endpoint}{request.path}"
+        with contextlib.closing(answer.response), translated_errors(what, **self._where(request)):
+            yield from answer.response.iter_content(BLOCK_BYTES)
+
+    # -- errors and the log
+
+    def _where(self, request: Request) -> dict[str, typing.Any]:
+        return {"endpoint": _shown(self.endpoint), "image_id": request.image_id}
+
+    def _error(self, request: Request, answer: Answer) -> exceptions.GlanceCompatError:
+        kind = request.errors.get(answer.status, exceptions.BadResponse)
+        error = kind(
+            f"{request.method} {_shown(self.endpoint + request.path)} was answered with"
+            f" {answer.status}{_explanation(answer)}",
+            status=answer.status,
+            request_id=answer.request_id,
+            **self._where(request),
+        )
+        error.retry_after = _retry_after(answer)
+        return error
+
+    def _log(self, request: Request, url: str, response: requests.Response, took: float) -> None:
+        LOG.debug(
+            "%s %s: %s in %.3f s, request id %s",
+            request.method,
+            _shown(url),
+            response.status_code,
+            took,
+            response.headers.get("x-openstack-request-id"),
+        )
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of a URL; two URLs of one origin may share a token."""
+    parts = urllib.parse.urlsplit(url)
+    scheme = parts.scheme.lower()
+    try:
+        port = parts.port or {"http": 80, "https": 443}.get(scheme)
+    except ValueError:
+        port = None
+    return scheme, (parts.hostname or "").lower(), port
+
+
+def _shown(url: str) -> str:
+    """A URL fit for messages: no credentials, no query."""
+    parts = urllib.parse.urlsplit(url)
+    return urllib.parse.urlunsplit(
+        (parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")
+    )
+
+
+def _headers_of(response: requests.Response) -> headers.Headers:
+    raw = getattr(response.raw, "headers", None)
+    items = raw.items() if raw is not None else response.headers.items()
+    return [(name, headers.from_wire(value)) for name, value in items]
+
+
+def _is_defective(response: requests.Response) -> bool:
+    """Whether http.client's parser met lines that are not headers and gave up there."""
+    original = getattr(response.raw, "_original_response", None)
+    message = getattr(original, "msg", None)
+    if not isinstance(message, email.message.Message):
+        return False
+    return bool(message.defects) or bool(message.get_payload())
+
+
+_TAG = re.compile(r"<[^>]*>")
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")
+_EXPLANATION_CHARACTERS = 300
+
+
+def _explanation(answer: Answer) -> str:
+    """What Glance says of an error, as one short line of printable text.
+
+    Only Glance's own form is repeated (JSON with ``message``, which holds HTML; seen on Glance
+    15.0.2 and 33): what some proxy says is not ours to show.
+    """
+    try:
+        said = answer.json_object().get("message")
+    except exceptions.BadResponse:
+        return ""
+    if not isinstance(said, str):
+        return ""
+    text = " ".join(html.unescape(_TAG.sub(" ", said)).split())
+    text = _CREDENTIALS.sub("//***@", text)[:_EXPLANATION_CHARACTERS]
+    printable = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return f": {printable}" if printable else ""
+
+
+def _retry_after(answer: Answer) -> float | None:
+    """Seconds of a Retry-After header; the form with a date is not sent by Glance."""
+    said = answer.header("retry-after") or ""
+    return float(said) if re.fullmatch(r"[0-9]{1,6}", said) else None
+
+
+_NO_TOKEN = (
+    keystoneauth1.exceptions.Unauthorized,
+    keystoneauth1.exceptions.AuthorizationFailure,
+    keystoneauth1.exceptions.MissingAuthPlugin,
+    keystoneauth1.exceptions.AuthPluginException,
+)
+_NO_ENDPOINT = (
+    keystoneauth1.exceptions.EndpointNotFound,
+    keystoneauth1.exceptions.EmptyCatalog,
+    keystoneauth1.exceptions.CatalogException,
+)
+_NO_ANSWER = (
+    keystoneauth1.exceptions.ConnectionError,
+    keystoneauth1.exceptions.DiscoveryFailure,
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+)
+_BELOW: tuple[tuple[tuple[type[Exception], ...], type[exceptions.GlanceCompatError]], ...] = (
+    (_NO_TOKEN, exceptions.NotAuthenticated),
+    (_NO_ENDPOINT, exceptions.NoUsableVersion),
+    (_NO_ANSWER, exceptions.GlanceConnectionFailed),
+    ((keystoneauth1.exceptions.ClientException,), exceptions.BadResponse),
+)
+
+
+@contextlib.contextmanager
+def translated_errors(
+    what: str, upload: Upload | None = None, **where: typing.Any
+) -> Iterator[None]:
+    """Turn whatever the layers below raise into errors of this library.
+
+    :param what: what was tried, for the message.
+    :param upload: data that was being sent: a failure of its source comes first.
+    """
+    try:
+        yield
+    except exceptions.GlanceCompatError:
+        raise
+    except Exception as error:
+        if upload is not None and upload.failure is not None:
+            raise upload.failure from error
+        for classes, ours in _BELOW:
+            if isinstance(error, classes):
+                raise ours(f"{what} failed: {_reason(error)}", **where) from error
+        raise
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause, which says most; lower layers put URLs with queries in theirs."""
+    inner = error
+    while inner.__cause__ or inner.__context__:
+        inner = typing.cast(BaseException, inner.__cause__ or inner.__context__)
+    text = str(inner) if isinstance(inner, OSError) and inner.strerror else ""
+    return text or f"{type(inner).__name__}" + (
+        f" ({type(error).__name__})" if inner is not error else ""
+    )
