@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build the virtual environments of the releases from their pin files.
+
+An environment carries the hash of the pins it was built from, written last: whatever was
+interrupted, or was built from other pins, or no longer runs, is removed and built anew. Callers
+hold the cloud's lock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.functional.cloud import interpreters
+from tests.functional.cloud.layout import PINS, Layout
+from tests.functional.cloud.processes import CloudError, last_lines
+from tests.functional.cloud.topology import GLANCE_33, GLANCE_PIKE, KEYSTONE_30
+
+STEP_SECONDS = 900
+_MARKER = "built-from"
+_VIRTUALENV = "virtualenv"
+_KEPT_OUT = frozenset(
+    {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_REQUIRE_VIRTUALENV", "PIP_USER", "PIP_TARGET"}
+)
+
+FindPython = Callable[[Sequence[str], str], Path]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The Python versions an environment may have, and what overrides the search."""
+
+    versions: Sequence[str] = interpreters.PYTHON3
+    variable: str = interpreters.PYTHON3_VARIABLE
+
+
+# virtualenv itself, unlike the servers, runs on any Python that the project supports.
+RECIPES = {
+    KEYSTONE_30: Recipe(),
+    GLANCE_33: Recipe(),
+    GLANCE_PIKE: Recipe(interpreters.PYTHON27, interpreters.PYTHON27_VARIABLE),
+    _VIRTUALENV: Recipe((*interpreters.PYTHON3, "3.10")),
+}
+
+
+@dataclass(frozen=True)
+class Builder:
+    """Builds environments below one layout.
+
+    :param pins: The directory of the pin files.
+    :param find_python: Finds the interpreter, :func:`interpreters.find_python` unless a test says
+        otherwise.
+    """
+
+    layout: Layout
+    pins: Path = PINS
+    find_python: FindPython = interpreters.find_python
+
+    def is_current(self, name: str) -> bool:
+        """Tell whether the environment is complete, runs and was built from the present pins."""
+        marker = self.layout.environment(name) / _MARKER
+        if not marker.is_file() or marker.read_text() != self._digest(name):
+            return False
+        return interpreters.version_of(str(self.layout.program(name, "python"))) is not None
+
+    def ensure(self, name: str) -> bool:
+        """Build the environment unless it is current; tell whether it had to be built.
+
+        :raises PythonMissing: When no interpreter fits.
+        :raises CloudError: When a step fails; the message ends with the last lines of the build
+            log.
+        """
+        if self.is_current(name):
+            return False
+        recipe = RECIPES[name]
+        python = self.find_python(recipe.versions, recipe.variable)
+        if recipe.versions == interpreters.PYTHON27:
+            self.ensure(_VIRTUALENV)
+        self._build(name, python, old=recipe.versions == interpreters.PYTHON27)
+        return True
+
+    def _build(self, name: str, python: Path, *, old: bool) -> None:
+        target = self.layout.environment(name)
+        log = self.layout.build_log(name)
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("")
+        self._step(name, self._creation(python, target, old=old))
+        pip = [
+            str(self.layout.program(name, "python")),
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "--no-input",
+        ]
+        self._step(name, [*pip, "install", "--no-deps", "-r", str(self._pins(name))])
+        self._step(name, [*pip, "check"])
+        (target / _MARKER).write_text(self._digest(name))
+
+    def _creation(self, python: Path, target: Path, *, old: bool) -> list[str]:
+        if not old:
+            return [str(python), "-m", "venv", str(target)]
+        virtualenv = str(self.layout.program(_VIRTUALENV, "virtualenv"))
+        # virtualenv brings a pip for Python 2.7 along; it must not look for a newer one.
+        offline = [
+            "--no-download",
+            "--no-periodic-update",
+            "--app-data",
+            str(target.parent / "virtualenv-data"),
+        ]
+        return [virtualenv, *offline, "--python", str(python), str(target)]
+
+    def _step(self, name: str, command: list[str]) -> None:
+        log = self.layout.build_log(name)
+        environ = {key: value for key, value in os.environ.items() if key not in _KEPT_OUT}
+        with log.open("a") as output:
+            output.write(f"$ {' '.join(command)}\n")
+            output.flush()
+            try:
+                done = subprocess.run(
+                    command,
+                    env=environ,
+                    check=False,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    timeout=STEP_SECONDS,
+                )
+                reason = f"exit status {done.returncode}" if done.returncode else ""
+            except subprocess.TimeoutExpired:
+                reason = f"not done after {STEP_SECONDS} seconds"
+        if reason:
+            raise CloudError(
+                f"building the environment of {name} failed ({reason}):\n{last_lines(log)}"
+            )
+
+    def _pins(self, name: str) -> Path:
+        return self.pins / f"{name}.txt"
+
+    def _digest(self, name: str) -> str:
+        return hashlib.sha256(self._pins(name).read_bytes()).hexdigest()

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start, recognise, await and stop the server processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import requests
+import tenacity
+
+STOP_SECONDS = 15
+# psutil derives the time from the boot time, which moves a little when the clock is set.
+_SAME_START_SECONDS = 10
+
+
+class CloudError(Exception):
+    """A server or an environment failed; the message says which, and shows its log."""
+
+
+class _NotYet(Exception):
+    """The server does not answer yet."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process: its id and, as ids are used again, when it began (seconds since the epoch)."""
+
+    pid: int
+    started: float
+
+    @classmethod
+    def of(cls, pid: int) -> Running:
+        return cls(pid, psutil.Process(pid).create_time())
+
+    def find(self) -> psutil.Process | None:
+        """Return the process while it lives, None when it is gone or another one has its id."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.started) < _SAME_START_SECONDS
+            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.NoSuchProcess:
+            return None
+
+    def memory(self) -> int:
+        """Return the memory of the process and its children in bytes, 0 when it is gone."""
+        process = self.find()
+        if process is None:
+            return 0
+        family = [process, *_children(process)]
+        return sum(_memory_share(member) for member in family)
+
+
+def _memory_share(process: psutil.Process) -> int:
+    try:
+        memory = process.memory_full_info()
+        # What a forked worker shares with its parent must count once; only Linux tells the
+        # proportional share.
+        return int(getattr(memory, "pss", memory.uss))
+    except psutil.Error:
+        return 0
+
+
+def start(
+    command: Sequence[str], directory: Path, log: Path, environ: Mapping[str, str]
+) -> Running:
+    """Start a server in a session of its own, so that it outlives this process."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=directory,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return Running.of(process.pid)
+
+
+def server_environ() -> dict[str, str]:
+    """Return an environment without proxies, OS_* or PYTHON* variables."""
+    return {
+        name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ
+    } | {"LANG": "C.UTF-8"}
+
+
+def answers(url: str, expected: int) -> bool:
+    """Tell whether one GET without a token gets the status that this kind of server gives."""
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            return session.get(url, timeout=5, allow_redirects=False).status_code == expected
+        except requests.RequestException:
+            return False
+
+
+def await_answer(
+    name: str, running: Running, url: str, expected: int, log: Path, seconds: float
+) -> None:
+    """Wait until the server answers.
+
+    :raises CloudError: When its process ends or the time is up; with the last lines of its log.
+    """
+
+    def look() -> None:
+        if running.find() is None:
+            raise CloudError(f"{name} ended while it started:\n{last_lines(log)}")
+        if not answers(url, expected):
+            raise _NotYet
+
+    patience = tenacity.Retrying(
+        stop=tenacity.stop_after_delay(seconds),
+        wait=tenacity.wait_fixed(0.1),
+        retry=tenacity.retry_if_exception_type(_NotYet),
+    )
+    try:
+        patience(look)
+    except tenacity.RetryError:
+        raise CloudError(
+            f"{name} did not answer at {url} within {seconds:g} seconds:\n{last_lines(log)}"
+        ) from None
+
+
+def stop(running: Sequence[Running]) -> None:
+    """End the processes and their children; those that do not heed SIGTERM in time are killed."""
+    leaders = [process for one in running if (process := one.find())]
+    family = [*leaders, *(child for leader in leaders for child in _children(leader))]
+    for process in family:
+        _ignoring_gone(process.terminate)
+    _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
+    for process in alive:
+        _ignoring_gone(process.kill)
+    psutil.wait_procs(alive, timeout=STOP_SECONDS)
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _ignoring_gone(action: Callable[[], None]) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        action()
+
+
+def last_lines(log: Path, count: int = 30) -> str:
+    """Return the last lines of a log, empty when there is none."""
+    if not log.is_file():
+        return ""
+    with log.open(errors="replace") as lines:
+        return "".join(deque(lines, maxlen=count)).rstrip()

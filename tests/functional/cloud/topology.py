@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the cloud consists of: its servers, its users and what differs between them.
+
+A server is one row of :data:`SERVERS`. Another variant of a release is another row: give it a
+name, a region of its own and the options that differ. Rows with the same ``data`` share a database
+and the image files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Role = Literal["identity", "registry", "image"]
+Sections = Mapping[str, Mapping[str, str]]
+"""The content of an INI file: section to option to value."""
+
+KEYSTONE_30 = "keystone-30"
+GLANCE_33 = "glance-33"
+GLANCE_PIKE = "glance-15.0.2"
+
+HOST = "127.0.0.1"
+INTERFACES = ("public", "internal", "admin")
+
+
+@dataclass(frozen=True)
+class Server:
+    """One process group that listens on one port.
+
+    :param name: Unique; also the name of its directory.
+    :param release: One of :data:`RELEASES`, which is also the name of its pin file and
+        environment.
+    :param data: The directory of database and image files; servers that name the same one share
+        it.
+    :param region: The region in which the catalog offers it as ``image``; None for the others.
+    :param registry: The name of the glance-registry row that v1 uses.
+    :param overrides: Options on top of those that every server of the release gets.
+    """
+
+    name: str
+    release: str
+    role: Role
+    data: str
+    region: str | None = None
+    registry: str | None = None
+    overrides: Sections = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class User:
+    """A user with roles on exactly one project, both in the default domain."""
+
+    name: str
+    password: str
+    project: str
+    roles: tuple[str, ...]
+
+
+SERVERS = (
+    Server("keystone", KEYSTONE_30, "identity", data="keystone"),
+    Server("pike-registry", GLANCE_PIKE, "registry", data="pike"),
+    Server("pike", GLANCE_PIKE, "image", data="pike", region="pike", registry="pike-registry"),
+    Server(
+        "pike-v1",
+        GLANCE_PIKE,
+        "image",
+        data="pike",
+        region="pike-v1",
+        registry="pike-registry",
+        overrides={"DEFAULT": {"enable_v2_api": "False"}},
+    ),
+    Server(
+        "pike-v2",
+        GLANCE_PIKE,
+        "image",
+        data="pike",
+        region="pike-v2",
+        overrides={"DEFAULT": {"enable_v1_api": "False", "enable_v1_registry": "False"}},
+    ),
+    Server("glance-33", GLANCE_33, "image", data="glance-33", region="glance-33"),
+)
+
+ADMIN = User("admin", "admin-password", "admin", ("admin",))
+SERVICE = User("glance", "glance-password", "service", ("admin", "service"))
+USERS = (
+    ADMIN,
+    SERVICE,
+    User("demo", "demo-password", "demo", ("member",)),
+    User("other", "other-password", "other", ("member",)),
+    User("stranger", "stranger-password", "stranger", ("member",)),
+)

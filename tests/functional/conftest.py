@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``cloud`` fixture: a real Keystone and real Glance servers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import NoReturn
+
+import pytest
+
+from tests.functional.cloud import Cloud, Layout, PythonMissing, lifecycle
+
+REQUIRED_VARIABLES = ("GLANCE_COMPAT_REQUIRE_CLOUD", "CI")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "functional: needs real servers (see tests/functional/cloud)"
+    )
+
+
+def is_required(environ: Mapping[str, str]) -> bool:
+    """Tell whether a server that cannot run is a failure: in CI, or when the caller says so."""
+    return any(
+        environ.get(name, "").lower() not in ("", "0", "false") for name in REQUIRED_VARIABLES
+    )
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Cloud]:
+    """Use the cloud that is up, else start it and stop it when the last parallel worker is done.
+
+    Where Python 2.7 is missing, only the tests that ask for a Pike URL are skipped; in CI they
+    fail.
+    """
+    refuse = _fail if is_required(os.environ) else _skip
+    try:
+        with lifecycle.borrowed(Layout.from_environment(), print) as outcome:
+            yield Cloud(outcome, refuse)
+    except PythonMissing as error:
+        refuse(str(error))
+
+
+def _skip(reason: str) -> NoReturn:
+    pytest.skip(reason)
+
+
+def _fail(reason: str) -> NoReturn:
+    pytest.fail(reason)
