@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import pytest
 
-from tests.functional.cloud import Cloud, Layout, PythonMissing, lifecycle
+from tests.functional.cloud import Cloud, Layout, PythonMissingError, lifecycle
 
 REQUIRED_VARIABLES = ("GLANCE_COMPAT_REQUIRE_CLOUD", "CI")
 
@@ -28,17 +28,19 @@ def is_required(environ: Mapping[str, str]) -> bool:
 
 
 @pytest.fixture(scope="session")
-def cloud() -> Iterator[Cloud]:
+def cloud(pytestconfig: pytest.Config) -> Iterator[Cloud]:
     """Use the cloud that is up, else start it and stop it when the last parallel worker is done.
 
     Where Python 2.7 is missing, only the tests that ask for a Pike URL are skipped; in CI they
     fail.
     """
     refuse = _fail if is_required(os.environ) else _skip
+    terminal = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+    report = terminal.write_line if terminal else print
     try:
-        with lifecycle.borrowed(Layout.from_environment(), print) as outcome:
+        with lifecycle.borrowed(Layout.from_environment(), report) as outcome:
             yield Cloud(outcome, refuse)
-    except PythonMissing as error:
+    except PythonMissingError as error:
         refuse(str(error))
 
 

@@ -7,9 +7,9 @@ tells where they are. Tests use the ``cloud`` fixture, which is a :class:`Cloud`
 
 from __future__ import annotations
 
-from tests.functional.cloud.access import Cloud, Unavailable
-from tests.functional.cloud.interpreters import PythonMissing
+from tests.functional.cloud.access import Cloud, UnavailableError
+from tests.functional.cloud.interpreters import PythonMissingError
 from tests.functional.cloud.layout import Layout
 from tests.functional.cloud.processes import CloudError
 
-__all__ = ["Cloud", "CloudError", "Layout", "PythonMissing", "Unavailable"]
+__all__ = ["Cloud", "CloudError", "Layout", "PythonMissingError", "UnavailableError"]

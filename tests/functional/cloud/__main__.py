@@ -10,7 +10,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from tests.functional.cloud import CloudError, Layout, PythonMissing, lifecycle
+from tests.functional.cloud import CloudError, Layout, PythonMissingError, lifecycle
 from tests.functional.cloud.state import State
 from tests.functional.cloud.topology import HOST, SERVERS, USERS
 
@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(json.dumps(status, indent=2))
             return 0 if status["up"] else 1
         print(exports(layout, options.user, options.region))
-    except (CloudError, PythonMissing) as error:
+    except (CloudError, PythonMissingError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

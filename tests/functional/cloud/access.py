@@ -15,12 +15,12 @@ from tests.functional.cloud.lifecycle import Outcome
 from tests.functional.cloud.topology import HOST, SERVERS, USERS, Server, User
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """A server of the table cannot run here; the message says what to install."""
 
 
 def _raise(reason: str) -> NoReturn:
-    raise Unavailable(reason)
+    raise UnavailableError(reason)
 
 
 @dataclass(frozen=True)

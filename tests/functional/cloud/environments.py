@@ -11,14 +11,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.functional.cloud import interpreters
+from tests.functional.cloud import interpreters, processes
 from tests.functional.cloud.layout import PINS, Layout
-from tests.functional.cloud.processes import CloudError, last_lines
 from tests.functional.cloud.topology import GLANCE_33, GLANCE_PIKE, KEYSTONE_30
 
 STEP_SECONDS = 900
@@ -61,17 +59,21 @@ class Builder:
     pins: Path = PINS
     find_python: FindPython = interpreters.find_python
 
+    def digest(self, name: str) -> str:
+        """Return what tells one content of the pin file from another."""
+        return hashlib.sha256(self._pins(name).read_bytes()).hexdigest()
+
     def is_current(self, name: str) -> bool:
         """Tell whether the environment is complete, runs and was built from the present pins."""
         marker = self.layout.environment(name) / _MARKER
-        if not marker.is_file() or marker.read_text() != self._digest(name):
+        if not marker.is_file() or marker.read_text() != self.digest(name):
             return False
         return interpreters.version_of(str(self.layout.program(name, "python"))) is not None
 
     def ensure(self, name: str) -> bool:
         """Build the environment unless it is current; tell whether it had to be built.
 
-        :raises PythonMissing: When no interpreter fits.
+        :raises PythonMissingError: When no interpreter fits.
         :raises CloudError: When a step fails; the message ends with the last lines of the build
             log.
         """
@@ -100,7 +102,7 @@ class Builder:
         ]
         self._step(name, [*pip, "install", "--no-deps", "-r", str(self._pins(name))])
         self._step(name, [*pip, "check"])
-        (target / _MARKER).write_text(self._digest(name))
+        (target / _MARKER).write_text(self.digest(name))
 
     def _creation(self, python: Path, target: Path, *, old: bool) -> list[str]:
         if not old:
@@ -116,31 +118,9 @@ class Builder:
         return [virtualenv, *offline, "--python", str(python), str(target)]
 
     def _step(self, name: str, command: list[str]) -> None:
-        log = self.layout.build_log(name)
         environ = {key: value for key, value in os.environ.items() if key not in _KEPT_OUT}
-        with log.open("a") as output:
-            output.write(f"$ {' '.join(command)}\n")
-            output.flush()
-            try:
-                done = subprocess.run(
-                    command,
-                    env=environ,
-                    check=False,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    timeout=STEP_SECONDS,
-                )
-                reason = f"exit status {done.returncode}" if done.returncode else ""
-            except subprocess.TimeoutExpired:
-                reason = f"not done after {STEP_SECONDS} seconds"
-        if reason:
-            raise CloudError(
-                f"building the environment of {name} failed ({reason}):\n{last_lines(log)}"
-            )
+        what = f"the environment of {name}"
+        processes.run(what, command, self.layout.build_log(name), environ, STEP_SECONDS)
 
     def _pins(self, name: str) -> Path:
         return self.pins / f"{name}.txt"
-
-    def _digest(self, name: str) -> str:
-        return hashlib.sha256(self._pins(name).read_bytes()).hexdigest()

@@ -25,7 +25,7 @@ RUN_SECONDS = 20
 _PROBE = "import sqlite3, ssl, sys; sys.stdout.write('%d.%d' % sys.version_info[:2])"
 
 
-class PythonMissing(Exception):
+class PythonMissingError(Exception):
     """No suitable interpreter was found; the message is one sentence that says what to install."""
 
 
@@ -39,19 +39,19 @@ def find_python(
 
     :param versions: Acceptable versions such as ``3.13``, the preferred one first.
     :param variable: The name of the environment variable that overrides the search.
-    :raises PythonMissing: When there is none.
+    :raises PythonMissingError: When there is none.
     """
     wanted = " or ".join(versions)
     if chosen := environ.get(variable):
         if version_of(chosen, environ) in versions:
             return Path(chosen)
-        raise PythonMissing(
+        raise PythonMissingError(
             f"{variable} is {chosen}, which is not a working Python {wanted} with ssl and sqlite3."
         )
     for candidate in _candidates(versions, environ):
         if version_of(candidate, environ) in versions:
             return Path(candidate)
-    raise PythonMissing(
+    raise PythonMissingError(
         f"No working Python {wanted} was found: install one (`pyenv install {versions[0]}` does), "
         f"or set {variable} to its path."
     )
@@ -59,10 +59,7 @@ def find_python(
 
 def version_of(interpreter: str, environ: Mapping[str, str] = os.environ) -> str | None:
     """Return ``X.Y`` as the interpreter tells it; None when it, ssl or sqlite3 does not work."""
-    try:
-        return _output([interpreter, "-c", _PROBE], environ)
-    except (OSError, subprocess.SubprocessError):
-        return None
+    return _output_or_empty([interpreter, "-c", _PROBE], environ) or None
 
 
 def _candidates(versions: Sequence[str], environ: Mapping[str, str]) -> Iterator[str]:
@@ -77,18 +74,11 @@ def _from_pyenv(versions: Sequence[str], environ: Mapping[str, str]) -> Iterator
     pyenv = shutil.which("pyenv", path=environ.get("PATH"))
     if pyenv is None:
         return
-    try:
-        installed = _output([pyenv, "versions", "--bare"], environ).split()
-    except (OSError, subprocess.SubprocessError):
-        return
+    installed = _output_or_empty([pyenv, "versions", "--bare"], environ).split()
     for version in versions:
         for name in newest_first(version, installed):
-            try:
-                yield _output(
-                    [pyenv, "which", f"python{version}"], {**environ, "PYENV_VERSION": name}
-                ).strip()
-            except (OSError, subprocess.SubprocessError):
-                continue
+            selected = {**environ, "PYENV_VERSION": name}
+            yield _output_or_empty([pyenv, "which", f"python{version}"], selected)
 
 
 def newest_first(version: str, installed: Sequence[str]) -> list[str]:
@@ -98,18 +88,21 @@ def newest_first(version: str, installed: Sequence[str]) -> list[str]:
     return sorted(patches, key=patches.__getitem__, reverse=True)
 
 
-def _output(command: Sequence[str], environ: Mapping[str, str]) -> str:
+def _output_or_empty(command: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Return what a command prints, without blanks around; empty when it fails in any way."""
     # A PYTHONPATH or PYTHONHOME of the running Python would break one of another version.
-    clean = {
-        name: value for name, value in environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")
-    }
-    return subprocess.run(
-        command,
-        env=clean,
-        check=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        timeout=RUN_SECONDS,
-    ).stdout
+    unwanted = ("PYTHONPATH", "PYTHONHOME")
+    try:
+        done = subprocess.run(
+            command,
+            env={name: value for name, value in environ.items() if name not in unwanted},
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            timeout=RUN_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

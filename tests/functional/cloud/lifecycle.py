@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ import filelock
 from tests.functional.cloud import identity, processes, releases
 from tests.functional.cloud.configuration import Site, files_of
 from tests.functional.cloud.environments import Builder
-from tests.functional.cloud.interpreters import PythonMissing
+from tests.functional.cloud.interpreters import PythonMissingError
 from tests.functional.cloud.layout import Layout
 from tests.functional.cloud.processes import CloudError, Running
 from tests.functional.cloud.state import ServerState, State
@@ -63,7 +63,7 @@ def up(layout: Layout, report: Report, servers: Sequence[Server] = SERVERS) -> O
     """Build and start what is missing, for somebody who will call :func:`down`.
 
     :raises CloudError: When a server or an environment fails, with its log.
-    :raises PythonMissing: When the interpreter for Keystone is missing.
+    :raises PythonMissingError: When the interpreter for Keystone is missing.
     """
     with locked(layout):
         outcome = _Start(layout, report, servers).run()
@@ -96,14 +96,15 @@ def borrowed(
     The last of the runs (and of their parallel workers) stops it, unless a person has started it.
 
     :raises CloudError: As :func:`up`.
-    :raises PythonMissing: As :func:`up`.
+    :raises PythonMissingError: As :func:`up`.
     """
     me = Running.of(os.getpid())
-    with locked(layout):
-        outcome = _Start(layout, report, servers).run()
-        outcome.state.users = [*_living(outcome.state.users), me]
-        outcome.state.save(layout.state)
     try:
+        with locked(layout):
+            state = State.load(layout.state)
+            state.users = [*_living(state.users), me]
+            state.save(layout.state)
+            outcome = _Start(layout, report, servers).run()
         yield outcome
     finally:
         with locked(layout):
@@ -140,7 +141,7 @@ def buildable(
             if not builder.is_current(release):
                 report(f"building the environment of {release}")
             builder.ensure(release)
-        except PythonMissing as error:
+        except PythonMissingError as error:
             missing[release] = str(error)
 
     with ThreadPoolExecutor(max_workers=2) as pool:
@@ -157,9 +158,10 @@ class _Start:
     wanted: Sequence[Server]
 
     def run(self) -> Outcome:
-        servers, missing = buildable(Builder(self.layout), self.wanted, self.report)
+        self.builder = Builder(self.layout)
+        servers, missing = buildable(self.builder, self.wanted, self.report)
         if not any(server.role == "identity" for server in servers):
-            raise PythonMissing(next(iter(missing.values())))
+            raise PythonMissingError(next(iter(missing.values())))
         self.state = State.load(self.layout.state)
         self._choose_ports(servers)
         self.site = Site(
@@ -174,7 +176,8 @@ class _Start:
         for server in servers:
             known = self.state.servers.get(server.name)
             if known is None or not (_alive(known) or _is_free(known.port)):
-                self.state.servers[server.name] = ServerState(_free_port())
+                taken = {other.port for other in self.state.servers.values()}
+                self.state.servers[server.name] = ServerState(_free_port(taken))
         self.state.save(self.layout.state)
 
     def _fill_identity(self, servers: Sequence[Server]) -> None:
@@ -202,10 +205,18 @@ class _Start:
         known = self.state.servers[server.name]
         if not _alive(known) or known.digest != self._digest(server):
             return False
-        return processes.answers(self._ready_url(server), releases.READY_STATUS[server.role])
+        try:
+            self._await(server)
+        except CloudError:
+            return False
+        return True
 
     def _digest(self, server: Server) -> str:
-        parts = [*files_of(server, self.site).values(), *releases.command_of(server, self.layout)]
+        parts = [
+            self.builder.digest(server.release),
+            *files_of(server, self.site).values(),
+            *releases.command_of(server, self.layout),
+        ]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     def _write_files(self, server: Server) -> None:
@@ -266,7 +277,8 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _free_port() -> int:
+def _free_port(taken: Collection[int]) -> int:
     with closing(socket.socket()) as probe:
         probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+        port = int(probe.getsockname()[1])
+        return _free_port(taken) if port in taken else port

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import subprocess
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ class CloudError(Exception):
     """A server or an environment failed; the message says which, and shows its log."""
 
 
-class _NotYet(Exception):
+class _NotReadyError(Exception):
     """The server does not answer yet."""
 
 
@@ -67,6 +68,38 @@ def _memory_share(process: psutil.Process) -> int:
         return 0
 
 
+def run(
+    what: str,
+    command: Sequence[str],
+    log: Path,
+    environ: Mapping[str, str],
+    seconds: float,
+) -> None:
+    """Run a command to its end, its output appended to a log.
+
+    :param what: Names the work in the error, as in "the database of keystone".
+    :raises CloudError: When it fails or takes longer; with the last lines of the log.
+    """
+    with log.open("a") as output:
+        output.write(f"$ {shlex.join(command)}\n")
+        output.flush()
+        try:
+            done = subprocess.run(
+                command,
+                env=dict(environ),
+                check=False,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=seconds,
+            )
+            failure = f"exit status {done.returncode}" if done.returncode else ""
+        except subprocess.TimeoutExpired:
+            failure = f"not done after {seconds:g} seconds"
+    if failure:
+        raise CloudError(f"Making {what} failed ({failure}):\n{last_lines(log)}")
+
+
 def start(
     command: Sequence[str], directory: Path, log: Path, environ: Mapping[str, str]
 ) -> Running:
@@ -81,6 +114,8 @@ def start(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    # It is meant to go on; Popen would warn of a process that nobody waits for.
+    process.returncode = 0
     return Running.of(process.pid)
 
 
@@ -113,12 +148,12 @@ def await_answer(
         if running.find() is None:
             raise CloudError(f"{name} ended while it started:\n{last_lines(log)}")
         if not answers(url, expected):
-            raise _NotYet
+            raise _NotReadyError
 
     patience = tenacity.Retrying(
         stop=tenacity.stop_after_delay(seconds),
         wait=tenacity.wait_fixed(0.1),
-        retry=tenacity.retry_if_exception_type(_NotYet),
+        retry=tenacity.retry_if_exception_type(_NotReadyError),
     )
     try:
         patience(look)

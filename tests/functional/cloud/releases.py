@@ -6,90 +6,90 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import subprocess
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.functional.cloud import processes
 from tests.functional.cloud.configuration import database_file
 from tests.functional.cloud.layout import Layout
-from tests.functional.cloud.topology import ADMIN, GLANCE_33, GLANCE_PIKE, KEYSTONE_30, Server
+from tests.functional.cloud.topology import (
+    ADMIN,
+    GLANCE_33,
+    GLANCE_PIKE,
+    KEYSTONE_30,
+    Role,
+    Server,
+)
 
 PREPARE_SECONDS = 300
 _MARKER = "complete"
+_DIRECTORIES = (
+    "images",
+    "fast",
+    "slow",
+    "staging",
+    "tasks",
+    "locks",
+    "fernet-keys",
+    "credential-keys",
+)
+
+READY_PATH = "/"
+# A version document from Keystone and Glance; the registry has none and asks for a token.
+READY_STATUS: Mapping[Role, int] = {"identity": 300, "image": 300, "registry": 401}
 
 
 @dataclass(frozen=True)
 class Release:
-    """The commands of one release; the first word is a program of its environment.
+    """The commands of one release; their first words are programs of its environment.
 
-    :param serve: Starts the server, in its directory.
-    :param environ: Variables for all commands of the server.
+    ``{directory}`` stands for the server's directory, ``{environment}`` for the release's
+    environment, ``{uid}`` and ``{gid}`` for who runs this.
+
+    :param serve: Role to the command that starts the server; it runs in the server's directory.
     :param prepare: Commands that fill a new data directory, in turn.
+    :param variables: Environment variables of all these commands.
     """
 
-    serve: Callable[[Server, Layout], list[str]]
-    environ: Callable[[Server, Layout], dict[str, str]]
-    prepare: Callable[[Server, Layout], list[list[str]]]
-
-
-READY_PATH = "/"
-# A version document from Keystone and Glance; the registry has none and asks for a token.
-READY_STATUS = {"identity": 300, "image": 300, "registry": 401}
-
-
-def _gunicorn(server: Server, layout: Layout) -> list[str]:
-    # Without arguments, as Keystone would take them for its own; the file in the directory has
-    # all settings.
-    return ["gunicorn"]
-
-
-def _keystone_environ(server: Server, layout: Layout) -> dict[str, str]:
-    return {"OS_KEYSTONE_CONFIG_FILES": str(layout.server(server.name) / "keystone.conf")}
-
-
-def _keystone_data(server: Server, layout: Layout) -> list[list[str]]:
-    tool = ["keystone-manage", "--config-file", str(layout.server(server.name) / "keystone.conf")]
-    owner = ["--keystone-user", str(os.getuid()), "--keystone-group", str(os.getgid())]
-    bootstrap = ["--bootstrap-username", ADMIN.name, "--bootstrap-password", ADMIN.password]
-    return [
-        [*tool, "db_sync"],
-        [*tool, "fernet_setup", *owner],
-        [*tool, "credential_setup", *owner],
-        [*tool, "bootstrap", *bootstrap, "--bootstrap-project-name", ADMIN.project],
-    ]
-
-
-def _glance_33_environ(server: Server, layout: Layout) -> dict[str, str]:
-    return {"OS_GLANCE_CONFIG_DIR": str(layout.server(server.name))}
-
-
-def _glance_33_data(server: Server, layout: Layout) -> list[list[str]]:
-    tool = ["glance-manage", "--config-file", str(layout.server(server.name) / "glance-api.conf")]
-    metadefs = str(layout.environment(server.release) / "etc/glance/metadefs")
-    return [[*tool, "db", "sync"], [*tool, "db", "load_metadefs", metadefs]]
-
-
-def _pike_serve(server: Server, layout: Layout) -> list[str]:
-    program = "glance-registry" if server.role == "registry" else "glance-api"
-    return [program, "--config-file", str(layout.server(server.name) / "glance.conf")]
-
-
-def _pike_environ(server: Server, layout: Layout) -> dict[str, str]:
-    return {}
-
-
-def _pike_data(server: Server, layout: Layout) -> list[list[str]]:
-    tool = ["glance-manage", "--config-file", str(layout.server(server.name) / "glance.conf")]
-    metadefs = str(layout.environment(server.release) / "etc/glance/metadefs")
-    return [[*tool, "db_sync"], [*tool, "db_load_metadefs", metadefs]]
+    serve: Mapping[Role, str]
+    prepare: Sequence[str]
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 RELEASES = {
-    KEYSTONE_30: Release(_gunicorn, _keystone_environ, _keystone_data),
-    GLANCE_33: Release(_gunicorn, _glance_33_environ, _glance_33_data),
-    GLANCE_PIKE: Release(_pike_serve, _pike_environ, _pike_data),
+    KEYSTONE_30: Release(
+        # Keystone would take arguments for its own; gunicorn finds its file in the directory.
+        serve={"identity": "gunicorn"},
+        prepare=(
+            "keystone-manage db_sync",
+            "keystone-manage fernet_setup --keystone-user {uid} --keystone-group {gid}",
+            "keystone-manage credential_setup --keystone-user {uid} --keystone-group {gid}",
+            f"keystone-manage bootstrap --bootstrap-username {ADMIN.name}"
+            f" --bootstrap-password {ADMIN.password} --bootstrap-project-name {ADMIN.project}",
+        ),
+        variables={"OS_KEYSTONE_CONFIG_FILES": "{directory}/keystone.conf"},
+    ),
+    GLANCE_33: Release(
+        serve={"image": "gunicorn"},
+        prepare=(
+            "glance-manage --config-file {directory}/glance-api.conf db sync",
+            "glance-manage --config-file {directory}/glance-api.conf"
+            " db load_metadefs {environment}/etc/glance/metadefs",
+        ),
+        variables={"OS_GLANCE_CONFIG_DIR": "{directory}"},
+    ),
+    GLANCE_PIKE: Release(
+        serve={
+            "image": "glance-api --config-file {directory}/glance.conf",
+            "registry": "glance-registry --config-file {directory}/glance.conf",
+        },
+        prepare=(
+            "glance-manage --config-file {directory}/glance.conf db_sync",
+            "glance-manage --config-file {directory}/glance.conf"
+            " db_load_metadefs {environment}/etc/glance/metadefs",
+        ),
+    ),
 }
 
 
@@ -105,51 +105,43 @@ def prepare_data(server: Server, layout: Layout) -> None:
     if marker.is_file() and marker.read_text() == server.release:
         return
     shutil.rmtree(directory, ignore_errors=True)
-    for name in (
-        "images",
-        "fast",
-        "slow",
-        "staging",
-        "tasks",
-        "locks",
-        "fernet-keys",
-        "credential-keys",
-    ):
+    for name in _DIRECTORIES:
         (directory / name).mkdir(parents=True, mode=0o700)
     with closing(sqlite3.connect(database_file(server, layout))) as database:
         # Kept in the file: readers then do not wait for writers, whatever server opens it.
         database.execute("PRAGMA journal_mode=WAL")
-    for command in RELEASES[server.release].prepare(server, layout):
-        _run(server, layout, command)
+    log, environ = directory / "prepare.log", environ_of(server, layout)
+    for template in RELEASES[server.release].prepare:
+        command = _command(template, server, layout)
+        processes.run(f"the database of {server.data}", command, log, environ, PREPARE_SECONDS)
     marker.write_text(server.release)
-
-
-def _run(server: Server, layout: Layout, command: list[str]) -> None:
-    log = layout.data(server.data) / "prepare.log"
-    program, *arguments = command
-    with log.open("ab") as output:
-        done = subprocess.run(
-            [str(layout.program(server.release, program)), *arguments],
-            cwd=layout.data(server.data),
-            env=environ_of(server, layout),
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            timeout=PREPARE_SECONDS,
-        )
-    if done.returncode:
-        raise processes.CloudError(
-            f"`{program}` for {server.data} failed:\n{processes.last_lines(log)}"
-        )
 
 
 def environ_of(server: Server, layout: Layout) -> dict[str, str]:
     """Return the whole environment of the server's processes."""
-    return processes.server_environ() | RELEASES[server.release].environ(server, layout)
+    variables = RELEASES[server.release].variables
+    places = _places(server, layout)
+    own = {name: value.format_map(places) for name, value in variables.items()}
+    return processes.server_environ() | own
 
 
 def command_of(server: Server, layout: Layout) -> list[str]:
     """Return the command that starts the server."""
-    program, *arguments = RELEASES[server.release].serve(server, layout)
-    return [str(layout.program(server.release, program)), *arguments]
+    return _command(RELEASES[server.release].serve[server.role], server, layout)
+
+
+def _command(template: str, server: Server, layout: Layout) -> list[str]:
+    # Split first: a directory may have blanks in its name.
+    program, *arguments = template.split()
+    places = _places(server, layout)
+    path = layout.program(server.release, program)
+    return [str(path), *(argument.format_map(places) for argument in arguments)]
+
+
+def _places(server: Server, layout: Layout) -> dict[str, str]:
+    return {
+        "directory": str(layout.server(server.name)),
+        "environment": str(layout.environment(server.release)),
+        "uid": str(os.getuid()),
+        "gid": str(os.getgid()),
+    }
