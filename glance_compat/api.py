@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from glance_compat.change import Meta
 from glance_compat.filters import Query
 from glance_compat.image import Image
 from glance_compat.transfer import Expected, Upload
-from glance_compat.wire import Answer, Request
 
 Member = dict[str, typing.Any]
 
@@ -26,24 +25,26 @@ class Page:
 
     :param images: in the server's order.
     :param more: whether another page may follow; None: the API does not say.
+    :param asked: how many images were asked for.
     """
 
     images: Sequence[Image]
     more: bool | None
+    asked: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Opened:
     """Image data that has begun to arrive.
 
-    :param request: what was asked, for messages.
-    :param answer: its body is the data; None: the image is active and empty.
+    :param blocks: the data; errors of the connection come out of it.
+    :param close: releases the connection.
     :param expected: what the data must turn out to be.
     :param disk_format: of the image, where it is known.
     """
 
-    request: Request
-    answer: Answer | None
+    blocks: Iterator[bytes]
+    close: Callable[[], object]
     expected: Expected
     disk_format: str | None
 
@@ -61,8 +62,12 @@ class ImagesApi(typing.Protocol):
     def show(self, image_id: str) -> Image:
         """The image, deleted or not, as far as the API shows it."""
 
-    def page(self, query: Query, marker: str | None, limit: int) -> Page:
-        """One page of at most ``limit`` images after ``marker``."""
+    def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
+        """One page of at most ``size`` images after ``marker``.
+
+        :param left: how many the caller still wants, or None for all; no more are asked for
+            where the server filters alone.
+        """
 
     def create(self, image_id: str, meta: Meta, upload: Upload | None) -> Image:
         """A new image under that id, with its data if there is any."""

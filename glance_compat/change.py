@@ -239,12 +239,10 @@ def _changed_base(base: Mapping[str, typing.Any], current: Image) -> dict[str, t
     changed = {
         name: value for name, value in base.items() if name in ORIGINS or value != current[name]
     }
-    both = {"is_public", "visibility"}
-    if both <= changed.keys():
-        public_wanted(changed)
-    elif changed.get("visibility") == "public" and current["is_public"]:
-        # v1 shows no visibility but this one, so an image read there has it as is_public.
-        changed.pop("visibility")
+    # v1 shows no visibility but "public": any other there is no news to an image that is not.
+    if current["visibility"] is None and changed.get("visibility") != "public":
+        changed.pop("visibility", None)
+    public_wanted(changed)
     return changed
 
 

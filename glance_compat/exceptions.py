@@ -70,6 +70,9 @@ class GlanceCompatError(Exception):
         #: Seconds that the server asked to wait (Retry-After), or None.
         self.retry_after: float | None = None
 
+    def __str__(self) -> str:
+        return self.message
+
 
 class NotFound(GlanceCompatError):
     """What was asked for is not there, or not for this caller."""
@@ -179,6 +182,8 @@ class UnsupportedByVersion(GlanceCompatError):
             endpoint=endpoint,
             image_id=image_id,
         )
+        # What the class is made from again when it is copied or unpickled.
+        self.args = (needed, offered)
         self.needed = needed
         self.offered = offered
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -343,7 +342,7 @@ def query_of(
     for name, value in (filters or {}).items():
         if value is None:
             continue
-        if isinstance(name, str) and name.startswith(PROPERTY_PREFIX):
+        if str(name).startswith(PROPERTY_PREFIX):
             properties[name[len(PROPERTY_PREFIX) :]] = str(value)
         else:
             known[name] = _read(name, value)
@@ -441,6 +440,11 @@ def to_v2(query: Query, version: Version) -> Sent:
     params += served.items()
     params.append(("sort", ",".join(f"{key}:{direction}" for key, direction in query.sort)))
     return Sent(params, sent.exact and len(served) == len(query.properties))
+
+
+def page_limit(sent: Sent, size: int, left: int | None) -> int:
+    """How many images to ask for: no more than are wanted, if none of them will be dropped."""
+    return min(size, left) if left is not None and sent.exact else size
 
 
 def _sent(query: Query, side: Callable[[Filter], Sender], version: Version, offered: str) -> Sent:

@@ -233,6 +233,14 @@ FIELDS: tuple[Field, ...] = (
 
 BY_NAME = {field.name: field for field in FIELDS}
 
+V1_META = "x-image-meta-"
+V1_PROPERTY = "x-image-meta-property-"
+
+#: What every v1 header block holds (Glance 15.0.2, api/v1/images.py: all but null values).
+V1_ALWAYS = frozenset(
+    {"id", "status", "size", "is_public", "protected", "deleted", "min_disk", "min_ram"}
+) | {"created_at", "updated_at"}
+
 #: Attributes that are written and never shown: where the data comes from or goes to.
 ORIGINS = ("location", "copy_from", "store")
 
@@ -346,6 +354,26 @@ def from_v1(record: Mapping[str, object]) -> Image:
     return image
 
 
+def record_of_headers(headers: Iterable[tuple[str, str]]) -> tuple[dict[str, object], bool]:
+    """Read the header block of a v1 HEAD or data GET.
+
+    :param headers: names and UTF-8 text, repeated ones too.
+    :returns: a record as :func:`from_v1` takes it, and whether the block is complete: every
+        attribute that Glance always sends is there, and nothing is there twice. A value that v2
+        wrote can hold line breaks, which damage the block or forge it (seen on Glance 15.0.2).
+    """
+    lines = [(name.lower(), value) for name, value in headers]
+    meta = [(name, value) for name, value in lines if name.startswith(V1_META)]
+    properties = {
+        name[len(V1_PROPERTY) :]: value for name, value in meta if name.startswith(V1_PROPERTY)
+    }
+    base: dict[str, object] = {
+        name[len(V1_META) :]: value for name, value in meta if not name.startswith(V1_PROPERTY)
+    }
+    complete = len(base) + len(properties) == len(meta)
+    return {**base, "properties": properties}, complete and base.keys() >= V1_ALWAYS
+
+
 def _property_text(value: object) -> str:
     if value is None:
         return ""
@@ -391,9 +419,6 @@ def visible(image: Image, *, include_locations: bool = False, extended: bool = F
 
 # ---------------------------------------------------------------------------------------------
 # Writing v1.
-
-V1_META = "x-image-meta-"
-V1_PROPERTY = "x-image-meta-property-"
 
 
 def folded(name: str) -> str:

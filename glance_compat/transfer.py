@@ -37,16 +37,24 @@ class Upload:
     :param data: bytes, a binary file object, or an iterable of bytes. A text file is read
         through its buffer.
     :param size: bytes, as the caller declares them, or None.
+    :param checksum: MD5, hexadecimal, as the caller declares it, or None. It is compared before
+        the last block goes out, so data of another checksum never becomes an image.
     :param progress: called with the bytes sent so far and the total or None after each block.
     :raises glance_compat.exceptions.Invalid: data is none of these.
     :raises glance_compat.exceptions.DataSourceError: data is not as long as declared.
     """
 
     def __init__(
-        self, data: object, *, size: int | None = None, progress: Progress | None = None
+        self,
+        data: object,
+        *,
+        size: int | None = None,
+        checksum: str | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self._source = _source_of(data)
         self._start = _position(self._source)
+        self._declared = checksum
         self._progress = progress
         self._hash = _md5()
         self._begun = False
@@ -88,19 +96,36 @@ class Upload:
     def __iter__(self) -> Iterator[bytes]:
         self._begun = True
         try:
-            for block in self._blocks():
-                self.sent += len(block)
-                self._check_length(ended=False)
-                self._hash.update(block)
-                yield block
-                if self._progress:
-                    self._progress(self.sent, self.size)
-            self._check_length(ended=True)
+            yield from self._checked()
         except GeneratorExit:
             raise
         except BaseException as failure:
             self.failure = failure
             raise
+
+    def _checked(self) -> Iterator[bytes]:
+        """The blocks, each one held back until it is known whether another follows."""
+        held: bytes | None = None
+        for block in self._blocks():
+            if held is not None:
+                yield held
+                self._tell()
+            held = block
+            self.sent += len(block)
+            self._hash.update(block)
+            self._check_length(ended=False)
+        self._check_length(ended=True)
+        if self._declared is not None and self._declared != self.checksum:
+            raise exceptions.IntegrityError(
+                f"the data has MD5 {self.checksum}, but {self._declared} was declared"
+            )
+        if held is not None:
+            yield held
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._progress:
+            self._progress(self.sent, self.size)
 
     def _blocks(self) -> Iterator[bytes]:
         blocks = iter(self._source) if not hasattr(self._source, "read") else self._read()
@@ -181,9 +206,9 @@ def _measured(source: object) -> int | None:
         return None
     file = typing.cast(typing.IO[bytes], source)
     try:
-        end = file.seek(0, os.SEEK_END)
         # A caller's own class may return nothing from seek().
-        end = file.tell() if end is None else end
+        file.seek(0, os.SEEK_END)
+        end = file.tell()
         file.seek(start)
     except (AttributeError, OSError, ValueError):
         return None

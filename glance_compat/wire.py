@@ -129,10 +129,12 @@ class Identity:
     :param auth: the plugin whose token is sent; None: the session's own; requests go without a
         token where there is neither.
     :param request_id: the caller's global request id (``X-OpenStack-Request-ID``).
+    :param project_id: the caller's project, where the caller's context tells.
     """
 
     auth: ksa_plugin.BaseAuthPlugin | None = None
     request_id: str | None = None
+    project_id: str | None = None
 
 
 class Wire:
@@ -162,6 +164,14 @@ class Wire:
             self._session, self.endpoint, self.options, identity=self._identity, deadline=deadline
         )
 
+    def project_id(self) -> str | None:
+        """The caller's project, or None where the token does not tell."""
+        auth = self._identity.auth or self._session.auth
+        if self._identity.project_id is not None or auth is None:
+            return self._identity.project_id
+        with translated_errors("asking for the caller's project", endpoint=_shown(self.endpoint)):
+            return auth.get_project_id(self._session)
+
     def send(self, request: Request, *, token: bool = True) -> Answer:
         """Send a request and read its answer.
 
@@ -174,7 +184,7 @@ class Wire:
             return answer
         answer.response.close()
         if answer.status == 300:
-            raise LookAgain()
+            raise LookAgain
         raise self._error(request, answer)
 
     def exchange(self, request: Request, *, token: bool = True) -> Answer:

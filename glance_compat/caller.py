@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is asking: what a context says of its token, its project and its endpoint.
+
+A context is anything: None; an object with a callable ``get_auth_plugin``; or one with
+``auth_token``, as Nova's RequestContext. With a token of its own, only that token goes to Glance,
+never the rights of the service that passes it on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import typing
+
+from keystoneauth1 import plugin as ksa_plugin
+from keystoneauth1 import session as ksa_session
+from keystoneauth1 import token_endpoint
+
+from glance_compat import endpoints, exceptions
+from glance_compat.endpoints import Catalog
+from glance_compat.wire import Identity, translated_errors
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Caller:
+    """One context's identity.
+
+    :param plugin: whose token is sent; None: the session's own plugin.
+    :param own: the service's own plugin, for its catalog only.
+    :param entries: the context's own service catalog, or None.
+    :param roles: role names, or None where the context does not tell.
+    """
+
+    session: ksa_session.Session
+    plugin: ksa_plugin.BaseAuthPlugin | None
+    own: ksa_plugin.BaseAuthPlugin | None
+    entries: object
+    roles: tuple[str, ...] | None
+    request_id: str | None
+    project_id: str | None
+
+    def identity(self) -> Identity:
+        """What requests need of it."""
+        return Identity(auth=self.plugin, request_id=self.request_id, project_id=self.project_id)
+
+    def may_be_admin(self) -> bool:
+        """Whether the caller may have an admin's rights; True where nobody can tell."""
+        roles = self.roles
+        plugin = typing.cast(typing.Any, self.plugin or self.session.auth)
+        if roles is None and hasattr(plugin, "get_access"):
+            with translated_errors("asking for the caller's roles"):
+                roles = tuple(plugin.get_access(self.session).role_names)
+        return roles is None or any("admin" in role.lower() for role in roles)
+
+    def endpoint(self, catalog: Catalog) -> str:
+        """The endpoint that a catalog names: the context's own, else its plugin's, else the
+        service's.
+
+        :raises glance_compat.exceptions.NoUsableVersion: none of them does.
+        """
+        found = endpoints.of_context(self.entries, catalog)
+        for plugin in dict.fromkeys((self.plugin, self.own, self.session.auth)):
+            if found is None and plugin is not None:
+                with contextlib.suppress(exceptions.NoUsableVersion):
+                    found = endpoints.of_plugin(self.session, plugin, catalog)
+        if found is None:
+            raise exceptions.NoUsableVersion(
+                f"the catalog has no endpoint of {catalog.in_words()}; give endpoint_override, or"
+                " an auth plugin whose catalog has one"
+            )
+        return found
+
+    def every_endpoint(self, catalog: Catalog) -> tuple[str, ...]:
+        """All endpoints that a catalog names for the image service."""
+        plugin = self.plugin if hasattr(self.plugin, "get_access") else self.own
+        return endpoints.every_interface(self.session, plugin, self.entries, catalog)
+
+
+def caller_of(
+    context: object, session: ksa_session.Session, own: ksa_plugin.BaseAuthPlugin | None
+) -> Caller:
+    """Read a context.
+
+    :raises glance_compat.exceptions.NotAuthenticated: it is one with a token, but has none.
+    """
+    return Caller(
+        session=session,
+        plugin=own if context is None else _plugin(context),
+        own=own,
+        entries=getattr(context, "service_catalog", None) or None,
+        roles=_roles(context),
+        request_id=_text(context, "global_id"),
+        project_id=_text(context, "project_id"),
+    )
+
+
+def _plugin(context: object) -> ksa_plugin.BaseAuthPlugin:
+    get_auth_plugin = getattr(context, "get_auth_plugin", None)
+    if callable(get_auth_plugin):
+        return typing.cast(ksa_plugin.BaseAuthPlugin, get_auth_plugin())
+    token = getattr(context, "auth_token", None)
+    if not isinstance(token, str) or not token:
+        raise exceptions.NotAuthenticated(
+            "the context has no token: it must be None or have get_auth_plugin() or auth_token"
+        )
+    # The endpoint of this plugin is never asked for; requests have whole URLs.
+    return token_endpoint.Token("", token)
+
+
+def _roles(context: object) -> tuple[str, ...] | None:
+    if getattr(context, "is_admin", None) is True:
+        return ("admin",)
+    roles = getattr(context, "roles", None)
+    return tuple(map(str, roles)) if isinstance(roles, (list, tuple, set)) else None
+
+
+def _text(context: object, name: str) -> str | None:
+    value = getattr(context, name, None)
+    return value if isinstance(value, str) and value else None

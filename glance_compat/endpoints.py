@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where images are asked for: endpoints given or found in a catalog, and references to images.
+
+What must live here: checking and comparing URLs and ids, the catalog look-up, and which endpoints
+are ill. What must not: versions (``discovery``) and who is asking (``caller``).
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+import typing
+import urllib.parse
+from collections.abc import Callable, Iterable, Sequence
+
+from keystoneauth1 import plugin as ksa_plugin
+from keystoneauth1 import session as ksa_session
+from keystoneauth1.access import service_catalog
+
+from glance_compat import exceptions
+from glance_compat.wire import origin, translated_errors
+
+#: How long an endpoint that did not answer is left to the last, in seconds.
+REST_SECONDS = 30.0
+
+
+def unversioned(url: str) -> str:
+    """An endpoint without the version at its end and without a slash there."""
+    return re.sub(r"/v[0-9]+(\.[0-9]+)?/*$", "", url.rstrip("/")).rstrip("/")
+
+
+def checked(endpoint_override: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The URLs that a caller gives, one or several.
+
+    :raises glance_compat.exceptions.InvalidOption: one is not an http or https URL.
+    """
+    if endpoint_override is None:
+        return ()
+    urls = (endpoint_override,) if isinstance(endpoint_override, str) else tuple(endpoint_override)
+    for url in urls:
+        if not isinstance(url, str) or not _is_http(url):
+            raise exceptions.InvalidOption(
+                f"endpoint_override must be an http or https URL or a list of them, not {url!r}"
+            )
+    return urls
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    bare = not (parts.query or parts.fragment) and url.isprintable() and " " not in url
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and bare
+
+
+class Catalog(typing.NamedTuple):
+    """What to look for in a catalog, as in keystoneauth1.adapter.Adapter."""
+
+    service_type: str = "image"
+    service_name: str | None = None
+    interface: str | Sequence[str] | None = None
+    region_name: str | None = None
+
+    def in_words(self) -> str:
+        """The search, for messages."""
+        named = {
+            "name": self.service_name,
+            "interface": self.interface,
+            "region": self.region_name,
+        }
+        rest = "".join(f", {key} {value!r}" for key, value in named.items() if value)
+        return f"type {self.service_type!r}{rest}"
+
+
+def of_plugin(
+    session: ksa_session.Session, auth: ksa_plugin.BaseAuthPlugin | None, catalog: Catalog
+) -> str | None:
+    """The endpoint that an auth plugin's catalog names, or None; nobody is asked for versions.
+
+    :raises glance_compat.exceptions.GlanceCompatError: there is no catalog to be had.
+    """
+    with translated_errors("looking for the image endpoint in the catalog"):
+        return session.get_endpoint(auth, skip_discovery=True, **catalog._asdict()) or None
+
+
+def _parsed(entries: object) -> service_catalog.ServiceCatalog:
+    """A service catalog as a context has it: of v3 form, or of v2 form as Nova keeps it."""
+    is_v3 = isinstance(entries, list) and any(
+        "interface" in endpoint for one in entries for endpoint in one.get("endpoints", ())
+    )
+    kind = service_catalog.ServiceCatalogV3 if is_v3 else service_catalog.ServiceCatalogV2
+    return kind(typing.cast("list[typing.Any]", entries))
+
+
+def of_context(entries: object, catalog: Catalog) -> str | None:
+    """The endpoint that a context's own service catalog names, or None.
+
+    :param entries: the catalog's list, or None.
+    :raises glance_compat.exceptions.Invalid: it is not a catalog.
+    """
+    urls = _catalog_urls(entries, catalog) if entries else ()
+    return next(iter(urls), None)
+
+
+def _catalog_urls(entries: object, catalog: Catalog) -> Sequence[str]:
+    try:
+        found = _parsed(entries).get_urls(**catalog._asdict())
+    except (AttributeError, KeyError, TypeError) as error:
+        raise exceptions.Invalid("the context's service_catalog is not a catalog") from error
+    return tuple(url for url in found if url)
+
+
+def every_interface(
+    session: ksa_session.Session,
+    auth: ksa_plugin.BaseAuthPlugin | None,
+    entries: object,
+    catalog: Catalog,
+) -> tuple[str, ...]:
+    """All endpoints of the image service in the region, whatever the interface."""
+    anywhere = catalog._replace(interface=None)
+    if entries:
+        return tuple(_catalog_urls(entries, anywhere))
+    plugin = typing.cast(typing.Any, auth or session.auth)
+    if not hasattr(plugin, "get_access"):
+        return ()
+    with translated_errors("looking for the image endpoints in the catalog"):
+        access = plugin.get_access(session)
+        found = access.service_catalog.get_urls(**anywhere._asdict()) if access else ()
+    return tuple(found)
+
+
+# ---------------------------------------------------------------------------------------------
+# References.
+
+_UNSAFE = re.compile(r"[/?#\\\x00-\x1f\x7f]")
+_HREF = re.compile(r"(?P<base>https?://.+?)(?:/v[0-9]+(?:\.[0-9]+)?)?/images/(?P<id>[^/]+)")
+
+
+def segment(value: object, what: str) -> str:
+    """An id that is one safe path segment.
+
+    :raises glance_compat.exceptions.InvalidImageRef: it is not.
+    """
+    if not isinstance(value, str) or value in ("", ".", "..") or _UNSAFE.search(value):
+        raise exceptions.InvalidImageRef(f"{value!r} is not {what}")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise exceptions.InvalidImageRef(f"{value!r} is not {what}") from None
+    return value
+
+
+def image_id_of(reference: object, ours: Callable[[], Iterable[str]]) -> str:
+    """The id of an image that is named by its id or by an href of the image service itself.
+
+    :param ours: tells the image service's endpoints; called for an href only.
+    :raises glance_compat.exceptions.InvalidImageRef: neither.
+    """
+    if not isinstance(reference, str) or "/" not in reference:
+        return segment(reference, "an image id")
+    found = _HREF.fullmatch(reference)
+    if found is None or not _is_http(reference):
+        raise exceptions.InvalidImageRef(f"{reference!r} is not an image id or an image href")
+    base = unversioned(found["base"])
+    if not any(_same_place(base, unversioned(one)) for one in ours()):
+        raise exceptions.InvalidImageRef(
+            f"{reference!r} is not an image of this image service: it is of none of its endpoints"
+        )
+    return segment(found["id"], "an image id")
+
+
+def _same_place(left: str, right: str) -> bool:
+    paths = [urllib.parse.urlsplit(one).path.rstrip("/") for one in (left, right)]
+    return origin(left) == origin(right) and paths[0] == paths[1]
+
+
+# ---------------------------------------------------------------------------------------------
+# Illness.
+
+
+class Resting:
+    """Endpoints that did not answer lately, known to all threads of a process."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def rest(self, endpoint: str) -> None:
+        """Leave an endpoint to the last for a while."""
+        with self._lock:
+            self._until[endpoint] = self._clock() + REST_SECONDS
+
+    def answered(self, endpoint: str) -> None:
+        """It is well again."""
+        with self._lock:
+            self._until.pop(endpoint, None)
+
+    def in_turn(self, endpoints: Sequence[str]) -> list[str]:
+        """The endpoints in the order in which to try them."""
+        now = self._clock()
+        with self._lock:
+            return sorted(endpoints, key=lambda one: max(0.0, self._until.get(one, 0.0) - now))
+
+
+RESTING = Resting()

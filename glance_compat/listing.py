@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Walking a list to its end, page by page, whichever API answers.
+
+v1 has no link to the next page and may cut pages shorter than asked without saying so (option
+``api_limit_max``); v2 says whether another page may follow (seen on Glance 15.0.2 and 33).
+"""
+
+from __future__ import annotations
+
+import itertools
+import typing
+from collections.abc import Callable, Iterator
+
+from glance_compat import exceptions, filters
+from glance_compat.api import Page
+from glance_compat.image import Image
+
+#: Images asked for when the caller does not say. Servers grant fewer (1000 unless configured);
+#: more than this would make a single answer large.
+PAGE_IMAGES = 10_000
+
+#: Ids by which an image is known again when it moves while the list is walked; a bound, so that a
+#: list of any length takes the same memory.
+REMEMBERED_IDS = 100_000
+
+FetchPage = Callable[["str | None", int, "int | None"], Page]
+
+
+class Listing(typing.NamedTuple):
+    """How a list is walked.
+
+    :param limit: images in all, or None.
+    :param page_size: images in a page, or None for as many as the server grants.
+    """
+
+    query: filters.Query
+    marker: str | None
+    limit: int | None
+    page_size: int | None
+
+
+def walk(listing: Listing, fetch: FetchPage) -> Iterator[Image]:
+    """All images of a list, each of them once.
+
+    :param fetch: asks for one page, with a marker, a size and how many are still wanted.
+    :raises glance_compat.exceptions.BadResponse: the server's pages do not come to an end.
+    :raises glance_compat.exceptions.Invalid: the marker is not in the list.
+    """
+    if listing.limit == 0:
+        return iter(())
+    if not listing.query.sorted_locally:
+        found = _fitting(listing, fetch, listing.marker)
+        return itertools.islice(found, listing.limit)
+    return itertools.islice(_sorted(listing, fetch), listing.limit)
+
+
+def _sorted(listing: Listing, fetch: FetchPage) -> Iterator[Image]:
+    whole = listing._replace(limit=None)
+    images = filters.in_order(_fitting(whole, fetch, None), listing.query.sort)
+    if listing.marker is None:
+        return iter(images)
+    places = [place for place, image in enumerate(images) if image["id"] == listing.marker]
+    if not places:
+        raise exceptions.Invalid(f"marker {listing.marker!r} is not in the list")
+    return iter(images[places[0] + 1 :])
+
+
+def _fitting(listing: Listing, fetch: FetchPage, marker: str | None) -> Iterator[Image]:
+    """Images that fit, in the server's order.
+
+    :raises glance_compat.exceptions.BadResponse: a page ends where one ended before.
+    """
+    seen: dict[str, None] = {}
+    markers = {marker}
+    longest = 0
+    left = listing.limit
+    while left is None or left > 0:
+        page = fetch(marker, listing.page_size or PAGE_IMAGES, left)
+        for image in page.images:
+            if image["id"] not in seen and listing.query.fits(image):
+                _remember(seen, image["id"])
+                left = left if left is None else left - 1
+                yield image
+        if not page.images or _is_last(page, longest):
+            return
+        longest = max(longest, len(page.images))
+        marker = page.images[-1]["id"]
+        if marker in markers:
+            raise exceptions.BadResponse(f"the list of images repeats itself at {marker}")
+        markers.add(marker)
+
+
+def _remember(seen: dict[str, None], image_id: str) -> None:
+    seen[image_id] = None
+    if len(seen) > REMEMBERED_IDS:
+        del seen[next(iter(seen))]
+
+
+def _is_last(page: Page, longest: int) -> bool:
+    if page.more is not None:
+        return not page.more
+    # Without a word from the server, a short page proves nothing: it may be all that is granted.
+    # Once a longer page was granted to the same list, it does.
+    return len(page.images) < min(longest, page.asked)

@@ -1,0 +1,419 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The port spoken as the Images API v1: metadata in headers, data in the same request.
+
+Facts are those of Glance 15.0.2, the last release with v1 that can still be installed.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import typing
+import urllib.parse
+from collections.abc import Iterator, Mapping
+
+from glance_compat import change, exceptions, filters, image
+from glance_compat.api import Member, Opened, Page
+from glance_compat.change import Change, Meta
+from glance_compat.filters import Query
+from glance_compat.image import Image
+from glance_compat.listing import PAGE_IMAGES
+from glance_compat.transfer import Expected, Upload
+from glance_compat.wire import Answer, Request, Wire
+
+LOG = logging.getLogger("glance_compat")
+
+_ERRORS = exceptions.STATUS_ERRORS
+_PURGE = "x-glance-registry-purge-props"
+
+#: Pages that are searched for an image whose name did not survive a damaged header block.
+_SEARCHED_PAGES = 100
+
+
+class V1:
+    """Images API v1 at one endpoint."""
+
+    words = "Images API v1"
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._options = wire.options
+
+    # -- reading
+
+    def show(self, image_id: str) -> Image:
+        """One HEAD; the lossless list as well where that cannot be believed or is not enough."""
+        head, complete = self._head(image_id)
+        if complete and not self._options.v1_exact_show:
+            return head
+        exact = self._exact(image_id, head["name"])
+        if exact is None and not complete:
+            raise exceptions.UnreadableImage(
+                f"the v1 headers of image {image_id} are damaged by its own metadata, and it is"
+                " not in the list of images",
+                endpoint=self._wire.endpoint,
+                image_id=image_id,
+            )
+        return exact or head
+
+    def _head(self, image_id: str) -> tuple[Image, bool]:
+        answer = self._wire.send(
+            Request(
+                method="HEAD",
+                path=_path(image_id),
+                errors=_ERRORS["show"],
+                image_id=image_id,
+            )
+        )
+        return _image_of_headers(answer, image_id)
+
+    def _exact(self, image_id: str, name: str | None) -> Image | None:
+        """Look an image up in the list, whose JSON loses nothing: by name, then page by page."""
+        named = filters.query_of({"name": name}) if name else None
+        for query in (named, filters.query_of(None)):
+            found = (one for one in self._listed(query) if one["id"] == image_id)
+            exact = next(found, None)
+            if exact is not None:
+                return exact
+        return None
+
+    def _listed(self, query: Query | None) -> Iterator[Image]:
+        marker: str | None = None
+        for _ in range(_SEARCHED_PAGES if query else 0):
+            images = self.page(typing.cast(Query, query), marker, PAGE_IMAGES, None).images
+            if not images or images[-1]["id"] == marker:
+                return
+            yield from images
+            marker = images[-1]["id"]
+
+    def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
+        sent = filters.to_v1(query)
+        asked = filters.page_limit(sent, size, left)
+        params = [*sent.params, ("limit", str(asked))]
+        if marker is not None:
+            params.append(("marker", marker))
+        answer = self._wire.send(
+            Request(
+                method="GET",
+                path="/v1/images/detail",
+                params=params,
+                errors=_ERRORS["detail"],
+            )
+        )
+        records = _objects(answer, "images")
+        return Page([image.from_v1(record) for record in records], more=None, asked=asked)
+
+    def open_data(self, image_id: str, *, may_be_admin: bool) -> Opened:
+        """Nobody can read a deactivated image over v1, so nobody needs a look."""
+        request = Request(
+            method="GET",
+            path=_path(image_id),
+            stream=True,
+            errors=_ERRORS["download"],
+            image_id=image_id,
+        )
+        try:
+            answer = self._wire.send(request)
+        except exceptions.ImageNotFound:
+            self._explain_no_data(image_id)
+            raise
+        found, complete = _image_of_headers(answer, image_id)
+        if not complete:
+            with answer.response:
+                found = self.show(image_id)
+        blocks = self._wire.blocks(request, answer)
+        expected = self._expected(found)
+        return Opened(blocks, answer.response.close, expected, found["disk_format"])
+
+    def _expected(self, found: Image) -> Expected:
+        if self._options.verify_downloads == "off" or not found["checksum"]:
+            return Expected(size=found["size"])
+        return Expected(found["size"], "md5", found["checksum"])
+
+    def _explain_no_data(self, image_id: str) -> None:
+        """404 on data means no image or no data (seen on Glance 15.0.2)."""
+        found = self.show(image_id)
+        if not found["deleted"]:
+            raise exceptions.ImageNotActive(
+                f"image {image_id} has no data: its status is {found['status']}",
+                status=404,
+                endpoint=self._wire.endpoint,
+                image_id=image_id,
+            )
+
+    # -- writing
+
+    def create(self, image_id: str, meta: Meta, upload: Upload | None) -> Image:
+        self._refuse(meta)
+        change.refuse_reserved(meta.properties)
+        base = {**meta.base, "id": image_id, "is_public": change.public_wanted(meta.base)}
+        sent = image.to_v1(_without_none(base), meta.properties)
+        record = self._write("POST", "/v1/images", sent, upload, image_id, "create")
+        created = self._stored(record, meta.properties)
+        self._check_owner(meta.base, created)
+        return created
+
+    def update(self, image_id: str, meta: Meta, *, purge: bool) -> Image:
+        current = self.show(image_id) if change.needs_look(meta, purge=purge) else None
+        wanted = change.change_of(meta, current, purge=purge, match=image.folded)
+        if current is not None and not (wanted.base or wanted.properties or wanted.removed):
+            return current
+        return self._change(image_id, meta, wanted, current, None)
+
+    def update_with_data(self, image_id: str, meta: Meta, upload: Upload) -> Image:
+        current = self.show(image_id) if change.needs_look(meta, purge=False) else None
+        wanted = change.change_of(meta, current, purge=False, match=image.folded)
+        return self._change(image_id, meta, wanted, current, upload)
+
+    def _change(
+        self,
+        image_id: str,
+        meta: Meta,
+        wanted: Change,
+        current: Image | None,
+        upload: Upload | None,
+    ) -> Image:
+        self._refuse(Meta(meta.base, wanted.properties))
+        # v1 cannot remove a property by name: it keeps those that are sent, and no others.
+        kept = _kept(current, wanted) if current is not None and wanted.removed else {}
+        properties = {**kept, **wanted.properties}
+        change.refuse_on_v1(Meta({}, properties))
+        headers = image.to_v1(_v1_base(wanted.base, current), properties)
+        headers[_PURGE] = "true" if wanted.removed else "false"
+        method = "upload" if upload is not None else "update"
+        try:
+            record = self._write("PUT", _path(image_id), headers, upload, image_id, method)
+        except exceptions.BadResponse as error:
+            raise self._explained(error, image_id) from error
+        changed = self._stored(record, wanted.properties)
+        self._check_owner(wanted.base, changed)
+        return changed
+
+    def _write(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        upload: Upload | None,
+        image_id: str,
+        errors: str,
+    ) -> Mapping[str, object]:
+        sent = dict(headers)
+        if upload is not None and upload.size:
+            sent[f"{image.V1_META}size"] = str(upload.size)
+        answer = self._wire.send(
+            Request(
+                method=method,
+                path=path,
+                headers=sent,
+                upload=upload,
+                errors=_ERRORS[errors],
+                image_id=image_id,
+            )
+        )
+        return _object(answer, "image")
+
+    def _refuse(self, meta: Meta) -> None:
+        """Refuse what v1 does not have or cannot carry."""
+        community = meta.base.get("visibility") == "community"
+        for name, given in (
+            ("community visibility", community),
+            ("tags", bool(meta.base.get("tags"))),
+            ("os_hidden", bool(meta.base.get("os_hidden"))),
+        ):
+            if given:
+                raise exceptions.UnsupportedByVersion(
+                    f"Images API v2 ({name})", self.words, endpoint=self._wire.endpoint
+                )
+        change.refuse_on_v1(meta, folding=self._options.v1_folding == "fold")
+
+    def _stored(self, record: Mapping[str, object], sent: Mapping[str, str]) -> Image:
+        """Read the image that a write answered with, and compare it with what was sent."""
+        stored = image.from_v1(record)
+        for name, text in sent.items():
+            if name != image.folded(name):
+                _tell_folding(name)
+            found = image.property_text(stored["properties"].get(image.folded(name)))
+            if found != text and stored["properties"].get(name) != image.decoded(name, text):
+                raise exceptions.IntegrityError(
+                    f"property {name!r} was not stored as it was sent over v1",
+                    endpoint=self._wire.endpoint,
+                    image_id=stored["id"],
+                )
+        return stored
+
+    def _check_owner(self, sent: Mapping[str, typing.Any], stored: Image) -> None:
+        """v1 replaces or ignores an owner that the caller may not set, and says nothing."""
+        if "owner" in sent and sent["owner"] != stored["owner"]:
+            raise exceptions.ImageNotAuthorized(
+                f"image {stored['id']} was not given the owner that was asked for",
+                endpoint=self._wire.endpoint,
+                image_id=stored["id"],
+            )
+
+    def delete(self, image_id: str) -> None:
+        request = Request(
+            method="DELETE", path=_path(image_id), errors=_ERRORS["delete"], image_id=image_id
+        )
+        try:
+            self._wire.send(request)
+        except (exceptions.BadResponse, exceptions.ImageNotAuthorized) as error:
+            raise self._explained(error, image_id) from error
+
+    def _explained(
+        self, error: exceptions.GlanceCompatError, image_id: str
+    ) -> exceptions.GlanceCompatError:
+        """Look at an image to understand a refusal.
+
+        An image that is shared with the caller is answered with 500 (the registry's 404 is not
+        caught), and one that waits to be deleted with 403 (seen on Glance 15.0.2).
+        """
+        if error.status not in (403, 500):
+            return error
+        found = self.show(image_id)
+        where = {"endpoint": self._wire.endpoint, "image_id": image_id}
+        if found["deleted"]:
+            return exceptions.ImageNotFound(f"image {image_id} is deleted", status=404, **where)
+        if error.status == 500 and self._is_foreign(found):
+            return exceptions.ImageNotAuthorized(
+                f"image {image_id} belongs to another project", status=403, **where
+            )
+        return error
+
+    def _is_foreign(self, found: Image) -> bool:
+        mine = self._wire.project_id()
+        return mine is not None and found["owner"] not in (None, mine)
+
+    # -- members
+
+    def members(self, image_id: str) -> list[Member]:
+        answer = self._wire.send(
+            Request(
+                method="GET",
+                path=f"{_path(image_id)}/members",
+                errors=_ERRORS["members"],
+                image_id=image_id,
+            )
+        )
+        return [
+            _member(record.get("member_id"), bool(record.get("can_share")))
+            for record in _objects(answer, "members")
+        ]
+
+    def add_member(self, image_id: str, member_id: str) -> Member:
+        # can_share is said, so that the answer, which is empty, is known.
+        self._member_request("PUT", image_id, member_id, {"member": {"can_share": False}})
+        return _member(member_id, False)
+
+    def update_member(self, image_id: str, member_id: str, status: str) -> Member:
+        raise exceptions.UnsupportedByVersion(
+            "Images API v2 (member status)",
+            self.words,
+            endpoint=self._wire.endpoint,
+            image_id=image_id,
+        )
+
+    def remove_member(self, image_id: str, member_id: str) -> None:
+        try:
+            self._member_request("DELETE", image_id, member_id, None)
+        except exceptions.ImageNotFound as error:
+            self.show(image_id)
+            raise exceptions.MemberNotFound(
+                f"image {image_id} has no member {member_id}",
+                status=404,
+                request_id=error.request_id,
+                endpoint=self._wire.endpoint,
+                image_id=image_id,
+            ) from error
+
+    def _member_request(self, method: str, image_id: str, member_id: str, body: object) -> None:
+        self._wire.send(
+            Request(
+                method=method,
+                path=f"{_path(image_id)}/members/{urllib.parse.quote(member_id, safe='')}",
+                json=body,
+                errors=_ERRORS["members"],
+                image_id=image_id,
+            )
+        )
+
+
+def _path(image_id: str) -> str:
+    if not image_id.isascii():
+        # Such an id is 500 on v1 and 404 on v2; no image can have one.
+        raise exceptions.ImageNotFound(f"there is no image {image_id!r}", image_id=image_id)
+    return f"/v1/images/{urllib.parse.quote(image_id, safe='')}"
+
+
+def _image_of_headers(answer: Answer, image_id: str) -> tuple[Image, bool]:
+    """Read a header block.
+
+    :returns: the image as far as it can be read, and whether the block can be believed.
+    """
+    record, complete = image.record_of_headers(answer.headers)
+    complete = complete and not answer.defective and record.get("id") == image_id
+    try:
+        return image.from_v1({"id": image_id, **record}), complete
+    except exceptions.BadResponse:
+        # A value that is not what Glance writes: somebody's metadata got into its place.
+        name = record.get("name")
+        return image.from_v1({"id": image_id, "name": name}), False
+
+
+def _object(answer: Answer, key: str) -> Mapping[str, object]:
+    value = answer.json_object().get(key)
+    if not isinstance(value, dict):
+        raise _wrong_shape(answer, key)
+    return value
+
+
+def _objects(answer: Answer, key: str) -> list[Mapping[str, object]]:
+    values = answer.json_object().get(key)
+    if not isinstance(values, list) or not all(isinstance(one, dict) for one in values):
+        raise _wrong_shape(answer, key)
+    return values
+
+
+def _wrong_shape(answer: Answer, key: str) -> exceptions.BadResponse:
+    return exceptions.BadResponse(
+        f"the server's answer has no {key} of the form that Glance gives them",
+        status=answer.status,
+        request_id=answer.request_id,
+    )
+
+
+def _member(member_id: object, can_share: bool) -> Member:
+    if not isinstance(member_id, str):
+        raise exceptions.BadResponse("the server sent a member without an id")
+    return {"member_id": member_id, "can_share": can_share, "status": None}
+
+
+def _without_none(base: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
+    return {name: value for name, value in base.items() if value is not None}
+
+
+def _v1_base(base: Mapping[str, typing.Any], current: Image | None) -> dict[str, typing.Any]:
+    """What an update sends of the attributes; a visibility that is as wanted already would be
+    refused or, if False, turn a private image into a shared one."""
+    public = change.public_wanted(base) if current is not None else None
+    sent = {name: value for name, value in base.items() if name != "is_public"}
+    if current is not None and public is not None and public != current["is_public"]:
+        sent["is_public"] = public
+    return sent
+
+
+def _kept(current: Image, wanted: Change) -> dict[str, str]:
+    """The properties that a purge must send again, shadowed ones too."""
+    given = {image.folded(name) for name in wanted.properties}
+    properties = {**current["properties"], **(current["shadowed_properties"] or {})}
+    return {
+        name: image.property_text(value) or ""
+        for name, value in properties.items()
+        if name not in wanted.removed and image.folded(name) not in given
+    }
+
+
+@functools.lru_cache(maxsize=1024)
+def _tell_folding(name: str) -> None:
+    """Once for each name: the cache is what remembers it."""
+    LOG.warning("v1 stores property %r as %r", name, image.folded(name))
