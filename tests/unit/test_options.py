@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""options: defaults as documented, and every value that cannot be is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+
+import hypothesis
+import pytest
+from hypothesis import strategies
+
+from glance_compat.exceptions import GlanceCompatError, Invalid, InvalidOption
+from glance_compat.options import Options
+
+#: The promised defaults. Times are in seconds.
+DEFAULTS: dict[str, object] = {
+    "api_version": "auto",
+    "prefer": "2",
+    "allow_experimental": False,
+    "discovery_ttl": 300,
+    "discovery_failure_ttl": 5,
+    "page_size": None,
+    "max_attempts": 4,
+    "backoff_max": 20,
+    "connect_timeout": 10,
+    "read_timeout": 60,
+    "stall_timeout": 60,
+    "deadline": 180,
+    "max_response_bytes": 67108864,
+    "extended": False,
+    "verify_downloads": "auto",
+    "verify_uploads": True,
+    "verify_updates": False,
+    "check_format": False,
+    "v1_folding": "fold",
+    "v1_exact_show": False,
+    "portable": False,
+    "trusted_endpoints": (),
+    "allowed_location_schemes": (),
+}
+
+CHOICES = {
+    "api_version": ["auto", "1", "2"],
+    "prefer": ["1", "2"],
+    "verify_downloads": ["auto", "strong", "off"],
+    "v1_folding": ["fold", "refuse"],
+}
+BOOLEANS = [name for name, default in DEFAULTS.items() if isinstance(default, bool)]
+ABOVE_ZERO = ["connect_timeout", "read_timeout", "stall_timeout", "deadline"]
+ZERO_OR_MORE = ["discovery_ttl", "discovery_failure_ttl", "backoff_max"]
+COUNTS = ["page_size", "max_attempts", "max_response_bytes"]
+TEXTS = ["trusted_endpoints", "allowed_location_schemes"]
+
+
+def with_option(name: str, value: object) -> Options:
+    given: dict[str, typing.Any] = {name: value}
+    return Options(**given)
+
+
+def refused(name: str, value: object) -> InvalidOption:
+    with pytest.raises(InvalidOption, match=name) as caught:
+        with_option(name, value)
+    return caught.value
+
+
+def test_defaults_are_the_promised_ones() -> None:
+    assert dataclasses.asdict(Options()) == DEFAULTS
+
+
+def test_every_option_has_a_group_here() -> None:
+    assert sorted([*CHOICES, *BOOLEANS, *ABOVE_ZERO, *ZERO_OR_MORE, *COUNTS, *TEXTS]) == sorted(
+        DEFAULTS
+    )
+
+
+def test_options_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Options().prefer = "1"  # type: ignore[misc]
+
+
+def test_options_are_keywords_only() -> None:
+    with pytest.raises(TypeError):
+        Options("auto")  # type: ignore[call-arg]
+
+
+def test_an_unknown_option_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="page_sizes"):
+        with_option("page_sizes", 3)
+
+
+def test_options_can_be_compared_and_hashed() -> None:
+    assert {Options(), Options(prefer="1"), Options()} == {Options(), Options(prefer="1")}
+
+
+def test_the_error_is_of_the_library_and_a_value_error() -> None:
+    error = refused("prefer", "3")
+    for kind in (ValueError, Invalid, GlanceCompatError):
+        assert isinstance(error, kind)
+    assert "1, 2" in error.message
+    assert "'3'" in error.message
+
+
+@pytest.mark.parametrize(
+    ("name", "choice"), [(name, one) for name, choices in CHOICES.items() for one in choices]
+)
+def test_every_choice_is_valid(name: str, choice: str) -> None:
+    assert getattr(with_option(name, choice), name) == choice
+
+
+@pytest.mark.parametrize("name", CHOICES)
+@pytest.mark.parametrize("value", ["", "AUTO", "v2", 1, 2, None, True, ["1"], {}])
+def test_nothing_else_is_a_choice(name: str, value: object) -> None:
+    assert isinstance(refused(name, value), InvalidOption)
+
+
+@pytest.mark.parametrize("name", BOOLEANS)
+@pytest.mark.parametrize("value", [0, 1, "true", "", None])
+def test_only_booleans_are_booleans(name: str, value: object) -> None:
+    assert "True or False" in refused(name, value).message
+    assert getattr(with_option(name, True), name) is True
+    assert getattr(with_option(name, False), name) is False
+
+
+@pytest.mark.parametrize("name", [*ABOVE_ZERO, *ZERO_OR_MORE])
+@pytest.mark.parametrize("value", [-1, -0.001, math.nan, math.inf, -math.inf, "1", None, True])
+def test_a_time_is_a_finite_number(name: str, value: object) -> None:
+    assert "finite number" in refused(name, value).message
+
+
+@pytest.mark.parametrize("name", ABOVE_ZERO)
+def test_a_time_to_wait_is_never_zero(name: str) -> None:
+    assert "above 0" in refused(name, 0).message
+
+
+@pytest.mark.parametrize("name", ZERO_OR_MORE)
+def test_a_time_to_keep_may_be_zero(name: str) -> None:
+    assert getattr(with_option(name, 0), name) == 0
+
+
+@hypothesis.given(
+    name=strategies.sampled_from([*ABOVE_ZERO, *ZERO_OR_MORE]),
+    seconds=strategies.floats(min_value=1e-6, max_value=1e9)
+    | strategies.integers(min_value=1, max_value=10**9),
+)
+def test_any_positive_number_is_a_time(name: str, seconds: float) -> None:
+    assert getattr(with_option(name, seconds), name) == seconds
+
+
+@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("value", [0, -1, 1.0, "1", True])
+def test_a_count_is_a_whole_number_from_one(name: str, value: object) -> None:
+    assert "whole number" in refused(name, value).message
+    assert getattr(with_option(name, 1), name) == 1
+
+
+@pytest.mark.parametrize("name", ["max_attempts", "max_response_bytes"])
+def test_only_the_page_size_may_be_none(name: str) -> None:
+    assert "whole number" in refused(name, None).message
+    assert Options(page_size=None).page_size is None
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("value", ["https://a.example", ["https://a.example"], ("",), (1,), None])
+def test_a_list_is_a_tuple_of_texts(name: str, value: object) -> None:
+    assert "tuple" in refused(name, value).message
+
+
+def test_trusted_endpoints_are_kept_in_order() -> None:
+    trusted = ("https://b.example", "https://a.example")
+    assert Options(trusted_endpoints=trusted).trusted_endpoints == trusted
+
+
+def test_locations_that_would_not_be_read_are_refused() -> None:
+    assert "not read directly" in refused("allowed_location_schemes", ("file",)).message

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is installed is what is declared."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+
+import glance_compat
+from tests.unit import test_house
+
+ROOT = Path(__file__).parents[2]
+
+#: What each host may import beyond the dependencies of the package itself.
+EXTRA_OF_HOST = {"cli": ("cli", "fixtures"), "fixture": ("fixtures",)}
+
+#: Packages of an extra that are imported only inside functions.
+EXTRA_OF_LATE_IMPORTS = "signatures"
+
+#: Known to type checkers only.
+NOT_INSTALLED = frozenset({"_typeshed"})
+
+
+def requirements(*extras: str) -> dict[NormalizedName, Requirement]:
+    """Return the declared requirements, with those of some extras, by canonical name."""
+    declared = [Requirement(line) for line in metadata.requires("glance-compat") or ()]
+    return {
+        canonicalize_name(one.name): one
+        for one in declared
+        if one.marker is None
+        or any(one.marker.evaluate({"extra": extra}) for extra in ("", *extras))
+    }
+
+
+def distributions_of(path: Path) -> Iterator[str]:
+    """Yield the distribution of each foreign package that a module imports."""
+    ours = {"glance_compat", *sys.stdlib_module_names, *NOT_INSTALLED}
+    known = metadata.packages_distributions()
+    for name, _late in test_house.imports_of(path.read_text()):
+        top = name.partition(".")[0]
+        if top not in ours:
+            yield canonicalize_name(known[top][0]) if top in known else top
+
+
+@pytest.mark.parametrize(
+    "path", test_house.SOURCES, ids=lambda path: str(path.relative_to(test_house.PACKAGE))
+)
+def test_every_import_is_a_declared_dependency(path: Path) -> None:
+    extras = EXTRA_OF_HOST.get(test_house.module_of(path), (EXTRA_OF_LATE_IMPORTS,))
+    assert set(distributions_of(path)) - set(requirements(*extras)) == set()
+
+
+@pytest.mark.parametrize("extra", ["cli", "fixtures", "signatures", "test", "docs"])
+def test_the_extras_are_declared(extra: str) -> None:
+    assert extra in (metadata.metadata("glance-compat").get_all("Provides-Extra") or [])
+    assert set(requirements(extra)) > set(requirements())
+
+
+def test_every_requirement_has_a_lower_bound_that_is_tested() -> None:
+    lower = {
+        canonicalize_name(one.name): str(one.specifier)
+        for one in map(Requirement, _lines(ROOT / "lower-constraints.txt"))
+    }
+    declared = requirements("cli", "fixtures", "signatures", "test")
+    declared.pop("glance-compat")
+    bounds = {name: str(one.specifier).replace(">=", "==") for name, one in declared.items()}
+    assert bounds == {name: lower.get(name) for name in declared}
+
+
+def _lines(path: Path) -> list[str]:
+    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
+    return [line for line in lines if line]
+
+
+def test_the_version_is_declared_once() -> None:
+    version = metadata.version("glance-compat")
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+|rc\d+)?", version)
+    sources = [*test_house.PACKAGE.rglob("*.py"), ROOT / "docs" / "conf.py", ROOT / "setup.py"]
+    assert [path for path in sources if f'"{version}"' in path.read_text()] == []
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (Path(glance_compat.__file__).parent / "py.typed").is_file()
+    assert "Typing :: Typed" in (metadata.metadata("glance-compat").get_all("Classifier") or [])
+
+
+def test_the_options_are_known_to_oslo_config_generator() -> None:
+    [entry] = metadata.entry_points(group="oslo.config.opts", name="glance_compat")
+    assert entry.value == "glance_compat.conf:list_opts"
+    assert entry.load()()[0][0] == "glance_compat"
+
+
+def test_the_readme_has_the_test_command_as_one_line() -> None:
+    lines = (ROOT / "README.rst").read_text().splitlines()
+    [command] = [line.strip() for line in lines if line.strip().startswith("$ ")]
+    assert command.endswith("-m pytest")
+    assert "'.[test]'" in command
+
+
+def test_setup_py_declares_nothing() -> None:
+    [call] = [
+        node
+        for node in ast.walk(ast.parse((ROOT / "setup.py").read_text()))
+        if isinstance(node, ast.Call)
+    ]
+    assert (call.args, call.keywords) == ([], [])
