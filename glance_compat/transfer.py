@@ -170,6 +170,10 @@ class _Sized:
     def __len__(self) -> int:
         return self._size
 
+    def __bool__(self) -> bool:
+        # requests takes a body that is false for none; no data at all is still data.
+        return True
+
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._blocks)
 

@@ -6,6 +6,7 @@ Facts are those of Glance 15.0.2, the last release with v1 that can still be ins
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import typing
@@ -69,18 +70,19 @@ class V1:
 
     def _exact(self, image_id: str, name: str | None) -> Image | None:
         """Look an image up in the list, whose JSON loses nothing: by name, then page by page."""
-        named = filters.query_of({"name": name}) if name else None
-        for query in (named, filters.query_of(None)):
-            found = (one for one in self._listed(query) if one["id"] == image_id)
-            exact = next(found, None)
-            if exact is not None:
-                return exact
+        searches: list[dict[str, object]] = [{"name": name}] if name else []
+        for search in (*searches, {}):
+            # The name of a damaged block may be anybody's text, and be refused as a filter.
+            with contextlib.suppress(exceptions.BadResponse, exceptions.Invalid):
+                for one in self._listed(filters.query_of(search)):
+                    if one["id"] == image_id:
+                        return one
         return None
 
-    def _listed(self, query: Query | None) -> Iterator[Image]:
+    def _listed(self, query: Query) -> Iterator[Image]:
         marker: str | None = None
-        for _ in range(_SEARCHED_PAGES if query else 0):
-            images = self.page(typing.cast(Query, query), marker, PAGE_IMAGES, None).images
+        for _ in range(_SEARCHED_PAGES):
+            images = self.page(query, marker, PAGE_IMAGES, None).images
             if not images or images[-1]["id"] == marker:
                 return
             yield from images
