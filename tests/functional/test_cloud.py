@@ -25,6 +25,7 @@ from tests.functional.cloud import (
     interpreters,
     lifecycle,
     processes,
+    releases,
     topology,
 )
 from tests.functional.cloud.access import UnavailableError
@@ -261,6 +262,20 @@ def test_overrides_win_option_by_option(tmp_path: Path) -> None:
     assert parser["DEFAULT"]["show_multiple_locations"] == "False"
     assert parser["DEFAULT"]["show_image_direct_url"] == "True"
     assert json.loads(files["policy.json"])["publicize_image"] == "role:admin"
+
+
+def test_keystone_keeps_every_kind_of_key_below_its_data(tmp_path: Path) -> None:
+    site = configuration.Site(Layout(tmp_path), {"keystone": 9000})
+    parser = configparser.RawConfigParser()
+    parser.read_string(configuration.files_of(topology.SERVERS[0], site)["keystone.conf"])
+    for section in ("fernet_tokens", "fernet_receipts", "credential"):
+        assert Path(parser[section]["key_repository"]).parent == Layout(tmp_path).data("keystone")
+
+
+@pytest.mark.parametrize("release", sorted(releases.RELEASES))
+def test_tools_are_told_which_configuration_to_use(release: str) -> None:
+    for command in releases.RELEASES[release].prepare:
+        assert " --config-file {directory}/" in command
 
 
 def test_names_and_regions_are_unique_and_registries_exist() -> None:

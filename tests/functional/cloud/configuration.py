@@ -116,6 +116,8 @@ def _keystone(server: Server, site: Site) -> dict[str, str]:
     sections = {
         "database": _database(server, site),
         "fernet_tokens": {"key_repository": site.data(server, "fernet-keys")},
+        # `fernet_setup` makes this repository too, by default below /etc.
+        "fernet_receipts": {"key_repository": site.data(server, "fernet-keys")},
         "credential": {"key_repository": site.data(server, "credential-keys")},
         # The least work per password that bcrypt permits: the passwords are test constants.
         "identity": {"password_hash_algorithm": "bcrypt", "password_hash_rounds": "4"},

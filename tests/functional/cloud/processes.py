@@ -75,7 +75,7 @@ def run(
     environ: Mapping[str, str],
     seconds: float,
 ) -> None:
-    """Run a command to its end, its output appended to a log.
+    """Run a command to its end in the directory of a log, its output appended to the log.
 
     :param what: Names the work in the error, as in "the database of keystone".
     :raises CloudError: When it fails or takes longer; with the last lines of the log.
@@ -86,6 +86,7 @@ def run(
         try:
             done = subprocess.run(
                 command,
+                cwd=log.parent,
                 env=dict(environ),
                 check=False,
                 stdin=subprocess.DEVNULL,

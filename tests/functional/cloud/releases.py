@@ -57,15 +57,20 @@ class Release:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
+# Unlike the server it takes no notice of OS_KEYSTONE_CONFIG_FILES: without the option it works on
+# /etc/keystone and on a database in the working directory.
+_KEYSTONE_MANAGE = "keystone-manage --config-file {directory}/keystone.conf"
+_KEYSTONE_OWNER = "--keystone-user {uid} --keystone-group {gid}"
+
 RELEASES = {
     KEYSTONE_30: Release(
         # Keystone would take arguments for its own; gunicorn finds its file in the directory.
         serve={"identity": "gunicorn"},
         prepare=(
-            "keystone-manage db_sync",
-            "keystone-manage fernet_setup --keystone-user {uid} --keystone-group {gid}",
-            "keystone-manage credential_setup --keystone-user {uid} --keystone-group {gid}",
-            f"keystone-manage bootstrap --bootstrap-username {ADMIN.name}"
+            f"{_KEYSTONE_MANAGE} db_sync",
+            f"{_KEYSTONE_MANAGE} fernet_setup {_KEYSTONE_OWNER}",
+            f"{_KEYSTONE_MANAGE} credential_setup {_KEYSTONE_OWNER}",
+            f"{_KEYSTONE_MANAGE} bootstrap --bootstrap-username {ADMIN.name}"
             f" --bootstrap-password {ADMIN.password} --bootstrap-project-name {ADMIN.project}",
         ),
         variables={"OS_KEYSTONE_CONFIG_FILES": "{directory}/keystone.conf"},
