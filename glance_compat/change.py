@@ -12,7 +12,7 @@ import dataclasses
 import json
 import re
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 
 from glance_compat import exceptions
 from glance_compat.image import (
@@ -45,6 +45,11 @@ class Meta:
     base: Mapping[str, typing.Any]
     properties: Mapping[str, str]
     absent: frozenset[str] = frozenset()
+
+    def without(self, names: Set[str]) -> Meta:
+        """The same without some attributes."""
+        base = {name: value for name, value in self.base.items() if name not in names}
+        return dataclasses.replace(self, base=base)
 
 
 # None means "not given" for these: no API can clear them (v1: 400, v2: 400 or 403).

@@ -1,36 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """The facade: Nova's image contract over whichever Images API a cloud offers.
 
-What must live here: checking arguments, choosing an endpoint and its API for each call, repeating
-what may be repeated, and clearing up after what failed. What must not: anything that differs
-between v1 and v2 (``v1``, ``v2``), spellings (``image``, ``filters``), files (``transfer``).
+What must live here: the public methods, the check of their arguments, and what a caller is shown.
+What must not: anything that differs between v1 and v2 (``v1``, ``v2``), spellings (``image``,
+``filters``), endpoints and attempts (``dispatch``), what a failed write leaves (``upload``).
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import typing
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from keystoneauth1 import plugin as ksa_plugin
 from keystoneauth1 import session as ksa_session
 
-from glance_compat import change, discovery, exceptions, filters, image, listing, retry, transfer
+from glance_compat import change, exceptions, image, listing, transfer
+from glance_compat import filters as queries
 from glance_compat.api import ImagesApi, Member
-from glance_compat.caller import Caller, caller_of
+from glance_compat.caller import Caller
 from glance_compat.change import Meta
 from glance_compat.discovery import Discovery
-from glance_compat.endpoints import RESTING, Catalog, checked, image_id_of, segment, unversioned
+from glance_compat.dispatch import Dispatcher
+from glance_compat.endpoints import Catalog, segment
 from glance_compat.image import Image
 from glance_compat.options import Options
-from glance_compat.retry import Deadline
 from glance_compat.transfer import Download, Progress, Upload
-from glance_compat.wire import LookAgain, Wire
-
-Result = typing.TypeVar("Result")
-Call = Callable[[ImagesApi, int], Result]
+from glance_compat.upload import Uploader
 
 
 class ImageService:
@@ -69,12 +66,10 @@ class ImageService:
             raise exceptions.InvalidOption(
                 f"options must be glance_compat.Options, not {type(options).__name__}"
             )
-        self._session = session
-        self._auth = auth
-        self._endpoints = checked(endpoint_override)
-        self._trusted = checked(options.trusted_endpoints)
-        self._catalog = Catalog(service_type, service_name, interface, region_name)
+        catalog = Catalog(service_type, service_name, interface, region_name)
         self._options = options
+        self._dispatcher = Dispatcher(session, auth, endpoint_override, catalog, options)
+        self._uploader = Uploader(self._dispatcher, verify=options.verify_uploads)
 
     @classmethod
     def from_conf(cls, conf: typing.Any, group: str = "glance_compat") -> ImageService:
@@ -138,9 +133,9 @@ class ImageService:
         :param show_deleted: False: a deleted image, which only v1 shows to an admin, is not found.
         :raises glance_compat.exceptions.ImageNotFound: no such image for this caller.
         """
-        caller = self._caller(context)
-        image_id = self._image_id(caller, image_id)
-        found = self._repeat(caller, lambda api, attempt: api.show(image_id))
+        caller = self._dispatcher.caller(context)
+        image_id = self._dispatcher.image_id(caller, image_id)
+        found = self._dispatcher.repeat(caller, lambda api, attempt: api.show(image_id))
         if found["deleted"] and not show_deleted:
             raise exceptions.ImageNotFound(f"image {image_id} is deleted", image_id=image_id)
         return self._visible(found, include_locations=include_locations)
@@ -183,8 +178,8 @@ class ImageService:
         :param sort_dir: "asc" or "desc", one for all or one for each key.
         :raises glance_compat.exceptions.Invalid: something of this cannot be.
         """
-        caller = self._caller(context)
-        query = _query(filters, sort_key, sort_dir)
+        caller = self._dispatcher.caller(context)
+        query = queries.query_of(filters, sort_key, sort_dir)
         asked = listing.Listing(
             query=query,
             marker=None if not marker else segment(marker, "a marker"),
@@ -193,7 +188,7 @@ class ImageService:
         )
         found = listing.walk(
             asked,
-            lambda after, size, left: self._repeat(
+            lambda after, size, left: self._dispatcher.repeat(
                 caller, lambda api, attempt: api.page(query, after, size, left)
             ),
         )
@@ -220,20 +215,22 @@ class ImageService:
         :raises glance_compat.exceptions.IntegrityError: other bytes were stored than were sent.
         :raises glance_compat.exceptions.OutcomeUnknown: the answer was lost, and so was the look.
         """
-        caller = self._caller(context)
+        caller = self._dispatcher.caller(context)
         meta = change.meta_of(image_meta)
         empty = data is None and meta.base.get("size") == 0 and not _has_origin(meta)
         meta = change.completed(meta, empty=empty)
         chosen = meta.base.get("id")
         image_id = str(uuid.uuid4()) if chosen is None else segment(chosen, "an image id")
         if data is None and not empty:
-            size = {"size"} if not _has_origin(meta) else set()
-            meta = _without(meta, {"id"} | size)
-            created = self._repeat(caller, self._creation(image_id, meta, chosen is None))
+            unused = {"id"} if _has_origin(meta) else {"id", "size"}
+            created = self._uploader.create(
+                caller, image_id, meta.without(unused), ours=chosen is None
+            )
         else:
             upload = _upload(b"" if data is None else data, meta, progress)
-            meta = _without(meta, {"id", "size", "checksum"})
-            created = self._create_with_data(caller, image_id, meta, upload, chosen is None)
+            created = self._uploader.create_with_data(
+                caller, image_id, meta.without(_OF_DATA), upload, ours=chosen is None
+            )
         return self._visible(created)
 
     def update(
@@ -256,23 +253,22 @@ class ImageService:
         :raises glance_compat.exceptions.ImageNotActive: data for an image that takes none.
         :raises glance_compat.exceptions.UpdateConflict: other writers came between.
         """
-        caller = self._caller(context)
-        image_id = self._image_id(caller, image_id)
+        caller = self._dispatcher.caller(context)
+        image_id = self._dispatcher.image_id(caller, image_id)
         meta = change.meta_of(image_meta)
         if meta.base.get("id", image_id) != image_id:
             raise exceptions.ImageBadRequest(
                 f"image_meta is of image {meta.base['id']}", image_id=image_id
             )
-        if data is None:
-            bare = _without(meta, {"id", "size", "checksum"})
-            return self._visible(
-                self._repeat(
-                    caller, lambda api, attempt: api.update(image_id, bare, purge=purge_props)
-                )
+        bare = meta.without(_OF_DATA)
+        if data is not None:
+            upload = _upload(data, meta, progress)
+            changed = self._uploader.update_with_data(caller, image_id, bare, upload)
+        else:
+            changed = self._dispatcher.repeat(
+                caller, lambda api, attempt: api.update(image_id, bare, purge=purge_props)
             )
-        upload = _upload(data, meta, progress)
-        bare = _without(meta, {"id", "size", "checksum"})
-        return self._visible(self._update_with_data(caller, image_id, bare, upload))
+        return self._visible(changed)
 
     def delete(self, context: object, image_id: str) -> typing.Literal[True]:
         """Delete an image.
@@ -281,8 +277,8 @@ class ImageService:
         :raises glance_compat.exceptions.ImageNotAuthorized: protected, or somebody else's.
         :raises glance_compat.exceptions.ImageDeleteConflict: in use.
         """
-        caller = self._caller(context)
-        image_id = self._image_id(caller, image_id)
+        caller = self._dispatcher.caller(context)
+        image_id = self._dispatcher.image_id(caller, image_id)
 
         def call(api: ImagesApi, attempt: int) -> None:
             try:
@@ -292,7 +288,7 @@ class ImageService:
                 if attempt == 1:
                     raise
 
-        self._repeat(caller, call)
+        self._dispatcher.repeat(caller, call)
         return True
 
     # -- data
@@ -345,8 +341,8 @@ class ImageService:
             raise exceptions.Invalid("give data or dst_path, not both")
         if trusted_certs:
             raise exceptions.InvalidOption("image signatures are not verified by this release")
-        caller = self._caller(context)
-        image_id = self._image_id(caller, image_id)
+        caller = self._dispatcher.caller(context)
+        image_id = self._dispatcher.image_id(caller, image_id)
         source = self._open(caller, image_id, progress)
         if data is None and dst_path is None:
             return source
@@ -358,10 +354,10 @@ class ImageService:
         return None
 
     def _open(self, caller: Caller, image_id: str, progress: Progress | None) -> Download:
-        opened = self._repeat(
+        opened = self._dispatcher.repeat(
             caller,
             lambda api, attempt: api.open_data(image_id, may_be_admin=caller.may_be_admin()),
-            deadline=Deadline(None),
+            deadline=False,
         )
         blocks = opened.blocks
         if self._options.check_format:
@@ -379,9 +375,9 @@ class ImageService:
             status is None where v1 answers, and can_share False where v2 does.
         :raises glance_compat.exceptions.ImageNotFound: no such image for this caller.
         """
-        caller = self._caller(context)
-        image_id = self._image_id(caller, image_id)
-        return self._repeat(caller, lambda api, attempt: api.members(image_id))
+        caller = self._dispatcher.caller(context)
+        image_id = self._dispatcher.image_id(caller, image_id)
+        return self._dispatcher.repeat(caller, lambda api, attempt: api.members(image_id))
 
     def add_member(self, context: object, image_id: str, member_id: str) -> Member:
         """Share an image with a project; with one it is shared with already, nothing changes.
@@ -390,10 +386,12 @@ class ImageService:
         :raises glance_compat.exceptions.ImageNotAuthorized: the image is not the caller's, or its
             visibility does not permit members.
         """
-        caller = self._caller(context)
-        image_id = self._image_id(caller, image_id)
+        caller = self._dispatcher.caller(context)
+        image_id = self._dispatcher.image_id(caller, image_id)
         member_id = segment(member_id, "a member id")
-        return self._repeat(caller, lambda api, attempt: api.add_member(image_id, member_id))
+        return self._dispatcher.repeat(
+            caller, lambda api, attempt: api.add_member(image_id, member_id)
+        )
 
     def update_member(self, context: object, image_id: str, member_id: str, status: str) -> Member:
         """Accept, reject or reset a share; v2 only.
@@ -402,10 +400,10 @@ class ImageService:
         :raises glance_compat.exceptions.UnsupportedByVersion: v1 answers.
         :raises glance_compat.exceptions.MemberNotFound: the image has no such member.
         """
-        caller = self._caller(context)
-        image_id = self._image_id(caller, image_id)
+        caller = self._dispatcher.caller(context)
+        image_id = self._dispatcher.image_id(caller, image_id)
         member_id = segment(member_id, "a member id")
-        return self._repeat(
+        return self._dispatcher.repeat(
             caller, lambda api, attempt: api.update_member(image_id, member_id, status)
         )
 
@@ -416,8 +414,8 @@ class ImageService:
 
         :raises glance_compat.exceptions.MemberNotFound: the image has no such member.
         """
-        caller = self._caller(context)
-        image_id = self._image_id(caller, image_id)
+        caller = self._dispatcher.caller(context)
+        image_id = self._dispatcher.image_id(caller, image_id)
         member_id = segment(member_id, "a member id")
 
         def call(api: ImagesApi, attempt: int) -> None:
@@ -427,7 +425,7 @@ class ImageService:
                 if attempt == 1:
                     raise
 
-        self._repeat(caller, call)
+        self._dispatcher.repeat(caller, call)
         return True
 
     # -- discovery
@@ -438,223 +436,17 @@ class ImageService:
         :raises glance_compat.exceptions.NoUsableVersion: there is none, or no endpoint.
         :raises glance_compat.exceptions.GlanceConnectionFailed: no endpoint answers.
         """
-        caller = self._caller(context)
-        deadline = Deadline(self._options.deadline)
-        found: list[Discovery] = []
-        failed: list[exceptions.GlanceCompatError] = []
-        for url in self._urls(caller):
-            try:
-                wire = self._wire(caller, url, deadline)
-                found.append(discovery.discover(wire, url))
-            except exceptions.GlanceCompatError as error:
-                failed.append(error)
-        if not found:
-            raise failed[0]
-        return discovery.of_several(found)
-
-    # -- how calls are made
-
-    def _caller(self, context: object) -> Caller:
-        return caller_of(context, self._session, self._auth)
-
-    def _urls(self, caller: Caller) -> list[str]:
-        """The endpoints to try, those that answered lately first."""
-        urls = self._endpoints or (caller.endpoint(self._catalog),)
-        return RESTING.in_turn(urls)
-
-    def _image_id(self, caller: Caller, reference: str) -> str:
-        def ours() -> Iterator[str]:
-            yield from self._endpoints
-            yield from self._trusted
-            yield from caller.every_endpoint(self._catalog)
-
-        return image_id_of(reference, ours)
-
-    def _wire(self, caller: Caller, url: str, deadline: Deadline) -> Wire:
-        return Wire(
-            self._session,
-            unversioned(url),
-            self._options,
-            identity=caller.identity(),
-            deadline=deadline,
-        )
+        caller = self._dispatcher.caller(context)
+        return self._dispatcher.discover(caller)
 
     def _visible(self, found: Image, *, include_locations: bool = False) -> Image:
         return image.visible(
             found, include_locations=include_locations, extended=self._options.extended
         )
 
-    def _repeat(
-        self, caller: Caller, call: Call[Result], deadline: Deadline | None = None
-    ) -> Result:
-        """Make a call that may be repeated, on one endpoint after the other."""
-        deadline = deadline or Deadline(self._options.deadline)
-        failed_at: float | None = None
 
-        def attempt(number: int) -> Result:
-            nonlocal failed_at
-            urls = self._urls(caller)
-            try:
-                return self._on(
-                    caller, urls[0], deadline, failed_at, lambda api: call(api, number)
-                )
-            except exceptions.GlanceCompatError as error:
-                failed_at = discovery.MEMORY.clock()
-                if retry.is_transient(error):
-                    RESTING.rest(urls[0])
-                raise
-
-        return retry.repeat(attempt, self._options, deadline)
-
-    def _on(
-        self,
-        caller: Caller,
-        url: str,
-        deadline: Deadline,
-        failed_at: float | None,
-        call: Callable[[ImagesApi], Result],
-    ) -> Result:
-        """Make a call on one endpoint; where its API has gone, on the API it has now."""
-        wire = self._wire(caller, url, deadline)
-        chosen = discovery.discover(wire, url, failed_at)
-        try:
-            result = call(discovery.api_of(chosen, wire))
-        except LookAgain:
-            now = discovery.look_again(wire, url, chosen)
-            try:
-                result = call(discovery.api_of(now, wire))
-            except LookAgain:
-                raise discovery.gone(now) from None
-        RESTING.answered(url)
-        return result
-
-    def _once(self, caller: Caller, call: Callable[[ImagesApi], Result]) -> Result:
-        """Make a call that must not be repeated, on the first endpoint that says what it is."""
-        urls = self._urls(caller)
-        for url in urls[:-1]:
-            with contextlib.suppress(exceptions.GlanceConnectionFailed):
-                wire = self._wire(caller, url, Deadline(self._options.deadline))
-                discovery.discover(wire, url)
-                return self._on(caller, url, Deadline(None), None, call)
-        return self._on(caller, urls[-1], Deadline(None), None, call)
-
-    # -- writing
-
-    def _creation(self, image_id: str, meta: Meta, ours: bool) -> Call[Image]:
-        """The call that creates an image without data; it may be repeated under an id of ours."""
-
-        def call(api: ImagesApi, attempt: int) -> Image:
-            try:
-                return api.create(image_id, meta, None)
-            except exceptions.Conflict as error:
-                if attempt == 1:
-                    raise
-                found = api.show(image_id)
-                if ours and found["name"] == meta.base.get("name"):
-                    return found
-                raise exceptions.OutcomeUnknown(
-                    f"there is an image {image_id}, and it cannot be told whether this call made"
-                    " it: the answer to an earlier attempt was lost",
-                    image_id=image_id,
-                ) from error
-
-        return call
-
-    def _create_with_data(
-        self, caller: Caller, image_id: str, meta: Meta, upload: Upload, ours: bool
-    ) -> Image:
-        if ours:
-            return self._sent(
-                caller, image_id, upload, lambda api: api.create(image_id, meta, upload)
-            )
-        # Under an id of the caller's, only an answer proves that the record is this call's own
-        # and may be removed again.
-        store = Meta({name: meta.base[name] for name in ("store",) if name in meta.base}, {})
-        self._repeat(caller, self._creation(image_id, _without(meta, {"store"}), ours))
-        return self._sent(
-            caller, image_id, upload, lambda api: api.update_with_data(image_id, store, upload)
-        )
-
-    def _sent(
-        self,
-        caller: Caller,
-        image_id: str,
-        upload: Upload,
-        call: Callable[[ImagesApi], Image],
-    ) -> Image:
-        """Send the data of an image that this call makes; nothing is left of it if that fails."""
-        try:
-            return self._verified(self._once(caller, call), upload)
-        except BaseException as error:
-            stored = self._settled(caller, image_id, upload, error)
-            if stored is not None:
-                return stored
-            self._remove(caller, image_id, error)
-            raise
-
-    def _update_with_data(
-        self, caller: Caller, image_id: str, meta: Meta, upload: Upload
-    ) -> Image:
-        try:
-            stored = self._once(caller, lambda api: api.update_with_data(image_id, meta, upload))
-        except exceptions.GlanceCompatError as error:
-            found = self._settled(caller, image_id, upload, error)
-            if found is None:
-                raise
-            stored = found
-        return self._verified(stored, upload)
-
-    def _settled(
-        self, caller: Caller, image_id: str, upload: Upload, error: BaseException
-    ) -> Image | None:
-        """After a lost answer, the image as it is stored, if all of it is there.
-
-        :raises glance_compat.exceptions.OutcomeUnknown: nobody can look.
-        """
-        if not _is_lost(error, upload):
-            return None
-        try:
-            found = self._repeat(caller, lambda api, attempt: api.show(image_id))
-        except exceptions.ImageNotFound:
-            return None
-        except exceptions.GlanceCompatError:
-            raise exceptions.OutcomeUnknown(
-                f"the data of image {image_id} was sent, but the answer was lost and the image"
-                " cannot be looked at",
-                image_id=image_id,
-            ) from error
-        complete = found["size"] == upload.sent and found["checksum"] == upload.checksum
-        return found if found["status"] == "active" and complete else None
-
-    def _verified(self, stored: Image, upload: Upload) -> Image:
-        """Compare what the server stored with what was sent."""
-        if not self._options.verify_uploads:
-            return stored
-        same = stored["checksum"] in (None, upload.checksum)
-        if stored["status"] == "active" and stored["size"] == upload.sent and same:
-            return stored
-        raise exceptions.IntegrityError(
-            f"image {stored['id']} is {stored['status']} with {stored['size']} bytes and MD5"
-            f" {stored['checksum']}, but {upload.sent} bytes of MD5 {upload.checksum} were sent",
-            image_id=stored["id"],
-        )
-
-    def _remove(self, caller: Caller, image_id: str, error: BaseException) -> None:
-        """Remove what a failed call made; an error that cannot be cleared up carries the id."""
-        try:
-            self._repeat(caller, lambda api, attempt: api.delete(image_id))
-        except exceptions.ImageNotFound:
-            return
-        except exceptions.GlanceCompatError:
-            if isinstance(error, exceptions.GlanceCompatError):
-                error.image_id = image_id
-                error.message += f"; image {image_id} could not be removed again"
-
-
-def _query(
-    filters_: Mapping[str, object] | None, sort_key: object, sort_dir: object
-) -> filters.Query:
-    return filters.query_of(filters_, sort_key, sort_dir)
+#: What is said of the data, and the id, which goes its own way.
+_OF_DATA = frozenset({"id", "size", "checksum"})
 
 
 def _count(value: object, name: str, minimum: int) -> int | None:
@@ -672,21 +464,7 @@ def _has_origin(meta: Meta) -> bool:
     return any(meta.base.get(name) is not None for name in ("location", "copy_from"))
 
 
-def _without(meta: Meta, names: set[str]) -> Meta:
-    base = {name: value for name, value in meta.base.items() if name not in names}
-    return Meta(base, meta.properties, meta.absent)
-
-
 def _upload(data: object, meta: Meta, progress: Progress | None) -> Upload:
     # Size 0 with data is what callers say who do not know it (Nova's VMware driver).
     size = meta.base.get("size") or None
     return Upload(data, size=size, checksum=meta.base.get("checksum"), progress=progress)
-
-
-def _is_lost(error: BaseException, upload: Upload) -> bool:
-    """Whether the server may have taken all of the data, and only its answer did not come."""
-    if upload.failure is not None:
-        return False
-    status = getattr(error, "status", None)
-    server_failed = isinstance(error, exceptions.BadResponse) and (status is None or status >= 500)
-    return server_failed or isinstance(error, exceptions.GlanceConnectionFailed)

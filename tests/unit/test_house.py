@@ -32,6 +32,8 @@ ORDER = (
     "discovery",
     "endpoints",
     "caller",
+    "dispatch",
+    "upload",
     "takeover",
     "conf",
     "service",
@@ -57,7 +59,16 @@ RESERVED = {
     "oslo_config": frozenset({"conf"}),
     "keystoneauth1": frozenset(
         {
-            *("wire", "discovery", "endpoints", "caller", "takeover", "service", "conf"),
+            *(
+                "wire",
+                "discovery",
+                "endpoints",
+                "caller",
+                "dispatch",
+                "takeover",
+                "service",
+                "conf",
+            ),
             *("fixture", "cli"),
         }
     ),

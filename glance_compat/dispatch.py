@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a call gets to an endpoint: which one, over which API, and how often.
+
+What must live here: the order of endpoints, the API of each, repeating what may be repeated, and
+looking again at an endpoint that changed. What must not: what a call is about (``service``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import typing
+from collections.abc import Callable, Iterator, Sequence
+
+from keystoneauth1 import plugin as ksa_plugin
+from keystoneauth1 import session as ksa_session
+
+from glance_compat import discovery, exceptions, retry
+from glance_compat.api import ImagesApi
+from glance_compat.caller import Caller, caller_of
+from glance_compat.discovery import Discovery
+from glance_compat.endpoints import RESTING, Catalog, checked, image_id_of, unversioned
+from glance_compat.options import Options
+from glance_compat.retry import Deadline
+from glance_compat.wire import LookAgain, Wire
+
+Result = typing.TypeVar("Result")
+
+#: A call that may be made more than once; it is told the number of the attempt, from 1.
+Repeatable = Callable[[ImagesApi, int], Result]
+
+
+class Dispatcher:
+    """The endpoints of one image service.
+
+    :param endpoint_override: URLs that are given; without any, the catalog is asked.
+    :raises glance_compat.exceptions.InvalidOption: a URL that is none.
+    """
+
+    def __init__(
+        self,
+        session: ksa_session.Session,
+        auth: ksa_plugin.BaseAuthPlugin | None,
+        endpoint_override: str | Sequence[str] | None,
+        catalog: Catalog,
+        options: Options,
+    ) -> None:
+        self._session = session
+        self._auth = auth
+        self._endpoints = checked(endpoint_override)
+        self._trusted = checked(options.trusted_endpoints)
+        self._catalog = catalog
+        self._options = options
+
+    def caller(self, context: object) -> Caller:
+        """Who is asking; see :mod:`glance_compat.caller`."""
+        return caller_of(context, self._session, self._auth)
+
+    def image_id(self, caller: Caller, reference: object) -> str:
+        """The id that an id or an href of this image service names.
+
+        :raises glance_compat.exceptions.InvalidImageRef: it is neither.
+        """
+
+        def ours() -> Iterator[str]:
+            yield from self._endpoints
+            yield from self._trusted
+            yield from caller.every_endpoint(self._catalog)
+
+        return image_id_of(reference, ours)
+
+    def repeat(self, caller: Caller, call: Repeatable[Result], *, deadline: bool = True) -> Result:
+        """Make a call, on one endpoint after the other while it fails for the moment only.
+
+        :param deadline: whether the option ``deadline`` bounds the call with all its attempts.
+        """
+        until = Deadline(self._options.deadline if deadline else None)
+        failed_at: float | None = None
+
+        def attempt(number: int) -> Result:
+            nonlocal failed_at
+            url = self._urls(caller)[0]
+            try:
+                return self._on(caller, url, until, lambda api: call(api, number), failed_at)
+            except exceptions.GlanceCompatError as error:
+                failed_at = discovery.MEMORY.clock()
+                if retry.is_transient(error):
+                    RESTING.rest(url)
+                raise
+
+        return retry.repeat(attempt, self._options, until)
+
+    def once(self, caller: Caller, call: Callable[[ImagesApi], Result]) -> Result:
+        """Make a call that must not be repeated, on the first endpoint that tells its versions."""
+        *others, last = self._urls(caller)
+        for url in others:
+            with contextlib.suppress(exceptions.GlanceConnectionFailed):
+                wire = self._wire(caller, url, Deadline(self._options.deadline))
+                discovery.discover(wire, url)
+                last = url
+                break
+        return self._on(caller, last, Deadline(None), call)
+
+    def discover(self, caller: Caller) -> Discovery:
+        """What is spoken where.
+
+        :raises glance_compat.exceptions.GlanceCompatError: no endpoint can be used.
+        """
+        deadline = Deadline(self._options.deadline)
+        found: list[Discovery] = []
+        failed: list[exceptions.GlanceCompatError] = []
+        for url in self._urls(caller):
+            try:
+                found.append(discovery.discover(self._wire(caller, url, deadline), url))
+            except exceptions.GlanceCompatError as error:
+                failed.append(error)
+        if not found:
+            raise failed[0]
+        return discovery.of_several(found)
+
+    def _urls(self, caller: Caller) -> list[str]:
+        """The endpoints to try, those that answered lately first."""
+        return RESTING.in_turn(self._endpoints or (caller.endpoint(self._catalog),))
+
+    def _wire(self, caller: Caller, url: str, deadline: Deadline) -> Wire:
+        return Wire(
+            self._session,
+            unversioned(url),
+            self._options,
+            identity=caller.identity(),
+            deadline=deadline,
+        )
+
+    def _on(
+        self,
+        caller: Caller,
+        url: str,
+        deadline: Deadline,
+        call: Callable[[ImagesApi], Result],
+        failed_at: float | None = None,
+    ) -> Result:
+        """Make a call on one endpoint; where its API has gone, on the API that it has now."""
+        wire = self._wire(caller, url, deadline)
+        chosen = discovery.discover(wire, url, failed_at)
+        try:
+            result = call(discovery.api_of(chosen, wire))
+        except LookAgain:
+            now = discovery.look_again(wire, url, chosen)
+            try:
+                result = call(discovery.api_of(now, wire))
+            except LookAgain:
+                raise discovery.gone(now) from None
+        RESTING.answered(url)
+        return result

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Making an image whole or not at all: creating, sending data, and what to do when that fails.
+
+What must live here: which writes may be repeated, what a lost answer may have meant, the
+comparison of what was stored with what was sent, and the removal of what a failed call made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from glance_compat import exceptions
+from glance_compat.api import ImagesApi
+from glance_compat.caller import Caller
+from glance_compat.change import Meta
+from glance_compat.dispatch import Dispatcher, Repeatable
+from glance_compat.image import Image
+from glance_compat.transfer import Upload
+
+
+class Uploader:
+    """Writes of one image service.
+
+    :param verify: compare size and checksum of what was stored.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, *, verify: bool) -> None:
+        self._dispatcher = dispatcher
+        self._verify = verify
+
+    def create(self, caller: Caller, image_id: str, meta: Meta, *, ours: bool) -> Image:
+        """A new image without data.
+
+        :param ours: the id was chosen by the library, so a repeated creation finds its own.
+        """
+        return self._dispatcher.repeat(caller, _creation(image_id, meta, ours))
+
+    def create_with_data(
+        self, caller: Caller, image_id: str, meta: Meta, upload: Upload, *, ours: bool
+    ) -> Image:
+        """A new image with its data; nothing is left of it when that fails."""
+        if ours:
+            return self._whole(
+                caller, image_id, upload, lambda api: api.create(image_id, meta, upload)
+            )
+        # Under an id of the caller's, only an answer proves that the record is this call's own
+        # and may be removed again.
+        store = Meta({name: meta.base[name] for name in ("store",) if name in meta.base}, {})
+        self.create(caller, image_id, meta.without({"store"}), ours=False)
+        return self._whole(
+            caller, image_id, upload, lambda api: api.update_with_data(image_id, store, upload)
+        )
+
+    def update_with_data(self, caller: Caller, image_id: str, meta: Meta, upload: Upload) -> Image:
+        """Give a queued image its data."""
+        try:
+            stored = self._dispatcher.once(
+                caller, lambda api: api.update_with_data(image_id, meta, upload)
+            )
+        except exceptions.GlanceCompatError as error:
+            found = self._settled(caller, image_id, upload, error)
+            if found is None:
+                raise
+            stored = found
+        return self._verified(stored, upload)
+
+    def _whole(
+        self, caller: Caller, image_id: str, upload: Upload, call: Callable[[ImagesApi], Image]
+    ) -> Image:
+        try:
+            return self._verified(self._dispatcher.once(caller, call), upload)
+        except BaseException as error:
+            stored = self._settled(caller, image_id, upload, error)
+            if stored is not None:
+                return stored
+            self._remove(caller, image_id, error)
+            raise
+
+    def _settled(
+        self, caller: Caller, image_id: str, upload: Upload, error: BaseException
+    ) -> Image | None:
+        """After a lost answer, the image as it is stored, if all of it is there.
+
+        :raises glance_compat.exceptions.OutcomeUnknown: nobody can look.
+        """
+        if not _is_lost(error, upload):
+            return None
+        try:
+            found = self._dispatcher.repeat(caller, lambda api, attempt: api.show(image_id))
+        except exceptions.ImageNotFound:
+            return None
+        except exceptions.GlanceCompatError:
+            raise exceptions.OutcomeUnknown(
+                f"the data of image {image_id} was sent, but the answer was lost and the image"
+                " cannot be looked at",
+                image_id=image_id,
+            ) from error
+        complete = found["size"] == upload.sent and found["checksum"] == upload.checksum
+        return found if found["status"] == "active" and complete else None
+
+    def _verified(self, stored: Image, upload: Upload) -> Image:
+        """Compare what the server stored with what was sent."""
+        if not self._verify:
+            return stored
+        same = stored["checksum"] in (None, upload.checksum)
+        if stored["status"] == "active" and stored["size"] == upload.sent and same:
+            return stored
+        raise exceptions.IntegrityError(
+            f"image {stored['id']} is {stored['status']} with {stored['size']} bytes and MD5"
+            f" {stored['checksum']}, but {upload.sent} bytes of MD5 {upload.checksum} were sent",
+            image_id=stored["id"],
+        )
+
+    def _remove(self, caller: Caller, image_id: str, error: BaseException) -> None:
+        """Remove what a failed call made; an error that cannot be cleared up carries the id."""
+        try:
+            self._dispatcher.repeat(caller, lambda api, attempt: api.delete(image_id))
+        except exceptions.ImageNotFound:
+            return
+        except exceptions.GlanceCompatError:
+            if isinstance(error, exceptions.GlanceCompatError):
+                error.image_id = image_id
+                error.message += f"; image {image_id} could not be removed again"
+
+
+def _creation(image_id: str, meta: Meta, ours: bool) -> Repeatable[Image]:
+    """The call that creates an image without data."""
+
+    def call(api: ImagesApi, attempt: int) -> Image:
+        try:
+            return api.create(image_id, meta, None)
+        except exceptions.Conflict as error:
+            if attempt == 1:
+                raise
+            found = api.show(image_id)
+            if ours and found["name"] == meta.base.get("name"):
+                return found
+            raise exceptions.OutcomeUnknown(
+                f"there is an image {image_id}, and it cannot be told whether this call made it:"
+                " the answer to an earlier attempt was lost",
+                image_id=image_id,
+            ) from error
+
+    return call
+
+
+def _is_lost(error: BaseException, upload: Upload) -> bool:
+    """Whether the server may have taken all of the data, and only its answer did not come."""
+    if upload.failure is not None:
+        return False
+    status = getattr(error, "status", None)
+    server_failed = isinstance(error, exceptions.BadResponse) and (status is None or status >= 500)
+    return server_failed or isinstance(error, exceptions.GlanceConnectionFailed)
