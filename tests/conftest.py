@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How thorough property tests are: ``HYPOTHESIS_PROFILE`` is default, ci or long."""
+"""How thorough property tests are: ``HYPOTHESIS_PROFILE`` is default, ci or long.
+
+The fixture ``cloud`` is for all tests that need real servers, wherever they are.
+"""
 
 from __future__ import annotations
 
@@ -14,3 +17,5 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile("long", deadline=None, max_examples=5000, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "default")
+
+pytest_plugins = ["tests.functional.cloud.plugin"]

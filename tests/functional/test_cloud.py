@@ -30,9 +30,9 @@ from tests.functional.cloud import (
 )
 from tests.functional.cloud.access import UnavailableError
 from tests.functional.cloud.environments import RECIPES, Builder
+from tests.functional.cloud.plugin import is_required
 from tests.functional.cloud.processes import Running
 from tests.functional.cloud.state import ServerState, State
-from tests.functional.conftest import is_required
 
 
 def program(path: Path, script: str) -> Path:

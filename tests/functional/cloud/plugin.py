@@ -14,12 +14,6 @@ from tests.functional.cloud import Cloud, Layout, PythonMissingError, lifecycle
 REQUIRED_VARIABLES = ("GLANCE_COMPAT_REQUIRE_CLOUD", "CI")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "functional: needs real servers (see tests/functional/cloud)"
-    )
-
-
 def is_required(environ: Mapping[str, str]) -> bool:
     """Tell whether a server that cannot run is a failure: in CI, or when the caller says so."""
     return any(
