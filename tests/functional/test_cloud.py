@@ -160,6 +160,16 @@ def test_a_failed_build_shows_its_log_and_is_not_current(builder: Builder) -> No
     assert not builder.is_current(topology.KEYSTONE_30)
 
 
+def test_what_still_runs_from_an_environment_ends_before_it_is_removed(builder: Builder) -> None:
+    target = builder.layout.environment(topology.KEYSTONE_30)
+    left_over = program(target / "bin" / "pip", "sleep 600; echo never")
+    log = builder.layout.root / "log"
+    running = processes.start([str(left_over)], target, log, processes.server_environ())
+    assert running.find()
+    builder.ensure(topology.KEYSTONE_30)
+    assert running.find() is None
+
+
 def test_every_release_has_a_recipe_and_its_pins(tmp_path: Path) -> None:
     pins = Builder(Layout(tmp_path)).pins
     for name in {server.release for server in topology.SERVERS} | {"virtualenv"}:

@@ -89,6 +89,7 @@ class Builder:
     def _build(self, name: str, python: Path, *, old: bool) -> None:
         target = self.layout.environment(name)
         log = self.layout.build_log(name)
+        processes.stop_programs_of(target)
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         log.write_text("")

@@ -166,7 +166,23 @@ def await_answer(
 
 def stop(running: Sequence[Running]) -> None:
     """End the processes and their children; those that do not heed SIGTERM in time are killed."""
-    leaders = [process for one in running if (process := one.find())]
+    _stop([process for one in running if (process := one.find())])
+
+
+def stop_programs_of(environment: Path) -> None:
+    """End what runs from an environment: its servers, or a build whose starter was killed."""
+    _stop([process for process in psutil.process_iter() if _runs_from(process, environment)])
+
+
+def _runs_from(process: psutil.Process, environment: Path) -> bool:
+    try:
+        # The program, or the interpreter's first argument where the program is a script.
+        return any(Path(word).is_relative_to(environment) for word in process.cmdline()[:2])
+    except psutil.Error:
+        return False
+
+
+def _stop(leaders: Sequence[psutil.Process]) -> None:
     family = [*leaders, *(child for leader in leaders for child in _children(leader))]
     for process in family:
         _ignoring_gone(process.terminate)
