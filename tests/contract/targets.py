@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The servers that the contract is tested on, and one way to use any of them.
+
+A real server is found through Keystone's catalog; an embedded one by its URL. The embedded Pike
+offers both APIs, so that raw requests can do over v2 what v1 cannot; ``prefer`` chooses the one
+that the library speaks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from keystoneauth1.session import Session
+
+from glance_compat import ImageService, Options
+from glance_compat.fixture import GlanceFixture
+from tests.functional.cloud import Cloud
+
+Api = Literal["v1", "v2"]
+Release = Literal["pike", "33"]
+
+#: Each has a project of the same name; admin has the role admin, the others are members.
+USERS = ("admin", "demo", "other", "stranger")
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """One row of the table of targets.
+
+    :param region: of the real cloud; None for an embedded server.
+    :param sockets: whether an embedded server listens.
+    """
+
+    name: str
+    api: Api
+    release: Release
+    region: str | None = None
+    sockets: bool = False
+
+
+KINDS = (
+    Kind("pike-v1", "v1", "pike", region="pike-v1"),
+    Kind("pike-v2", "v2", "pike", region="pike-v2"),
+    Kind("glance-33", "v2", "33", region="glance-33"),
+    Kind("mounted-v1", "v1", "pike"),
+    Kind("mounted-v2", "v2", "pike"),
+    Kind("mounted-33", "v2", "33"),
+    Kind("http-v1", "v1", "pike", sockets=True),
+    Kind("http-v2", "v2", "pike", sockets=True),
+)
+
+
+def parameters(wanted: Callable[[Kind], bool] = lambda kind: True) -> list[Any]:
+    """The targets as pytest has parameters; those that need real servers are marked."""
+    return [
+        pytest.param(kind, id=kind.name, marks=[pytest.mark.functional] if kind.region else [])
+        for kind in KINDS
+        if wanted(kind)
+    ]
+
+
+def only(wanted: Callable[[Kind], bool]) -> pytest.MarkDecorator:
+    """Run a test on some targets."""
+    return pytest.mark.parametrize("target", parameters(wanted), indirect=True)
+
+
+on_v1 = only(lambda kind: kind.api == "v1")
+on_v2 = only(lambda kind: kind.api == "v2")
+on_pike = only(lambda kind: kind.release == "pike")
+on_pike_v2 = only(lambda kind: kind.release == "pike" and kind.api == "v2")
+on_33 = only(lambda kind: kind.release == "33")
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """As much of Nova's RequestContext as the library looks at.
+
+    :param auth_token: the only token that may go to Glance.
+    :param service_catalog: as a token's catalog is written in Identity API v2 form.
+    :param global_id: goes out as X-OpenStack-Request-ID.
+    """
+
+    auth_token: str | None
+    project_id: str | None = None
+    roles: tuple[str, ...] | None = None
+    service_catalog: tuple[Mapping[str, Any], ...] = ()
+    global_id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Exchange:
+    """A request of one session, and what it was answered."""
+
+    method: str
+    path: str
+    status: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """One server, and the library in front of it.
+
+    :param kind: which one.
+    :param url: its unversioned endpoint.
+    :param wide_url: an endpoint with every API that the release has, over the same images.
+    :param place: the arguments by which an ImageService finds it.
+    :param prefer: the API that the library is to speak where the endpoint has both.
+    :param connect: makes a keystoneauth session of a user.
+    :param projects: user name to the id of the user's project.
+    """
+
+    kind: Kind
+    url: str
+    wide_url: str
+    place: Mapping[str, Any]
+    prefer: Literal["1", "2"]
+    connect: Callable[[str], Session]
+    projects: Mapping[str, str]
+    exchanges: list[Exchange] = dataclasses.field(default_factory=list)
+    made: list[str] = dataclasses.field(default_factory=list)
+    sessions: dict[str, Session] = dataclasses.field(default_factory=dict)
+
+    @property
+    def is_v1(self) -> bool:
+        """Whether the library speaks v1 here."""
+        return self.kind.api == "v1"
+
+    @property
+    def has_v1(self) -> bool:
+        """Whether raw requests can be sent to v1."""
+        return self.kind.release == "pike"
+
+    def session(self, user: str = "demo") -> Session:
+        """The user's session, the same one each time."""
+        if user not in self.sessions:
+            session = self.connect(user)
+            session.session.hooks["response"].append(self._note)
+            self.sessions[user] = session
+        return self.sessions[user]
+
+    def service(self, user: str = "demo", **options: Any) -> ImageService:
+        """The library, for a user."""
+        chosen = Options(**{"prefer": self.prefer, **options})
+        return ImageService(self.session(user), **self.place, options=chosen)
+
+    def context(self, user: str = "demo", **other: Any) -> Context:
+        """What a program like Nova has of a user: a token, a project and roles."""
+        token = self.session(user).get_token()
+        roles = ("admin",) if user == "admin" else ("member",)
+        return Context(token, **{"project_id": self.projects[user], "roles": roles, **other})
+
+    def _note(self, response: requests.Response, *args: object, **kwargs: object) -> None:
+        url = str(response.request.url)
+        if not url.startswith((self.url, self.wide_url)):
+            return
+        path = urlsplit(url)._replace(scheme="", netloc="").geturl()
+        self.exchanges.append(Exchange(str(response.request.method), path, response.status_code))
+        location = response.headers.get("Location", "")
+        if response.request.method == "POST" and response.status_code == 201:
+            self.made.append(location.rstrip("/").rpartition("/")[2])
+
+    @contextlib.contextmanager
+    def counting(self) -> Iterator[list[Exchange]]:
+        """Collect the requests that are answered inside; those to Keystone are not among them."""
+        before = len(self.exchanges)
+        found: list[Exchange] = []
+        try:
+            yield found
+        finally:
+            found.extend(self.exchanges[before:])
+
+    # -- without the library
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        user: str = "demo",
+        headers: Mapping[str, str] | None = None,
+        **arguments: Any,
+    ) -> requests.Response:
+        """Send a request as it is, to an endpoint that has every API.
+
+        :param headers: values may hold any text; they go out as UTF-8.
+        """
+        octets = {
+            name: value.encode("utf-8").decode("latin-1")
+            for name, value in (headers or {}).items()
+        }
+        answer: requests.Response = self.session(user).request(
+            self.wide_url + path,
+            method,
+            headers=octets,
+            raise_exc=False,
+            redirect=False,
+            authenticated=True,
+            **arguments,
+        )
+        return answer
+
+    def record(self, image_id: str, user: str = "admin") -> dict[str, Any]:
+        """The image as v2 has it."""
+        answer = self.send("GET", f"/v2/images/{image_id}", user=user)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def make(self, user: str = "demo", data: bytes | None = None, **record: Any) -> str:
+        """Make an image over raw v2, and give it data; return its id."""
+        full = {"disk_format": "raw", "container_format": "bare", **record}
+        answer = self.send("POST", "/v2/images", user=user, json=full)
+        assert answer.status_code == 201, answer.text
+        image_id = str(answer.json()["id"])
+        if data is not None:
+            self.upload(image_id, data, user)
+        return image_id
+
+    def upload(self, image_id: str, data: bytes, user: str = "demo") -> None:
+        """Give an image its data over raw v2."""
+        answer = self.send(
+            "PUT",
+            f"/v2/images/{image_id}/file",
+            user=user,
+            data=data,
+            headers={"Content-Type": "application/octet-stream"},
+        )
+        assert answer.status_code == 204, answer.text
+
+    def patch(self, image_id: str, *operations: Mapping[str, Any], user: str = "admin") -> None:
+        """Change an image over raw v2."""
+        answer = self.send(
+            "PATCH",
+            f"/v2/images/{image_id}",
+            user=user,
+            data=json.dumps(operations),
+            headers={"Content-Type": "application/openstack-images-v2.1-json-patch"},
+        )
+        assert answer.status_code == 200, answer.text
+
+    def publish(self, image_id: str) -> None:
+        """Make an image public."""
+        self.patch(image_id, {"op": "replace", "path": "/visibility", "value": "public"})
+
+    def deactivate(self, image_id: str) -> None:
+        """Close the data of an image to everyone but admins of v2."""
+        answer = self.send("POST", f"/v2/images/{image_id}/actions/deactivate", user="admin")
+        assert answer.status_code == 204, answer.text
+
+    def share(self, image_id: str, with_user: str, status: str | None = None) -> None:
+        """Share demo's image over raw v2.
+
+        :param status: what the member answers; None: nothing.
+        """
+        member = self.projects[with_user]
+        path = f"/v2/images/{image_id}/members"
+        answer = self.send("POST", path, user="demo", json={"member": member})
+        assert answer.status_code == 200, answer.text
+        if status is not None:
+            answer = self.send("PUT", f"{path}/{member}", user=with_user, json={"status": status})
+            assert answer.status_code == 200, answer.text
+
+    def leftovers(self, name: str) -> list[str]:
+        """What is there under a name, killed images too: "status id"."""
+        if self.has_v1:
+            # Only v1 lists killed images, among the changes since a time.
+            path = "/v1/images/detail?is_public=none&changes-since=2000-01-01T00:00:00&limit=1000"
+        else:
+            path = "/v2/images?limit=1000"
+        answer = self.send("GET", path, user="admin", params={"name": f"eq:{name}"})
+        assert answer.status_code == 200, answer.text
+        return [
+            f"{image['status']} {image['id']}"
+            for image in answer.json()["images"]
+            if image["name"] == name and not image.get("deleted")
+        ]
+
+    def clean(self) -> None:
+        """Delete every image that was made."""
+        for image_id in dict.fromkeys(self.made):
+            path = f"/v2/images/{image_id}"
+            answer = self.send("DELETE", path, user="admin")
+            if answer.status_code == 403:
+                self.patch(image_id, {"op": "replace", "path": "/protected", "value": False})
+                answer = self.send("DELETE", path, user="admin")
+            assert answer.status_code in (204, 404), answer.text
+        self.made.clear()
+
+
+def real(kind: Kind, cloud: Cloud) -> Target:
+    """A real server, found through the catalog."""
+    assert kind.region is not None
+    wide = "pike" if kind.release == "pike" else kind.region
+    return Target(
+        kind=kind,
+        url=cloud.url(kind.region),
+        wide_url=cloud.url(wide),
+        place={"region_name": kind.region},
+        prefer="2",
+        connect=cloud.session,
+        projects={user: cloud.project_id(user) for user in USERS},
+    )
+
+
+@contextlib.contextmanager
+def embedded(kind: Kind) -> Iterator[Target]:
+    """An embedded server, configured as the real ones are."""
+    projects = {user: f"{user}-project" for user in USERS}
+    roles = {user: "admin" if user == "admin" else "member" for user in USERS}
+    with GlanceFixture(
+        release=kind.release, sockets=kind.sockets, show_locations=True, show_direct_url=True
+    ) as glance:
+        yield Target(
+            kind=kind,
+            url=glance.url,
+            wide_url=glance.url,
+            place={"endpoint_override": glance.url},
+            prefer="1" if kind.api == "v1" else "2",
+            connect=lambda user: glance.session(f"{user}:{projects[user]}:{roles[user]}"),
+            projects=projects,
+        )

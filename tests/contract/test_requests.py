@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many requests a warm call costs: the table that the documentation prints."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from glance_compat import ImageService
+from tests.contract.shape import DATA, FORMATS
+from tests.contract.targets import Context, Target, on_pike
+
+Act = Callable[[ImageService, Context, str], object]
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """One row.
+
+    :param act: the call; it gets the service, a context and the id of a fresh image.
+    :param v1: requests on v1.
+    :param v2: requests on v2.
+    :param data: whether the fresh image has data.
+    :param user: who calls; the image is demo's.
+    :param at_most: the numbers are limits.
+    """
+
+    name: str
+    act: Act
+    v1: int
+    v2: int
+    data: bool = False
+    user: str = "demo"
+    at_most: bool = False
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+def create(**meta: Any) -> Act:
+    return lambda service, context, image_id: service.create(
+        context, {"name": "counted", **FORMATS, **meta}
+    )
+
+
+def create_with_data(**meta: Any) -> Act:
+    return lambda service, context, image_id: service.create(
+        context, {"name": "counted", **FORMATS, **meta}, data=DATA
+    )
+
+
+def update(purge: bool = False, **meta: Any) -> Act:
+    return lambda service, context, image_id: service.update(
+        context, image_id, meta, purge_props=purge
+    )
+
+
+def update_with_data(**meta: Any) -> Act:
+    return lambda service, context, image_id: service.update(context, image_id, meta, data=DATA)
+
+
+def send_back(**changes: Any) -> Act:
+    """Read before what is counted; the row says one more for it."""
+    return lambda service, context, image_id: service.update(
+        context, image_id, {**service.show(context, image_id), **changes}, purge_props=False
+    )
+
+
+def read(service: ImageService, context: Context, image_id: str) -> object:
+    return b"".join(service.download(context, image_id))
+
+
+def add_member(service: ImageService, context: Context, image_id: str) -> object:
+    return service.add_member(context, image_id, uuid.uuid4().hex)
+
+
+COSTS = (
+    Cost("show", lambda service, context, image_id: service.show(context, image_id), 1, 1),
+    Cost(
+        "show as admin",
+        lambda service, context, image_id: service.show(context, image_id),
+        1,
+        1,
+        user="admin",
+    ),
+    Cost(
+        "show with locations",
+        lambda service, context, image_id: service.show(context, image_id, include_locations=True),
+        1,
+        1,
+    ),
+    Cost(
+        "show extended",
+        lambda service, context, image_id: service.show(context, image_id),
+        1,
+        1,
+        options=(("extended", True),),
+    ),
+    Cost("create", create(), 1, 1),
+    Cost("create with properties", create(properties={"a": "b"}, min_ram=1), 1, 1),
+    Cost("create with data", create_with_data(), 1, 3),
+    Cost("create with data of known size", create_with_data(size=len(DATA)), 1, 3),
+    Cost("create with size 0", create(size=0), 1, 3),
+    Cost("update", update(name="other"), 1, 1),
+    Cost("update properties", update(properties={"a": "c", "b": "d"}), 1, 1),
+    Cost("update with purge", update(purge=True, properties={"b": "d"}), 2, 2),
+    Cost("update is_public", update(is_public=True), 2, 2, user="admin"),
+    Cost("update visibility", update(visibility="public"), 2, 2, user="admin"),
+    Cost("update with a whole dict", send_back(name="other"), 1 + 2, 1 + 2),
+    Cost("update with data", update_with_data(), 1, 4, at_most=True),
+    Cost(
+        "update with metadata and data",
+        update_with_data(name="other", properties={"b": "d"}),
+        1,
+        4,
+        at_most=True,
+    ),
+    Cost("delete", lambda service, context, image_id: service.delete(context, image_id), 1, 1),
+    Cost(
+        "delete with data",
+        lambda service, context, image_id: service.delete(context, image_id),
+        1,
+        1,
+        data=True,
+    ),
+    Cost("add a member", add_member, 1, 1),
+    Cost("download", read, 1, 1, data=True),
+    Cost("download unverified", read, 1, 1, data=True, options=(("verify_downloads", "off"),)),
+    Cost("download verified", read, 1, 2, data=True, options=(("verify_downloads", "strong"),)),
+    Cost("download as admin", read, 1, 2, data=True, user="admin"),
+)
+
+
+@pytest.mark.parametrize("cost", COSTS, ids=lambda cost: cost.name)
+def test_a_warm_call_costs(target: Target, cost: Cost) -> None:
+    image_id = target.make(name="counted", a="b", data=DATA if cost.data else None)
+    service = target.service(cost.user, **dict(cost.options))
+    service.discover()
+    # With a token alone, nobody can tell that the caller is not an admin.
+    context = target.context(cost.user)
+    with target.counting() as exchanges:
+        cost.act(service, context, image_id)
+    allowed = cost.v1 if target.is_v1 else cost.v2
+    if cost.at_most:
+        assert 1 <= len(exchanges) <= allowed, exchanges
+    else:
+        assert len(exchanges) == allowed, exchanges
+
+
+def test_removing_a_member_costs_one(target: Target) -> None:
+    image_id = target.make(name="counted")
+    target.share(image_id, "other")
+    service = target.service()
+    service.discover()
+    with target.counting() as exchanges:
+        service.remove_member(None, image_id, target.projects["other"])
+    assert len(exchanges) == 1, exchanges
+
+
+@on_pike
+def test_downloading_nothing_costs_a_look_on_v2(target: Target) -> None:
+    # Activated without data over v1, it is answered with 204 over v2.
+    headers = {"x-image-meta-name": "counted", "x-image-meta-size": "0"}
+    answer = target.send("POST", "/v1/images", headers=headers)
+    image_id = answer.json()["image"]["id"]
+    with target.counting() as exchanges:
+        assert b"".join(target.service().download(target.context(), image_id)) == b""
+    assert len(exchanges) == (1 if target.is_v1 else 2), exchanges
+
+
+@dataclasses.dataclass(frozen=True)
+class Walk:
+    """A list that is walked.
+
+    :param images: how many there are.
+    :param v1: requests on v1.
+    :param v2: requests on v2.
+    """
+
+    images: int
+    page_size: int | None
+    limit: int | None
+    v1: int
+    v2: int
+
+
+WALKS = (
+    # v1 does not say that a page is the last one; v2 does unless it is full.
+    Walk(3, None, None, v1=2, v2=1),
+    Walk(0, None, None, v1=1, v2=1),
+    Walk(3, 3, None, v1=2, v2=2),
+    Walk(3, 1, None, v1=4, v2=4),
+    # A page is shorter than the one before it: that was the last one.
+    Walk(3, 2, None, v1=2, v2=2),
+    Walk(4, 2, None, v1=3, v2=3),
+    # Enough is enough.
+    Walk(3, None, 3, v1=1, v2=1),
+    Walk(3, None, 2, v1=1, v2=1),
+    Walk(3, 1, 2, v1=2, v2=2),
+    Walk(3, None, 0, v1=0, v2=0),
+)
+
+
+@pytest.mark.parametrize("walk", WALKS, ids=str)
+def test_a_warm_list_costs(target: Target, name: str, walk: Walk) -> None:
+    for _ in range(walk.images):
+        target.make(name=name)
+    service = target.service()
+    service.discover()
+    with target.counting() as exchanges:
+        found = service.detail(
+            None, filters={"name": name}, page_size=walk.page_size, limit=walk.limit
+        )
+    assert len(found) == min(walk.images, walk.images if walk.limit is None else walk.limit)
+    assert len(exchanges) == (walk.v1 if target.is_v1 else walk.v2), exchanges
+
+
+def test_never_more_is_asked_for_than_is_wanted(target: Target, name: str) -> None:
+    for _ in range(2):
+        target.make(name=name)
+    with target.counting() as exchanges:
+        target.service().detail(None, filters={"name": name}, limit=2)
+    assert [("limit=2&" in f"{one.path}&") for one in exchanges] == [True]
+
+
+def test_a_second_service_learns_nothing_again(target: Target) -> None:
+    target.service().discover()
+    with target.counting() as exchanges:
+        target.service().discover()
+        target.service("other").discover()
+    assert exchanges == []
+
+
+def test_no_call_asks_for_a_schema(target: Target) -> None:
+    assert [one for one in target.exchanges if "schemas" in one.path] == []
