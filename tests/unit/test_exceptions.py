@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""exceptions: the tree as it is drawn, what errors carry, and the tables from status to error."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+import re
+
+import hypothesis
+import pytest
+from hypothesis import strategies
+
+from glance_compat import exceptions
+from glance_compat.exceptions import STATUS_ERRORS, GlanceCompatError, UnsupportedByVersion
+
+#: Child to parent, as the public contract names them.
+PARENTS = {
+    "NotFound": "GlanceCompatError",
+    "ImageNotFound": "NotFound",
+    "MemberNotFound": "NotFound",
+    "Forbidden": "GlanceCompatError",
+    "ImageNotAuthorized": "Forbidden",
+    "NotAuthenticated": "GlanceCompatError",
+    "Invalid": "GlanceCompatError",
+    "ImageBadRequest": "Invalid",
+    "InvalidImageRef": "Invalid",
+    "PropertyNotAllowed": "Invalid",
+    "InvalidOption": "Invalid",
+    "Conflict": "GlanceCompatError",
+    "ImageDeleteConflict": "Conflict",
+    "UpdateConflict": "Conflict",
+    "ImageNotActive": "Conflict",
+    "ImageUnacceptable": "GlanceCompatError",
+    "ImageQuotaExceeded": "GlanceCompatError",
+    "ImageImportImpossible": "GlanceCompatError",
+    "IntegrityError": "GlanceCompatError",
+    "OutcomeUnknown": "GlanceCompatError",
+    "UnreadableImage": "GlanceCompatError",
+    "DataSourceError": "GlanceCompatError",
+    "UnsupportedByVersion": "GlanceCompatError",
+    "NoUsableVersion": "GlanceCompatError",
+    "BadResponse": "GlanceCompatError",
+    "GlanceConnectionFailed": "GlanceCompatError",
+    "DeadlineExceeded": "GlanceConnectionFailed",
+}
+
+CLASSES: dict[str, type[GlanceCompatError]] = {
+    name: kind
+    for name, kind in vars(exceptions).items()
+    if inspect.isclass(kind) and issubclass(kind, GlanceCompatError)
+}
+PLAIN = [kind for kind in CLASSES.values() if kind is not UnsupportedByVersion]
+
+
+def drawn() -> dict[str, str]:
+    """Child to parent, read from the drawing in the module's docstring."""
+    parents: dict[str, str] = {}
+    path: list[str] = []
+    for line in (exceptions.__doc__ or "").splitlines():
+        found = re.fullmatch(r"    ([│├└─ ]*)([A-Z]\w+)( .*)?", line)
+        if not found:
+            continue
+        depth, name = len(found[1]) // 4, found[2]
+        path = [*path[:depth], name]
+        if depth:
+            parents[name] = path[-2]
+    return parents
+
+
+def test_the_classes_are_those_of_the_contract() -> None:
+    assert sorted(CLASSES) == sorted([*PARENTS, "GlanceCompatError"])
+
+
+def test_there_is_no_error_beside_the_tree() -> None:
+    found = [kind for kind in vars(exceptions).values() if inspect.isclass(kind)]
+    errors = {kind.__name__ for kind in found if issubclass(kind, BaseException)}
+    assert errors == set(CLASSES)
+
+
+@pytest.mark.parametrize(("child", "parent"), PARENTS.items())
+def test_the_tree_is_that_of_the_contract(child: str, parent: str) -> None:
+    assert CLASSES[child].__bases__[0] is CLASSES[parent]
+
+
+def test_the_tree_is_drawn_as_it_is() -> None:
+    assert drawn() == PARENTS
+
+
+def test_a_bad_option_is_a_value_error() -> None:
+    errors = {name for name, kind in CLASSES.items() if issubclass(kind, ValueError)}
+    assert errors == {"InvalidOption"}
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+def test_an_error_carries_what_is_known(kind: type[GlanceCompatError]) -> None:
+    error = kind("no", status=404, request_id="req-1", endpoint="http://glance", image_id="i")
+    assert (error.status, error.request_id) == (404, "req-1")
+    assert (error.endpoint, error.image_id) == ("http://glance", "i")
+    assert error.retry_after is None
+    assert str(error) == error.message == "no"
+
+
+@pytest.mark.parametrize("kind", PLAIN)
+def test_what_is_not_known_is_none(kind: type[GlanceCompatError]) -> None:
+    error = kind("no")
+    assert (error.status, error.request_id, error.endpoint, error.image_id) == (None,) * 4
+
+
+def test_a_message_that_is_made_longer_is_shown() -> None:
+    error = GlanceCompatError("no")
+    error.message += "; image i could not be removed again"
+    assert str(error) == "no; image i could not be removed again"
+
+
+def test_a_missing_version_names_what_is_needed_and_what_is_offered() -> None:
+    error = UnsupportedByVersion("tags", "Images API v1", endpoint="http://glance", image_id="i")
+    assert (error.needed, error.offered) == ("tags", "Images API v1")
+    assert (error.endpoint, error.image_id, error.status) == ("http://glance", "i", None)
+    assert "tags" in str(error)
+    assert "Images API v1" in str(error)
+
+
+EXAMPLES = [
+    *(
+        kind("no", status=503, request_id="req-1", endpoint="http://glance", image_id="i")
+        for kind in PLAIN
+    ),
+    UnsupportedByVersion("tags", "Images API v1", endpoint="http://glance", image_id="i"),
+]
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+def test_errors_survive_a_copy_and_another_process(error: GlanceCompatError) -> None:
+    error.retry_after = 1.5
+    for twin in (copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301
+        assert type(twin) is type(error)
+        assert vars(twin) == vars(error)
+        assert str(twin) == str(error)
+
+
+#: Status to error, of all methods; then what single methods have for themselves.
+EVERYWHERE = {
+    400: "ImageBadRequest",
+    401: "NotAuthenticated",
+    403: "ImageNotAuthorized",
+    404: "ImageNotFound",
+    409: "Conflict",
+    410: "ImageNotFound",
+    412: "ImageNotFound",
+    413: "ImageQuotaExceeded",
+    415: "ImageUnacceptable",
+    416: "Invalid",
+}
+OWN = {
+    "show": {},
+    "detail": {400: "Invalid", 403: "Forbidden", 404: "NotFound", 410: "NotFound"},
+    "create": {403: "Forbidden", 404: "NotFound"},
+    "upload": {409: "ImageNotActive"},
+    "update": {409: "UpdateConflict"},
+    "delete": {409: "ImageDeleteConflict"},
+    "download": {409: "ImageNotActive"},
+    "members": {400: "Invalid"},
+}
+
+
+def test_there_is_one_table_for_each_method() -> None:
+    assert sorted(STATUS_ERRORS) == sorted(OWN)
+
+
+@pytest.mark.parametrize("method", OWN)
+def test_a_status_has_its_error(method: str) -> None:
+    found = {status: kind.__name__ for status, kind in STATUS_ERRORS[method].items()}
+    assert found == EVERYWHERE | OWN[method]
+
+
+@hypothesis.given(status=strategies.integers(min_value=500, max_value=599))
+def test_a_server_error_is_in_no_table(status: int) -> None:
+    assert not any(status in table for table in STATUS_ERRORS.values())
+
+
+def test_no_table_can_be_replaced() -> None:
+    with pytest.raises(TypeError):
+        STATUS_ERRORS["show"] = {}  # type: ignore[index]
