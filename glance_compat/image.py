@@ -238,8 +238,11 @@ V1_PROPERTY = "x-image-meta-property-"
 
 #: What every v1 header block holds (Glance 15.0.2, api/v1/images.py: all but null values).
 V1_ALWAYS = frozenset(
-    {"id", "status", "size", "is_public", "protected", "deleted", "min_disk", "min_ram"}
+    {"id", "status", "is_public", "protected", "deleted", "min_disk", "min_ram"}
 ) | {"created_at", "updated_at"}
+
+#: Where a block also holds the size, which is null in an image that v2 made and nobody filled.
+_V1_WITH_SIZE = frozenset({"active", "deactivated"})
 
 #: Attributes that are written and never shown: where the data comes from or goes to.
 ORIGINS = ("location", "copy_from", "store")
@@ -370,8 +373,10 @@ def record_of_headers(headers: Iterable[tuple[str, str]]) -> tuple[dict[str, obj
     base: dict[str, object] = {
         name[len(V1_META) :]: value for name, value in meta if not name.startswith(V1_PROPERTY)
     }
-    complete = len(base) + len(properties) == len(meta)
-    return {**base, "properties": properties}, complete and base.keys() >= V1_ALWAYS
+    unique = len(base) + len(properties) == len(meta)
+    sized = "size" in base or base.get("status") not in _V1_WITH_SIZE
+    record = {**base, "properties": properties}
+    return record, unique and sized and base.keys() >= V1_ALWAYS
 
 
 def _property_text(value: object) -> str:

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.functional.cloud import processes
 from tests.functional.cloud.configuration import database_file
@@ -34,6 +35,9 @@ _DIRECTORIES = (
     "fernet-keys",
     "credential-keys",
 )
+
+# What every server's interpreter reads first (sitecustomize).
+_STARTUP = Path(__file__).parent / "startup"
 
 READY_PATH = "/"
 # A version document from Keystone and Glance; the registry has none and asks for a token.
@@ -127,7 +131,7 @@ def environ_of(server: Server, layout: Layout) -> dict[str, str]:
     variables = RELEASES[server.release].variables
     places = _places(server, layout)
     own = {name: value.format_map(places) for name, value in variables.items()}
-    return processes.server_environ() | own
+    return processes.server_environ() | {"PYTHONPATH": str(_STARTUP)} | own
 
 
 def command_of(server: Server, layout: Layout) -> list[str]:
