@@ -7,7 +7,6 @@ looking again at an endpoint that changed. What must not: what a call is about (
 
 from __future__ import annotations
 
-import contextlib
 import typing
 from collections.abc import Callable, Iterator, Sequence
 
@@ -92,13 +91,16 @@ class Dispatcher:
     def once(self, caller: Caller, call: Callable[[ImagesApi], Result]) -> Result:
         """Make a call that must not be repeated, on the first endpoint that tells its versions."""
         *others, last = self._urls(caller)
-        for url in others:
-            with contextlib.suppress(exceptions.GlanceConnectionFailed):
-                wire = self._wire(caller, url, Deadline(self._options.deadline))
-                discovery.discover(wire, url)
-                last = url
-                break
-        return self._on(caller, last, Deadline(None), call)
+        answering = (url for url in others if self._answers(caller, url))
+        return self._on(caller, next(answering, last), Deadline(None), call)
+
+    def _answers(self, caller: Caller, url: str) -> bool:
+        try:
+            discovery.discover(self._wire(caller, url, Deadline(self._options.deadline)), url)
+        except exceptions.GlanceConnectionFailed:
+            RESTING.rest(url)
+            return False
+        return True
 
     def discover(self, caller: Caller) -> Discovery:
         """What is spoken where.

@@ -94,6 +94,12 @@ class Upload:
         return True
 
     def __iter__(self) -> Iterator[bytes]:
+        # Sent a second time, data that cannot be rewound would be taken for no data at all.
+        if not self.rewind():
+            self.failure = exceptions.DataSourceError(
+                "the data must be sent again, but it can be read only once"
+            )
+            raise self.failure
         self._begun = True
         try:
             yield from self._checked()
