@@ -19,7 +19,7 @@ from keystoneauth1 import session as ksa_session
 from keystoneauth1.access import service_catalog
 
 from glance_compat import exceptions
-from glance_compat.wire import origin, translated_errors
+from glance_compat.wire import origin, shown, translated_errors
 
 #: How long an endpoint that did not answer is left to the last, in seconds.
 REST_SECONDS = 30.0
@@ -27,7 +27,8 @@ REST_SECONDS = 30.0
 
 def unversioned(url: str) -> str:
     """An endpoint without the version at its end and without a slash there."""
-    return re.sub(r"/v[0-9]+(\.[0-9]+)?/*$", "", url.rstrip("/")).rstrip("/")
+    # Not the slashes of the scheme: a host may be called "v2".
+    return re.sub(r"(?<=[^:/])/+v[0-9]+(\.[0-9]+)?/*$", "", url.rstrip("/")).rstrip("/")
 
 
 def checked(endpoint_override: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -37,13 +38,15 @@ def checked(endpoint_override: str | Sequence[str] | None) -> tuple[str, ...]:
     """
     if endpoint_override is None:
         return ()
-    urls = (endpoint_override,) if isinstance(endpoint_override, str) else tuple(endpoint_override)
+    several = isinstance(endpoint_override, Sequence) and not isinstance(endpoint_override, str)
+    urls = tuple(endpoint_override) if several else (endpoint_override,)
     for url in urls:
         if not isinstance(url, str) or not _is_http(url):
+            said = shown(url) if isinstance(url, str) else url
             raise exceptions.InvalidOption(
-                f"endpoint_override must be an http or https URL or a list of them, not {url!r}"
+                f"endpoint_override must be an http or https URL or a list of them, not {said!r}"
             )
-    return urls
+    return typing.cast("tuple[str, ...]", urls)
 
 
 def _is_http(url: str) -> bool:
@@ -101,7 +104,9 @@ def of_context(entries: object, catalog: Catalog) -> str | None:
     :param entries: the catalog's list, or None.
     :raises glance_compat.exceptions.Invalid: it is not a catalog.
     """
-    urls = _catalog_urls(entries, catalog) if entries else ()
+    # As an auth plugin does it: any other interface has to be asked for.
+    named = catalog._replace(interface=catalog.interface or "public")
+    urls = _catalog_urls(entries, named) if entries else ()
     return next(iter(urls), None)
 
 
@@ -136,7 +141,10 @@ def every_interface(
 # References.
 
 _UNSAFE = re.compile(r"[/?#\\\x00-\x1f\x7f]")
-_HREF = re.compile(r"(?P<base>https?://.+?)(?:/v[0-9]+(?:\.[0-9]+)?)?/images/(?P<id>[^/]+)")
+# User information is none of an endpoint's own, whoever it is meant to deceive.
+_HREF = re.compile(
+    r"(?P<base>(?i:https?)://[^/@\\]+(?:/.+?)??)(?:/v[0-9]+(?:\.[0-9]+)?)?/images/(?P<id>[^/]+)"
+)
 
 
 def segment(value: object, what: str) -> str:
@@ -163,13 +171,15 @@ def image_id_of(reference: object, ours: Callable[[], Iterable[str]]) -> str:
         return segment(reference, "an image id")
     found = _HREF.fullmatch(reference)
     if found is None or not _is_http(reference):
-        raise exceptions.InvalidImageRef(f"{reference!r} is not an image id or an image href")
+        raise exceptions.InvalidImageRef(
+            f"{shown(reference)!r} is not an image id or an image href"
+        )
     base = unversioned(found["base"])
     if not any(_same_place(base, unversioned(one)) for one in ours()):
         raise exceptions.InvalidImageRef(
             f"{reference!r} is not an image of this image service: it is of none of its endpoints"
         )
-    return segment(found["id"], "an image id")
+    return segment(urllib.parse.unquote(found["id"]), "an image id")
 
 
 def _same_place(left: str, right: str) -> bool:

@@ -169,7 +169,7 @@ class Wire:
         auth = self._identity.auth or self._session.auth
         if self._identity.project_id is not None or auth is None:
             return self._identity.project_id
-        with translated_errors("asking for the caller's project", endpoint=_shown(self.endpoint)):
+        with translated_errors("asking for the caller's project", endpoint=shown(self.endpoint)):
             return auth.get_project_id(self._session)
 
     def send(self, request: Request, *, token: bool = True) -> Answer:
@@ -199,7 +199,7 @@ class Wire:
             response.close()
             url = self._redirected(request, response, url)
         raise exceptions.BadResponse(
-            f"more than {_MAX_REDIRECTS} redirects from {_shown(url)}", **self._where(request)
+            f"more than {_MAX_REDIRECTS} redirects from {shown(url)}", **self._where(request)
         )
 
     # -- sending
@@ -255,7 +255,7 @@ class Wire:
         body = self._body(request)
         begun = time.monotonic()
         with translated_errors(
-            f"{request.method} {_shown(url)}", request.upload, **self._where(request)
+            f"{request.method} {shown(url)}", request.upload, **self._where(request)
         ):
             response = adapter.request(
                 url,
@@ -308,7 +308,7 @@ class Wire:
         if request.method in {"GET", "HEAD"} and origin(target) == origin(url) and target != url:
             return target
         raise exceptions.BadResponse(
-            f"{request.method} {_shown(url)} was redirected, which is not followed"
+            f"{request.method} {shown(url)} was redirected, which is not followed"
             " to another origin or for a request that changes something",
             status=response.status_code,
             **self._where(request),
@@ -356,12 +356,12 @@ class Wire:
     # -- errors and the log
 
     def _where(self, request: Request) -> dict[str, typing.Any]:
-        return {"endpoint": _shown(self.endpoint), "image_id": request.image_id}
+        return {"endpoint": shown(self.endpoint), "image_id": request.image_id}
 
     def _error(self, request: Request, answer: Answer) -> exceptions.GlanceCompatError:
         kind = request.errors.get(answer.status, exceptions.BadResponse)
         error = kind(
-            f"{request.method} {_shown(self.endpoint + request.path)} was answered with"
+            f"{request.method} {shown(self.endpoint + request.path)} was answered with"
             f" {answer.status}{_explanation(answer)}",
             status=answer.status,
             request_id=answer.request_id,
@@ -374,7 +374,7 @@ class Wire:
         LOG.debug(
             "%s %s: %s in %.3f s, request id %s",
             request.method,
-            _shown(url),
+            shown(url),
             response.status_code,
             took,
             response.headers.get("x-openstack-request-id"),
@@ -392,12 +392,9 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return scheme, (parts.hostname or "").lower(), port
 
 
-def _shown(url: str) -> str:
-    """A URL fit for messages: no credentials, no query."""
-    parts = urllib.parse.urlsplit(url)
-    return urllib.parse.urlunsplit(
-        (parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")
-    )
+def shown(url: str) -> str:
+    """A URL, or what claims to be one, fit for messages: no credentials, no query."""
+    return re.sub(r"//[^/]*@", "//", re.sub(r"[?#].*", "", url, flags=re.DOTALL))
 
 
 def _headers_of(response: requests.Response) -> headers.Headers:
