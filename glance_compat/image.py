@@ -325,6 +325,11 @@ def _identified(image: Image) -> Image:
     return image
 
 
+#: Levels of a structure that is decoded; a block device mapping has two. A deeper one may end in
+#: RecursionError wherever it is written again, or copied, with more calls on the stack.
+MAX_NESTING = 100
+
+
 def decoded(name: str, value: str) -> object:
     if name not in STRUCTURED:
         return value
@@ -332,7 +337,17 @@ def decoded(name: str, value: str) -> object:
         structure = json.loads(value)
     except (ValueError, RecursionError):
         return value
-    return structure if isinstance(structure, (list, dict)) else value
+    if not isinstance(structure, (list, dict)) or _is_deep(structure):
+        return value
+    return structure
+
+
+def _is_deep(structure: list[object] | dict[str, object]) -> bool:
+    level = [structure]
+    for _ in range(MAX_NESTING):
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for items in inner for one in items if isinstance(one, (list, dict))]
+    return bool(level)
 
 
 def from_v1(record: Mapping[str, object]) -> Image:

@@ -452,6 +452,10 @@ def test_a_property_named_like_an_attribute_of_v1_alone_is_shown_by_both(name: s
     assert image.visible(v1) == image.visible(v2)
 
 
+def nested(levels: int) -> str:
+    return "[" * levels + "]" * levels
+
+
 STRUCTURED = ("block_device_mapping", "mappings")
 
 
@@ -464,6 +468,7 @@ STRUCTURED = ("block_device_mapping", "mappings")
         ('[{"device_name": "/dev/vda", "delete_on_termination": true}]', None),
         (' [1, 2.5, null, "é"] ', [1, 2.5, None, "é"]),
         (json.dumps(list(range(20_000))), list(range(20_000))),
+        (nested(100), None),
     ],
 )
 def test_a_structure_is_decoded(name: str, text: str, value: object) -> None:
@@ -479,7 +484,9 @@ def test_a_structure_is_decoded(name: str, text: str, value: object) -> None:
     [
         *("", "text", "3", '"text"', "null", "true", "[", "{]", "[1,]", "['a']"),
         pytest.param("[" * 100_000, id="open"),
-        pytest.param("[" * 100_000 + "]" * 100_000, id="deep"),
+        pytest.param(nested(100_000), id="too deep to be read"),
+        pytest.param(nested(700), id="too deep to be written again with a deeper stack"),
+        pytest.param('{"a":' * 101 + "1" + "}" * 101, id="objects too deep"),
         pytest.param("[" + "9" * 10_000 + "]", id="a number too long to be read"),
     ],
 )
@@ -487,6 +494,18 @@ def test_what_is_no_structure_stays_text(name: str, text: str) -> None:
     v1 = image.from_v1({"id": "i", "properties": {name: text}})
     v2 = image.from_v2({"id": "i", name: text})
     assert v1["properties"] == v2["properties"] == {name: text}
+
+
+@pytest.mark.parametrize("name", STRUCTURED)
+@pytest.mark.parametrize("levels", [100, 300, 500, 700, 900])
+def test_a_structure_that_was_read_can_be_written_from_anywhere(name: str, levels: int) -> None:
+    text = nested(levels)
+    value = image.from_v2({"id": "i", name: text})["properties"][name]
+
+    def deeper(calls: int) -> str | None:
+        return deeper(calls - 1) if calls else image.property_text(value)
+
+    assert deeper(500) == text
 
 
 def test_only_two_properties_are_structures() -> None:
