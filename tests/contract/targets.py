@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+import tenacity
 from keystoneauth1.session import Session
 
 from glance_compat import ImageService, Options
@@ -285,13 +286,23 @@ class Target:
     def clean(self) -> None:
         """Delete every image that was made."""
         for image_id in dict.fromkeys(self.made):
-            path = f"/v2/images/{image_id}"
-            answer = self.send("DELETE", path, user="admin")
-            if answer.status_code == 403:
-                self.patch(image_id, {"op": "replace", "path": "/protected", "value": False})
-                answer = self.send("DELETE", path, user="admin")
-            assert answer.status_code in (204, 404), answer.text
+            self._delete(image_id)
         self.made.clear()
+
+    # SQLite answers "database is locked", which becomes 500, when others write as well.
+    @tenacity.retry(
+        retry=tenacity.retry_if_exception_type(AssertionError),
+        stop=tenacity.stop_after_attempt(5),
+        wait=tenacity.wait_fixed(0.1),
+        reraise=True,
+    )
+    def _delete(self, image_id: str) -> None:
+        path = f"/v2/images/{image_id}"
+        answer = self.send("DELETE", path, user="admin")
+        if answer.status_code == 403:
+            self.patch(image_id, {"op": "replace", "path": "/protected", "value": False})
+            answer = self.send("DELETE", path, user="admin")
+        assert answer.status_code in (204, 404), answer.text
 
 
 def real(kind: Kind, cloud: Cloud) -> Target:
@@ -314,8 +325,13 @@ def embedded(kind: Kind) -> Iterator[Target]:
     """An embedded server, configured as the real ones are."""
     projects = {user: f"{user}-project" for user in USERS}
     roles = {user: "admin" if user == "admin" else "member" for user in USERS}
+    # Mounted servers would otherwise have one URL, and what is known of it would be one as well.
     with GlanceFixture(
-        release=kind.release, sockets=kind.sockets, show_locations=True, show_direct_url=True
+        release=kind.release,
+        prefix=kind.name,
+        sockets=kind.sockets,
+        show_locations=True,
+        show_direct_url=True,
     ) as glance:
         yield Target(
             kind=kind,

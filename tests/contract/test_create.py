@@ -1,0 +1,622 @@
+# SPDX-License-Identifier: Apache-2.0
+"""create(): every form of data, every attribute, and nothing left behind by what fails."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import http.server
+import io
+import os
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glance_compat import exceptions
+from tests.contract import shape
+from tests.contract.shape import DATA, FORMATS, MD5, MD5_OF_NOTHING
+from tests.contract.targets import Target, on_pike, only
+
+# ---------------------------------------------------------------------------------------------
+# Data.
+
+
+def a_file(path: Path) -> object:
+    path.write_bytes(DATA)
+    return path.open("rb")
+
+
+def the_rest_of_a_file(path: Path) -> object:
+    path.write_bytes(b"not of the image" + DATA)
+    file = path.open("rb")
+    file.seek(len(b"not of the image"))
+    return file
+
+
+def a_pipe(path: Path) -> object:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "wb") as file:
+        file.write(DATA)
+    return os.fdopen(reader, "rb")
+
+
+FORMS: dict[str, Callable[[Path], object]] = {
+    "bytes": lambda path: DATA,
+    "bytearray": lambda path: bytearray(DATA),
+    "memoryview": lambda path: memoryview(DATA),
+    "BytesIO": lambda path: io.BytesIO(DATA),
+    "file": a_file,
+    "the rest of a file": the_rest_of_a_file,
+    "pipe": a_pipe,
+    "generator": lambda path: (DATA[i : i + 100] for i in range(0, len(DATA), 100)),
+    "list": lambda path: [DATA[:7], b"", DATA[7:]],
+    "list of views": lambda path: [memoryview(DATA)],
+    "no bytes": lambda path: b"",
+    "empty file": lambda path: io.BytesIO(),
+    "empty iterator": lambda path: iter(()),
+}
+
+
+@contextlib.contextmanager
+def opened(form: Callable[[Path], object], folder: Path) -> Iterator[object]:
+    """The data; a file is closed in the end."""
+    data = form(folder / "data")
+    with contextlib.ExitStack() as stack:
+        if isinstance(data, io.IOBase):
+            stack.callback(data.close)
+        yield data
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_data_of_any_form(target: Target, name: str, form: str, tmp_path: Path) -> None:
+    expected = b"" if "empty" in form or form == "no bytes" else DATA
+    service = target.service()
+    with opened(FORMS[form], tmp_path) as data:
+        created = service.create(None, {"name": name, **FORMATS}, data=data)
+    assert shape.without_times(created) == shape.new_image(
+        target.projects["demo"],
+        name,
+        **FORMATS,
+        status="active",
+        size=len(expected),
+        checksum=hashlib.md5(expected, usedforsecurity=False).hexdigest(),
+    )
+    assert b"".join(service.download(None, created["id"])) == expected
+    assert service.show(None, created["id"]) == created
+
+
+@pytest.mark.parametrize("declared", [None, 0, len(DATA)])
+@pytest.mark.parametrize("form", ["generator", "BytesIO"])
+def test_a_declared_size(
+    target: Target, name: str, form: str, declared: int | None, tmp_path: Path
+) -> None:
+    # With data, 0 and None say that the size is unknown.
+    meta = {"name": name, **FORMATS, "size": declared, "checksum": MD5}
+    with opened(FORMS[form], tmp_path) as data:
+        created = target.service().create(None, meta, data=data)
+    assert (created["size"], created["checksum"]) == (len(DATA), MD5)
+
+
+def test_size_0_without_data_makes_an_empty_active_image(target: Target, name: str) -> None:
+    service = target.service()
+    created = service.create(None, {"name": name, "size": 0})
+    assert shape.without_times(created) == shape.new_image(
+        target.projects["demo"],
+        name,
+        **FORMATS,
+        status="active",
+        checksum=MD5_OF_NOTHING,
+    )
+    assert service.show(None, created["id"]) == created
+    assert b"".join(service.download(None, created["id"])) == b""
+
+
+def test_another_size_without_data_is_ignored(target: Target, name: str) -> None:
+    created = target.service().create(None, {"name": name, "size": 5})
+    assert (created["status"], created["size"]) == ("queued", 0)
+
+
+def test_progress_is_told(target: Target, name: str) -> None:
+    told: list[tuple[int, int | None]] = []
+    target.service().create(
+        None,
+        {"name": name, **FORMATS},
+        data=io.BytesIO(DATA),
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert told == sorted(told)
+    assert {total for _, total in told} == {len(DATA)}
+    assert told[-1] == (len(DATA), len(DATA))
+
+
+def test_progress_of_unknown_size(target: Target, name: str) -> None:
+    told: list[tuple[int, int | None]] = []
+    target.service().create(
+        None,
+        {"name": name, **FORMATS},
+        data=iter([DATA, DATA]),
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert {total for _, total in told} == {None}
+    assert told[-1][0] == 2 * len(DATA)
+
+
+class CancelledError(Exception):
+    """The caller's own."""
+
+
+def test_progress_cancels(target: Target, name: str) -> None:
+    def cancel(done: int, total: int | None) -> None:
+        raise CancelledError
+
+    with pytest.raises(CancelledError):
+        target.service().create(
+            None, {"name": name, **FORMATS}, data=iter([DATA, DATA]), progress=cancel
+        )
+    assert target.leftovers(name) == []
+
+
+# ---------------------------------------------------------------------------------------------
+# Metadata.
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """Metadata, and what becomes of it."""
+
+    meta: dict[str, Any]
+    shown: dict[str, Any]
+    user: str = "demo"
+
+
+GIVEN = (
+    Given(
+        {"min_disk": 3, "min_ram": 2147483647, "disk_format": "qcow2", "container_format": "ovf"},
+        {"min_disk": 3, "min_ram": 2147483647, "disk_format": "qcow2", "container_format": "ovf"},
+    ),
+    Given({"disk_format": "ami"}, {"disk_format": "ami", "container_format": "ami"}),
+    Given({"is_public": True}, {"is_public": True, "visibility": "public"}, user="admin"),
+    Given({"visibility": "public"}, {"is_public": True, "visibility": "public"}, user="admin"),
+    Given({"is_public": False}, {"is_public": False}),
+    Given({"visibility": "private"}, {"is_public": False}),
+    Given({"visibility": "shared"}, {"is_public": False}),
+    Given({"visibility": None, "is_public": None}, {"is_public": False}),
+    Given({"visibility": "shared", "is_public": False}, {"is_public": False}),
+    Given({"protected": True}, {"protected": True}),
+    Given({"protected": False}, {"protected": False}),
+    Given({"properties": None}, {"properties": {}}),
+    Given({"properties": {"gone": None, "kept": "x"}}, {"properties": {"kept": "x"}}),
+    Given(
+        {"properties": {"int": 1, "float": 1.5, "bool": True, "text": "None"}},
+        {"properties": {"int": "1", "float": "1.5", "bool": "True", "text": "None"}},
+    ),
+    Given(
+        {"properties": {"mappings": [{"virtual": "a"}], "block_device_mapping": '[{"b": null}]'}},
+        {"properties": {"mappings": [{"virtual": "a"}], "block_device_mapping": [{"b": None}]}},
+    ),
+    Given(
+        {"properties": {"mappings": "not JSON", "block_device_mapping": "7"}},
+        {"properties": {"mappings": "not JSON", "block_device_mapping": "7"}},
+    ),
+    # What a whole dict holds and nobody can set.
+    Given(
+        {
+            "status": "active",
+            "deleted": True,
+            "deleted_at": None,
+            "created_at": "2001-01-01T00:00:00",
+            "updated_at": None,
+            "virtual_size": None,
+            "checksum": None,
+        },
+        {"status": "queued", "deleted": False, "checksum": None, "virtual_size": None},
+    ),
+)
+
+
+@pytest.mark.parametrize("given", GIVEN, ids=lambda given: str(given.meta)[:60])
+def test_metadata_is_stored(target: Target, name: str, given: Given) -> None:
+    service = target.service(given.user, extended=True)
+    created = service.create(None, {"name": name, **given.meta})
+    shape.check(created, extended=True)
+    assert {key: created[key] for key in given.shown} == given.shown
+    assert service.show(None, created["id"]) == created
+    assert service.detail(None, filters={"name": name}) == [created]
+
+
+@pytest.mark.parametrize("visibility", [None, "private", "shared"])
+def test_visibility_is_what_was_asked_for(
+    target: Target, name: str, visibility: str | None
+) -> None:
+    created = target.service().create(None, {"name": name, "visibility": visibility})
+    stored = target.record(created["id"])["visibility"]
+    # v1 knows only public and not public; not public is stored as shared.
+    assert stored == ("shared" if target.is_v1 else visibility or "shared")
+
+
+@pytest.mark.parametrize("is_public", [False, None])
+def test_is_public_false_leaves_visibility_to_the_server(
+    target: Target, name: str, is_public: bool | None
+) -> None:
+    created = target.service().create(None, {"name": name, "is_public": is_public})
+    assert target.record(created["id"])["visibility"] == "shared"
+
+
+def test_community_needs_v2(target: Target, name: str) -> None:
+    meta = {"name": name, "visibility": "community"}
+    if not target.is_v1:
+        created = target.service().create(None, meta)
+        assert created["is_public"] is False
+        assert target.record(created["id"])["visibility"] == "community"
+        return
+    with target.counting() as exchanges, pytest.raises(exceptions.UnsupportedByVersion) as caught:
+        target.service().create(None, meta)
+    assert exchanges == []
+    assert "v2" in caught.value.needed
+    assert "v1" in caught.value.offered
+
+
+def test_tags_need_v2(target: Target, name: str) -> None:
+    meta = {"name": name, "tags": ["b", "a", "a"]}
+    if not target.is_v1:
+        created = target.service(extended=True).create(None, meta)
+        assert created["tags"] == ["a", "b"]
+        return
+    with target.counting() as exchanges, pytest.raises(exceptions.UnsupportedByVersion):
+        target.service().create(None, meta)
+    assert exchanges == []
+
+
+@pytest.mark.parametrize("spelling", [str.lower, str.upper])
+def test_a_chosen_id_is_kept(target: Target, name: str, spelling: Callable[[str], str]) -> None:
+    image_id = spelling(str(uuid.uuid4()))
+    created = target.service().create(None, {"name": name, "id": image_id})
+    assert created["id"] == image_id
+
+
+def test_an_admin_chooses_the_owner(target: Target, name: str) -> None:
+    owner = target.projects["other"]
+    created = target.service("admin").create(None, {"name": name, "owner": owner})
+    assert created["owner"] == owner
+    assert target.service("other").show(None, created["id"]) == created
+
+
+@pytest.mark.parametrize("length", [255, 256])
+def test_the_length_of_a_name(target: Target, name: str, length: int) -> None:
+    full = name.ljust(length, "x")
+    if length == 255:
+        assert target.service().create(None, {"name": full})["name"] == full
+    else:
+        with pytest.raises(exceptions.ImageBadRequest):
+            target.service().create(None, {"name": full})
+
+
+@pytest.mark.parametrize("data", [None, DATA])
+def test_the_callers_dict_is_not_altered(target: Target, name: str, data: bytes | None) -> None:
+    meta = {"name": name, **FORMATS, "properties": {"a": None, "b": 1}, "is_public": False}
+    before = {**meta, "properties": {"a": None, "b": 1}}
+    target.service().create(None, meta, data=data)
+    assert meta == before
+
+
+# ---------------------------------------------------------------------------------------------
+# Data from elsewhere.
+
+
+@pytest.fixture(scope="module")
+def source() -> Iterator[str]:
+    """The URL of a server that has DATA."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self._answer(b"")
+
+        def do_GET(self) -> None:
+            self._answer(DATA)
+
+        def _answer(self, body: bytes) -> None:
+            self.send_response(200 if self.path == "/data" else 404)
+            self.send_header("Content-Length", str(len(DATA)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+on_real = only(lambda kind: kind.region is not None)
+
+
+@on_real
+def test_location(target: Target, name: str, source: str) -> None:
+    meta = {"name": name, **FORMATS, "location": f"{source}/data"}
+    if target.kind.release == "33":
+        # Its http store is not configured.
+        with pytest.raises(exceptions.GlanceCompatError):
+            target.service().create(None, meta)
+        assert target.leftovers(name) == []
+        return
+    service = target.service()
+    created = service.create(None, meta)
+    assert (created["status"], created["size"]) == ("active", len(DATA))
+    assert created["properties"] == {}
+    assert b"".join(service.download(None, created["id"])) == DATA
+
+
+@only(lambda kind: kind.name == "pike-v1")
+def test_copy_from_on_v1(target: Target, name: str, source: str) -> None:
+    meta = {"name": name, **FORMATS, "copy_from": f"{source}/data"}
+    created = target.service().create(None, meta)
+    assert created["status"] in ("queued", "saving", "active")
+    assert created["size"] == len(DATA)
+    assert created["properties"] == {}
+
+
+@only(lambda kind: kind.name == "pike-v1")
+@pytest.mark.parametrize(
+    ("origin", "path", "error"),
+    [
+        ("copy_from", "/missing", exceptions.NotFound),
+        ("location", "/missing", exceptions.NotFound),
+        ("copy_from", "file:///etc/passwd", exceptions.Invalid),
+        ("location", "file:///etc/passwd", exceptions.Invalid),
+    ],
+)
+def test_a_source_that_is_refused(
+    target: Target, name: str, source: str, origin: str, path: str, error: type[Exception]
+) -> None:
+    url = path if path.startswith("file") else f"{source}{path}"
+    with pytest.raises(error):
+        target.service().create(None, {"name": name, **FORMATS, origin: url})
+    assert target.leftovers(name) == []
+
+
+# ---------------------------------------------------------------------------------------------
+# Failures.
+
+
+@dataclasses.dataclass(frozen=True)
+class Refused:
+    """Metadata that is refused.
+
+    :param sent: whether the server is the one who refuses; else no request goes out.
+    """
+
+    meta: Any
+    error: type[exceptions.GlanceCompatError]
+    sent: bool = False
+    data: bytes | None = None
+    user: str = "demo"
+
+
+UNDASHED = "00000000000040008000000000000000"
+
+REFUSED = (
+    Refused({"colour": "red"}, exceptions.ImageBadRequest),
+    Refused({"file": "x"}, exceptions.ImageBadRequest),
+    Refused([], exceptions.Invalid),
+    Refused(None, exceptions.Invalid),
+    Refused({"properties": ["a"]}, exceptions.ImageBadRequest),
+    Refused({"min_disk": -1}, exceptions.ImageBadRequest),
+    Refused({"min_disk": 1.5}, exceptions.ImageBadRequest),
+    Refused({"min_ram": "much"}, exceptions.ImageBadRequest),
+    Refused({"min_ram": True}, exceptions.ImageBadRequest),
+    Refused({"min_ram": 2147483648}, exceptions.ImageBadRequest, sent=True),
+    Refused({"name": 7}, exceptions.ImageBadRequest),
+    Refused({"name": b"bytes"}, exceptions.ImageBadRequest),
+    Refused({"is_public": "maybe"}, exceptions.ImageBadRequest),
+    Refused({"visibility": "secret"}, exceptions.ImageBadRequest, sent=True),
+    Refused({"is_public": True, "visibility": "private"}, exceptions.ImageBadRequest),
+    Refused({"is_public": False, "visibility": "public"}, exceptions.ImageBadRequest),
+    Refused({"disk_format": "punchcard"}, exceptions.ImageBadRequest, sent=True),
+    # v1 says so at once, v2 only when the data comes.
+    Refused(
+        {"disk_format": "ami", "container_format": "bare"}, exceptions.ImageBadRequest, sent=True
+    ),
+    Refused({"id": "not-a-uuid"}, exceptions.Invalid, sent=True),
+    Refused({"id": "../images"}, exceptions.Invalid),
+    # v1 takes it, v2 does not: an id that only one API has is none.
+    Refused({"id": UNDASHED}, exceptions.Invalid, sent=True),
+    Refused({"is_public": True}, exceptions.Forbidden, sent=True),
+    Refused({"is_public": True, **FORMATS}, exceptions.Forbidden, sent=True, data=DATA),
+    Refused({"owner": "somebody-else"}, exceptions.Forbidden, sent=True),
+    Refused({"owner": "somebody-else", **FORMATS}, exceptions.Forbidden, sent=True, data=DATA),
+    Refused({}, exceptions.ImageBadRequest, sent=True, data=DATA),
+    Refused({"disk_format": "raw"}, exceptions.ImageBadRequest, sent=True, data=DATA),
+    Refused({"properties": {"visibility": "public"}}, exceptions.PropertyNotAllowed),
+    Refused({"properties": {"owner": "x"}}, exceptions.PropertyNotAllowed),
+    Refused({"properties": {"self": "x"}}, exceptions.PropertyNotAllowed),
+    Refused({"properties": {"locations": "x"}}, exceptions.PropertyNotAllowed),
+    Refused({"properties": {"os_hidden": "true"}}, exceptions.PropertyNotAllowed),
+    Refused({"properties": {"stores": "x"}}, exceptions.PropertyNotAllowed),
+    Refused({"properties": {"is_public": "True"}}, exceptions.PropertyNotAllowed),
+    Refused({"properties": {"deleted": "True"}}, exceptions.PropertyNotAllowed),
+    Refused({"properties": {"copy_from": "http://x"}}, exceptions.PropertyNotAllowed),
+    Refused({"properties": {"location": "http://x"}}, exceptions.PropertyNotAllowed),
+    Refused({"properties": {"store": "x"}}, exceptions.PropertyNotAllowed),
+    Refused({"properties": {"os_glance_x": "x"}}, exceptions.PropertyNotAllowed),
+    Refused({"properties": {"image_id": "x"}}, exceptions.PropertyNotAllowed),
+    Refused({"properties": {"extra_properties": "x"}}, exceptions.PropertyNotAllowed),
+    Refused({"properties": {7: "x"}}, exceptions.PropertyNotAllowed),
+    Refused({"properties": {"a": b"bytes"}}, exceptions.PropertyNotAllowed),
+    Refused(
+        {"properties": {f"p{number}": "x" for number in range(129)}},
+        exceptions.ImageQuotaExceeded,
+        sent=True,
+    ),
+)
+
+
+@pytest.mark.parametrize("refused", REFUSED, ids=lambda refused: str(refused.meta)[:60])
+def test_metadata_is_refused_and_nothing_stays(
+    target: Target, name: str, refused: Refused
+) -> None:
+    meta = refused.meta
+    if isinstance(meta, dict) and "name" not in meta:
+        meta = {"name": name, **meta}
+    with target.counting() as exchanges, pytest.raises(refused.error) as caught:
+        target.service(refused.user).create(None, meta, data=refused.data)
+    assert isinstance(caught.value, exceptions.GlanceCompatError)
+    if refused.sent:
+        assert target.leftovers(name) == []
+    else:
+        assert exchanges == []
+
+
+class _Unreadable(io.RawIOBase):
+    def __init__(self, blocks: list[object]) -> None:
+        super().__init__()
+        self._left = blocks
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> Any:
+        block = self._left.pop(0) if self._left else b""
+        if isinstance(block, Exception):
+            raise block
+        return block
+
+
+def _fails_midway() -> Iterator[bytes]:
+    yield DATA
+    raise RuntimeError("secret-detail")
+
+
+def _closed_file() -> object:
+    file = io.BytesIO(DATA)
+    file.close()
+    return file
+
+
+@dataclasses.dataclass(frozen=True)
+class BadData:
+    """Data that cannot be sent."""
+
+    data: Callable[[], object]
+    error: type[exceptions.GlanceCompatError]
+    meta: dict[str, Any] = dataclasses.field(default_factory=dict)
+    sent: bool = True
+
+
+BAD_DATA = {
+    "text": BadData(lambda: "text", exceptions.Invalid, sent=False),
+    "number": BadData(lambda: 7, exceptions.Invalid, sent=False),
+    "dict": BadData(lambda: {"a": "b"}, exceptions.Invalid, sent=False),
+    "text file": BadData(lambda: io.StringIO("text"), exceptions.Invalid, sent=False),
+    "iterator of text": BadData(lambda: iter(["a", "b"]), exceptions.DataSourceError),
+    "text after bytes": BadData(lambda: iter([DATA, "b"]), exceptions.DataSourceError),
+    "iterator of numbers": BadData(lambda: iter([1, 2]), exceptions.DataSourceError),
+    "failing iterator": BadData(_fails_midway, exceptions.DataSourceError),
+    "failing at once": BadData(lambda: _Unreadable([OSError("disk")]), exceptions.DataSourceError),
+    "failing file": BadData(
+        lambda: _Unreadable([DATA, OSError("disk")]), exceptions.DataSourceError
+    ),
+    "file of text": BadData(lambda: _Unreadable([DATA, "text"]), exceptions.DataSourceError),
+    "closed file": BadData(_closed_file, exceptions.GlanceCompatError),
+    "short file": BadData(
+        lambda: io.BytesIO(DATA), exceptions.DataSourceError, {"size": len(DATA) + 1}, sent=False
+    ),
+    "long file": BadData(
+        lambda: io.BytesIO(DATA), exceptions.DataSourceError, {"size": len(DATA) - 1}, sent=False
+    ),
+    "short iterator": BadData(
+        lambda: iter([DATA]), exceptions.DataSourceError, {"size": len(DATA) + 1}
+    ),
+    "long iterator": BadData(
+        lambda: iter([DATA]), exceptions.DataSourceError, {"size": len(DATA) - 1}
+    ),
+    "long iterator of blocks": BadData(
+        lambda: iter([DATA, DATA]), exceptions.DataSourceError, {"size": len(DATA)}
+    ),
+    "wrong checksum": BadData(
+        lambda: io.BytesIO(DATA), exceptions.IntegrityError, {"checksum": MD5_OF_NOTHING}
+    ),
+    "wrong checksum of an iterator": BadData(
+        lambda: iter([DATA, DATA]), exceptions.IntegrityError, {"checksum": MD5}
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_DATA)
+def test_bad_data_is_refused_and_nothing_stays(target: Target, name: str, case: str) -> None:
+    bad = BAD_DATA[case]
+    meta = {"name": name, **FORMATS, **bad.meta}
+    with target.counting() as exchanges, pytest.raises(bad.error) as caught:
+        target.service().create(None, meta, data=bad.data())
+    assert "secret-detail" not in str(caught.value)
+    if bad.sent:
+        assert target.leftovers(name) == []
+    else:
+        assert exchanges == []
+
+
+@pytest.mark.parametrize("data", [None, DATA])
+@pytest.mark.parametrize("user", ["demo", "other"])
+def test_a_second_image_of_the_same_id_is_a_conflict(
+    target: Target, name: str, user: str, data: bytes | None
+) -> None:
+    first = target.service().create(None, {"name": name, **FORMATS}, data=DATA)
+    meta = {"name": f"{name} again", **FORMATS, "id": first["id"]}
+    with pytest.raises(exceptions.Conflict) as caught:
+        target.service(user).create(None, meta, data=data)
+    assert caught.value.status == 409
+    assert target.service().show(None, first["id"]) == first
+    assert b"".join(target.service().download(None, first["id"])) == DATA
+
+
+@on_pike
+def test_what_fails_while_data_is_sent_is_removed(target: Target, name: str) -> None:
+    # The server takes the record and refuses the data: qcow2 without a container format.
+    with pytest.raises(exceptions.ImageBadRequest) as caught:
+        target.service().create(None, {"name": name, "disk_format": "qcow2"}, data=DATA)
+    assert caught.value.status == 400
+    assert target.leftovers(name) == []
+
+
+@only(lambda kind: kind.release == "33")
+def test_data_of_another_format_is_unacceptable(target: Target, name: str) -> None:
+    meta = {"name": name, "disk_format": "qcow2", "container_format": "bare"}
+    with pytest.raises(exceptions.ImageUnacceptable) as caught:
+        target.service().create(None, meta, data=DATA)
+    assert caught.value.status == 415
+    assert target.leftovers(name) == []
+
+
+@pytest.mark.parametrize("data", [None, DATA])
+def test_an_unknown_store_is_refused(target: Target, name: str, data: bytes | None) -> None:
+    meta = {"name": name, **FORMATS, "store": "nowhere"}
+    with pytest.raises(exceptions.GlanceCompatError) as caught:
+        target.service().create(None, meta, data=data)
+    pike_v2 = target.kind.release == "pike" and not target.is_v1
+    assert isinstance(caught.value, exceptions.UnsupportedByVersion) is pike_v2
+    assert target.leftovers(name) == []
+
+
+@only(lambda kind: kind.name == "glance-33")
+def test_a_known_store_is_used(target: Target, name: str) -> None:
+    meta = {"name": name, **FORMATS, "store": "slow"}
+    created = target.service(extended=True).create(None, meta, data=DATA)
+    assert created["stores"] == ["slow"]
+    assert created["properties"] == {}
+
+
+@only(lambda kind: kind.api == "v2")
+def test_copy_from_is_refused_on_v2(target: Target, name: str) -> None:
+    with target.counting() as exchanges, pytest.raises(exceptions.UnsupportedByVersion) as caught:
+        target.service().create(None, {"name": name, "copy_from": "http://example.invalid/x"})
+    assert exchanges == []
+    assert "v1" in caught.value.needed
+    assert target.leftovers(name) == []
