@@ -7,7 +7,7 @@ import configparser
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -239,6 +239,44 @@ def test_a_stopped_server_is_gone_with_its_children(tmp_path: Path) -> None:
     assert not child.is_running()
 
 
+@pytest.fixture
+def sample(tmp_path: Path) -> Iterator[Running]:
+    """Start a process that stands for a server."""
+    command = ["sh", "-c", "exec sleep 600"]
+    running = processes.start(command, tmp_path, tmp_path / "log", processes.server_environ())
+    yield running
+    processes.stop([running])
+
+
+def test_down_stops_what_the_state_names_and_keeps_its_port(
+    tmp_path: Path, sample: Running
+) -> None:
+    layout = Layout(tmp_path / "cloud")
+    State(keep=True, servers={"pike": ServerState(9292, sample, "d")}).save(layout.state)
+    lifecycle.down(layout)
+    assert sample.find() is None
+    assert State.load(layout.state) == State(servers={"pike": ServerState(9292, None, "d")})
+
+
+ME = Running.of(os.getpid())
+GONE = replace(ME, started=0.0)
+
+
+@pytest.mark.parametrize(
+    ("keep", "others", "stopped"),
+    [(False, [], True), (False, [GONE], True), (False, [Running.of(1)], False), (True, [], False)],
+    ids=["the last one", "a run that was killed", "another run", "kept by a person"],
+)
+def test_the_last_run_stops_the_cloud(
+    tmp_path: Path, sample: Running, keep: bool, others: list[Running], stopped: bool
+) -> None:
+    layout = Layout(tmp_path / "cloud")
+    servers = {"pike": ServerState(9292, sample)}
+    State(keep=keep, users=[ME, *others], servers=servers).save(layout.state)
+    lifecycle.leave(layout, ME)
+    assert (sample.find() is None) is stopped
+
+
 def test_a_server_that_ends_while_it_starts_shows_its_last_lines(tmp_path: Path) -> None:
     log = tmp_path / "log"
     running = processes.start(
@@ -330,12 +368,13 @@ def test_a_server_offers_its_versions(cloud: Cloud, region: str) -> None:
 @pytest.mark.functional
 @REGIONS
 def test_the_catalog_has_the_server_on_every_interface(cloud: Cloud, region: str) -> None:
+    url = cloud.url(region)
     session = cloud.session("demo")
     found = {
         session.get_endpoint(service_type="image", region_name=region, interface=interface)
         for interface in topology.INTERFACES
     }
-    assert found == {cloud.url(region)}
+    assert found == {url}
 
 
 @pytest.mark.functional

@@ -107,8 +107,13 @@ def borrowed(
             outcome = _Start(layout, report, servers).run()
         yield outcome
     finally:
-        with locked(layout):
-            _leave(layout, me)
+        leave(layout, me)
+
+
+def leave(layout: Layout, me: Running) -> None:
+    """End one run's use of the cloud; stop it when no other run uses it and nobody keeps it."""
+    with locked(layout):
+        _leave(layout, me)
 
 
 def _leave(layout: Layout, me: Running) -> None:
