@@ -8,6 +8,7 @@ Glance 15.0.2). Python's http.client speaks latin-1 and reads at most 100 header
 from __future__ import annotations
 
 import http.client
+import re
 import typing
 from collections.abc import Iterator, Sequence
 
@@ -56,6 +57,7 @@ def _chain(error: BaseException | None, seen: set[int]) -> Iterator[BaseExceptio
 # The private connection.
 
 _ASIDE = b"x-image-meta-property-"
+_STATUS_OR_HEADER = re.compile(rb"HTTP/|[!-9;-~]+:")
 
 # A server that sends header lines without end must not fill the memory.
 _ASIDE_BYTES = 16 * 1024 * 1024
@@ -66,19 +68,25 @@ class _PropertiesAside:
     """A reader that hands http.client every header line but those of properties.
 
     http.client's limits are process-wide, so they stay; the lines that exceed them are kept here.
+    Lines that are no headers, where http.client would stop reading the block, are left out: they
+    are the rest of a property's value that holds a line break (seen on Glance 15.0.2).
     """
 
     def __init__(self, reader: typing.BinaryIO) -> None:
         self.reader = reader
         self.lines: list[bytes] = []
+        self.left_out = False
         self._bytes = 0
 
     def readline(self, limit: int = -1) -> bytes:
         while True:
             line = self.reader.readline(_LINE_BYTES)
-            if not line.lower().startswith(_ASIDE):
+            if line.lower().startswith(_ASIDE):
+                self.lines.append(line)
+            elif line.strip() and not _STATUS_OR_HEADER.match(line):
+                self.left_out = True
+            else:
                 return line[:limit] if limit >= 0 else line
-            self.lines.append(line)
             self._bytes += len(line)
             if self._bytes > _ASIDE_BYTES or not line.endswith(b"\n"):
                 raise http.client.HTTPException("header block too long")
@@ -88,6 +96,8 @@ class _PropertiesAside:
 
 
 class _LongAnswer(http.client.HTTPResponse):
+    left_out = False
+
     def begin(self) -> None:
         aside = _PropertiesAside(typing.cast(typing.BinaryIO, self.fp))
         self.fp = typing.cast(typing.Any, aside)
@@ -97,6 +107,18 @@ class _LongAnswer(http.client.HTTPResponse):
         for line in aside.lines:
             name, _, value = line.decode("latin-1").rstrip("\r\n").partition(":")
             self.headers[name] = value.lstrip(" \t")
+        self.left_out = aside.left_out
+
+
+def is_defective(response: object) -> bool:
+    """Whether a header block has lines that are no headers.
+
+    :param response: the http.client response; anything else is taken for whole.
+    """
+    if not isinstance(response, http.client.HTTPResponse):
+        return False
+    message = response.msg
+    return bool(getattr(response, "left_out", False) or message.defects or message.get_payload())
 
 
 class _Connection(urllib3.connection.HTTPConnection):

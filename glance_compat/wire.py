@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import email.message
 import html
 import http.client
 import json
@@ -61,6 +60,7 @@ class Request:
     :param json_type: the content type of that object.
     :param upload: image data to send, or None.
     :param stream: leave the body unread, it is image data.
+    :param tolerant: read a header block however long or damaged it is, over a private connection.
     :param errors: status to error, from :data:`glance_compat.exceptions.STATUS_ERRORS`.
     """
 
@@ -72,6 +72,7 @@ class Request:
     json_type: str = "application/json"
     upload: Upload | None = None
     stream: bool = False
+    tolerant: bool = False
     errors: exceptions.StatusErrors = dataclasses.field(default_factory=dict)
     image_id: str | None = None
 
@@ -205,19 +206,24 @@ class Wire:
     # -- sending
 
     def _open(self, request: Request, url: str, token: bool) -> requests.Response:
+        if request.tolerant:
+            return self._open_privately(request, url, token)
         try:
             response = self._transmit(request, url, token, self._session)
         except exceptions.GlanceConnectionFailed as error:
             if request.method not in {"GET", "HEAD"} or not headers.is_too_long(error):
                 raise
-            private = self._private_session()
-            # The connection in use outlives its pool, until the answer is read.
-            with contextlib.closing(private.session):
-                return self._transmit(request, url, token, private)
+            return self._open_privately(request, url, token)
         if response.status_code == 401 and token and self._may_send_again(request):
             response.close()
             return self._transmit(request, url, token, self._session)
         return response
+
+    def _open_privately(self, request: Request, url: str, token: bool) -> requests.Response:
+        private = self._private_session()
+        # The connection in use outlives its pool, until the answer is read.
+        with contextlib.closing(private.session):
+            return self._transmit(request, url, token, private)
 
     def _may_send_again(self, request: Request) -> bool:
         """Whether a new token may help data that was refused, and the data can be sent again.
@@ -324,7 +330,7 @@ class Wire:
             status=response.status_code,
             headers=_headers_of(response),
             body=body,
-            defective=_is_defective(response),
+            defective=headers.is_defective(getattr(response.raw, "_original_response", None)),
             response=response,
         )
 
@@ -401,15 +407,6 @@ def _headers_of(response: requests.Response) -> headers.Headers:
     raw = getattr(response.raw, "headers", None)
     items = raw.items() if raw is not None else response.headers.items()
     return [(name, headers.from_wire(value)) for name, value in items]
-
-
-def _is_defective(response: requests.Response) -> bool:
-    """Whether http.client's parser met lines that are not headers and gave up there."""
-    original = getattr(response.raw, "_original_response", None)
-    message = getattr(original, "msg", None)
-    if not isinstance(message, email.message.Message):
-        return False
-    return bool(message.defects) or bool(message.get_payload())
 
 
 _TAG = re.compile(r"<[^>]*>")
