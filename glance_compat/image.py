@@ -41,15 +41,24 @@ def text_of(value: object) -> str:
         value.encode("utf-8")
     except UnicodeEncodeError:
         raise Malformed("text without lone surrogates") from None
-    return value
+    # Exactly a str: json writes what a subclass (an Enum, say) holds, str() what it is called.
+    return str.__str__(value)
+
+
+#: Decimal digits of a number. More fit no column of Glance's, and Python refuses to make text of
+#: some thousands.
+_DIGITS = 20
 
 
 def integer(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise Malformed("a whole number")
-    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,20}", value):
+    if isinstance(value, str) and not re.fullmatch(rf"-?[0-9]{{1,{_DIGITS}}}", value):
         raise Malformed("a whole number")
-    return int(value)
+    number = int(value)
+    if abs(number) >= 10**_DIGITS:
+        raise Malformed(f"a whole number of {_DIGITS} digits at most")
+    return number
 
 
 def boolean(value: object) -> bool:

@@ -8,6 +8,7 @@ table under test is used to make them.
 from __future__ import annotations
 
 import datetime
+import enum
 import json
 import string
 import typing
@@ -640,6 +641,34 @@ def test_v1_is_written_as_headers() -> None:
         "x-image-meta-property-Os-Type": "linux",
         "x-image-meta-property-empty": "",
     }
+
+
+class DiskFormat(str, enum.Enum):
+    """As callers declare them: what it is and what str() makes of it are two things."""
+
+    QCOW2 = "qcow2"
+
+
+def test_text_of_a_kind_of_its_own_goes_out_as_what_it_is() -> None:
+    read = image.BY_NAME["disk_format"].read
+    base = {"disk_format": read(DiskFormat.QCOW2)}
+    assert type(base["disk_format"]) is str
+    assert image.to_v1(base, {}) == {"x-image-meta-disk_format": "qcow2"}
+    assert image.to_v2(base, {}) == {"disk_format": "qcow2"}
+
+
+@pytest.mark.parametrize("value", [10**20, -(10**20), "1" * 21], ids=str)
+def test_no_number_is_too_long_for_text(value: object) -> None:
+    for record in (V1_JSON, V2_JSON):
+        for name in ("size", "min_disk", "min_ram", "virtual_size"):
+            for api in ("v1", "v2"):
+                with pytest.raises(BadResponse, match=name):
+                    of_json(api, {**record, name: value})
+
+
+def test_a_number_that_has_no_text_in_python_is_no_number() -> None:
+    with pytest.raises(image.Malformed):
+        image.BY_NAME["min_disk"].read(10**5000)
 
 
 def test_v1_is_not_told_what_it_does_not_know() -> None:
