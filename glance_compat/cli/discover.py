@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``glance-compat discover``: which Images API is spoken, and why."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from cliff.show import ShowOne
+
+from glance_compat.cli import cells, cloud
+from glance_compat.discovery import Discovery, in_words
+
+
+class Discover(ShowOne):
+    """Show which Images API an endpoint offers, which one is chosen, and why.
+
+    Nothing but the version document is asked for where there is one.
+    """
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        """Return the fields of a Discovery."""
+        found = cloud.service_of(self.app.options).discover()
+        fields = {one.name: getattr(found, one.name) for one in dataclasses.fields(found)}
+        if parsed_args.formatter == "table":
+            fields |= _for_people(found)
+        write = cells.form(parsed_args.formatter)
+        return tuple(fields), [write(value) for value in fields.values()]
+
+
+def _for_people(found: Discovery) -> dict[str, object]:
+    major, minor = found.version
+    return {
+        "version": f"{major}.{'(unknown)' if minor is None else minor}",
+        "offered": [f"{one.id} {one.status}" for one in found.offered] or in_words(found.offered),
+        "endpoints": [f"{one.endpoint}: {one.api}, {one.reason}" for one in found.endpoints],
+    }
