@@ -7,10 +7,12 @@ with all fields; what is shown of them is the facade's business.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing
 from collections.abc import Callable, Iterator, Sequence
 
+from glance_compat import exceptions
 from glance_compat.change import Meta
 from glance_compat.filters import Query
 from glance_compat.image import Image
@@ -99,3 +101,23 @@ class ImagesApi(typing.Protocol):
 
     def remove_member(self, image_id: str, member_id: str) -> None:
         """End a share."""
+
+
+@contextlib.contextmanager
+def removed_on_failure(image_id: str, delete: Callable[[], object]) -> Iterator[None]:
+    """Remove an image that is being made when that fails; the error goes on.
+
+    :param delete: deletes it. When that fails as well, the error carries the id and says so.
+    """
+    try:
+        yield
+    except BaseException as error:
+        try:
+            delete()
+        except exceptions.ImageNotFound:
+            pass
+        except exceptions.GlanceCompatError:
+            if isinstance(error, exceptions.GlanceCompatError):
+                error.image_id = image_id
+                error.message += f"; image {image_id} could not be removed again"
+        raise

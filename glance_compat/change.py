@@ -159,14 +159,37 @@ def completed(meta: Meta, *, empty: bool) -> Meta:
     api/v1/images.py), and activates an image of size 0 without formats; v2 does neither.
 
     :param empty: the image is to become active without data.
+    :raises glance_compat.exceptions.ImageBadRequest: an Amazon format with another one, which v1
+        refuses and v2 could give no data.
     """
     base = dict(meta.base)
     if base.get("disk_format") in _AMAZON:
         base.setdefault("container_format", base["disk_format"])
+    formats = {base.get("disk_format"), base.get("container_format")}
+    if formats & _AMAZON and len(formats) > 1:
+        raise exceptions.ImageBadRequest(
+            f"disk_format {base.get('disk_format')} and container_format"
+            f" {base.get('container_format')} do not go together"
+        )
     if empty:
         base.setdefault("disk_format", "raw")
         base.setdefault("container_format", "bare")
     return dataclasses.replace(meta, base=base)
+
+
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+
+
+def chosen_id(meta: Meta) -> str | None:
+    """The id that a caller chose for a new image, or None.
+
+    :raises glance_compat.exceptions.ImageBadRequest: it has not the form that v2 asks for; v1
+        would take others (seen on Glance 15.0.2).
+    """
+    image_id: str | None = meta.base.get("id")
+    if image_id is not None and not _UUID.fullmatch(image_id):
+        raise exceptions.ImageBadRequest(f"the id of a new image must be a UUID, not {image_id!r}")
+    return image_id
 
 
 def public_wanted(base: Mapping[str, typing.Any]) -> bool | None:

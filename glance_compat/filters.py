@@ -27,6 +27,7 @@ from glance_compat.image import (
     moment,
     property_text,
     text_of,
+    visibility,
 )
 
 Params = list[tuple[str, str]]
@@ -118,13 +119,6 @@ def _v2_public(value: bool, version: Version) -> Sent:
 
 def _v1_visibility(value: str, version: Version) -> Sent | None:
     return _v1_public(True, version) if value == "public" else None
-
-
-def _visibility(value: object) -> str:
-    text = text_of(value)
-    if text not in {"public", "private", "shared", "community"}:
-        raise Malformed("public, private, shared or community")
-    return text
 
 
 def _member_status(value: object) -> str:
@@ -246,7 +240,7 @@ FILTERS: tuple[Filter, ...] = (
         _equals("protected"),
     ),
     Filter("is_public", boolean, _v1_public, _v2_public, _equals("is_public")),
-    Filter("visibility", _visibility, _v1_visibility, _plain("visibility"), _equals("visibility")),
+    Filter("visibility", visibility, _v1_visibility, _plain("visibility"), _equals("visibility")),
     Filter(
         "changes-since",
         _since,

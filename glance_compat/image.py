@@ -100,6 +100,14 @@ def _objects(value: object) -> list[dict[str, typing.Any]]:
     return list(value)
 
 
+def visibility(value: object) -> str:
+    """One of Glance's visibilities (Glance 15.0.2 and 33, the schema of v2)."""
+    text = text_of(value)
+    if text not in {"public", "private", "shared", "community"}:
+        raise Malformed("public, private, shared or community")
+    return text
+
+
 def _public_of_visibility(value: object) -> bool:
     return text_of(value) == "public"
 
@@ -225,7 +233,7 @@ FIELDS: tuple[Field, ...] = (
     _v2_only("direct_url", text_of, Access.READ, None, Part.LOCATIONS),
     Field(
         "visibility",
-        text_of,
+        visibility,
         v1=Spelling("is_public", _visibility_of_public),
         v2=Spelling("visibility", text_of),
         access=Access.WRITE,

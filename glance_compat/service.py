@@ -219,8 +219,8 @@ class ImageService:
         meta = change.meta_of(image_meta)
         empty = data is None and meta.base.get("size") == 0 and not _has_origin(meta)
         meta = change.completed(meta, empty=empty)
-        chosen = meta.base.get("id")
-        image_id = str(uuid.uuid4()) if chosen is None else segment(chosen, "an image id")
+        chosen = change.chosen_id(meta)
+        image_id = chosen or str(uuid.uuid4())
         if data is None and not empty:
             unused = {"id"} if _has_origin(meta) else {"id", "size"}
             created = self._uploader.create(

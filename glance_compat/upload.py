@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from glance_compat import exceptions
-from glance_compat.api import ImagesApi
+from glance_compat.api import ImagesApi, removed_on_failure
 from glance_compat.caller import Caller
 from glance_compat.change import Meta
 from glance_compat.dispatch import Dispatcher, Repeatable
@@ -67,14 +67,19 @@ class Uploader:
     def _whole(
         self, caller: Caller, image_id: str, upload: Upload, call: Callable[[ImagesApi], Image]
     ) -> Image:
+        def delete() -> None:
+            self._dispatcher.repeat(caller, lambda api, attempt: api.delete(image_id))
+
         try:
-            return self._verified(self._dispatcher.once(caller, call), upload)
+            stored = self._dispatcher.once(caller, call)
         except BaseException as error:
-            stored = self._settled(caller, image_id, upload, error)
-            if stored is not None:
-                return stored
-            self._remove(caller, image_id, error)
-            raise
+            found = self._settled(caller, image_id, upload, error)
+            if found is None:
+                with removed_on_failure(image_id, delete):
+                    raise
+            stored = found
+        with removed_on_failure(image_id, delete):
+            return self._verified(stored, upload)
 
     def _settled(
         self, caller: Caller, image_id: str, upload: Upload, error: BaseException
@@ -110,17 +115,6 @@ class Uploader:
             f" {stored['checksum']}, but {upload.sent} bytes of MD5 {upload.checksum} were sent",
             image_id=stored["id"],
         )
-
-    def _remove(self, caller: Caller, image_id: str, error: BaseException) -> None:
-        """Remove what a failed call made; an error that cannot be cleared up carries the id."""
-        try:
-            self._dispatcher.repeat(caller, lambda api, attempt: api.delete(image_id))
-        except exceptions.ImageNotFound:
-            return
-        except exceptions.GlanceCompatError:
-            if isinstance(error, exceptions.GlanceCompatError):
-                error.image_id = image_id
-                error.message += f"; image {image_id} could not be removed again"
 
 
 def _creation(image_id: str, meta: Meta, ours: bool) -> Repeatable[Image]:

@@ -15,7 +15,7 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 
 from glance_compat import change, exceptions, filters, image
-from glance_compat.api import Member, Opened, Page
+from glance_compat.api import Member, Opened, Page, removed_on_failure
 from glance_compat.change import Change, Meta
 from glance_compat.filters import Query
 from glance_compat.image import Image
@@ -165,8 +165,9 @@ class V1:
         base = {**meta.base, "id": image_id, "is_public": change.public_wanted(meta.base)}
         sent = image.to_v1(_without_none(base), meta.properties)
         record = self._write("POST", "/v1/images", sent, upload, image_id, "create")
-        created = self._stored(record, meta.properties)
-        self._check_owner(meta.base, created)
+        with removed_on_failure(image_id, lambda: self.delete(image_id)):
+            created = self._stored(record, meta.properties)
+            self._check_owner(meta.base, created)
         return created
 
     def update(self, image_id: str, meta: Meta, *, purge: bool) -> Image:

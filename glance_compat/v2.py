@@ -12,7 +12,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 
 from glance_compat import change, exceptions, filters, image
-from glance_compat.api import Member, Opened, Page
+from glance_compat.api import Member, Opened, Page, removed_on_failure
 from glance_compat.change import Change, Meta
 from glance_compat.filters import Query
 from glance_compat.image import Image
@@ -175,9 +175,10 @@ class V2:
             if value is not None
         }
         answer = self._send("POST", "/v2/images", "create", image_id, record)
-        created = self._stored(self._image(answer), meta.properties)
-        if "location" in base:
-            created = self._patch(image_id, Change({"location": base["location"]}, {}))
+        with removed_on_failure(image_id, lambda: self.delete(image_id)):
+            created = self._stored(self._image(answer), meta.properties)
+            if "location" in base:
+                created = self._patch(image_id, Change({"location": base["location"]}, {}))
         return created if upload is None else self._upload(image_id, meta, upload)
 
     def _refuse(self, meta: Meta, *, uploading: bool) -> None:
@@ -186,6 +187,8 @@ class V2:
         needed = [name for name in ("copy_from",) if base.get(name) is not None]
         if base.get("checksum") is not None and not uploading:
             needed.append("checksum of an image without data")
+        if base.get("store") is not None and not uploading:
+            needed.append("store of an image without data")
         if needed:
             raise exceptions.UnsupportedByVersion(
                 f"Images API v1 ({needed[0]})", self.words, endpoint=self._wire.endpoint
