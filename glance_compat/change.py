@@ -131,13 +131,17 @@ def _written(name: object, value: object) -> str:
 
 def changed_properties(old: Mapping[str, object], new: Mapping[str, str]) -> dict[str, str]:
     """The properties that are not in an image already, with the same text."""
-    texts = {name: _written(name, value) for name, value in old.items()}
-    # The text of a structure may be spelt in more than one way, so structures are compared.
     return {
         name: text
         for name, text in new.items()
-        if name not in texts or (texts[name] != text and old[name] != decoded(name, text))
+        if name not in old or _canonical(old[name]) != _canonical(decoded(name, text))
     }
+
+
+def _canonical(value: object) -> str:
+    # A structure may be spelt in more than one way. As JSON, for Python takes 1, 1.0 and True for
+    # equal.
+    return json.dumps(value, sort_keys=True)
 
 
 def refuse_reserved(names: Iterable[str]) -> None:

@@ -358,6 +358,23 @@ def test_a_structure_is_compared_as_a_structure() -> None:
     assert change_of(meta, now, purge=True).properties == {"block_device_mapping": changed}
 
 
+@pytest.mark.parametrize(
+    ("now", "then"),
+    [("[1]", "[true]"), ("[0]", "[false]"), ("[1]", "[1.0]"), ('{"a": true}', '{"a": 1}')],
+)
+def test_values_that_python_takes_for_equal_are_not(now: str, then: str) -> None:
+    for name in ("block_device_mapping", "mappings"):
+        meta = meta_of({"properties": {name: then}})
+        assert change_of(meta, v2_image(**{name: now}), purge=True).properties == {name: then}
+
+
+def test_an_image_with_a_property_that_is_no_text_can_be_edited() -> None:
+    now = v2_image(broken="\ud800", a="1")
+    meta = meta_of({"properties": {"a": "2"}})
+    assert change_of(meta, now, purge=False) == Change({}, {"a": "2"}, frozenset())
+    assert change_of(meta, now, purge=True) == Change({}, {"a": "2"}, frozenset({"broken"}))
+
+
 def test_text_that_looks_like_a_structure_is_text() -> None:
     now = v2_image(a="[1, 2]")
     meta = meta_of({"properties": {"a": "[1,2]"}})
