@@ -338,6 +338,8 @@ def _line_bytes(name: str, text: str) -> int:
 def _property_obstacle(name: str, text: str, folding: bool) -> str | None:
     if not _TOKEN.fullmatch(name):
         return "its name is not made of header characters"
+    if folded(name) != name and is_reserved(folded(name)):
+        return f"v1 would store it as {folded(name)!r}, which is reserved"
     if not folding and folded(name) != name:
         return f"v1 would store it as {folded(name)!r}"
     if _line_bytes(name, text) > V1_LINE_BYTES:

@@ -517,6 +517,17 @@ def test_folding_is_allowed_or_refused(name: str) -> None:
         change.refuse_on_v1(Meta({}, {name: "x"}), folding=False)
 
 
+@pytest.mark.parametrize("name", ["Owner", "Min-Disk", "os-hidden", "OS_GLANCE_X", "Image-Id"])
+def test_a_name_that_folds_to_a_reserved_one_is_refused(name: str) -> None:
+    with pytest.raises(PropertyNotAllowed, match=f"{name}.*reserved"):
+        change.refuse_on_v1(Meta({}, {name: "x"}))
+
+
+@pytest.mark.parametrize("name", ["owner", "status", "os_glance_x"])
+def test_a_reserved_name_that_an_image_has_can_be_sent_again(name: str) -> None:
+    change.refuse_on_v1(Meta({}, {name: "x"}))
+
+
 @pytest.mark.parametrize("pair", [("foo-bar", "foo_bar"), ("Foo", "foo"), ("A-b", "a_B")])
 def test_two_names_that_fold_together_are_refused(pair: tuple[str, str]) -> None:
     with pytest.raises(PropertyNotAllowed, match=f"'{pair[1]}'.*'{pair[0]}'"):
