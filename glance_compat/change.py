@@ -85,7 +85,9 @@ def meta_of(image_meta: Mapping[str, object]) -> Meta:
             raise exceptions.ImageBadRequest(f"unknown image attribute {name!r}")
         if (field is None or field.access is not Access.READ) and _is_given(name, value):
             base[name] = _checked(name, field.read if field else text_of, value)
-    properties = image_meta.get("properties") or {}
+    properties = image_meta.get("properties")
+    if properties is None:
+        properties = {}
     if not isinstance(properties, Mapping):
         raise exceptions.ImageBadRequest("properties must be a dict")
     return Meta(

@@ -115,7 +115,7 @@ def test_metadata_is_a_dict(image_meta: typing.Any) -> None:
         meta_of(image_meta)
 
 
-@pytest.mark.parametrize("properties", ["x", 5, ["a"], [("a", "b")], True])
+@pytest.mark.parametrize("properties", ["x", 5, ["a"], [("a", "b")], True, "", 0, [], (), False])
 def test_properties_are_a_dict(properties: object) -> None:
     with pytest.raises(ImageBadRequest, match="properties"):
         meta_of({"properties": properties})
