@@ -102,8 +102,8 @@ def _is_given(name: str, value: object) -> bool:
 
 
 def _checked(name: str, read: Reader, value: object) -> object:
-    # v1 cannot tell an empty name from none (seen on Glance 15.0.2), so no API is asked to.
-    if value is None or (name == "name" and value == ""):
+    # v1 cannot tell an empty text from none (seen on Glance 15.0.2), so no API is asked to.
+    if value is None or (name in {"name", "owner"} and value == ""):
         return None
     try:
         checked = read(value)

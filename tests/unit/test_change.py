@@ -27,7 +27,7 @@ WRITABLE: dict[str, list[tuple[object, object]]] = {
     "disk_format": [("raw", "raw")],
     "min_disk": [(1, 1), ("1", 1), (0, 0)],
     "min_ram": [(64, 64), ("64", 64)],
-    "owner": [("5c0ffee", "5c0ffee"), (None, None)],
+    "owner": [("5c0ffee", "5c0ffee"), ("", None), (None, None)],
     "is_public": [(True, True), (False, False), ("True", True), ("no", False), ("1", True)],
     "visibility": [("shared", "shared"), ("public", "public")],
     "protected": [(True, True), ("false", False)],
