@@ -79,3 +79,19 @@ def repeat(call: Callable[[int], Result], options: Options, deadline: Deadline) 
         with attempt:
             return call(attempt.retry_state.attempt_number)
     raise AssertionError("tenacity ended without an outcome")  # pragma: no cover
+
+
+def until_found(call: Callable[[], object]) -> None:
+    """Call until the image is found, for about a second.
+
+    A server that is still reading a request when the connection is cut makes the record later.
+
+    :raises glance_compat.exceptions.ImageNotFound: it was not found.
+    """
+    policy = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(exceptions.ImageNotFound),
+        stop=tenacity.stop_after_attempt(5),
+        wait=tenacity.wait_exponential(multiplier=0.05),
+        reraise=True,
+    )
+    policy(call)

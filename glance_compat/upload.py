@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from glance_compat import exceptions
+from glance_compat import exceptions, retry
 from glance_compat.api import ImagesApi, removed_on_failure
 from glance_compat.caller import Caller
 from glance_compat.change import Meta
@@ -68,7 +68,9 @@ class Uploader:
         self, caller: Caller, image_id: str, upload: Upload, call: Callable[[ImagesApi], Image]
     ) -> Image:
         def delete() -> None:
-            self._dispatcher.repeat(caller, lambda api, attempt: api.delete(image_id))
+            retry.until_found(
+                lambda: self._dispatcher.repeat(caller, lambda api, attempt: api.delete(image_id))
+            )
 
         try:
             stored = self._dispatcher.once(caller, call)

@@ -171,6 +171,7 @@ class V1:
         return created
 
     def update(self, image_id: str, meta: Meta, *, purge: bool) -> Image:
+        self._refuse(Meta(meta.base, {}))
         current = self.show(image_id) if change.needs_look(meta, purge=purge) else None
         wanted = change.change_of(meta, current, purge=purge, match=image.folded)
         if current is not None and not (wanted.base or wanted.properties or wanted.removed):
@@ -180,7 +181,22 @@ class V1:
     def update_with_data(self, image_id: str, meta: Meta, upload: Upload) -> Image:
         current = self.show(image_id) if change.needs_look(meta, purge=False) else None
         wanted = change.change_of(meta, current, purge=False, match=image.folded)
-        return self._change(image_id, meta, wanted, current, upload)
+        try:
+            return self._change(image_id, meta, wanted, current, upload)
+        except exceptions.ImageNotAuthorized:
+            # 403 when the size that is declared is not that of an image with data.
+            self._check_queued(image_id)
+            raise
+
+    def _check_queued(self, image_id: str) -> None:
+        found = self.show(image_id)
+        if found["status"] != "queued":
+            raise exceptions.ImageNotActive(
+                f"image {image_id} takes no data: its status is {found['status']}, not queued",
+                status=409,
+                endpoint=self._wire.endpoint,
+                image_id=image_id,
+            )
 
     def _change(
         self,
