@@ -214,9 +214,15 @@ class Target:
         found: dict[str, Any] = answer.json()
         return found
 
-    def make(self, user: str = "demo", data: bytes | None = None, **record: Any) -> str:
+    def make(
+        self,
+        user: str = "demo",
+        data: bytes | None = None,
+        properties: Mapping[str, str] | None = None,
+        **record: Any,
+    ) -> str:
         """Make an image over raw v2, and give it data; return its id."""
-        full = {"disk_format": "raw", "container_format": "bare", **record}
+        full = {"disk_format": "raw", "container_format": "bare", **record, **(properties or {})}
         answer = self.send("POST", "/v2/images", user=user, json=full)
         assert answer.status_code == 201, answer.text
         image_id = str(answer.json()["id"])

@@ -135,7 +135,7 @@ COSTS = (
 
 @pytest.mark.parametrize("cost", COSTS, ids=lambda cost: cost.name)
 def test_a_warm_call_costs(target: Target, cost: Cost) -> None:
-    image_id = target.make(name="counted", a="b", data=DATA if cost.data else None)
+    image_id = target.make(name="counted", properties={"a": "b"}, data=DATA if cost.data else None)
     service = target.service(cost.user, **dict(cost.options))
     service.discover()
     # With a token alone, nobody can tell that the caller is not an admin.

@@ -1,0 +1,408 @@
+# SPDX-License-Identifier: Apache-2.0
+"""update(): properties, attributes, visibility, whole dicts, and data."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from glance_compat import exceptions
+from tests.contract import shape
+from tests.contract.shape import DATA, MD5, MD5_OF_NOTHING
+from tests.contract.targets import Target, on_v1, on_v2
+
+# ---------------------------------------------------------------------------------------------
+# Properties.
+
+OLD = {"a": "1", "b": "2"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Edit:
+    """What is done to an image with the properties OLD."""
+
+    meta: dict[str, Any]
+    purge: bool
+    properties: dict[str, Any]
+
+
+EDITS = (
+    Edit({}, False, OLD),
+    Edit({"properties": {}}, False, OLD),
+    Edit({"properties": None}, False, OLD),
+    Edit({"properties": {"a": "x"}}, False, {"a": "x", "b": "2"}),
+    Edit({"properties": {"c": "3"}}, False, {**OLD, "c": "3"}),
+    Edit({"properties": {"a": None}}, False, OLD),
+    Edit({"properties": {"a": None, "c": None}}, False, OLD),
+    Edit({"properties": {"a": 7, "b": False}}, False, {"a": "7", "b": "False"}),
+    Edit({"properties": {"mappings": [1]}}, False, {**OLD, "mappings": [1]}),
+    Edit({}, True, {}),
+    Edit({"min_ram": 1}, True, {}),
+    Edit({"properties": {}}, True, {}),
+    Edit({"properties": OLD}, True, OLD),
+    Edit({"properties": {"a": "1"}}, True, {"a": "1"}),
+    Edit({"properties": {"a": "x"}}, True, {"a": "x"}),
+    Edit({"properties": {"c": "3"}}, True, {"c": "3"}),
+    Edit({"properties": {"a": None, "b": "2"}}, True, {"b": "2"}),
+    Edit({"properties": {"a": None, "b": None}}, True, {}),
+)
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: f"{edit.meta}-{edit.purge}")
+def test_properties_are_edited(target: Target, name: str, edit: Edit) -> None:
+    image_id = target.make(name=name, properties=OLD)
+    service = target.service()
+    changed = service.update(None, image_id, edit.meta, purge_props=edit.purge)
+    shape.check(changed)
+    assert changed["properties"] == edit.properties
+    assert service.show(None, image_id) == changed
+    assert service.detail(None, filters={"name": name}) == [changed]
+
+
+def test_purging_is_the_default(target: Target, name: str) -> None:
+    image_id = target.make(name=name, properties=OLD)
+    changed = target.service().update(None, image_id, {"properties": {"a": "x"}})
+    assert changed["properties"] == {"a": "x"}
+
+
+def test_an_empty_value_is_written(target: Target, name: str) -> None:
+    image_id = target.make(name=name, properties=OLD)
+    service = target.service()
+    changed = service.update(None, image_id, {"properties": {"a": "", "c": ""}}, purge_props=False)
+    assert changed["properties"] == {"a": "", "b": "2", "c": ""}
+    assert service.detail(None, filters={"name": name}) == [changed]
+    assert {key: target.record(image_id).get(key) for key in "abc"} == {"a": "", "b": "2", "c": ""}
+
+
+def test_an_empty_value_survives_a_purge_and_an_edit(target: Target, name: str) -> None:
+    image_id = target.make(name=name, properties={"a": "", "b": "2", "c": ""})
+    service = target.service()
+    service.update(None, image_id, {"properties": {"b": "3"}}, purge_props=False)
+    service.update(None, image_id, {"properties": {"a": "", "b": "3"}}, purge_props=True)
+    record = target.record(image_id)
+    assert (record.get("a"), record.get("b"), "c" in record) == ("", "3", False)
+
+
+# ---------------------------------------------------------------------------------------------
+# Attributes.
+
+BASE = (
+    ({"name": "new"}, {"name": "new"}),
+    ({"name": None}, {"name": None}),
+    ({"name": ""}, {"name": None}),
+    ({"min_disk": 3, "min_ram": 4}, {"min_disk": 3, "min_ram": 4}),
+    ({"disk_format": "vmdk", "container_format": "ovf"}, {"disk_format": "vmdk"}),
+    ({"protected": True}, {"protected": True}),
+    # What no API can clear is not given.
+    ({"min_disk": None, "min_ram": None, "disk_format": None}, {"disk_format": "raw"}),
+    ({"protected": None, "container_format": None}, {"container_format": "bare"}),
+    # What nobody can set is ignored.
+    ({"size": 0}, {"size": 0, "status": "queued"}),
+    ({"size": 7, "checksum": MD5}, {"size": 0, "checksum": None, "status": "queued"}),
+    ({"status": "active", "deleted": True}, {"status": "queued", "deleted": False}),
+    ({"created_at": "2001-01-01T00:00:00", "updated_at": None}, {"deleted_at": None}),
+)
+
+
+@pytest.mark.parametrize(("meta", "shown"), BASE, ids=str)
+def test_attributes_are_edited(
+    target: Target, name: str, meta: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    image_id = target.make(name=name, properties=OLD)
+    service = target.service(extended=True)
+    before = service.show(None, image_id)
+    changed = service.update(None, image_id, meta, purge_props=False)
+    shape.check(changed, extended=True)
+    written = {
+        key: value for key, value in meta.items() if key in shown or key == "container_format"
+    }
+    expected = {**before, **{k: v for k, v in written.items() if v is not None}, **shown}
+    assert {**changed, "updated_at": None} == {**expected, "updated_at": None}
+    assert service.show(None, image_id) == changed
+
+
+@pytest.mark.parametrize("user", ["demo", "admin"])
+def test_size_and_checksum_of_an_active_image_stay(target: Target, name: str, user: str) -> None:
+    # An admin of v1 could rewrite them.
+    image_id = target.make(name=name, data=DATA)
+    meta = {"size": 77, "checksum": MD5_OF_NOTHING, "min_ram": 5}
+    changed = target.service(user).update(None, image_id, meta)
+    assert (changed["size"], changed["checksum"], changed["min_ram"]) == (len(DATA), MD5, 5)
+    assert target.record(image_id)["size"] == len(DATA)
+
+
+def test_an_admin_gives_an_image_away(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+    owner = target.projects["other"]
+    changed = target.service("admin").update(None, image_id, {"owner": owner})
+    assert changed["owner"] == owner
+    assert target.record(image_id)["owner"] == owner
+
+
+def test_a_member_cannot_give_an_image_away(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+    with pytest.raises(exceptions.Forbidden):
+        target.service().update(None, image_id, {"owner": target.projects["other"]})
+    assert target.record(image_id)["owner"] == target.projects["demo"]
+
+
+REFUSED = (
+    ({"colour": "red"}, exceptions.ImageBadRequest),
+    ({"min_disk": -1}, exceptions.ImageBadRequest),
+    ({"min_ram": "much"}, exceptions.ImageBadRequest),
+    ({"name": 7}, exceptions.ImageBadRequest),
+    ({"name": "x" * 256}, exceptions.ImageBadRequest),
+    ({"disk_format": "punchcard"}, exceptions.ImageBadRequest),
+    ({"visibility": "secret"}, exceptions.ImageBadRequest),
+    ({"is_public": "maybe"}, exceptions.ImageBadRequest),
+    ({"id": str(uuid.UUID(int=7))}, exceptions.ImageBadRequest),
+    ({"is_public": True}, exceptions.Forbidden),
+    ({"visibility": "public"}, exceptions.Forbidden),
+    ({"properties": {"visibility": "public"}}, exceptions.PropertyNotAllowed),
+    ({"properties": {"owner": "x"}}, exceptions.PropertyNotAllowed),
+    ({"properties": {"location": "x"}}, exceptions.PropertyNotAllowed),
+    ({"properties": {"is_public": "True"}}, exceptions.PropertyNotAllowed),
+    ({"properties": {"os_glance_x": "x"}}, exceptions.PropertyNotAllowed),
+    ({"properties": {"extra_properties": "x"}}, exceptions.PropertyNotAllowed),
+    ({"properties": {f"p{n}": "x" for n in range(129)}}, exceptions.ImageQuotaExceeded),
+    ("name", exceptions.Invalid),
+)
+
+
+@pytest.mark.parametrize(("meta", "error"), REFUSED, ids=lambda value: str(value)[:60])
+def test_what_is_refused_changes_nothing(
+    target: Target, name: str, meta: Any, error: type[Exception]
+) -> None:
+    image_id = target.make(name=name, properties=OLD)
+    before = target.record(image_id)
+    with pytest.raises(error):
+        target.service().update(None, image_id, meta, purge_props=False)
+    assert target.record(image_id) == before
+
+
+def test_what_is_refused_purges_nothing(target: Target, name: str) -> None:
+    image_id = target.make(name=name, properties=OLD)
+    before = target.record(image_id)
+    with pytest.raises(exceptions.Forbidden):
+        target.service().update(None, image_id, {"is_public": True}, purge_props=True)
+    assert target.record(image_id) == before
+
+
+# ---------------------------------------------------------------------------------------------
+# Visibility.
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """What becomes of an image's visibility, as v2 has it.
+
+    :param after: over v2.
+    :param after_v1: over v1, which has no word for what is not public; None: the same.
+    """
+
+    before: str
+    meta: dict[str, Any]
+    after: str
+    after_v1: str | None = None
+
+
+VISIBILITIES = (
+    Shown("private", {"is_public": False}, "private"),
+    Shown("shared", {"is_public": False}, "shared"),
+    Shown("community", {"is_public": False}, "community"),
+    Shown("public", {"is_public": False}, "shared"),
+    Shown("private", {"is_public": True}, "public"),
+    Shown("shared", {"is_public": True}, "public"),
+    Shown("community", {"is_public": True}, "public"),
+    Shown("public", {"is_public": True}, "public"),
+    Shown("public", {"is_public": None, "visibility": None}, "public"),
+    Shown("private", {"is_public": None, "visibility": None}, "private"),
+    Shown("private", {"visibility": "public"}, "public"),
+    Shown("public", {"visibility": "public"}, "public"),
+    Shown("public", {"visibility": "private"}, "private", "shared"),
+    Shown("public", {"visibility": "shared"}, "shared"),
+    Shown("private", {"visibility": "private"}, "private"),
+    Shown("shared", {"visibility": "private"}, "private", "shared"),
+    Shown("private", {"visibility": "shared"}, "shared", "private"),
+    # Both are given and agree.
+    Shown("private", {"visibility": "public", "is_public": True}, "public"),
+    Shown("public", {"visibility": "shared", "is_public": False}, "shared"),
+    # They disagree: the one that differs from what is there counts.
+    Shown("shared", {"visibility": "shared", "is_public": True}, "public"),
+    Shown("shared", {"visibility": "public", "is_public": False}, "public"),
+    Shown("public", {"visibility": "public", "is_public": False}, "shared"),
+    Shown("public", {"visibility": "private", "is_public": True}, "private", "shared"),
+)
+
+
+@pytest.mark.parametrize("shown", VISIBILITIES, ids=lambda shown: f"{shown.before}-{shown.meta}")
+def test_visibility(target: Target, name: str, shown: Shown) -> None:
+    image_id = target.make("admin", name=name, visibility=shown.before)
+    changed = target.service("admin").update(None, image_id, shown.meta)
+    after = (shown.after_v1 if target.is_v1 else None) or shown.after
+    assert target.record(image_id)["visibility"] == after
+    assert changed["is_public"] is (after == "public")
+
+
+@on_v2
+def test_visibility_and_is_public_that_both_differ(target: Target, name: str) -> None:
+    # v1 does not tell private from shared, so one of them is never new to it.
+    image_id = target.make("admin", name=name, visibility="shared")
+    with pytest.raises(exceptions.ImageBadRequest):
+        target.service("admin").update(
+            None, image_id, {"is_public": True, "visibility": "private"}
+        )
+    assert target.record(image_id)["visibility"] == "shared"
+
+
+@on_v2
+def test_community_on_v2(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+    changed = target.service(extended=True).update(None, image_id, {"visibility": "community"})
+    assert (changed["visibility"], changed["is_public"]) == ("community", False)
+
+
+@on_v1
+def test_community_on_v1(target: Target, name: str) -> None:
+    image_id = target.make(name=name, visibility="private")
+    with target.counting() as exchanges, pytest.raises(exceptions.UnsupportedByVersion):
+        target.service().update(None, image_id, {"visibility": "community"})
+    assert [one.method for one in exchanges if one.method != "HEAD"] == []
+    assert target.record(image_id)["visibility"] == "private"
+
+
+# ---------------------------------------------------------------------------------------------
+# Whole dicts.
+
+
+@pytest.mark.parametrize(
+    ("purge", "extended", "visibility", "data"),
+    [
+        (True, False, "private", None),
+        (False, False, "public", None),
+        (True, True, "public", DATA),
+        (False, True, "private", DATA),
+        (True, True, "shared", None),
+    ],
+)
+def test_a_whole_dict_sent_back_changes_nothing(
+    target: Target, name: str, purge: bool, extended: bool, visibility: str, data: bytes | None
+) -> None:
+    image_id = target.make(name=name, data=data, tags=["t"], properties=OLD)
+    target.patch(image_id, {"op": "replace", "path": "/visibility", "value": visibility})
+    before = target.record(image_id)
+    service = target.service(extended=extended)
+    whole = service.show(None, image_id, include_locations=extended)
+    with target.counting() as exchanges:
+        same = service.update(None, image_id, whole, purge_props=purge)
+    assert [one.method for one in exchanges if one.method not in ("GET", "HEAD")] == []
+    assert same == {key: value for key, value in whole.items() if key in same}
+    assert target.record(image_id) == before
+
+
+@pytest.mark.parametrize("purge", [False, True])
+@pytest.mark.parametrize("visibility", ["private", "public"])
+def test_a_whole_dict_with_a_change(
+    target: Target, name: str, purge: bool, visibility: str
+) -> None:
+    # As the metadata API of Nova edits an image: read, change one property, write everything.
+    image_id = target.make(name=name, properties=OLD)
+    target.patch(image_id, {"op": "replace", "path": "/visibility", "value": visibility})
+    service = target.service()
+    whole = service.show(None, image_id)
+    whole["properties"] = {"b": "3", "c": "4"}
+    changed = service.update(None, image_id, whole, purge_props=purge)
+    kept = {} if purge else {"a": "1"}
+    assert changed["properties"] == {**kept, "b": "3", "c": "4"}
+    assert (changed["status"], changed["is_public"]) == ("queued", visibility == "public")
+    assert service.show(None, image_id) == changed
+
+
+def test_a_whole_dict_of_one_api_fits_the_other(target: Target, name: str) -> None:
+    # What a caller kept from the API that a cloud had before.
+    image_id = target.make(name=name, properties=OLD)
+    whole = target.service().show(None, image_id)
+    whole = {**whole, "tags": None, "visibility": None, "virtual_size": None, "stores": None}
+    changed = target.service().update(None, image_id, {**whole, "min_disk": 2})
+    assert changed["min_disk"] == 2
+
+
+# ---------------------------------------------------------------------------------------------
+# Data.
+
+
+@pytest.mark.parametrize("size", [None, 0, len(DATA)])
+@pytest.mark.parametrize("purge", [False, True])
+def test_a_queued_image_gets_its_data(
+    target: Target, name: str, purge: bool, size: int | None
+) -> None:
+    image_id = target.make(name=name, properties=OLD)
+    service = target.service()
+    meta = {"min_ram": 5, "properties": {"b": "3"}, "size": size}
+    filled = service.update(None, image_id, meta, data=io.BytesIO(DATA), purge_props=purge)
+    shape.check(filled)
+    # With data, nothing is purged.
+    assert filled["properties"] == {"a": "1", "b": "3"}
+    assert (filled["status"], filled["size"], filled["min_ram"]) == ("active", len(DATA), 5)
+    assert service.show(None, image_id) == filled
+    assert b"".join(service.download(None, image_id)) == DATA
+
+
+def test_a_queued_image_and_its_whole_dict_and_data(target: Target, name: str) -> None:
+    image_id = target.make(name=name, properties=OLD)
+    service = target.service()
+    filled = service.update(None, image_id, service.show(None, image_id), data=DATA)
+    assert (filled["status"], filled["checksum"], filled["properties"]) == ("active", MD5, OLD)
+
+
+@pytest.mark.parametrize("meta", [{}, {"name": "new", "properties": {"a": "x"}}], ids=str)
+def test_an_active_image_takes_no_data_and_keeps_its_metadata(
+    target: Target, name: str, meta: dict[str, Any]
+) -> None:
+    image_id = target.make(name=name, data=DATA, properties=OLD)
+    before = target.record(image_id)
+    with pytest.raises(exceptions.ImageNotActive) as caught:
+        target.service().update(None, image_id, meta, data=b"other")
+    assert (caught.value.status, caught.value.image_id) == (409, image_id)
+    assert target.record(image_id) == before
+    assert b"".join(target.service().download(None, image_id)) == DATA
+
+
+BAD: dict[str, tuple[Callable[[], object], dict[str, Any], type[Exception]]] = {
+    "wrong checksum": (lambda: DATA, {"checksum": MD5_OF_NOTHING}, exceptions.IntegrityError),
+    "wrong size": (lambda: DATA, {"size": 1}, exceptions.DataSourceError),
+    "text": (lambda: iter(["text"]), {}, exceptions.DataSourceError),
+    "not bytes": (lambda: "text", {}, exceptions.Invalid),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_data_makes_no_active_image(target: Target, name: str, case: str) -> None:
+    data, meta, error = BAD[case]
+    image_id = target.make(name=name, properties=OLD)
+    with pytest.raises(error):
+        target.service().update(None, image_id, meta, data=data())
+    # The image is the caller's own and stays; v1 kills what got wrong data.
+    assert target.record(image_id)["status"] in ("queued", "killed")
+
+
+def test_data_without_formats_is_refused(target: Target, name: str) -> None:
+    image_id = target.service().create(None, {"name": name})["id"]
+    with pytest.raises(exceptions.ImageBadRequest) as caught:
+        target.service().update(None, image_id, {}, data=DATA)
+    assert (caught.value.status, caught.value.image_id) == (400, image_id)
+    assert target.record(image_id)["status"] == "queued"
+
+
+def test_progress_is_told(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+    told: list[tuple[int, int | None]] = []
+    target.service().update(
+        None, image_id, {}, data=DATA, progress=lambda done, total: told.append((done, total))
+    )
+    assert told[-1] == (len(DATA), len(DATA))
