@@ -29,6 +29,7 @@ from glance_compat.image import (
     decoded,
     folded,
     is_reserved,
+    shown,
     text_of,
 )
 
@@ -108,7 +109,7 @@ def _checked(name: str, read: Reader, value: object) -> object:
     try:
         checked = read(value)
     except Malformed as wrong:
-        raise exceptions.ImageBadRequest(f"{name} must be {wrong}, not {value!r}") from None
+        raise exceptions.ImageBadRequest(f"{name} must be {wrong}, not {shown(value)}") from None
     if isinstance(checked, int) and checked < 0:
         raise exceptions.ImageBadRequest(f"{name} must not be negative")
     return checked
@@ -117,18 +118,20 @@ def _checked(name: str, read: Reader, value: object) -> object:
 def _written(name: object, value: object) -> str:
     if not isinstance(name, str):
         raise exceptions.PropertyNotAllowed(f"the name of property {name!r} is not text")
-    if isinstance(value, (bytes, bytearray)):
+    if isinstance(value, (bytes, bytearray, memoryview)):
         raise exceptions.PropertyNotAllowed(f"property {name!r} is bytes, not text")
-    if name in STRUCTURED and not isinstance(value, str):
-        try:
-            value = json.dumps(value)
-        except (TypeError, ValueError, RecursionError):
-            raise exceptions.PropertyNotAllowed(f"property {name!r} is not JSON") from None
     try:
         text_of(name)
-        return text_of(str(value))
+        return text_of(value if isinstance(value, str) else _text_for(name, value))
     except Malformed as wrong:
         raise exceptions.PropertyNotAllowed(f"property {name!r} must be {wrong}") from None
+
+
+def _text_for(name: str, value: object) -> str:
+    try:
+        return json.dumps(value) if name in STRUCTURED else str(value)
+    except (TypeError, ValueError, RecursionError):
+        raise Malformed("what can be written as text") from None
 
 
 def changed_properties(old: Mapping[str, object], new: Mapping[str, str]) -> dict[str, str]:

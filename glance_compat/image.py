@@ -17,6 +17,7 @@ import datetime
 import enum
 import json
 import re
+import reprlib
 import typing
 from collections.abc import Callable, Iterable, Mapping
 
@@ -32,6 +33,15 @@ Image = dict[str, typing.Any]
 
 class Malformed(Exception):
     """A value that its kind cannot be; the caller says whose value it was."""
+
+
+def shown(value: object) -> str:
+    """A value as messages repeat it, cut short."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:
+        # Python makes no text of a number of some thousands of digits.
+        return type(value).__name__
 
 
 def text_of(value: object) -> str:

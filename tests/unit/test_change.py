@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+import enum
 import http.client
 import io
 import string
@@ -43,6 +44,12 @@ READ_ONLY = (
 )
 #: None says "none" for these; for all others it says nothing.
 CLEARED = {"name", "owner"}
+
+
+class Firmware(str, enum.Enum):
+    """As callers declare them: what it is and what str() makes of it are two things."""
+
+    UEFI = "uefi"
 
 
 def v2_image(**given: object) -> image.Image:
@@ -109,6 +116,20 @@ def test_a_wrong_value_is_refused_by_name(name: str, value: object) -> None:
         meta_of({name: value})
 
 
+@pytest.mark.parametrize("name", ["name", "size", "min_disk", "is_public", "tags"])
+def test_a_number_that_has_no_text_in_python_is_refused(name: str) -> None:
+    with pytest.raises(ImageBadRequest, match=name):
+        meta_of({name: 10**5000})
+    with pytest.raises(ImageBadRequest, match=name):
+        meta_of({name: [10**5000]})
+
+
+def test_a_refused_value_is_not_repeated_at_length() -> None:
+    with pytest.raises(ImageBadRequest, match="name must be text") as caught:
+        meta_of({"name": b"x" * 100_000})
+    assert len(caught.value.message) < 200
+
+
 @pytest.mark.parametrize("image_meta", [None, [], "name", 5, [("name", "x")]])
 def test_metadata_is_a_dict(image_meta: typing.Any) -> None:
     with pytest.raises(ImageBadRequest, match="dict"):
@@ -132,6 +153,7 @@ def test_properties_are_a_dict(properties: object) -> None:
         (True, "True"),
         (False, "False"),
         (["a"], "['a']"),
+        (Firmware.UEFI, "uefi"),
         ({"a": None}, "{'a': None}"),
     ],
 )
@@ -172,6 +194,7 @@ def circular() -> list[object]:
     [
         ("a", b"bytes"),
         ("a", bytearray(b"bytes")),
+        ("a", memoryview(b"bytes")),
         ("a", "\ud800"),
         ("\ud800", "a"),
         (5, "a"),
@@ -180,6 +203,8 @@ def circular() -> list[object]:
         ("mappings", [b"a"]),
         ("mappings", [object()]),
         ("mappings", circular()),
+        pytest.param("a", 10**5000, id="a number too long for text"),
+        pytest.param("mappings", [10**5000], id="a number too long for JSON"),
     ],
 )
 def test_what_is_no_text_is_no_property(name: object, value: object) -> None:
