@@ -76,7 +76,7 @@ def boolean(value: object) -> bool:
         return value
     try:
         return bool(strutils.bool_from_string(text_of(value), strict=True))
-    except ValueError:
+    except (Malformed, ValueError):
         raise Malformed("true or false") from None
 
 

@@ -124,6 +124,13 @@ def test_a_number_that_has_no_text_in_python_is_refused(name: str) -> None:
         meta_of({name: [10**5000]})
 
 
+@pytest.mark.parametrize("name", ["is_public", "protected", "os_hidden"])
+@pytest.mark.parametrize("value", [1, 0, "maybe", []])
+def test_a_refused_truth_says_what_it_may_be(name: str, value: object) -> None:
+    with pytest.raises(ImageBadRequest, match="true or false"):
+        meta_of({name: value})
+
+
 def test_a_refused_value_is_not_repeated_at_length() -> None:
     with pytest.raises(ImageBadRequest, match="name must be text") as caught:
         meta_of({"name": b"x" * 100_000})
