@@ -19,7 +19,6 @@ from glance_compat.image import (
     BY_NAME,
     FIELDS,
     ORIGINS,
-    SERVER_OWNED_PREFIX,
     STRUCTURED,
     V1_PROPERTY,
     Access,
@@ -264,7 +263,7 @@ def change_of(
     removed = {
         name
         for name in current["properties"]
-        if purge and name not in kept and not name.startswith(SERVER_OWNED_PREFIX)
+        if purge and name not in kept and not is_reserved(name)
     }
     return Change(_changed_base(base, current), properties, frozenset(removed))
 

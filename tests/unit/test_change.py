@@ -425,6 +425,15 @@ def test_a_purge_leaves_what_is_the_servers() -> None:
     assert change_of(meta_of({}), now, purge=True).removed == {"a"}
 
 
+@pytest.mark.parametrize(
+    "name", ["location", "copy_from", "store", "is_public", "deleted", "image_id", "properties"]
+)
+def test_a_purge_leaves_what_nobody_may_write(name: str) -> None:
+    assert change_of(meta_of({}), v2_image(**{name: "x", "a": "1"}), purge=True).removed == {"a"}
+    now = v1_image(properties={name: "x", "a": "1"})
+    assert change_of(meta_of({}), now, purge=True, match=image.folded).removed == {"a"}
+
+
 def test_a_purge_on_v1_knows_names_as_v1_stores_them() -> None:
     now = v1_image(properties={"foo_bar": "1", "other": "2", "Made-By-V2": "3"})
     meta = meta_of({"properties": {"Foo-Bar": "1", "Made-By-V2": "3"}})
