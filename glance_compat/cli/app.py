@@ -52,6 +52,12 @@ class OneLine(logging.Formatter):
         return "\n".join(lines)
 
 
+def _is_ours_or_serious(record: logging.LogRecord) -> bool:
+    """Whether a record is for everybody: the libraries below warn of what ends as an error of
+    ours, or was repaired (urllib3: a v1 header block that metadata damaged)."""
+    return record.levelno >= logging.ERROR or record.name.startswith((NAME, "glance_compat"))
+
+
 class GlanceCompat(cliff_app.App):
     """``glance-compat``.
 
@@ -118,6 +124,8 @@ class GlanceCompat(cliff_app.App):
         for handler in handlers:
             handler.setLevel(level)
             handler.setFormatter(OneLine())
+            if level == logging.WARNING:
+                handler.addFilter(_is_ours_or_serious)
             root.addHandler(handler)
 
     def run(self, argv: list[str]) -> int:

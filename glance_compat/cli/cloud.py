@@ -25,10 +25,24 @@ from glance_compat.options import Options
 from glance_compat.service import ImageService
 
 if typing.TYPE_CHECKING:
+    from openstack.config import OpenStackConfig
     from openstack.config.cloud_region import CloudRegion
 
 #: The plugin whose options are known when nothing says which plugin it is.
 _USUAL_PLUGIN = "password"
+
+_WITHOUT_KEYSTONE = frozenset({"none", "admin_token", "token_endpoint"})
+
+
+#: Options that an environment variable of the same name stands in for.
+_OF_ENVIRONMENT = (
+    ("os-cloud", "NAME", "a cloud of clouds.yaml"),
+    ("os-region-name", "REGION", "the region in the catalog"),
+    ("os-interface", "INTERFACE", "the interface in the catalog: public, internal or admin"),
+    ("os-cacert", "FILE", "certificates of the authorities that sign the servers'"),
+    ("os-cert", "FILE", "a client certificate"),
+    ("os-key", "FILE", "the key of the client certificate"),
+)
 
 
 def _endpoint(text: str) -> str:
@@ -56,20 +70,14 @@ def add_options(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
         "Options count before OS_* variables, and these before clouds.yaml. The options of another"
         " auth plugin than password are known with --os-auth-type or OS_AUTH_TYPE.",
     )
-    group.add_argument("--os-cloud", metavar="NAME", help="a cloud of clouds.yaml (OS_CLOUD)")
-    group.add_argument(
-        "--os-region-name",
-        metavar="REGION",
-        default=os.environ.get("OS_REGION_NAME"),
-        help="the region in the catalog (OS_REGION_NAME)",
-    )
-    group.add_argument(
-        "--os-interface",
-        metavar="INTERFACE",
-        choices=("public", "internal", "admin"),
-        default=os.environ.get("OS_INTERFACE"),
-        help="the interface in the catalog: public, internal or admin (OS_INTERFACE)",
-    )
+    for name, metavar, text in _OF_ENVIRONMENT:
+        variable = name.upper().replace("-", "_")
+        group.add_argument(
+            f"--{name}",
+            metavar=metavar,
+            default=os.environ.get(variable),
+            help=f"{text} ({variable})",
+        )
     # Replaces the option of the same name that the plugins none and admin_token have.
     group.add_argument(
         "--endpoint",
@@ -81,9 +89,6 @@ def add_options(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
         help="the image endpoint, in place of the catalog's; may be repeated for endpoints that"
         " are equals. Alone, without any credentials, it stands for --os-auth-type none",
     )
-    group.add_argument("--os-cacert", metavar="FILE", help="CA certificates (OS_CACERT)")
-    group.add_argument("--os-cert", metavar="FILE", help="client certificate (OS_CERT)")
-    group.add_argument("--os-key", metavar="FILE", help="the key of it (OS_KEY)")
     group.add_argument(
         "--insecure",
         dest="os_insecure",
@@ -154,7 +159,7 @@ def service_of(options: argparse.Namespace, *, extended: bool = False) -> ImageS
     return ImageService(
         region.get_session(),
         endpoint_override=options.endpoints or region.get_endpoint("image"),
-        region_name=region.get_region_name("image") or None,
+        region_name=options.os_region_name or region.get_region_name("image") or None,
         interface=region.get_interface("image"),
         service_name=region.get_service_name("image"),
         options=Options(
@@ -171,21 +176,28 @@ def _region(options: argparse.Namespace) -> CloudRegion:
     import openstack.config
     import openstack.exceptions
 
-    given = {name: value for name, value in vars(options).items() if name.startswith("os_")}
+    asked = argparse.Namespace(
+        **{name: value for name, value in vars(options).items() if name.startswith("os_")}
+    )
     if options.endpoints:
-        # The plugins none and admin_token want one too.
-        given["os_endpoint"] = options.endpoints[0]
+        # The plugins without Keystone want one too.
+        asked.os_endpoint = options.endpoints[0]
     try:
-        config = openstack.config.OpenStackConfig()
-        asked = argparse.Namespace(**given)
-        described = config.get_one(argparse=asked, validate=False).config
-        if options.endpoints and _has_no_credentials(described):
+        # These plugins refuse the other credentials that the environment may hold.
+        config = openstack.config.OpenStackConfig(
+            load_envvars=options.os_auth_type not in _WITHOUT_KEYSTONE
+        )
+        if config.default_cloud == config.envvar_key and not asked.os_cloud:
+            # It would only be compared with OS_REGION_NAME, and refused.
+            asked.os_region_name = None
+        if options.endpoints and _has_no_credentials(config, asked):
             asked.os_auth_type = "none"
         return config.get_one(argparse=asked)
     except ksa_exceptions.MissingRequiredOptions as error:
         raise UsageError(f"{error}; {_HOW_TO_SAY}") from error
-    except (ksa_exceptions.ClientException, openstack.exceptions.SDKException) as error:
-        raise exceptions.InvalidOption(str(error)) from error
+    # TypeError: openstack.config hands the plugin what it does not know.
+    except (ksa_exceptions.ClientException, openstack.exceptions.SDKException, TypeError) as error:
+        raise exceptions.InvalidOption(f"of the cloud's description: {error}") from error
 
 
 _HOW_TO_SAY = (
@@ -194,5 +206,8 @@ _HOW_TO_SAY = (
 )
 
 
-def _has_no_credentials(described: typing.Mapping[str, typing.Any]) -> bool:
-    return described["auth_type"] == _USUAL_PLUGIN and not described["auth"].get("auth_url")
+def _has_no_credentials(config: OpenStackConfig, asked: argparse.Namespace) -> bool:
+    described = config.get_one(argparse=asked, validate=False).config
+    known = {option.dest for option in loading.get_plugin_options(_USUAL_PLUGIN)}
+    given = {name for name in (*described, *described["auth"]) if name in known}
+    return described["auth_type"] == _USUAL_PLUGIN and not given

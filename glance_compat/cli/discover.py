@@ -25,7 +25,7 @@ class Discover(ShowOne):
         found = cloud.service_of(self.app.options).discover()
         fields = {one.name: getattr(found, one.name) for one in dataclasses.fields(found)}
         if parsed_args.formatter == "table":
-            fields |= _for_people(found)
+            fields = {key: one for key, one in (fields | _for_people(found)).items() if one}
         write = cells.form(parsed_args.formatter)
         return tuple(fields), [write(value) for value in fields.values()]
 

@@ -33,10 +33,12 @@ _FILTERS = (
     ("--owner", "owner", "images of this project, by its id"),
     ("--disk-format", "disk_format", "images of this disk format"),
     ("--container-format", "container_format", "images of this container format"),
+)
+_SIZES = (
     ("--size-min", "size_min", "images of at least so many bytes"),
     ("--size-max", "size_max", "images of at most so many bytes"),
-    ("--member-status", "member_status", "shares that are pending, accepted, rejected; or all"),
 )
+_SHARES = ("accepted", "pending", "rejected", "all")
 
 
 class List(Lister):
@@ -51,6 +53,13 @@ class List(Lister):
         parser = super().get_parser(prog_name)
         for option, dest, text in _FILTERS:
             parser.add_argument(option, dest=dest, help=text)
+        for option, dest, text in _SIZES:
+            parser.add_argument(
+                option, dest=dest, metavar="BYTES", type=checked(_at_least(0)), help=text
+            )
+        parser.add_argument(
+            "--member-status", choices=_SHARES, help="images that are shared with the caller so"
+        )
         _add_visibility(parser)
         parser.add_argument(
             "--property",
@@ -190,10 +199,9 @@ def _order(text: str) -> list[tuple[str, str]]:
 
 
 def _filters(parsed_args: argparse.Namespace) -> dict[str, object]:
-    given: dict[str, object] = {
-        name: getattr(parsed_args, name)
-        for name in (*(dest for _, dest, _ in _FILTERS), "is_public", "visibility", "os_hidden")
-    }
+    names = [dest for _, dest, _ in (*_FILTERS, *_SIZES)]
+    names += ["member_status", "is_public", "visibility", "os_hidden"]
+    given: dict[str, object] = {name: getattr(parsed_args, name) for name in names}
     given["tag"] = parsed_args.tags
     return given | {
         f"{filters.PROPERTY_PREFIX}{key}": value for key, value in parsed_args.properties
