@@ -3,7 +3,7 @@
 
 import sys
 
-from glance_compat.cli.app import main
+from glance_compat.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -26,7 +26,10 @@ from glance_compat.cli.usage import UsageError
 
 NAME = "glance-compat"
 COMMANDS = "glance_compat.cli"
-DESCRIPTION = "OpenStack Glance, whether a cloud offers the Images API v1, v2 or both."
+DESCRIPTION = (
+    "OpenStack Glance, whether a cloud offers the Images API v1, v2 or both. Begin with:"
+    f" {NAME} demo"
+)
 
 #: The command line itself is wrong, as argparse has it.
 EXIT_USAGE = 2
@@ -163,19 +166,17 @@ class GlanceCompat(cliff_app.App):
         self.parser.error(f"no command; see {NAME} --help")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``glance-compat``.
+def run(argv: Sequence[str]) -> int:
+    """Run one command in this process, on its own streams.
 
-    :param argv: default: the process's own arguments.
     :returns: the exit code.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal's encoding does not have is no reason to fail.
             stream.reconfigure(errors="backslashreplace")
     try:
-        result = GlanceCompat(arguments).run(arguments)
+        result = GlanceCompat(argv).run(list(argv))
         sys.stdout.flush()
     except BrokenPipeError:
         result = EXIT_PIPE

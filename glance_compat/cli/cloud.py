@@ -20,7 +20,7 @@ from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import loading
 
 from glance_compat import endpoints, exceptions
-from glance_compat.cli.usage import UsageError, checked
+from glance_compat.cli.usage import UsageError, checked, needs
 from glance_compat.options import Options
 from glance_compat.service import ImageService
 
@@ -172,9 +172,10 @@ def service_of(options: argparse.Namespace, *, extended: bool = False) -> ImageS
 
 
 def _region(options: argparse.Namespace) -> CloudRegion:
-    # Slow: it brings all of the SDK along.
-    import openstack.config
-    import openstack.exceptions
+    with needs("cli"):
+        # Slow: it brings all of the SDK along.
+        import openstack.config
+        import openstack.exceptions
 
     asked = argparse.Namespace(
         **{name: value for name, value in vars(options).items() if name.startswith("os_")}

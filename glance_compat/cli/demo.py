@@ -17,6 +17,7 @@ from cliff.command import Command
 from prettytable import PrettyTable, TableStyle
 
 from glance_compat.cli import cells
+from glance_compat.cli.usage import needs
 
 if typing.TYPE_CHECKING:
     from glance_compat.cli.comparing import Difference
@@ -53,7 +54,8 @@ class Demo(Command):
     @staticmethod
     def demonstrate() -> Demonstration:
         """Do it; the servers are imported for this command alone."""
-        from glance_compat.cli import life
+        with needs("fixtures"):
+            from glance_compat.cli import life
 
         return life.demonstrate()
 

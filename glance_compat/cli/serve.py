@@ -8,7 +8,7 @@ import signal
 
 from cliff.command import Command
 
-from glance_compat.cli.usage import UsageError, checked
+from glance_compat.cli.usage import UsageError, checked, needs
 
 _ENDS = frozenset({signal.SIGTERM, signal.SIGINT})
 
@@ -61,7 +61,10 @@ class Serve(Command):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Serve; the exit code is 0."""
         # The server and what it stands on are for this command alone.
-        from glance_compat.fixture import GlanceFixture
+        with needs("fixtures"):
+            from fixtures import MultipleExceptions
+
+            from glance_compat.fixture import GlanceFixture
 
         apis = [one for group in parsed_args.apis or [("v1", "v2")] for one in group]
         try:
@@ -82,6 +85,10 @@ class Serve(Command):
                 self.app.stdout.write(f"{glance.url}\n")
                 self.app.stdout.flush()
                 signal.sigwait(_ENDS)
+        except MultipleExceptions as several:
+            # What failed comes first, then what the fixture knows of it.
+            _, failure, _ = several.args[0]
+            raise failure from None
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return 0

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the command line says that cannot be."""
+"""What is wrong with a command before it begins: its options, or what it stands on."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 Value = TypeVar("Value")
@@ -12,6 +13,26 @@ Value = TypeVar("Value")
 
 class UsageError(Exception):
     """Options contradict each other or are missing; exit code 2."""
+
+
+class MissingPackage(Exception):
+    """A command needs an extra that is not installed."""
+
+
+@contextlib.contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Say what to install when an import fails.
+
+    :param extra: the extra of this package that has what is imported.
+    :raises glance_compat.cli.usage.MissingPackage: it is not there.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        raise MissingPackage(
+            f"this command needs the package {missing.name}:"
+            f" python3 -m pip install 'glance-compat[{extra}]'"
+        ) from missing
 
 
 def checked(check: Callable[[str], Value]) -> Callable[[str], Value]:
