@@ -311,8 +311,6 @@ class Query:
             row.fits(image, value)
             for name, value in self.filters.items()
             if (row := _BY_FILTER[name]).fits is not None
-            # v1 does not show a visibility but "public", which its own row has seen to.
-            and not (name == "visibility" and image["visibility"] is None)
         ) and all(
             property_text(image["properties"].get(name)) == text
             for name, text in self.properties.items()
