@@ -175,11 +175,7 @@ def _comparison(value: object) -> tuple[str, datetime.datetime]:
 
 
 def _since(value: object) -> datetime.datetime:
-    return (
-        value
-        if isinstance(value, datetime.datetime) and value.tzinfo
-        else moment(str(value) if isinstance(value, datetime.datetime) else value)
-    )
+    return moment(value.isoformat() if isinstance(value, datetime.datetime) else value)
 
 
 def _v2_time(name: str) -> Sender:

@@ -16,6 +16,7 @@ from glance_compat.exceptions import Invalid, UnsupportedByVersion
 from glance_compat.filters import Query, Sent, in_order, query_of
 
 UTC = datetime.timezone.utc
+EASTERN = datetime.timezone(datetime.timedelta(hours=2))
 PIKE, NEW = (2, 5), (2, 17)
 
 #: What goes with every list: all that the caller may see, newest first.
@@ -91,6 +92,16 @@ CASES = [
         [("changes-since", TIME)],
         [("updated_at", f"gt:{TIME}")],
         (True,) * 2,
+    ),
+    *(
+        Case("changes-since", when, [("changes-since", TIME)], [("updated_at", f"gt:{TIME}")], (True,) * 2)
+        for when in (
+            "2026-11-22T15:48:37",
+            "2026-11-22T17:48:37.5+02:00",
+            datetime.datetime(2026, 11, 22, 15, 48, 37, 500_000),  # noqa: DTZ001 - read as UTC
+            datetime.datetime(2026, 11, 22, 15, 48, 37, 500_000, tzinfo=UTC),
+            datetime.datetime(2026, 11, 22, 17, 48, 37, tzinfo=EASTERN),
+        )
     ),
     v2_time("created_at", f"gt:{TIME}", f"gte:{TIME}"),
     v2_time("created_at", f"gte:{TIME}", f"gte:{TIME}"),
