@@ -154,7 +154,8 @@ def _tags(value: object) -> list[str]:
 
 
 def _iso(when: datetime.datetime) -> str:
-    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not strftime, which writes the year 1 as "1".
+    return when.replace(tzinfo=None).isoformat() + "Z"
 
 
 _COMPARISONS: Mapping[str, Callable[[typing.Any, typing.Any], bool]] = {
@@ -178,6 +179,10 @@ def _since(value: object) -> datetime.datetime:
     return moment(value.isoformat() if isinstance(value, datetime.datetime) else value)
 
 
+#: The last second that there is to Python.
+_LAST = datetime.datetime.max.replace(microsecond=0, tzinfo=datetime.timezone.utc)
+
+
 def _v2_time(name: str) -> Sender:
     def send(value: tuple[str, datetime.datetime], version: Version) -> Sent:
         # The server compares microseconds that nobody is shown (seen on Glance 15.0.2 and 33): it
@@ -185,7 +190,7 @@ def _v2_time(name: str) -> Sender:
         operator, when = value
         if operator in {"gt", "gte", "eq"}:
             return Sent([(name, f"gte:{_iso(when)}")], exact=False)
-        if operator in {"lt", "lte"}:
+        if operator in {"lt", "lte"} and when < _LAST:
             later = when + datetime.timedelta(seconds=1)
             return Sent([(name, f"lte:{_iso(later)}")], exact=False)
         return _LOCAL
