@@ -67,6 +67,7 @@ CASES = [
     v2_alone("owner", "5c0ffee", "5c0ffee"),
     v2_alone("checksum", "ab", "ab"),
     v2_alone("size", "5", "5"),
+    Case("size", 0, [], [], (False, False)),
     both("size_min", 5, "5"),
     both("size_max", "5", "5"),
     both("min_disk", 1, "1"),
@@ -97,7 +98,7 @@ CASES = [
         Case("changes-since", when, [("changes-since", TIME)], [("updated_at", f"gt:{TIME}")], (True,) * 2)
         for when in (
             "2026-11-22T15:48:37",
-            "2026-11-22T17:48:37.5+02:00",
+            "2026-11-22T17:48:37.500000+02:00",
             datetime.datetime(2026, 11, 22, 15, 48, 37, 500_000),  # noqa: DTZ001 - read as UTC
             datetime.datetime(2026, 11, 22, 15, 48, 37, 500_000, tzinfo=UTC),
             datetime.datetime(2026, 11, 22, 17, 48, 37, tzinfo=EASTERN),
@@ -367,6 +368,12 @@ def test_the_library_sees_what_fits(name: str, value: object, other: object) -> 
 )
 def test_none_fits_no_value(name: str, value: str) -> None:
     assert not query_of({name: value}).fits(image.from_v2({"id": "i"}))
+
+
+def test_an_image_of_unknown_size_is_one_of_size_0() -> None:
+    for found in images(size=None):
+        assert query_of({"size": 0}).fits(found)
+        assert not query_of({"size": 1}).fits(found)
 
 
 def test_public_is_asked_for_in_two_words() -> None:
