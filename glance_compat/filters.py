@@ -360,9 +360,8 @@ def _read(name: str, value: object) -> object:
 
 
 def _listed(value: object, default: str) -> list[object]:
-    if value is None or value == "" or value == []:
-        return [default]
-    return list(value) if isinstance(value, (list, tuple)) else [value]
+    several = [value] if not isinstance(value, (list, tuple)) else list(value)
+    return several if several not in ([], [None], [""]) else [default]
 
 
 def _sort_of(sort_key: object, sort_dir: object) -> tuple[tuple[str, str], ...]:
@@ -373,7 +372,7 @@ def _sort_of(sort_key: object, sort_dir: object) -> tuple[tuple[str, str], ...]:
     if len(directions) != len(keys):
         raise exceptions.Invalid("there must be one sort_dir, or one for each sort_key")
     for key in keys:
-        if key not in SORT_KEYS:
+        if not isinstance(key, str) or key not in SORT_KEYS:
             raise exceptions.Invalid(
                 f"sort_key must be one of {', '.join(sorted(SORT_KEYS))}, not {key!r}"
             )
