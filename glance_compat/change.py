@@ -92,7 +92,7 @@ def meta_of(image_meta: Mapping[str, object]) -> Meta:
         raise exceptions.ImageBadRequest("properties must be a dict")
     return Meta(
         base,
-        {name: _written(name, value) for name, value in properties.items() if value is not None},
+        {name: written(name, value) for name, value in properties.items() if value is not None},
         frozenset(name for name, value in properties.items() if value is None),
     )
 
@@ -114,7 +114,11 @@ def _checked(name: str, read: Reader, value: object) -> object:
     return checked
 
 
-def _written(name: object, value: object) -> str:
+def written(name: object, value: object) -> str:
+    """The text of a property that a caller gives.
+
+    :raises glance_compat.exceptions.PropertyNotAllowed: there is none.
+    """
     if not isinstance(name, str):
         raise exceptions.PropertyNotAllowed(f"the name of property {name!r} is not text")
     if isinstance(value, (bytes, bytearray, memoryview)):
@@ -135,16 +139,16 @@ def _text_for(name: str, value: object) -> str:
 
 def changed_properties(old: Mapping[str, object], new: Mapping[str, str]) -> dict[str, str]:
     """The properties that are not in an image already, with the same text."""
-    return {
-        name: text
-        for name, text in new.items()
-        if name not in old or _canonical(old[name]) != _canonical(decoded(name, text))
-    }
+    return {name: text for name, text in new.items() if not has_text(old, name, text)}
+
+
+def has_text(properties: Mapping[str, object], name: str, text: str) -> bool:
+    """Whether properties hold one of that text, however a structure is spelt."""
+    return name in properties and _canonical(properties[name]) == _canonical(decoded(name, text))
 
 
 def _canonical(value: object) -> str:
-    # A structure may be spelt in more than one way. As JSON, for Python takes 1, 1.0 and True for
-    # equal.
+    # As JSON, for Python takes 1, 1.0 and True for equal.
     return json.dumps(value, sort_keys=True)
 
 

@@ -17,15 +17,16 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from glance_compat import exceptions
+from glance_compat.change import has_text, written
 from glance_compat.image import (
     BY_NAME,
+    STRUCTURED,
     V2_BASE,
     Image,
     Malformed,
     boolean,
     integer,
     moment,
-    property_text,
     text_of,
     visibility,
 )
@@ -298,7 +299,7 @@ class Query:
     """A list that was asked for, checked.
 
     :param filters: contract names to converted values.
-    :param properties: names to text.
+    :param properties: names to text, or JSON text of a structure.
     :param sort: keys and directions ("asc", "desc"), most significant first.
     """
 
@@ -318,8 +319,7 @@ class Query:
             for name, value in self.filters.items()
             if (row := _BY_FILTER[name]).fits is not None
         ) and all(
-            property_text(image["properties"].get(name)) == text
-            for name, text in self.properties.items()
+            has_text(image["properties"], name, text) for name, text in self.properties.items()
         )
 
 
@@ -341,7 +341,8 @@ def query_of(
         if value is None:
             continue
         if str(name).startswith(PROPERTY_PREFIX):
-            properties[name[len(PROPERTY_PREFIX) :]] = str(value)
+            key = name[len(PROPERTY_PREFIX) :]
+            properties[key] = written(key, value)
         else:
             known[name] = _read(name, value)
     return Query(known, properties, _sort_of(sort_key, sort_dir))
@@ -409,13 +410,11 @@ def to_v1(query: Query) -> Sent:
     params = list(sent.params)
     if not any(name == "is_public" for name, _ in params):
         params.append(("is_public", "none"))
-    # An empty property is NULL on v1, which no filter finds.
-    params += [
-        (f"{PROPERTY_PREFIX}{name}", text) for name, text in query.properties.items() if text
-    ]
+    served = _served(query)
+    params += [(f"{PROPERTY_PREFIX}{name}", text) for name, text in served.items()]
     key, direction = query.sort[0]
     params += [("sort_key", key), ("sort_dir", direction)]
-    return Sent(params, sent.exact and all(query.properties.values()))
+    return Sent(params, sent.exact and len(served) == len(query.properties))
 
 
 def to_v2(query: Query, version: Version) -> Sent:
@@ -429,14 +428,20 @@ def to_v2(query: Query, version: Version) -> Sent:
     if "member_status" not in query.filters:
         # v1 lists pending and rejected shares; v2 does when asked.
         params.append(("member_status", "all"))
-    served = {
-        name: text
-        for name, text in query.properties.items()
-        if text and name not in _V2_PARAMETERS
-    }
+    served = {name: text for name, text in _served(query).items() if name not in _V2_PARAMETERS}
     params += served.items()
     params.append(("sort", ",".join(f"{key}:{direction}" for key, direction in query.sort)))
     return Sent(params, sent.exact and len(served) == len(query.properties))
+
+
+def _served(query: Query) -> dict[str, str]:
+    """The properties that a server can look for.
+
+    An empty one is NULL on v1, which no filter finds; and a structure is the same in any spelling.
+    """
+    return {
+        name: text for name, text in query.properties.items() if text and name not in STRUCTURED
+    }
 
 
 def page_limit(sent: Sent, size: int, left: int | None) -> int:

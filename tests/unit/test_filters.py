@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import datetime
+import enum
 import typing
 
 import hypothesis
@@ -25,6 +26,10 @@ V2_ALL = [("member_status", "all"), ("sort", "created_at:desc")]
 V1_SORT, V2_SORT = V1_ALL[1:], V2_ALL[1:]
 
 TIME = "2026-11-22T15:48:37Z"
+
+
+class Firmware(str, enum.Enum):
+    UEFI = "uefi"
 
 
 class Case(typing.NamedTuple):
@@ -272,6 +277,45 @@ def test_a_property_is_asked_for_as_it_was_written(value: object, text: str) -> 
     assert filters.to_v2(query, PIKE).exact
     assert query.fits(image.from_v1({"id": "i", "properties": {"a": text}}))
     assert not query.fits(image.from_v1({"id": "i", "properties": {"a": text + "x"}}))
+
+
+@pytest.mark.parametrize("value", ["\ud800", b"x", bytearray(b"x"), pytest.param(10**5000, id="n")])
+def test_a_property_that_can_have_no_such_value_is_refused(value: object) -> None:
+    with pytest.raises(Invalid, match="property 'a'"):
+        query_of({"property-a": value})
+
+
+def test_a_property_that_can_have_no_such_name_is_refused() -> None:
+    with pytest.raises(Invalid, match="surrogates"):
+        query_of({"property-\ud800": "x"})
+
+
+def test_a_text_of_a_kind_of_its_own_is_what_it_is() -> None:
+    query = query_of({"property-a": Firmware.UEFI, "name": Firmware.UEFI})
+    assert query.properties == {"a": "uefi"}
+    assert ("name", "eq:uefi") in filters.to_v1(query).params
+    assert ("a", "uefi") in filters.to_v2(query, PIKE).params
+
+
+@pytest.mark.parametrize("name", ["block_device_mapping", "mappings"])
+def test_a_structure_is_found_by_its_text_or_as_it_is(name: str) -> None:
+    stored = '[{"device_name":"vda"}]'
+    found = image.from_v2({"id": "i", name: stored})
+    for given in (stored, found["properties"][name], '[{"device_name": "vda"}]'):
+        query = query_of({f"property-{name}": given})
+        # Servers compare text, and the same structure can be spelt in many ways.
+        assert filters.to_v1(query) == Sent(V1_ALL, exact=False)
+        assert filters.to_v2(query, PIKE) == Sent(V2_ALL, exact=False)
+        assert query.fits(found)
+        assert query.fits(image.from_v1({"id": "i", "properties": {name: stored}}))
+    for other in ('[{"device_name": "vdb"}]', "[]", "vda", ""):
+        assert not query_of({f"property-{name}": other}).fits(found)
+
+
+def test_a_structured_property_that_is_text_is_found_by_its_text() -> None:
+    query = query_of({"property-mappings": "[1"})
+    assert query.fits(image.from_v2({"id": "i", "mappings": "[1"}))
+    assert not query.fits(image.from_v2({"id": "i", "mappings": "[1]"}))
 
 
 def test_no_api_finds_an_empty_property() -> None:
