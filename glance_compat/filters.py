@@ -27,6 +27,7 @@ from glance_compat.image import (
     boolean,
     integer,
     moment,
+    shown,
     text_of,
     visibility,
 )
@@ -139,7 +140,7 @@ def _v1_member_status(value: str, version: Version) -> Sent | None:
     return _NOTHING if value == "all" else None
 
 
-def _unless(value: bool, version: Version) -> Sent | None:
+def _unless(value: object, version: Version) -> Sent | None:
     return None if value else _NOTHING
 
 
@@ -260,7 +261,7 @@ FILTERS: tuple[Filter, ...] = (
     Filter(
         "tag",
         _tags,
-        lambda value, version: None,
+        _unless,
         lambda value, version: Sent([("tag", one) for one in value], exact=True),
         fits=None,
     ),
@@ -357,7 +358,7 @@ def _read(name: str, value: object) -> object:
     try:
         return row.read(value)
     except Malformed as wrong:
-        raise exceptions.Invalid(f"filter {name} must be {wrong}, not {value!r}") from None
+        raise exceptions.Invalid(f"filter {name} must be {wrong}, not {shown(value)}") from None
 
 
 def _listed(value: object, default: str) -> list[object]:
