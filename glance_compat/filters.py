@@ -267,7 +267,8 @@ FILTERS: tuple[Filter, ...] = (
     ),
     Filter("member_status", _member_status, _v1_member_status, _plain("member_status"), fits=None),
     Filter("os_hidden", boolean, _unless, _v2_hidden, fits=None),
-    Filter("deleted", boolean, _unless, _unless, fits=None),
+    # v1 lists deleted images with changes-since (seen on Glance 15.0.2).
+    Filter("deleted", boolean, _unless, _unless, _equals("deleted")),
 )
 
 _BY_FILTER = {row.name: row for row in FILTERS}

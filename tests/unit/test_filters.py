@@ -421,6 +421,14 @@ def test_none_fits_no_value(name: str, value: str) -> None:
     assert not query_of({name: value}).fits(image.from_v2({"id": "i"}))
 
 
+def test_deleted_images_that_v1_lists_can_be_left_out() -> None:
+    gone = image.from_v1({**IMAGE, "deleted": True, "deleted_at": TIME})
+    since: dict[str, object] = {"changes-since": TIME}
+    assert query_of(since).fits(gone)
+    assert not query_of({**since, "deleted": False}).fits(gone)
+    assert all(query_of({**since, "deleted": False}).fits(found) for found in images())
+
+
 def test_an_image_of_unknown_size_is_one_of_size_0() -> None:
     for found in images(size=None):
         assert query_of({"size": 0}).fits(found)
