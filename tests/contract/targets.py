@@ -261,14 +261,16 @@ class Target:
         answer = self.send("POST", f"/v2/images/{image_id}/actions/deactivate", user="admin")
         assert answer.status_code == 204, answer.text
 
-    def share(self, image_id: str, with_user: str, status: str | None = None) -> None:
-        """Share demo's image over raw v2.
+    def share(
+        self, image_id: str, with_user: str, status: str | None = None, owner: str = "demo"
+    ) -> None:
+        """Share an image over raw v2.
 
         :param status: what the member answers; None: nothing.
         """
         member = self.projects[with_user]
         path = f"/v2/images/{image_id}/members"
-        answer = self.send("POST", path, user="demo", json={"member": member})
+        answer = self.send("POST", path, user=owner, json={"member": member})
         assert answer.status_code == 200, answer.text
         if status is not None:
             answer = self.send("PUT", f"{path}/{member}", user=with_user, json={"status": status})

@@ -360,14 +360,15 @@ def test_a_queued_image_and_its_whole_dict_and_data(target: Target, name: str) -
     assert (filled["status"], filled["checksum"], filled["properties"]) == ("active", MD5, OLD)
 
 
+@pytest.mark.parametrize("user", ["demo", "admin"])
 @pytest.mark.parametrize("meta", [{}, {"name": "new", "properties": {"a": "x"}}], ids=str)
 def test_an_active_image_takes_no_data_and_keeps_its_metadata(
-    target: Target, name: str, meta: dict[str, Any]
+    target: Target, name: str, user: str, meta: dict[str, Any]
 ) -> None:
     image_id = target.make(name=name, data=DATA, properties=OLD)
     before = target.record(image_id)
     with pytest.raises(exceptions.ImageNotActive) as caught:
-        target.service().update(None, image_id, meta, data=b"other")
+        target.service(user).update(None, image_id, meta, data=b"other")
     assert (caught.value.status, caught.value.image_id) == (409, image_id)
     assert target.record(image_id) == before
     assert b"".join(target.service().download(None, image_id)) == DATA

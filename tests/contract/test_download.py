@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""download(): into nothing, a path or a file; and images that have nothing to give."""
+
+from __future__ import annotations
+
+import io
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glance_compat import exceptions
+from tests.contract.shape import DATA
+from tests.contract.targets import Target, on_pike
+
+VERIFY = ("auto", "strong", "off")
+
+
+@pytest.fixture(scope="module")
+def image_id(target: Target) -> str:
+    """An image with DATA, of demo's."""
+    return target.make(name="to download", data=DATA)
+
+
+@pytest.mark.parametrize("verify", VERIFY)
+def test_iterating(target: Target, image_id: str, verify: str) -> None:
+    found = target.service(verify_downloads=verify).download(None, image_id)
+    assert iter(found) is found
+    blocks = list(found)
+    assert {type(block) for block in blocks} == {bytes}
+    assert b"".join(blocks) == DATA
+    assert list(found) == []
+
+
+def test_closing_early(target: Target, image_id: str) -> None:
+    found = target.service().download(None, image_id)
+    found.close()
+    found.close()
+    assert target.service().show(None, image_id)["status"] == "active"
+
+
+@pytest.mark.parametrize("verify", VERIFY)
+def test_into_a_file_object(target: Target, image_id: str, verify: str) -> None:
+    file = io.BytesIO(b"before")
+    file.seek(0, io.SEEK_END)
+    service = target.service(verify_downloads=verify)
+    assert service.download(None, image_id, data=file) is None
+    assert file.getvalue() == b"before" + DATA
+
+
+@pytest.mark.parametrize("verify", VERIFY)
+def test_onto_a_path(target: Target, image_id: str, verify: str, tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    service = target.service(verify_downloads=verify)
+    assert service.download(None, image_id, dst_path=str(path)) is None
+    assert path.read_bytes() == DATA
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [one.name for one in tmp_path.iterdir()] == ["image"]
+
+
+def test_onto_an_old_file(target: Target, image_id: str, tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(b"old and longer" * 1000)
+    target.service().download(None, image_id, dst_path=str(path))
+    assert path.read_bytes() == DATA
+
+
+def test_not_into_both(target: Target, image_id: str, tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    with target.counting() as exchanges, pytest.raises(exceptions.Invalid):
+        target.service().download(None, image_id, data=io.BytesIO(), dst_path=str(path))
+    assert exchanges == []
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("user", ["demo", "admin"])
+def test_progress_is_told(target: Target, image_id: str, user: str) -> None:
+    told: list[tuple[int, int | None]] = []
+    found = target.service(user).download(
+        None, image_id, progress=lambda done, total: told.append((done, total))
+    )
+    assert b"".join(found) == DATA
+    assert told == sorted(told)
+    assert told[-1] == (len(DATA), len(DATA))
+
+
+class CancelledError(Exception):
+    """The caller's own."""
+
+
+def cancel(done: int, total: int | None) -> None:
+    raise CancelledError
+
+
+def test_progress_cancels_and_an_old_file_stays(
+    target: Target, image_id: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(b"old")
+    with pytest.raises(CancelledError):
+        target.service().download(None, image_id, dst_path=str(path), progress=cancel)
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("image", b"old")]
+
+
+def queued(target: Target) -> str:
+    return target.make(name="queued")
+
+
+def deactivated(target: Target) -> str:
+    image_id = target.make(name="deactivated", data=DATA)
+    target.deactivate(image_id)
+    return image_id
+
+
+def deleted(target: Target) -> str:
+    image_id = target.make(name="deleted", data=DATA)
+    assert target.send("DELETE", f"/v2/images/{image_id}").status_code == 204
+    return image_id
+
+
+def missing(target: Target) -> str:
+    return "00000000-0000-4000-8000-000000000000"
+
+
+def private(target: Target) -> str:
+    return target.make("stranger", name="private", data=DATA, visibility="private")
+
+
+NOTHING: tuple[tuple[Callable[[Target], str], str, type[exceptions.GlanceCompatError]], ...] = (
+    (queued, "demo", exceptions.ImageNotActive),
+    (queued, "admin", exceptions.ImageNotActive),
+    (deactivated, "demo", exceptions.ImageNotAuthorized),
+    # Over v2 an admin would be given the data; over v1 nobody is.
+    (deactivated, "admin", exceptions.ImageNotAuthorized),
+    (deleted, "demo", exceptions.ImageNotFound),
+    (deleted, "admin", exceptions.ImageNotFound),
+    (missing, "demo", exceptions.ImageNotFound),
+    (private, "demo", exceptions.ImageNotFound),
+)
+
+
+@pytest.mark.parametrize(
+    ("make", "user", "error"),
+    NOTHING,
+    ids=lambda value: value.__name__ if callable(value) else str(value),
+)
+def test_an_image_that_gives_nothing(
+    target: Target,
+    make: Callable[[Target], str],
+    user: str,
+    error: type[exceptions.GlanceCompatError],
+    tmp_path: Path,
+) -> None:
+    image_id = make(target)
+    service = target.service(user)
+    path = tmp_path / "image"
+    path.write_bytes(b"old")
+    # The call itself says so, not the first next().
+    for into in ({}, {"data": io.BytesIO()}, {"dst_path": str(path)}):
+        arguments: dict[str, Any] = dict(into)
+        with pytest.raises(error) as caught:
+            service.download(None, image_id, **arguments)
+        assert type(caught.value) is error
+        assert caught.value.image_id == image_id
+        assert image_id in str(caught.value)
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("image", b"old")]
+
+
+def test_the_data_of_others(target: Target, image_id: str) -> None:
+    with pytest.raises(exceptions.ImageNotFound):
+        target.service("other").download(None, image_id)
+    assert b"".join(target.service("admin").download(None, image_id)) == DATA
+
+
+@pytest.mark.parametrize("verify", VERIFY)
+def test_no_data_at_all(target: Target, verify: str, tmp_path: Path) -> None:
+    service = target.service(verify_downloads=verify)
+    image_id = service.create(None, {"name": "empty", "size": 0})["id"]
+    path = tmp_path / "image"
+    assert service.download(None, image_id, dst_path=str(path)) is None
+    assert path.read_bytes() == b""
+    assert list(service.download(None, image_id)) == []
+
+
+@on_pike
+@pytest.mark.parametrize("user", ["demo", "admin"])
+def test_no_data_and_no_location(target: Target, user: str) -> None:
+    # Activated without data over v1; v2 answers 204 for it.
+    headers = {"x-image-meta-name": "empty", "x-image-meta-size": "0"}
+    image_id = target.send("POST", "/v1/images", headers=headers).json()["image"]["id"]
+    assert list(target.service(user).download(None, image_id)) == []
+
+
+@on_pike
+def test_an_image_that_was_killed(target: Target, name: str) -> None:
+    headers = {
+        "x-image-meta-name": name,
+        "x-image-meta-disk_format": "raw",
+        "x-image-meta-container_format": "bare",
+        "x-image-meta-size": "1",
+        "Content-Type": "application/octet-stream",
+    }
+    answer = target.send("POST", "/v1/images", headers=headers, data=b"longer")
+    assert answer.status_code == 400
+    status, killed = target.leftovers(name)[0].split()
+    assert status == "killed"
+    target.made.append(killed)
+    with pytest.raises(exceptions.ImageNotActive) as caught:
+        target.service().download(None, killed)
+    assert "killed" in str(caught.value)
+
+
+def test_an_image_of_many_properties(target: Target) -> None:
+    # v1 sends each of them as a header, and http.client reads a hundred.
+    properties = {f"property_{number}": "x" for number in range(95)}
+    image_id = target.make(name="many", data=DATA, properties=properties)
+    assert b"".join(target.service().download(None, image_id)) == DATA
+
+
+def test_signatures_are_not_ignored(target: Target, image_id: str) -> None:
+    with pytest.raises(exceptions.GlanceCompatError):
+        target.service().download(None, image_id, trusted_certs=["certificate"])
+    assert b"".join(target.service().download(None, image_id, trusted_certs=None)) == DATA

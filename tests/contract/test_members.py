@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Members: who sees an image that is shared, and what the two APIs tell of it."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from glance_compat import exceptions
+from tests.contract.shape import DATA
+from tests.contract.targets import Target, on_v1, on_v2
+
+
+def member(target: Target, user: str, status: str | None = "pending") -> dict[str, object]:
+    """A member as the library has it; v1 tells no status."""
+    return {
+        "member_id": target.projects[user],
+        "can_share": False,
+        "status": None if target.is_v1 else status,
+    }
+
+
+def by_id(members: list[dict[str, object]]) -> list[dict[str, object]]:
+    return sorted(members, key=lambda one: str(one["member_id"]))
+
+
+def test_an_image_is_shared_and_taken_back(target: Target, name: str) -> None:
+    image_id = target.make(name=name, data=DATA)
+    owner, other = target.service(), target.service("other")
+    assert owner.members(None, image_id) == []
+    with pytest.raises(exceptions.ImageNotFound):
+        other.show(None, image_id)
+
+    added = owner.add_member(None, image_id, target.projects["other"])
+    assert added == member(target, "other")
+    assert owner.members(None, image_id) == [added]
+    assert other.show(None, image_id) == owner.show(None, image_id)
+    assert b"".join(other.download(None, image_id)) == DATA
+
+    assert owner.remove_member(None, image_id, target.projects["other"]) is True
+    assert owner.members(None, image_id) == []
+    with pytest.raises(exceptions.ImageNotFound):
+        other.show(None, image_id)
+
+
+def test_adding_twice_is_no_error(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+    service = target.service()
+    first = service.add_member(None, image_id, target.projects["other"])
+    assert service.add_member(None, image_id, target.projects["other"]) == first
+    assert service.members(None, image_id) == [first]
+
+
+def test_adding_again_keeps_what_the_member_said(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+    target.share(image_id, "other", "accepted")
+    again = target.service().add_member(None, image_id, target.projects["other"])
+    assert again == member(target, "other", "accepted")
+    answer = target.send("GET", f"/v2/images/{image_id}/members/{target.projects['other']}")
+    assert answer.json()["status"] == "accepted"
+
+
+def test_several_members(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+    target.share(image_id, "other", "rejected")
+    target.share(image_id, "stranger", "accepted")
+    assert by_id(target.service().members(None, image_id)) == by_id(
+        [member(target, "other", "rejected"), member(target, "stranger", "accepted")]
+    )
+
+
+@pytest.mark.parametrize("status", [None, "pending", "accepted", "rejected"])
+def test_a_share_is_listed_whatever_the_member_said(
+    target: Target, name: str, status: str | None
+) -> None:
+    image_id = target.make(name=name)
+    target.share(image_id, "other", status)
+    service = target.service("other")
+    assert service.detail(None, filters={"name": name}) == [service.show(None, image_id)]
+
+
+@on_v2
+def test_a_member_answers_on_v2(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+    target.share(image_id, "other")
+    service = target.service("other")
+    for status in ("accepted", "rejected", "pending"):
+        changed = service.update_member(None, image_id, target.projects["other"], status)
+        assert changed == member(target, "other", status)
+        assert service.members(None, image_id) == [changed]
+
+
+@on_v1
+def test_a_member_cannot_answer_on_v1(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+    target.share(image_id, "other")
+    with target.counting() as exchanges, pytest.raises(exceptions.UnsupportedByVersion) as caught:
+        target.service("other").update_member(None, image_id, target.projects["other"], "accepted")
+    assert exchanges == []
+    assert caught.value.image_id == image_id
+    assert ("v2" in caught.value.needed, "v1" in caught.value.offered) == (True, True)
+
+
+@on_v1
+def test_can_share_is_told_on_v1(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+    path = f"/v1/images/{image_id}/members/{target.projects['other']}"
+    assert target.send("PUT", path, json={"member": {"can_share": True}}).status_code == 204
+    expected = {**member(target, "other"), "can_share": True}
+    assert target.service().members(None, image_id) == [expected]
+    # Adding again takes nothing away.
+    target.service().add_member(None, image_id, target.projects["other"])
+    assert target.service().members(None, image_id) == [expected]
+
+
+@on_v2
+@pytest.mark.parametrize("status", ["perhaps", "", None])
+def test_a_status_that_there_is_not(target: Target, name: str, status: object) -> None:
+    image_id = target.make(name=name)
+    target.share(image_id, "other")
+    with pytest.raises(exceptions.Invalid):
+        target.service("other").update_member(
+            None,
+            image_id,
+            target.projects["other"],
+            status,  # type: ignore[arg-type]
+        )
+
+
+@on_v2
+def test_answering_for_another_member(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+    target.share(image_id, "other")
+    with pytest.raises(exceptions.MemberNotFound) as caught:
+        target.service().update_member(None, image_id, uuid.uuid4().hex, "accepted")
+    assert (caught.value.status, caught.value.image_id) == (404, image_id)
+
+
+def test_removing_who_is_no_member(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+    with pytest.raises(exceptions.MemberNotFound) as caught:
+        target.service().remove_member(None, image_id, target.projects["other"])
+    assert (caught.value.status, caught.value.image_id) == (404, image_id)
+
+
+@pytest.mark.parametrize("visibility", ["private", "public", "community"])
+def test_an_image_that_is_not_shared_has_no_members(
+    target: Target, name: str, visibility: str
+) -> None:
+    image_id = target.make("admin", name=name, visibility=visibility)
+    assert target.service("admin").members(None, image_id) == []
+
+
+@pytest.mark.parametrize(
+    "member_id", ["", ".", "..", "a/b", "a?b", "a#b", "a\nb", "a\x00b", "a%2Fb\x7f"]
+)
+def test_a_member_id_is_one_safe_segment(target: Target, name: str, member_id: str) -> None:
+    image_id = "00000000-0000-4000-8000-000000000000"
+    service = target.service()
+    with target.counting() as exchanges:
+        with pytest.raises(exceptions.Invalid):
+            service.add_member(None, image_id, member_id)
+        with pytest.raises(exceptions.Invalid):
+            service.remove_member(None, image_id, member_id)
+    assert exchanges == []
