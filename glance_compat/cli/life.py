@@ -359,10 +359,16 @@ class Demonstration:
         return [one for row in rows for one in row.differences]
 
 
-def demonstrate(steps: Sequence[Step] = STEPS) -> Demonstration:
+def demonstrate(
+    steps: Sequence[Step] = STEPS,
+    expected: Mapping[str, object] = EXPECTED,
+    deviations: Sequence[Deviation] = DEVIATIONS,
+) -> Demonstration:
     """Start the servers, make the calls, compare.
 
     :param steps: the calls of the image's life, up to its end.
+    :param expected: the dict of an image of others.
+    :param deviations: what must differ, and how.
     """
     with contextlib.ExitStack() as stack:
         servers = {
@@ -374,8 +380,8 @@ def demonstrate(steps: Sequence[Step] = STEPS) -> Demonstration:
         called = [_called(step, servers, services) for step in steps]
         called.append(_behind(servers))
         called += [_called(step, servers, services) for step in LAST_STEPS]
-        read, images = zip(*(_read(reading, servers) for reading in READINGS), strict=True)
-        deviated = [_deviated(one, servers["both"]) for one in DEVIATIONS]
+        read, images = zip(*(_read(one, servers, expected) for one in READINGS), strict=True)
+        deviated = [_deviated(one, servers["both"]) for one in deviations]
     return Demonstration(discoveries, called, read, images[0], deviated)
 
 
@@ -393,13 +399,15 @@ def _behind(servers: Servers) -> Called:
     return Called(BEHIND, {}, differences(BEHIND, held))
 
 
-def _read(reading: Reading, servers: Servers) -> tuple[Read, Mapping[str, object]]:
+def _read(
+    reading: Reading, servers: Servers, expected: Mapping[str, object]
+) -> tuple[Read, Mapping[str, object]]:
     glance = servers[reading.server]
     image_id = _WRITERS[reading.written_over](glance.url)
     service = service_on(glance, _PINS[reading.read_over])
     image, spent = counted(glance, lambda: service.show(CONTEXT, image_id))
     where = f"written over {reading.written_over}, read over {reading.read_over}"
-    found = differences(where, {"expected": {**EXPECTED, "id": image_id}, "found": image})
+    found = differences(where, {"expected": {**expected, "id": image_id}, "found": image})
     return Read(reading, spent, found), typing.cast("Mapping[str, object]", image)
 
 

@@ -29,8 +29,9 @@ def needs(extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as missing:
+        package = (missing.name or str(missing)).partition(".")[0]
         raise MissingPackage(
-            f"this command needs the package {missing.name}:"
+            f"this command needs the package {package}:"
             f" python3 -m pip install 'glance-compat[{extra}]'"
         ) from missing
 

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An environment without clouds, and a Glance to ask."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from glance_compat.fixture import GlanceFixture
+from tests.unit.cli.running import clean_environment
+
+Environment = dict[str, str]
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Environment:
+    """No cloud is named by accident: not by OS_*, and not by a file of the home directory."""
+    clean = clean_environment(tmp_path)
+    for name in os.environ.keys() - clean.keys():
+        monkeypatch.delenv(name)
+    for name in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, clean[name])
+    # openstack.config looks into the working directory too.
+    monkeypatch.chdir(tmp_path)
+    return clean
+
+
+@pytest.fixture(params=["v1", "v2"])
+def glance(request: pytest.FixtureRequest) -> Iterator[GlanceFixture]:
+    """A Glance that offers one API, with pages of two images."""
+    with GlanceFixture(apis=(request.param,), page_cap=2) as running:
+        yield running
+
+
+def options(running: GlanceFixture, token: str = "token") -> tuple[str, ...]:
+    """What names a Glance without a Keystone."""
+    return ("--endpoint", running.url, "--os-auth-type", "admin_token", "--os-token", token)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing that metadata holds reaches a terminal as it is."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import json
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glance_compat.cli import cells
+from glance_compat.discovery import OfferedVersion
+
+ANY_TEXT = st.text(st.characters(codec=None), max_size=40)
+TEXT_FORMATS = ("table", "value", "csv", "shell", "a format of another package")
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("\x00\x07\x08", "\\x00\\x07\\x08"),
+        ("a\nb\r\tc", "a\\nb\\r\\tc"),
+        ("\x7f", "\\x7f"),
+        ("\x9b31m\x85", "\\x9b31m\\x85"),
+        ("\u202egnp.exe\u202c", "\\u202egnp.exe\\u202c"),
+        ("\u2066\u2069\u200f\u200b", "\\u2066\\u2069\\u200f\\u200b"),
+        ("\u2028\u2029", "\\u2028\\u2029"),
+        ("\ud800", "\\ud800"),
+        ("\U000e0041", "\\U000e0041"),
+        ("café 日本 \U0001f600 a\u0301", "café 日本 \U0001f600 a\u0301"),
+        ("C:\\x1b", "C:\\x1b"),
+        ("", ""),
+    ],
+)
+def test_control_characters_are_made_visible(text: str, written: str) -> None:
+    assert cells.escaped(text) == written
+
+
+@given(ANY_TEXT)
+def test_what_is_escaped_is_safe_and_stays_as_it_is(text: str) -> None:
+    written = cells.escaped(text)
+    assert {unicodedata.category(one) for one in written} & {"Cc", "Cf", "Cs", "Zl", "Zp"} == set()
+    assert cells.escaped(written) == written
+    written.encode("utf-8")
+
+
+@given(st.dictionaries(ANY_TEXT, st.lists(ANY_TEXT, max_size=2) | ANY_TEXT, max_size=3))
+@pytest.mark.parametrize("output_format", TEXT_FORMATS)
+def test_a_structure_is_safe_in_every_text_format(
+    output_format: str, value: dict[str, object]
+) -> None:
+    # A line for each entry is the table's own doing.
+    written = str(cells.form(output_format)(value)).replace("\n", "")
+    assert cells.escaped(written) == written
+
+
+@given(st.dictionaries(ANY_TEXT, ANY_TEXT, max_size=3))
+def test_a_structure_is_whole_in_value_and_csv(value: dict[str, str]) -> None:
+    assert json.loads(str(cells.form("value")(value))) == value
+
+
+@given(ANY_TEXT)
+def test_a_message_is_one_safe_line(text: str) -> None:
+    written = cells.one_line(text)
+    assert cells.escaped(written) == written
+    assert len(written.splitlines()) <= 1
+
+
+def test_a_message_of_several_lines_is_joined() -> None:
+    assert cells.one_line("  one\n\n  two\r\nthree\x1b") == "one two three\\x1b"
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (
+            datetime.datetime(2026, 11, 23, 17, 48, 19, tzinfo=datetime.timezone.utc),
+            "2026-11-23T17:48:19Z",
+        ),
+        (frozenset({"b", "a"}), ["a", "b"]),
+        ((2, None), [2, None]),
+        ((OfferedVersion("v2.5", "CURRENT"),), [{"id": "v2.5", "status": "CURRENT"}]),
+        ({"a": ("b",)}, {"a": ["b"]}),
+        ("\x1b", "\x1b"),
+        (None, None),
+        (True, True),
+    ],
+)
+@pytest.mark.parametrize("output_format", ["json", "yaml"])
+def test_machines_are_given_plain_values(
+    output_format: str, value: object, written: object
+) -> None:
+    assert cells.form(output_format)(value) == written
+
+
+def test_people_are_given_a_line_for_each_entry() -> None:
+    write = cells.form("table")
+    assert write({"os": "linux", "evil\n": "'\x1b'", "map": [{"a": 1}]}) == (
+        "os='linux'\nevil\\n=''\\x1b''\nmap=[{\"a\": 1}]"
+    )
+    assert write(["one", {"a": "\x7f"}]) == 'one\n{"a": "\\u007f"}'
+    assert write(None) is None
+
+
+def test_numbers_and_none_stay_what_they_are_for_csv() -> None:
+    write = cells.form("csv")
+    rows = io.StringIO()
+    csv.writer(rows, quoting=csv.QUOTE_NONNUMERIC).writerow([write(17), write("a"), write(None)])
+    assert rows.getvalue() == '17,"a",""\r\n'

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``glance-compat demo``: what it finds, what it shows, and that it can fail."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+
+import pytest
+
+from glance_compat.cli import life
+from glance_compat.cli.app import GlanceCompat
+from glance_compat.cli.demo import Demo
+from glance_compat.service import ImageService
+from tests.unit.cli.running import Outcome, Terminal, in_process, program
+
+
+@pytest.fixture(scope="module")
+def shown() -> life.Demonstration:
+    return life.demonstrate()
+
+
+def run(stream: io.TextIOBase, command: type[Demo]) -> Outcome:
+    """Run a kind of demo on a stream of a kind."""
+    assert isinstance(stream, (io.StringIO, io.TextIOWrapper))
+    app = GlanceCompat(["demo"], stdout=stream, stderr=io.StringIO())
+    app.command_manager.add_command("demo", command)
+    code = app.run(["demo"])
+    stream.seek(0)
+    return Outcome(code, stream.read(), "")
+
+
+def test_nothing_differs(shown: life.Demonstration) -> None:
+    assert shown.differences == []
+    assert len(shown.called) == len(life.STEPS) + len(life.LAST_STEPS) + 1
+    assert len(shown.read) == len(life.READINGS)
+
+
+def test_the_three_servers_are_what_they_are_said_to_be(shown: life.Demonstration) -> None:
+    chosen = {name: found.api for name, found in shown.discoveries.items()}
+    assert chosen == {"v1 only": "v1", "v2 only": "v2", "both": "v2"}
+    majors = {
+        name: {one.id[:2] for one in found.offered} for name, found in shown.discoveries.items()
+    }
+    assert majors == {"v1 only": {"v1"}, "v2 only": {"v2"}, "both": {"v1", "v2"}}
+
+
+def test_requests_are_those_of_the_design(shown: life.Demonstration) -> None:
+    spent = {one.call: tuple(one.requests.values()) for one in shown.called}
+    assert spent == {
+        "create(meta, data)": (1, 3, 3),
+        "show(id)": (1, 1, 1),
+        "update(id, meta, purge_props=False)": (1, 1, 1),
+        "update(id, meta)": (2, 2, 2),
+        "detail(filters={property: value})": (2, 1, 1),
+        "download(id)": (1, 1, 1),
+        "add_member(id, project_id)": (1, 1, 1),
+        "members(id)": (1, 1, 1),
+        life.BEHIND: (),
+        "delete(id)": (1, 1, 1),
+        "show(id), deleted": (1, 1, 1),
+    }
+
+
+def test_images_of_others_are_read_over_the_other_api(shown: life.Demonstration) -> None:
+    crossed = {
+        (one.reading.written_over, one.reading.read_over)
+        for one in shown.read
+        if one.reading.server == "both"
+    }
+    assert crossed == {("v1", "v2"), ("v2", "v1")}
+
+
+def _kind(service: ImageService, image_id: str) -> object:
+    return service.discover(life.CONTEXT).api
+
+
+def test_results_that_differ_are_found() -> None:
+    steps = (*life.STEPS, life.Step("discover().api", _kind))
+    [found] = life.demonstrate(steps=steps).differences
+    assert found.where == "discover().api"
+    assert found.values == {"v1 only": "v1", "v2 only": "v2", "both": "v2"}
+
+
+def test_a_dict_that_is_not_as_expected_is_found() -> None:
+    found = life.demonstrate(expected={**life.EXPECTED, "min_disk": 3, "more": None}).differences
+    assert len(found) == 2 * len(life.READINGS)
+    assert {one.where for one in found} >= {
+        "written over v1, read over v2: min_disk",
+        "written over v2, read over v1: more",
+    }
+    assert found[0].values == {"expected": 3, "found": 2}
+
+
+@pytest.mark.parametrize("side", ["over_v1", "over_v2"])
+def test_a_deviation_that_is_not_as_it_is_known_is_found(side: str) -> None:
+    wrong = [dataclasses.replace(one, **{side: "another"}) for one in life.DEVIATIONS]
+    found = life.demonstrate(deviations=wrong).differences
+    assert len(found) == len(life.DEVIATIONS)
+
+
+def test_a_call_that_fails_on_one_server_differs() -> None:
+    def act(service: ImageService, image_id: str) -> object:
+        return service.update_member(life.CONTEXT, image_id, "nobody", "accepted")
+
+    [found] = life.demonstrate(steps=(*life.STEPS, life.Step("update_member", act))).differences
+    assert found.values == {
+        "v1 only": "UnsupportedByVersion",
+        "v2 only": "MemberNotFound",
+        "both": "MemberNotFound",
+    }
+
+
+class Unequal(Demo):
+    """A demo whose servers do not agree."""
+
+    @staticmethod
+    def demonstrate() -> life.Demonstration:
+        return life.demonstrate(steps=(*life.STEPS, life.Step("discover().api", _kind)))
+
+
+def test_the_exit_code_is_1_when_results_differ() -> None:
+    outcome = run(io.StringIO(), Unequal)
+    assert outcome.code == 1
+    rows = [re.split(r" *│ *", line)[1:-1] for line in outcome.out.splitlines()]
+    assert ["discover().api", "1", "1", "1", "DIFFERENT"] not in rows
+    assert ["discover().api", "0", "0", "0", "DIFFERENT"] in rows
+    assert ["discover().api", "v1 only", "'v1'"] in rows
+    assert ["discover().api", "both", "'v2'"] in rows
+    assert outcome.out.splitlines()[-1].startswith("DIFFERENT: 1 times")
+    assert "EQUAL" not in outcome.out
+
+
+def test_the_exit_code_is_0_when_they_do_not() -> None:
+    outcome = in_process("demo")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "EQUAL: 11 results on each of 3 servers, and 4 images of others." in outcome.out
+    assert "DIFFERENT" not in outcome.out
+    for part in ("v1 only", "because", "requests in all", "written over", "Zoë's image"):
+        assert part in outcome.out
+    for deviation in life.DEVIATIONS:
+        assert f"│ {deviation.what.split(':')[0]}:" in outcome.out
+
+
+def test_it_fits_into_80_columns() -> None:
+    assert max(len(line) for line in in_process("demo").out.splitlines()) <= 80
+
+
+def test_it_can_be_written_in_ascii() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="backslashreplace")
+    outcome = run(stream, Demo)
+    assert outcome.code == 0
+    assert "+---" in outcome.out
+    assert "│" not in outcome.out
+
+
+def test_only_a_terminal_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[32mEQUAL\x1b[0m" in run(Terminal(), Demo).out
+    assert "\x1b" not in run(io.StringIO(), Demo).out
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", ""), ("TERM", "dumb")])
+def test_colours_can_be_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    outcome = run(Terminal(), Demo)
+    assert outcome.code == 0
+    assert "\x1b" not in outcome.out
+
+
+def test_it_runs_as_a_program(environment: dict[str, str]) -> None:
+    outcome = program({**environment, "PYTHONIOENCODING": "utf-8"}, "demo")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "EQUAL" in outcome.out.splitlines()[-2]
