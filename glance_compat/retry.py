@@ -7,9 +7,10 @@ may be repeated. *How often and how long* are options. *Until when* is a :class:
 
 from __future__ import annotations
 
+import contextlib
 import time
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import tenacity
 
@@ -57,6 +58,7 @@ def repeat(call: Callable[[int], Result], options: Options, deadline: Deadline) 
     """Call until it succeeds, fails for good, or attempts or time run out.
 
     :param call: takes the number of the attempt, from 1.
+    :raises glance_compat.exceptions.DeadlineExceeded: it failed for the moment, and time is over.
     :raises Exception: the last error of the call, as it is.
     """
     jitter = tenacity.wait_random_exponential(multiplier=0.5, max=options.backoff_max)
@@ -76,9 +78,26 @@ def repeat(call: Callable[[int], Result], options: Options, deadline: Deadline) 
         reraise=True,
     )
     for attempt in policy:
-        with attempt:
+        with attempt, _told_apart(deadline):
             return call(attempt.retry_state.attempt_number)
     raise AssertionError("tenacity ended without an outcome")  # pragma: no cover
+
+
+@contextlib.contextmanager
+def _told_apart(deadline: Deadline) -> Iterator[None]:
+    """Say of a failure at the end of the time that the time had come to its end."""
+    try:
+        yield
+    except exceptions.GlanceCompatError as error:
+        if not is_transient(error) or deadline.remaining():
+            raise
+        raise exceptions.DeadlineExceeded(
+            f"{error}; the deadline of {deadline.seconds:g} seconds has passed",
+            status=error.status,
+            request_id=error.request_id,
+            endpoint=error.endpoint,
+            image_id=error.image_id,
+        ) from error
 
 
 def until_found(call: Callable[[], object]) -> None:

@@ -304,8 +304,11 @@ class Wire:
         own = self._session.timeout
         connect = self.options.connect_timeout if own is None else own
         read = self.options.read_timeout if own is None else own
-        if request.stream:
+        if request.stream or request.upload is not None:
             read = self.options.stall_timeout
+        if request.upload is not None:
+            # urllib3 sends each block within the time-out for connecting; it has none for sending.
+            connect = max(connect, self.options.stall_timeout)
         left = self.deadline.remaining()
         return min(connect, left), min(read, left)
 
