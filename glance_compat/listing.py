@@ -71,7 +71,7 @@ def _fitting(listing: Listing, fetch: FetchPage, marker: str | None) -> Iterator
     :raises glance_compat.exceptions.BadResponse: a page ends where one ended before.
     """
     seen: dict[str, None] = {}
-    markers = {marker}
+    repeats = _Repeats(marker)
     longest = 0
     left = listing.limit
     while left is None or left > 0:
@@ -85,9 +85,25 @@ def _fitting(listing: Listing, fetch: FetchPage, marker: str | None) -> Iterator
             return
         longest = max(longest, len(page.images))
         marker = page.images[-1]["id"]
-        if marker in markers:
+        if repeats.at(marker):
             raise exceptions.BadResponse(f"the list of images repeats itself at {marker}")
-        markers.add(marker)
+
+
+class _Repeats:
+    """Notices markers that go round, remembering one of them (Brent's algorithm)."""
+
+    def __init__(self, marker: str | None) -> None:
+        self._kept = marker
+        self._pages = 0
+        self._until = 1
+
+    def at(self, marker: str) -> bool:
+        if marker == self._kept:
+            return True
+        self._pages += 1
+        if self._pages == self._until:
+            self._kept, self._pages, self._until = marker, 0, 2 * self._until
+        return False
 
 
 def _remember(seen: dict[str, None], image_id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import typing
+import weakref
 from collections.abc import Iterator, Sequence
 
 import hypothesis
@@ -284,8 +285,46 @@ def test_every_list_is_whole(
     assert len(server.asked) <= walked // size + 2
 
 
+@hypothesis.given(before=strategies.integers(0, 40), again=strategies.integers(1, 20))
+def test_pages_that_go_round_come_to_an_end(before: int, again: int) -> None:
+    asked = 0
+
+    def fetch(marker: str | None, size: int, left: int | None) -> Page:
+        nonlocal asked
+        number = asked if asked < before else before + (asked - before) % again
+        asked += 1
+        return Page([from_v2({"id": f"{number:05}"})], True, size)
+
+    found = walk(Listing(query_of(None), None, None, 1), fetch)
+    given: list[str] = []
+    with pytest.raises(BadResponse, match="repeats itself"):
+        given.extend(one["id"] for one in found)
+    assert asked <= 3 * (before + again) + 3
+
+
 # ---------------------------------------------------------------------------------------------
 # Lists of any length.
+
+
+class Id(str):
+    """Text that can be seen to be forgotten."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_of_pages_that_were_read_nothing_is_kept() -> None:
+    made: list[weakref.ref[Id]] = []
+
+    def fetch(marker: str | None, size: int, left: int | None) -> Page:
+        one = Id(len(made))
+        made.append(weakref.ref(one))
+        return Page([{"id": one}], True, size)
+
+    found = walk(Listing(query_of(None), None, None, 1), fetch)
+    pages = listing.REMEMBERED_IDS + 10
+    assert sum(1 for _ in itertools.islice(found, pages)) == pages
+    assert all(made[number]() is None for number in range(9))
+    assert next(found)["id"] == str(pages)
 
 
 def test_the_ids_that_are_remembered_are_bounded() -> None:
