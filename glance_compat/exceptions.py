@@ -228,6 +228,7 @@ STATUS_ERRORS: Mapping[str, StatusErrors] = MappingProxyType(
     {
         "show": _ANY,
         "detail": _LIST,
+        "detail after a marker": {**_LIST, 403: Invalid},
         "create": {**_ANY, 403: Forbidden, 404: NotFound},
         "upload": {**_ANY, 409: ImageNotActive},
         "update": {**_ANY, 409: UpdateConflict},

@@ -382,7 +382,7 @@ class ImageService:
     def add_member(self, context: object, image_id: str, member_id: str) -> Member:
         """Share an image with a project; with one it is shared with already, nothing changes.
 
-        :returns: as one of :meth:`members`.
+        :returns: as one of :meth:`members`; ``can_share`` is that of a new share.
         :raises glance_compat.exceptions.ImageNotAuthorized: the image is not the caller's, or its
             visibility does not permit members.
         """

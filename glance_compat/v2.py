@@ -56,8 +56,10 @@ class V2:
         params = [*sent.params, ("limit", str(asked))]
         if marker is not None:
             params.append(("marker", marker))
+        # A marker that the caller may not see is 403 here and 400 on v1.
+        errors = _ERRORS["detail" if marker is None else "detail after a marker"]
         answer = self._wire.send(
-            Request(method="GET", path="/v2/images", params=params, errors=_ERRORS["detail"])
+            Request(method="GET", path="/v2/images", params=params, errors=errors)
         )
         listed = answer.json_object()
         records = listed.get("images")

@@ -156,6 +156,7 @@ EVERYWHERE = {
 OWN = {
     "show": {},
     "detail": {400: "Invalid", 403: "Forbidden", 404: "NotFound", 410: "NotFound"},
+    "detail after a marker": {400: "Invalid", 403: "Invalid", 404: "NotFound", 410: "NotFound"},
     "create": {403: "Forbidden", 404: "NotFound"},
     "upload": {409: "ImageNotActive"},
     "update": {409: "UpdateConflict"},
