@@ -21,6 +21,7 @@ ORDER = (
     "image",
     "change",
     "filters",
+    "deviations",
     "headers",
     "retry",
     "transfer",
@@ -194,6 +195,32 @@ def test_a_right_arrow_is_not(module: str, source: str) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_module_names_say_something(path: Path) -> None:
     assert path.stem not in VAGUE_NAMES
+
+
+ARCHITECTURE = PACKAGE.parent / "docs" / "architecture.rst"
+
+
+def drawing() -> list[str]:
+    """Draw each room with the rooms that it knows, in the order of the house."""
+    known: dict[str, set[str]] = {}
+    for path in SOURCES:
+        module = module_of(path)
+        names = (one.name.split(".") for one in imports_of(path.read_text()))
+        own = {name[1] for name in names if name[0] == "glance_compat"}
+        known[module] = known.get(module, set()) | own - {module}
+    rooms = [room for room in (*ORDER, *HOSTS) if room in known]
+    order = {room: place for place, room in enumerate((*ORDER, *HOSTS))}
+    return [
+        f"{room:<12}{' '.join(sorted(known[room], key=lambda one: order[one]))}".rstrip()
+        for room in rooms
+    ]
+
+
+def test_the_architecture_page_draws_the_house_as_it_is() -> None:
+    page = ARCHITECTURE.read_text()
+    block = page.partition("   :name: the-house\n")[2].partition("\n\n\n")[0]
+    drawn = [line.strip() for line in block.splitlines() if line.strip()]
+    assert drawn == drawing(), "docs/architecture.rst should have:\n" + "\n".join(drawing())
 
 
 def test_every_file_names_its_licence() -> None:
