@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every image of the corpus is the same through both APIs, or a known deviation says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from glance_compat import deviations, exceptions
+from tests.contract import shape, targets
+from tests.contract.targets import Target
+from tests.functional.cloud import Cloud
+from tests.functional.corpus.images import CORPUS, MISSING, UNSEEN, Entry
+from tests.functional.corpus.making import make
+
+pytestmark = pytest.mark.functional
+
+USERS = ("demo", "admin", "other")
+REGIONS = {"v1": "pike-v1", "v2": "pike-v2"}
+
+
+@pytest.fixture(scope="module")
+def sides(cloud: Cloud) -> Iterator[dict[str, Target]]:
+    """One Glance 15.0.2 through v1 and through v2."""
+    kinds = {kind.name: kind for kind in targets.KINDS}
+    found = {api: targets.real(kinds[region], cloud) for api, region in REGIONS.items()}
+    yield found
+    for target in found.values():
+        target.clean()
+
+
+@pytest.fixture(scope="module")
+def ids(sides: dict[str, Target]) -> dict[str, str]:
+    """What an image is about, to its id."""
+    return {entry.about: make(sides["v2"], entry) for entry in CORPUS}
+
+
+@pytest.fixture(scope="module")
+def lists(sides: dict[str, Target], ids: dict[str, str]) -> dict[tuple[str, str], dict[str, Any]]:
+    """All that each user is listed through each API, by id."""
+    return {
+        (api, user): {
+            image["id"]: image for image in target.service(user, extended=True).detail(None)
+        }
+        for api, target in sides.items()
+        for user in USERS
+    }
+
+
+entries = pytest.mark.parametrize("entry", CORPUS, ids=lambda entry: entry.about)
+users = pytest.mark.parametrize("user", USERS)
+
+
+def shown(target: Target, user: str, image_id: str, **options: Any) -> dict[str, Any] | None:
+    try:
+        image = target.service(user, extended=True, **options).show(None, image_id)
+    except exceptions.ImageNotFound:
+        return None
+    shape.check(image, extended=True)
+    return image
+
+
+#: What v1 cannot tell at all is None there; "visibility" tells only "public".
+V1_UNKNOWN = frozenset({"tags", "os_hidden", "os_hash_algo", "os_hash_value", "stores"})
+
+
+def comparable(image: Mapping[str, Any] | None, api: str) -> dict[str, Any]:
+    """Paths to values: the contract's keys, and of the extended ones those that both tell."""
+    if image is None:
+        return {"": UNSEEN}
+    if api == "v1":
+        assert {key: image[key] for key in V1_UNKNOWN} == dict.fromkeys(V1_UNKNOWN)
+        assert image["visibility"] == ("public" if image["is_public"] else None)
+    else:
+        assert image["shadowed_properties"] is None
+        assert (image["visibility"] == "public") is image["is_public"]
+    left_out = V1_UNKNOWN | {"visibility", "shadowed_properties", "properties"}
+    paths = {key: value for key, value in image.items() if key not in left_out}
+    return paths | {f"properties/{key}": value for key, value in image["properties"].items()}
+
+
+def differences(
+    v1: Mapping[str, Any] | None, v2: Mapping[str, Any] | None
+) -> dict[str, tuple[Any, Any]]:
+    """Path to both values, where they differ in value or type."""
+    if v1 is not None and v2 is None:
+        return {"": (v1["status"], UNSEEN)}
+    left, right = comparable(v1, "v1"), comparable(v2, "v2")
+    pairs = {
+        path: (left.get(path, MISSING), right.get(path, MISSING)) for path in {**left, **right}
+    }
+    return {
+        path: (one, other)
+        for path, (one, other) in pairs.items()
+        if one != other or type(one) is not type(other)
+    }
+
+
+def is_visible(entry: Entry, user: str) -> bool:
+    """Whether show() may give a user the image at all."""
+    if "deleted" in entry.states:
+        return user == "admin"
+    is_open = "public" in entry.states or entry.meta.get("visibility") == "community"
+    return is_open or user in ("admin", entry.owner, *entry.shares) or "is_public" in entry.meta
+
+
+def known(entry: Entry, user: str) -> dict[str, tuple[Any, Any]]:
+    if not is_visible(entry, user):
+        return {}
+    return {
+        row.path: (row.v1, row.v2) for row in entry.differs if not row.users or user in row.users
+    }
+
+
+@entries
+@users
+def test_show(sides: dict[str, Target], ids: dict[str, str], entry: Entry, user: str) -> None:
+    image_id = ids[entry.about]
+    v1 = shown(sides["v1"], user, image_id)
+    v2 = shown(sides["v2"], user, image_id)
+    assert (v1 is not None) is is_visible(entry, user)
+    assert differences(v1, v2) == known(entry, user)
+
+
+@entries
+def test_an_exact_show_has_only_the_deviations_of_deleted_images(
+    sides: dict[str, Target], ids: dict[str, str], entry: Entry
+) -> None:
+    v1 = shown(sides["v1"], "demo", ids[entry.about], v1_exact_show=True)
+    v2 = shown(sides["v2"], "demo", ids[entry.about])
+    assert differences(v1, v2) == {}
+
+
+@entries
+@users
+def test_detail(
+    lists: dict[tuple[str, str], dict[str, Any]], ids: dict[str, str], entry: Entry, user: str
+) -> None:
+    image_id = ids[entry.about]
+    v1, v2 = lists["v1", user].get(image_id), lists["v2", user].get(image_id)
+    for image in (v1, v2):
+        if image is not None:
+            shape.check(image, extended=True)
+    # The list loses nothing, so nothing may differ.
+    assert differences(v1, v2) == {}
+    if "deleted" in entry.states or "killed" in entry.states:
+        assert v1 is None
+
+
+@entries
+def test_what_is_listed_is_what_is_shown_on_v2(
+    sides: dict[str, Target],
+    lists: dict[tuple[str, str], dict[str, Any]],
+    ids: dict[str, str],
+    entry: Entry,
+) -> None:
+    listed = lists["v2", "demo"].get(ids[entry.about])
+    expected = shown(sides["v2"], "demo", ids[entry.about])
+    if "killed" in entry.states:
+        # Shown and never listed.
+        assert (listed, expected is not None) == (None, True)
+    else:
+        assert listed == expected
+
+
+def test_names_are_unique_and_deviations_are_known() -> None:
+    abouts = [entry.about for entry in CORPUS]
+    assert len(set(abouts)) == len(abouts)
+    named = {row.deviation for entry in CORPUS for row in entry.differs}
+    assert named <= {row.name for row in deviations.DEVIATIONS}
