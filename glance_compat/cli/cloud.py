@@ -55,7 +55,7 @@ def _endpoint(text: str) -> str:
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds < float("inf"):
-        raise ValueError("must be a number of seconds above 0")
+        raise ValueError(f"must be a number of seconds above 0, not {text!r}")
     return seconds
 
 

@@ -11,10 +11,15 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from glance_compat.cli.app import GlanceCompat
 
 #: Seconds after which a program hangs.
 PATIENCE = 120
+
+#: openstacksdk 4 warns of an option whether or not it is used; users are not shown it.
+sdk_may_warn = pytest.mark.filterwarnings("ignore:Support for InfluxDB:PendingDeprecationWarning")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +57,7 @@ def in_process(*argv: str) -> Outcome:
     try:
         code = GlanceCompat(argv, stdout=out, stderr=err).run(list(argv))
     except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else 1
+        code = int(ended.code or 0)
     return Outcome(code, out.getvalue(), err.getvalue())
 
 

@@ -93,11 +93,13 @@ def test_a_dict_that_is_not_as_expected_is_found() -> None:
     assert found[0].values == {"expected": 3, "found": 2}
 
 
-@pytest.mark.parametrize("side", ["over_v1", "over_v2"])
-def test_a_deviation_that_is_not_as_it_is_known_is_found(side: str) -> None:
-    wrong = [dataclasses.replace(one, **{side: "another"}) for one in life.DEVIATIONS]
+def test_a_deviation_that_is_not_as_it_is_known_is_found() -> None:
+    wrong = [
+        *(dataclasses.replace(one, over_v1="another") for one in life.DEVIATIONS),
+        *(dataclasses.replace(one, over_v2="another") for one in life.DEVIATIONS),
+    ]
     found = life.demonstrate(deviations=wrong).differences
-    assert len(found) == len(life.DEVIATIONS)
+    assert len(found) == len(wrong)
 
 
 def test_a_call_that_fails_on_one_server_differs() -> None:

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Keystone that knows one user, for tests of who is asking and where."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import threading
+from collections.abc import Iterator, Mapping
+
+from keystoneauth1 import fixture
+
+PASSWORD = "right"
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: Keystone
+
+    def do_GET(self) -> None:
+        document = fixture.DiscoveryList(self.server.url, v2=False)
+        self._answer(300, document)
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append(body["auth"])
+        if body["auth"]["identity"]["password"]["user"]["password"] != PASSWORD:
+            self._answer(401, {"error": {"code": 401, "message": "Wrong.\x1b[31m"}})
+        else:
+            self._answer(201, self.server.token)
+
+    def _answer(self, status: int, body: Mapping[str, object]) -> None:
+        octets = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(octets)))
+        self.send_header("X-Subject-Token", "a-token")
+        self.end_headers()
+        self.wfile.write(octets)
+
+    def log_message(self, *arguments: object) -> None:
+        """Be quiet."""
+
+
+class Keystone(http.server.ThreadingHTTPServer):
+    """The server.
+
+    :ivar asked: the ``auth`` objects that were sent.
+    :param endpoints: image endpoints by region and interface.
+    """
+
+    def __init__(self, endpoints: Mapping[tuple[str, str], str]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.asked: list[dict[str, object]] = []
+        self.token = fixture.V3Token(project_id="p", user_id="u")
+        service = self.token.add_service("image", name="glance")
+        for (region, interface), url in endpoints.items():
+            service.add_endpoint(interface, url, region=region)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+@contextlib.contextmanager
+def running(endpoints: Mapping[tuple[str, str], str]) -> Iterator[Keystone]:
+    """A Keystone while it is needed."""
+    with Keystone(endpoints) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which cloud, and as whom."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from glance_compat.fixture import GlanceFixture
+from tests.unit.cli import keystone
+from tests.unit.cli.conftest import options
+from tests.unit.cli.running import Outcome, in_process, sdk_may_warn
+
+pytestmark = sdk_may_warn
+
+Glances = Mapping[str, GlanceFixture]
+
+
+@pytest.fixture(scope="module")
+def glances() -> Iterator[Glances]:
+    with (
+        GlanceFixture(apis=("v1",)) as old,
+        GlanceFixture(apis=("v2",), release="33") as new,
+        GlanceFixture(apis=("v2",)) as inner,
+    ):
+        yield {"old": old, "new": new, "inner": inner}
+
+
+@pytest.fixture
+def cloud(glances: Glances) -> Iterator[keystone.Keystone]:
+    """Two regions; the second has an internal interface of its own."""
+    endpoints = {
+        ("first", "public"): glances["old"].url,
+        ("second", "public"): glances["new"].url,
+        ("second", "internal"): glances["inner"].url,
+    }
+    with keystone.running(endpoints) as server:
+        yield server
+
+
+def variables(server: keystone.Keystone, **more: str) -> dict[str, str]:
+    """What an openrc file of a member says."""
+    return {
+        "OS_AUTH_URL": server.url,
+        "OS_USERNAME": "demo",
+        "OS_PASSWORD": keystone.PASSWORD,
+        "OS_PROJECT_NAME": "demo",
+        "OS_USER_DOMAIN_NAME": "Default",
+        "OS_PROJECT_DOMAIN_NAME": "Default",
+        **more,
+    }
+
+
+def export(monkeypatch: pytest.MonkeyPatch, values: Mapping[str, str]) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+
+
+def endpoint_of(*argv: str) -> str:
+    """The endpoint that ``discover`` finds with these options."""
+    outcome = in_process(*argv, "discover", "-f", "json")
+    assert (outcome.code, outcome.err) == (0, "")
+    return str(json.loads(outcome.out)["endpoint"])
+
+
+@pytest.fixture
+def clouds_yaml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cloud: keystone.Keystone) -> Path:
+    """A file that is read."""
+    path = tmp_path / "a-file-of-clouds.yaml"
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
+    path.write_text(
+        f"""
+clouds:
+  ours:
+    auth:
+      auth_url: {cloud.url}
+      username: from-a-file
+      password: {keystone.PASSWORD}
+      project_name: demo
+      user_domain_name: Default
+      project_domain_name: Default
+    regions:
+      - first
+      - second
+  other:
+    auth: {{auth_url: "{cloud.url}", username: x, password: wrong, project_name: x}}
+"""
+    )
+    return path
+
+
+def test_the_usual_variables(
+    monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone, glances: Glances
+) -> None:
+    export(monkeypatch, variables(cloud, OS_REGION_NAME="second"))
+    assert endpoint_of() == glances["new"].url
+    [asked] = cloud.asked
+    assert asked["scope"] == {"project": {"name": "demo", "domain": {"name": "Default"}}}
+
+
+def test_options_count_before_variables(
+    monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone, glances: Glances
+) -> None:
+    export(monkeypatch, variables(cloud, OS_REGION_NAME="second", OS_PASSWORD="wrong"))
+    right = ("--os-password", keystone.PASSWORD)
+    assert endpoint_of(*right, "--os-region-name", "first") == glances["old"].url
+    assert endpoint_of(*right, "--os-interface", "internal") == glances["inner"].url
+    assert endpoint_of(*right, "--endpoint", glances["old"].url) == glances["old"].url
+
+
+@pytest.mark.parametrize("position", ["before", "after"])
+def test_options_stand_before_or_after_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+    cloud: keystone.Keystone,
+    glances: Glances,
+    position: str,
+) -> None:
+    export(monkeypatch, variables(cloud))
+    region = ("--os-region-name", "second")
+    command = ("discover", "-f", "json")
+    argv = (*region, *command) if position == "before" else (*command, *region)
+    assert json.loads(in_process(*argv).out)["endpoint"] == glances["new"].url
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+def test_a_cloud_of_a_file(cloud: keystone.Keystone, glances: Glances) -> None:
+    assert endpoint_of("--os-cloud", "ours") == glances["old"].url
+    assert endpoint_of("--os-cloud", "ours", "--os-region-name", "second") == glances["new"].url
+    user = cloud.asked[0]["identity"]
+    assert isinstance(user, dict)
+    assert user["password"]["user"]["name"] == "from-a-file"
+
+
+@pytest.mark.usefixtures("clouds_yaml")
+def test_a_cloud_of_a_file_that_variables_name(
+    monkeypatch: pytest.MonkeyPatch, glances: Glances
+) -> None:
+    export(monkeypatch, {"OS_CLOUD": "ours", "OS_REGION_NAME": "second"})
+    assert endpoint_of() == glances["new"].url
+
+
+@pytest.mark.parametrize(
+    ("argv", "error"),
+    [
+        (("--os-cloud", "nonsense"), "Cloud nonsense was not found"),
+        (("--os-cloud", "ours", "--os-region-name", "third"), "third is not a valid region"),
+        (("--os-cloud", "other"), "NotAuthenticated: "),
+    ],
+)
+@pytest.mark.usefixtures("clouds_yaml")
+def test_a_file_that_does_not_help(argv: tuple[str, ...], error: str) -> None:
+    outcome = in_process(*argv, "discover")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert error in outcome.error
+
+
+def test_a_file_with_a_credential_that_the_plugin_does_not_know(
+    clouds_yaml: Path, cloud: keystone.Keystone
+) -> None:
+    clouds_yaml.write_text(f"clouds: {{ours: {{auth: {{auth_url: '{cloud.url}', usernam: x}}}}}}")
+    outcome = in_process("--os-cloud", "ours", "list")
+    assert outcome.code == 1
+    assert outcome.error.startswith("InvalidOption: ")
+    assert "usernam" in outcome.error
+
+
+@pytest.mark.parametrize("command", [("discover",), ("list",), ("show", "an-id")])
+def test_wrong_credentials(
+    monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone, command: tuple[str, ...]
+) -> None:
+    export(monkeypatch, variables(cloud, OS_PASSWORD="wrong"))
+    outcome = in_process(*command)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.error.startswith("NotAuthenticated: ")
+    assert "wrong" not in outcome.err
+
+
+def test_a_region_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone
+) -> None:
+    export(monkeypatch, variables(cloud, OS_REGION_NAME="third"))
+    outcome = in_process("list")
+    assert outcome.code == 1
+    assert outcome.error.startswith("NoUsableVersion: ")
+    assert "'third'" in outcome.error
+
+
+def test_a_keystone_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone
+) -> None:
+    export(monkeypatch, variables(cloud))
+    outcome = in_process("list", "--os-auth-url", "http://127.0.0.1:1/v3")
+    assert outcome.code == 1
+    assert outcome.error.startswith("GlanceConnectionFailed: ")
+
+
+def test_no_cloud_is_wrong_usage() -> None:
+    outcome = in_process("list")
+    assert outcome.code == 2
+    assert outcome.error.startswith("UsageError: ")
+    for way in ("OS_*", "--os-cloud", "--endpoint"):
+        assert way in outcome.error
+
+
+def test_half_a_cloud_is_wrong_usage(monkeypatch: pytest.MonkeyPatch, glances: Glances) -> None:
+    monkeypatch.setenv("OS_USERNAME", "demo")
+    outcome = in_process("list", "--endpoint", glances["new"].url)
+    assert outcome.code == 2
+    assert "auth_url" in outcome.error
+
+
+def test_an_endpoint_alone_needs_no_credentials(glances: Glances) -> None:
+    assert endpoint_of("--endpoint", glances["new"].url) == glances["new"].url
+    # The embedded Glance takes any text for a token.
+    outcome = in_process("list", "--endpoint", glances["new"].url)
+    assert (outcome.code, outcome.err) == (0, "")
+
+
+@pytest.mark.parametrize("spelling", ["--endpoint", "--os-endpoint"])
+def test_a_token_without_a_keystone(glances: Glances, spelling: str) -> None:
+    token = ("--os-auth-type", "admin_token", "--os-token", "x:y:member")
+    outcome = in_process("list", spelling, glances["new"].url, *token)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert glances["new"].requests[-1].headers["X-Auth-Token"] == "x:y:member"
+
+
+@pytest.mark.parametrize("auth_type", ["none", "admin_token"])
+def test_credentials_of_a_keystone_do_not_disturb(
+    monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone, glances: Glances, auth_type: str
+) -> None:
+    export(monkeypatch, variables(cloud, OS_TOKEN="t"))
+    found = endpoint_of("--os-auth-type", auth_type, "--endpoint", glances["new"].url)
+    assert (found, cloud.asked) == (glances["new"].url, [])
+
+
+def test_several_endpoints_that_are_equals(glances: Glances) -> None:
+    urls = (glances["old"].url, glances["new"].url)
+    outcome = in_process("discover", "-f", "json", "--endpoint", urls[0], "--endpoint", urls[1])
+    found = json.loads(outcome.out)
+    assert [(one["endpoint"], one["api"]) for one in found["endpoints"]] == [
+        (urls[0], "v1"),
+        (urls[1], "v2"),
+    ]
+    assert found["requests"] == 2
+
+
+def test_nobody_listens() -> None:
+    outcome = in_process("discover", "--endpoint", "http://127.0.0.1:1")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.error.startswith("GlanceConnectionFailed: GET http://127.0.0.1:1/ ")
+
+
+def test_an_endpoint_of_something_else(cloud: keystone.Keystone) -> None:
+    outcome = in_process("discover", "--endpoint", f"{cloud.url}/nonsense")
+    assert outcome.code == 1
+    assert outcome.error.startswith("NoUsableVersion: ")
+    assert f"{cloud.url}/nonsense" in outcome.error
+
+
+def discovered(glance: GlanceFixture, *argv: str) -> Outcome:
+    return in_process("discover", *options(glance), *argv, "-f", "json")
+
+
+def test_the_choice_of_an_api() -> None:
+    with GlanceFixture() as both:
+        assert json.loads(discovered(both).out)["api"] == "v2"
+        assert json.loads(discovered(both, "--prefer", "1").out)["api"] == "v1"
+        before = len(both.requests)
+        pinned = json.loads(discovered(both, "--api-version", "1").out)
+        assert (pinned["api"], pinned["version"], pinned["requests"]) == ("v1", [1, None], 0)
+        assert len(both.requests) == before
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("--endpoint", "ftp://example.com"),
+        ("--endpoint", "nonsense"),
+        ("--timeout", "0"),
+        ("--timeout", "soon"),
+        ("--timeout", "inf"),
+        ("--api-version", "3"),
+        ("--prefer", "auto"),
+        ("--os-auth-type", "nonsense"),
+    ],
+)
+def test_values_that_cannot_be_are_wrong_usage(
+    argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert in_process(*argv, "discover").code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("glance-compat: error: ")
+    assert argv[1] in last
+
+
+def test_options_are_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None:
+    # serve has --api, which is no --api-version.
+    assert in_process("discover", "--allow", "--endpoint", "http://127.0.0.1:1").code == 2
+    assert "unrecognized arguments: --allow" in capsys.readouterr().err

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``glance-compat list`` and ``show``, over v1 and over v2."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from glance_compat.cli.app import GlanceCompat
+from glance_compat.fixture import GlanceFixture
+from glance_compat.service import ImageService
+from tests.unit.cli.conftest import options
+from tests.unit.cli.running import Outcome, in_process, sdk_may_warn
+
+pytestmark = sdk_may_warn
+
+EVIL = "\x1b]0;owned\x07\x9b31m\x7f\u202egnp"
+EVIL_WRITTEN = "\\x1b]0;owned\\x07\\x9b31m\\x7f\\u202egnp"
+
+
+@pytest.fixture
+def filled(glance: GlanceFixture) -> GlanceFixture:
+    """Six images, the newest first: f, e, d, c, b, a; of 0 to 5 bytes."""
+    service = ImageService(glance.session(), endpoint_override=glance.url)
+    for size, name in enumerate("abcdef"):
+        properties = {"kind": "even" if size % 2 == 0 else "odd", "first": name}
+        meta = {"name": name, "disk_format": "raw", "container_format": "bare"}
+        service.create(None, {**meta, "properties": properties}, b"x" * size)
+    glance.requests.clear()
+    return glance
+
+
+def listed(glance: GlanceFixture, *argv: str) -> list[str]:
+    """The names that a list gives."""
+    outcome = in_process("list", *options(glance), "-f", "json", "-c", "name", *argv)
+    assert (outcome.code, outcome.err) == (0, "")
+    return [row["name"] for row in json.loads(outcome.out)]
+
+
+@pytest.mark.parametrize(
+    ("argv", "names"),
+    [
+        ((), "fedcba"),
+        (("--sort", "name"), "abcdef"),
+        (("--sort", "size:asc"), "abcdef"),
+        (("--sort", "name:desc,size:asc"), "fedcba"),
+        (("--name", "c"), "c"),
+        (("--status", "active"), "fedcba"),
+        (("--status", "queued"), ""),
+        (("--property", "kind=odd"), "fdb"),
+        (("--property", "kind=odd", "--property", "first=d"), "d"),
+        (("--size-min", "2", "--size-max", "4"), "edc"),
+        (("--disk-format", "raw", "--container-format", "bare"), "fedcba"),
+        (("--owner", "fixture-project"), "fedcba"),
+        (("--owner", "somebody"), ""),
+        (("--not-public",), "fedcba"),
+        (("--public",), ""),
+        (("--limit", "3"), "fed"),
+        (("--limit", "0"), ""),
+        (("--page-size", "1", "--limit", "2"), "fe"),
+    ],
+)
+def test_filters_and_order(filled: GlanceFixture, argv: tuple[str, ...], names: str) -> None:
+    assert listed(filled, *argv) == list(names)
+
+
+def test_a_marker(filled: GlanceFixture) -> None:
+    [marker] = (image.id for image in filled.images.values() if image.name == "d")
+    assert listed(filled, "--marker", marker) == ["c", "b", "a"]
+
+
+def test_visibilities_and_tags_where_v2_answers() -> None:
+    images: list[Mapping[str, Any]] = [
+        {"name": "p", "visibility": "private", "tags": ["one", "two"]},
+        {"name": "s", "visibility": "shared", "tags": ["one"]},
+        {"name": "c", "visibility": "community"},
+    ]
+    with GlanceFixture(images=images) as glance:
+        assert listed(glance, "--private") == ["p"]
+        assert listed(glance, "--shared") == ["s"]
+        assert listed(glance, "--community") == ["c"]
+        assert listed(glance, "--tag", "one", "--tag", "two") == ["p"]
+        outcome = in_process("list", "--private", "--api-version", "1", *options(glance))
+    assert outcome.code == 1
+    assert outcome.error.startswith("UnsupportedByVersion: ")
+
+
+def test_hidden_images_and_shares() -> None:
+    images: list[Mapping[str, Any]] = [
+        {"name": "h", "os_hidden": True},
+        {"name": "mine"},
+        {"name": "theirs", "owner": "somebody"},
+    ]
+    with GlanceFixture(apis=("v2",), release="33", images=images) as glance:
+        assert listed(glance, "--hidden") == ["h"]
+        assert listed(glance, "--member-status", "accepted") == ["mine"]
+
+
+COLUMNS = {
+    (): ["id", "name", "status"],
+    ("--long",): [
+        *("id", "name", "status", "size", "disk_format", "container_format", "checksum"),
+        *("is_public", "visibility", "protected", "owner", "tags"),
+    ],
+    ("-c", "size", "-c", "properties"): ["size", "properties"],
+}
+
+
+@pytest.mark.parametrize("argv", COLUMNS)
+def test_columns(filled: GlanceFixture, argv: tuple[str, ...]) -> None:
+    outcome = in_process("list", *options(filled), *argv, "-f", "csv")
+    assert next(csv.reader(io.StringIO(outcome.out))) == COLUMNS[argv]
+
+
+def test_an_unknown_column_is_named(filled: GlanceFixture) -> None:
+    outcome = in_process("list", *options(filled), "-c", "nonsense")
+    assert outcome.code == 1
+    assert "nonsense" in outcome.error
+
+
+class Watched(io.StringIO):
+    """Notes how many requests a Glance had got when the first row was written."""
+
+    def __init__(self, glance: GlanceFixture) -> None:
+        super().__init__()
+        self.glance = glance
+        self.at_first: int | None = None
+
+    def write(self, text: str) -> int:
+        if self.at_first is None:
+            self.at_first = len(self.glance.requests)
+        return super().write(text)
+
+
+def test_value_and_csv_are_written_as_images_arrive(filled: GlanceFixture) -> None:
+    stream = Watched(filled)
+    argv = ["list", *options(filled), "-f", "value", "-c", "name"]
+    assert GlanceCompat(argv, stdout=stream, stderr=io.StringIO()).run(argv) == 0
+    assert stream.getvalue().split() == list("fedcba")
+    # Page caps of two: three pages at least, after the version document.
+    assert stream.at_first is not None
+    assert stream.at_first <= len(filled.requests) - 2
+
+
+def test_show_gives_the_contract_in_json(filled: GlanceFixture) -> None:
+    image_id = next(iter(filled.images))
+    outcome = in_process("show", image_id, *options(filled), "-f", "json")
+    shown = json.loads(outcome.out)
+    created = shown.pop("created_at")
+    assert created.endswith("Z")
+    assert shown.pop("updated_at") >= created
+    assert shown == {
+        "id": image_id,
+        "name": "a",
+        "status": "active",
+        "size": 0,
+        "checksum": "d41d8cd98f00b204e9800998ecf8427e",
+        "container_format": "bare",
+        "disk_format": "raw",
+        "min_disk": 0,
+        "min_ram": 0,
+        "owner": "fixture-project",
+        "is_public": False,
+        "deleted_at": None,
+        "deleted": False,
+        "properties": {"kind": "even", "first": "a"},
+    }
+
+
+def test_show_more(filled: GlanceFixture) -> None:
+    image_id = next(iter(filled.images))
+    plain = json.loads(in_process("show", image_id, *options(filled), "-f", "json").out)
+    more = json.loads(
+        in_process(
+            "show", image_id, "--extended", "--locations", *options(filled), "-f", "json"
+        ).out
+    )
+    assert more.keys() - plain.keys() == {
+        *("locations", "direct_url", "visibility", "protected", "tags", "virtual_size"),
+        *("os_hidden", "os_hash_algo", "os_hash_value", "stores", "shadowed_properties"),
+    }
+
+
+def test_show_an_image_that_is_not_there(filled: GlanceFixture) -> None:
+    outcome = in_process("show", "70a599e0-31e7-49b7-b260-868f441e862b", *options(filled))
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.error.startswith("ImageNotFound: ")
+    debugged = in_process("show", "x", "--debug", *options(filled))
+    assert debugged.code == 1
+    assert "Traceback" in debugged.err
+
+
+@pytest.mark.parametrize("reference", ["../images", "a?b", "http://192.0.2.1/v2/images/x"])
+def test_show_what_cannot_be_an_image(filled: GlanceFixture, reference: str) -> None:
+    outcome = in_process("show", reference, *options(filled))
+    assert outcome.code == 1
+    assert outcome.error.startswith("InvalidImageRef: ")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("--limit", "-1"),
+        ("--limit", "x"),
+        ("--page-size", "0"),
+        ("--size-min", "-1"),
+        ("--property", "kind"),
+        ("--property", "=odd"),
+        ("--sort", "nonsense"),
+        ("--sort", "name:up"),
+        ("--sort", ""),
+        ("--member-status", "nonsense"),
+        ("--public", "--private"),
+        ("--public", "--not-public"),
+        ("-f", "nonsense"),
+    ],
+)
+def test_wrong_usage(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert in_process("list", *argv).code == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("glance-compat list: error: ")
+
+
+# ---------------------------------------------------------------------------------------------
+# What anybody may write into metadata.
+
+
+@pytest.fixture
+def hostile(glance: GlanceFixture) -> GlanceFixture:
+    """One image whose metadata holds what both APIs can carry."""
+    service = ImageService(glance.session(), endpoint_override=glance.url)
+    meta = {"id": "70a599e0-31e7-49b7-b260-868f441e862b", "name": EVIL}
+    service.create(None, {**meta, "properties": {"note": EVIL, "run": '$(id)`id`\\"'}})
+    return glance
+
+
+def of_hostile(glance: GlanceFixture, command: str, output_format: str) -> Outcome:
+    which = ["70a599e0-31e7-49b7-b260-868f441e862b"] if command == "show" else []
+    columns = ("-c", "name", "-c", "properties")
+    return in_process(command, *which, *columns, "-f", output_format, *options(glance))
+
+
+@pytest.mark.parametrize(
+    ("command", "output_format"),
+    [
+        *(("list", one) for one in ("table", "value", "csv", "json", "yaml")),
+        *(("show", one) for one in ("table", "value", "shell", "json", "yaml")),
+    ],
+)
+def test_nothing_unprintable_is_written(
+    hostile: GlanceFixture, command: str, output_format: str
+) -> None:
+    outcome = of_hostile(hostile, command, output_format)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "owned" in outcome.out
+    assert outcome.out.replace("\n", "").replace("\r", "").isprintable()
+
+
+def test_people_see_what_is_there(hostile: GlanceFixture) -> None:
+    outcome = of_hostile(hostile, "show", "table")
+    assert f"| {EVIL_WRITTEN} " in outcome.out
+    assert f"note='{EVIL_WRITTEN}'" in outcome.out
+
+
+@pytest.mark.parametrize("output_format", ["json", "yaml"])
+def test_machines_get_the_text_itself(hostile: GlanceFixture, output_format: str) -> None:
+    outcome = of_hostile(hostile, "show", output_format)
+    read = json.loads if output_format == "json" else yaml.safe_load
+    shown = read(outcome.out)
+    assert shown["name"] == EVIL
+    assert shown["properties"] == {"note": EVIL, "run": '$(id)`id`\\"'}
+
+
+def test_a_shell_runs_nothing_of_it(hostile: GlanceFixture) -> None:
+    outcome = of_hostile(hostile, "show", "shell")
+    script = f'{outcome.out}\nprintf "%s\\n%s" "$name" "$properties"'
+    done = subprocess.run(
+        ["/bin/sh", "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    name, properties = done.stdout.split("\n")
+    assert name == EVIL_WRITTEN
+    assert json.loads(properties)["run"] == '$(id)`id`\\"'

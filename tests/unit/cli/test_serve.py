@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``glance-compat serve``: its first line, what it serves, how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.unit.cli.running import in_process, program
+
+#: Seconds in which a server that is told to end must have ended.
+QUICKLY = 10
+
+
+@contextlib.contextmanager
+def serving(environment: dict[str, str], *argv: str) -> Iterator[subprocess.Popen[str]]:
+    """A server program; it is ended if the test has not done so."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "glance_compat.cli", "serve", *argv],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        try:
+            yield running
+        finally:
+            if running.poll() is None:
+                running.kill()
+
+
+def first_line(running: subprocess.Popen[str]) -> str:
+    assert running.stdout is not None
+    return running.stdout.readline().rstrip("\n")
+
+
+def ended(running: subprocess.Popen[str], how: signal.Signals) -> tuple[int, str, str]:
+    """Tell the server to end; its exit code and the rest of what it wrote."""
+    running.send_signal(how)
+    out, err = running.communicate(timeout=QUICKLY)
+    return running.returncode, out, err
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_until_it_is_told_to_end(
+    environment: dict[str, str], how: signal.Signals
+) -> None:
+    with serving(environment) as running:
+        url = first_line(running)
+        assert url.startswith("http://127.0.0.1:")
+        # A connection that stays open does not keep it.
+        with requests.Session() as session:
+            versions = session.get(url, timeout=30).json()["versions"]
+            assert {one["id"][:2] for one in versions} == {"v1", "v2"}
+            answer = session.get(f"{url}/v2/images", headers={"X-Auth-Token": "any"}, timeout=30)
+            assert answer.json()["images"] == []
+            assert ended(running, how) == (0, "", "")
+
+
+def test_a_signal_that_comes_before_it_serves_ends_it_too(environment: dict[str, str]) -> None:
+    with serving(environment) as running:
+        assert first_line(running)
+        began = time.monotonic()
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(QUICKLY) == 0
+        assert time.monotonic() - began < QUICKLY
+
+
+@pytest.mark.parametrize(
+    ("argv", "ids", "prefix"),
+    [
+        (("--api", "v1"), {"v1"}, ""),
+        (("--apis", "v1,v2"), {"v1", "v2"}, ""),
+        (("--api", "v1", "--api", "v2", "--prefix", "/image"), {"v1", "v2"}, "/image"),
+        (("--release", "33"), {"v2"}, ""),
+    ],
+)
+def test_what_it_serves(
+    environment: dict[str, str], argv: tuple[str, ...], ids: set[str], prefix: str
+) -> None:
+    with serving(environment, *argv) as running:
+        url = first_line(running)
+        assert url.endswith(prefix)
+        versions = requests.get(f"{url}/", timeout=30).json()["versions"]
+        assert {one["id"][:2] for one in versions} == ids
+        assert ended(running, signal.SIGTERM)[0] == 0
+
+
+def test_a_port_of_ones_own_choice(environment: dict[str, str]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with serving(environment, "--port", str(port)) as running:
+        assert first_line(running) == f"http://127.0.0.1:{port}"
+        assert ended(running, signal.SIGTERM)[0] == 0
+
+
+def test_a_port_that_is_taken(environment: dict[str, str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        outcome = program(environment, "serve", "--port", str(taken.getsockname()[1]))
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "Address already in use" in outcome.error
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("--release", "nonsense"), "'nonsense'"),
+        (("--release", "33", "--api", "v1"), "v1"),
+    ],
+)
+def test_a_server_that_there_is_none_of(argv: tuple[str, ...], words: str) -> None:
+    outcome = in_process("serve", *argv)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert words in outcome.error
+
+
+@pytest.mark.parametrize(
+    "argv", [("--api", "v3"), ("--api", ""), ("--port", "65536"), ("--port", "http"), ("extra",)]
+)
+def test_wrong_usage(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert in_process("serve", *argv).code == 2
+    assert "glance-compat serve: error: " in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_signals_are_left_as_they_were() -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert in_process("serve", "--port", str(taken.getsockname()[1])).code == 1
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
