@@ -137,13 +137,13 @@ class Upload:
         blocks = iter(self._source) if not hasattr(self._source, "read") else self._read()
         while True:
             try:
-                block = next(blocks, None)
+                block = next(blocks)
+            except StopIteration:
+                return
             except Exception as error:
                 raise exceptions.DataSourceError(
                     f"the data could not be read after {self.sent} bytes: {type(error).__name__}"
                 ) from error
-            if block is None:
-                return
             if not isinstance(block, (bytes, bytearray, memoryview)):
                 raise exceptions.DataSourceError(
                     f"the data holds {type(block).__name__}, not bytes"
@@ -153,7 +153,11 @@ class Upload:
 
     def _read(self) -> Iterator[bytes]:
         source = typing.cast(typing.IO[bytes], self._source)
-        while block := source.read(BLOCK_BYTES):
+        while True:
+            block = source.read(BLOCK_BYTES)
+            # None is not the end: a file that does not block has nothing yet.
+            if block is not None and not len(block):
+                return
             yield block
 
     def _check_length(self, *, ended: bool) -> None:

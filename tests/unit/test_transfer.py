@@ -208,7 +208,7 @@ def test_what_is_no_data_is_refused(data: object) -> None:
         Upload(data)
 
 
-@pytest.mark.parametrize("block", ["text", 5, [b"x"]], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("block", ["text", 5, None, [b"x"]], ids=lambda one: type(one).__name__)
 def test_a_block_that_is_no_bytes_is_refused(block: object) -> None:
     upload = Upload(iter([b"first", block, b"last"]))
     with pytest.raises(DataSourceError, match=f"{type(block).__name__}, not bytes"):
@@ -226,11 +226,21 @@ class Answering:
         return next(self._answers, b"")
 
 
-@pytest.mark.parametrize("answer", ["text", 5, ["x"]], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("answer", ["text", 5, None, ["x"]], ids=lambda one: type(one).__name__)
 def test_a_file_that_gives_no_bytes_is_refused(answer: object) -> None:
     upload = Upload(Answering(b"first", answer, b"last"))
     with pytest.raises(DataSourceError):
         sent(upload)
+
+
+def test_a_pipe_that_has_nothing_yet_has_not_ended() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    os.write(writer, b"first")
+    with os.fdopen(reader, "rb", buffering=0) as file, os.fdopen(writer, "wb"):
+        upload = Upload(file)
+        with pytest.raises(DataSourceError, match="NoneType"):
+            sent(upload)
 
 
 class Odd:
