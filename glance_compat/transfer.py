@@ -88,9 +88,10 @@ class Upload:
             return False
         try:
             typing.cast(typing.IO[bytes], self._source).seek(self._start)
-        except (OSError, ValueError):
+        except _NOT_SEEKABLE:
             return False
         self._begun, self.sent, self._hash = False, 0, _md5()
+        self.failure = None
         return True
 
     def __iter__(self) -> Iterator[bytes]:
@@ -205,11 +206,15 @@ def _source_of(data: object) -> Iterable[bytes] | typing.IO[bytes]:
     )
 
 
+# A pipe, a closed file, and callers' own classes without seek(), or with one that takes no whence.
+_NOT_SEEKABLE = (AttributeError, OSError, TypeError, ValueError)
+
+
 def _position(source: object) -> int | None:
     """Where a seekable file stands; None for anything else."""
     try:
         return typing.cast(typing.IO[bytes], source).tell()
-    except (AttributeError, OSError, ValueError):
+    except _NOT_SEEKABLE:
         return None
 
 
@@ -224,7 +229,7 @@ def _measured(source: object) -> int | None:
         file.seek(0, os.SEEK_END)
         end = file.tell()
         file.seek(start)
-    except (AttributeError, OSError, ValueError):
+    except _NOT_SEEKABLE:
         return None
     return max(0, end - start)
 

@@ -272,6 +272,20 @@ def test_a_file_that_knows_its_place_only_is_sent_once() -> None:
     upload = Upload(Odd(DATA))
     assert upload.size is None
     assert sent(upload) == DATA
+    assert not upload.rewind()
+
+
+class SeekKnowsNoEnd(Odd):
+    def seek(self, offset: int) -> None:
+        self._file.seek(offset)
+
+
+def test_a_file_whose_seek_knows_no_end_is_sent_and_rewound() -> None:
+    upload = Upload(SeekKnowsNoEnd(DATA))
+    assert upload.size is None
+    assert sent(upload) == DATA
+    assert upload.rewind()
+    assert sent(upload) == DATA
 
 
 # -- failures
@@ -405,6 +419,16 @@ def test_data_that_is_iterated_twice_is_sent_twice_whole() -> None:
     upload = Upload(io.BytesIO(DATA))
     assert sent(upload) == sent(upload) == DATA
     assert upload.sent == len(DATA)
+
+
+def test_a_failure_is_forgotten_when_data_is_sent_again() -> None:
+    upload = Upload(DATA, progress=cancel_after(1, Cancelled()))
+    with pytest.raises(Cancelled):
+        sent(upload)
+    assert upload.rewind()
+    assert upload.failure is None
+    assert sent(upload) == DATA
+    assert upload.failure is None
 
 
 def test_a_file_that_was_closed_cannot_be_rewound() -> None:
