@@ -31,6 +31,16 @@ def _md5() -> hashlib._Hash:
     return hashlib.new("md5", usedforsecurity=False)
 
 
+def _tell(progress: Progress | None, done: int, total: int | None) -> None:
+    if progress is None:
+        return
+    try:
+        progress(done, total)
+    except StopIteration as stop:
+        # Out of an iterator it would be the end of the data, and what came so far the whole.
+        raise RuntimeError("progress raised StopIteration") from stop
+
+
 class Upload:
     """The caller's data, read once from where it stands, counted and hashed on the way.
 
@@ -116,7 +126,7 @@ class Upload:
         for block in self._blocks():
             if held is not None:
                 yield held
-                self._tell()
+                _tell(self._progress, self.sent, self.size)
             held = block
             self.sent += len(block)
             self._hash.update(block)
@@ -128,11 +138,7 @@ class Upload:
             )
         if held is not None:
             yield held
-            self._tell()
-
-    def _tell(self) -> None:
-        if self._progress:
-            self._progress(self.sent, self.size)
+            _tell(self._progress, self.sent, self.size)
 
     def _blocks(self) -> Iterator[bytes]:
         blocks = iter(self._source) if not hasattr(self._source, "read") else self._read()
@@ -299,8 +305,7 @@ class Download:
         self.received += len(block)
         if self._hash is not None:
             self._hash.update(block)
-        if self._progress:
-            self._progress(self.received, self._expected.size)
+        _tell(self._progress, self.received, self._expected.size)
         return block
 
     def _verify(self) -> None:

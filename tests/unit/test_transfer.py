@@ -380,6 +380,14 @@ def test_progress_cancels_an_upload(calls: int) -> None:
     assert upload.failure is error
 
 
+@pytest.mark.parametrize("calls", [1, 4])
+def test_progress_cannot_end_an_upload_as_if_it_were_whole(calls: int) -> None:
+    upload = Upload(DATA, progress=cancel_after(calls, StopIteration()))
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        sent(upload)
+    assert isinstance(upload.failure, RuntimeError)
+
+
 # -- again
 
 
@@ -637,6 +645,16 @@ def test_progress_cancels_a_download(calls: int) -> None:
     assert connection.closed == 1
     with pytest.raises(Cancelled):
         next(download)
+
+
+@pytest.mark.parametrize("calls", [1, 4])
+def test_progress_cannot_end_a_download_as_if_it_were_whole(tmp_path: Path, calls: int) -> None:
+    connection = Connection(cut(DATA))
+    download = connection.download(Expected(len(DATA)), cancel_after(calls, StopIteration()))
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        transfer.write_to_path(download, str(tmp_path / "image"))
+    assert list(tmp_path.iterdir()) == []
+    assert connection.closed == 1
 
 
 @hypothesis.given(
