@@ -8,6 +8,7 @@ what to do when one fails (``service``).
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -381,11 +382,26 @@ def checked_format(blocks: Iterator[bytes], disk_format: str | None) -> Iterator
 
 
 def write_to_file(blocks: Iterable[bytes], file: typing.IO[bytes]) -> None:
-    """Write data into the caller's own file object, where it stands."""
+    """Write data into the caller's own file object, where it stands.
+
+    :raises OSError: the file does not take it.
+    """
     for block in blocks:
-        file.write(block)
+        _write(block, file)
     with contextlib.suppress(AttributeError):
         file.flush()
+
+
+def _write(block: bytes, file: typing.IO[bytes]) -> None:
+    """Write a whole block. Of all files only one without a buffer may take a part of it."""
+    rest = block
+    while rest:
+        taken = file.write(rest)
+        if not isinstance(file, io.RawIOBase):
+            return
+        if not taken:
+            raise BlockingIOError(errno.EAGAIN, "the file does not take any more")
+        rest = rest[taken:]
 
 
 def write_to_path(blocks: Iterable[bytes], path: str) -> None:

@@ -831,6 +831,37 @@ def test_a_file_object_needs_write_only() -> None:
     assert b"".join(file.blocks) == DATA
 
 
+class Slow(io.RawIOBase):
+    """A file without a buffer, which takes as many bytes at once as it was given."""
+
+    def __init__(self, *taken: int | None) -> None:
+        self._taken = itertools.cycle(taken)
+        self.data = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, block: object) -> int | None:
+        data = bytes(typing.cast(bytes, block))
+        count = next(self._taken)
+        self.data += data[: count or 0]
+        return count if count is None else min(count, len(data))
+
+
+def test_a_file_that_takes_a_part_is_given_the_rest() -> None:
+    file = Slow(1, 1000, 7)
+    transfer.write_to_file(cut(DATA[:10_000], 3000), typing.cast("typing.IO[bytes]", file))
+    assert file.data == DATA[:10_000]
+
+
+@pytest.mark.parametrize("taken", [0, None])
+def test_a_file_that_takes_nothing_is_an_error(taken: int | None) -> None:
+    file = Slow(5, taken)
+    with pytest.raises(OSError, match="take"):
+        transfer.write_to_file([b"0123456789"], typing.cast("typing.IO[bytes]", file))
+    assert file.data == b"01234"
+
+
 def test_data_is_flushed(tmp_path: Path) -> None:
     path = tmp_path / "image"
     with path.open("wb") as file:
