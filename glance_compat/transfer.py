@@ -417,7 +417,8 @@ def write_to_path(blocks: Iterable[bytes], path: str) -> None:
             write_to_file(blocks, device)
         return
     folder, name = os.path.split(os.path.abspath(path))
-    part = os.path.join(folder, f".{name[:200]}.{secrets.token_hex(8)}.part")
+    # A name has 255 bytes at most, of which a character may take four.
+    part = os.path.join(folder, f".{name[:50]}.{secrets.token_hex(8)}.part")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
         with os.fdopen(os.open(part, flags, 0o600), "wb") as file:

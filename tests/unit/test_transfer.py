@@ -1004,7 +1004,8 @@ def test_a_path_in_no_folder_cannot_be_written(tmp_path: Path, path: str) -> Non
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_long_name_can_be_written(tmp_path: Path) -> None:
-    path = tmp_path / ("x" * 255)
+@pytest.mark.parametrize("name", ["x" * 255, "é" * 127, "\N{CJK UNIFIED IDEOGRAPH-4E00}" * 85])
+def test_a_long_name_can_be_written(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
     transfer.write_to_path([b"new"], str(path))
     assert path.read_bytes() == b"new"
