@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import doctest
 import textwrap
 from pathlib import Path
 
@@ -41,6 +42,14 @@ def test_the_example_of_the_readme_runs(api: str, capsys: pytest.CaptureFixture[
     assert found.endswith(" 17 {'hw_disk_bus': 'scsi'}")
     assert names["data"] == b"what a disk holds"
     assert api in paths
+
+
+def test_the_tutorial_runs() -> None:
+    failed, tried = doctest.testfile(
+        str(ROOT / "docs" / "tutorial.rst"), module_relative=False, encoding="utf-8"
+    )
+    assert tried > 15
+    assert failed == 0
 
 
 def test_the_sample_of_the_configuration_page_is_valid(tmp_path: Path) -> None:
