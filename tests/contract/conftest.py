@@ -31,7 +31,7 @@ def open_target(request: pytest.FixtureRequest) -> Iterator[Callable[[Kind], Tar
         yield find
 
 
-@pytest.fixture(scope="session", params=targets.parameters())
+@pytest.fixture(scope="session", params=targets.parameters(targets.is_usual))
 def target(request: pytest.FixtureRequest, open_target: Callable[[Kind], Target]) -> Target:
     """A server."""
     return open_target(request.param)

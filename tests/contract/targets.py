@@ -72,11 +72,18 @@ def only(wanted: Callable[[Kind], bool]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("target", parameters(wanted), indirect=True)
 
 
-on_v1 = only(lambda kind: kind.api == "v1")
-on_v2 = only(lambda kind: kind.api == "v2")
-on_pike = only(lambda kind: kind.release == "pike")
-on_pike_v2 = only(lambda kind: kind.release == "pike" and kind.api == "v2")
-on_33 = only(lambda kind: kind.release == "33")
+def is_usual(kind: Kind) -> bool:
+    """Most tests need no sockets to embedded servers: those are slower and tell nothing new."""
+    return not kind.sockets
+
+
+#: Over sockets as well.
+everywhere = only(lambda kind: True)
+on_v1 = only(lambda kind: is_usual(kind) and kind.api == "v1")
+on_v2 = only(lambda kind: is_usual(kind) and kind.api == "v2")
+on_pike = only(lambda kind: is_usual(kind) and kind.release == "pike")
+on_33 = only(lambda kind: is_usual(kind) and kind.release == "33")
+on_real = only(lambda kind: kind.region is not None)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,7 +20,7 @@ import pytest
 from glance_compat import exceptions
 from tests.contract import shape
 from tests.contract.shape import DATA, FORMATS, MD5, MD5_OF_NOTHING
-from tests.contract.targets import Target, on_pike, only
+from tests.contract.targets import Target, everywhere, on_33, on_pike, on_real, on_v2, only
 
 # ---------------------------------------------------------------------------------------------
 # Data.
@@ -72,6 +72,7 @@ def opened(form: Callable[[Path], object], folder: Path) -> Iterator[object]:
         yield data
 
 
+@everywhere
 @pytest.mark.parametrize("form", FORMS)
 def test_data_of_any_form(target: Target, name: str, form: str, tmp_path: Path) -> None:
     expected = b"" if "empty" in form or form == "no bytes" else DATA
@@ -102,6 +103,7 @@ def test_a_declared_size(
     assert (created["size"], created["checksum"]) == (len(DATA), MD5)
 
 
+@everywhere
 def test_size_0_without_data_makes_an_empty_active_image(target: Target, name: str) -> None:
     service = target.service()
     created = service.create(None, {"name": name, "size": 0})
@@ -121,6 +123,7 @@ def test_another_size_without_data_is_ignored(target: Target, name: str) -> None
     assert (created["status"], created["size"]) == ("queued", 0)
 
 
+@everywhere
 def test_progress_is_told(target: Target, name: str) -> None:
     told: list[tuple[int, int | None]] = []
     target.service().create(
@@ -134,6 +137,7 @@ def test_progress_is_told(target: Target, name: str) -> None:
     assert told[-1] == (len(DATA), len(DATA))
 
 
+@everywhere
 def test_progress_of_unknown_size(target: Target, name: str) -> None:
     told: list[tuple[int, int | None]] = []
     target.service().create(
@@ -150,6 +154,7 @@ class CancelledError(Exception):
     """The caller's own."""
 
 
+@everywhere
 def test_progress_cancels(target: Target, name: str) -> None:
     def cancel(done: int, total: int | None) -> None:
         raise CancelledError
@@ -334,9 +339,6 @@ def source() -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
-
-
-on_real = only(lambda kind: kind.region is not None)
 
 
 @on_real
@@ -550,6 +552,7 @@ BAD_DATA = {
 }
 
 
+@everywhere
 @pytest.mark.parametrize("case", BAD_DATA)
 def test_bad_data_is_refused_and_nothing_stays(target: Target, name: str, case: str) -> None:
     bad = BAD_DATA[case]
@@ -563,6 +566,7 @@ def test_bad_data_is_refused_and_nothing_stays(target: Target, name: str, case: 
         assert exchanges == []
 
 
+@everywhere
 @pytest.mark.parametrize("data", [None, DATA])
 @pytest.mark.parametrize("user", ["demo", "other"])
 def test_a_second_image_of_the_same_id_is_a_conflict(
@@ -586,7 +590,7 @@ def test_what_fails_while_data_is_sent_is_removed(target: Target, name: str) -> 
     assert target.leftovers(name) == []
 
 
-@only(lambda kind: kind.release == "33")
+@on_33
 def test_data_of_another_format_is_unacceptable(target: Target, name: str) -> None:
     meta = {"name": name, "disk_format": "qcow2", "container_format": "bare"}
     with pytest.raises(exceptions.ImageUnacceptable) as caught:
@@ -614,7 +618,7 @@ def test_a_known_store_is_used(target: Target, name: str) -> None:
     assert created["properties"] == {}
 
 
-@only(lambda kind: kind.api == "v2")
+@on_v2
 def test_copy_from_is_refused_on_v2(target: Target, name: str) -> None:
     with target.counting() as exchanges, pytest.raises(exceptions.UnsupportedByVersion) as caught:
         target.service().create(None, {"name": name, "copy_from": "http://example.invalid/x"})

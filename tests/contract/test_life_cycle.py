@@ -12,9 +12,10 @@ import pytest
 from glance_compat import exceptions
 from tests.contract import shape
 from tests.contract.shape import DATA, FORMATS, MD5
-from tests.contract.targets import Target
+from tests.contract.targets import Target, everywhere
 
 
+@everywhere
 def test_an_image_lives_and_dies(target: Target, name: str) -> None:
     service = target.service()
     created = service.create(None, {"name": name, **FORMATS, "properties": {"a": "1"}})
@@ -41,6 +42,7 @@ def test_an_image_lives_and_dies(target: Target, name: str) -> None:
     assert service.detail(None, filters={"name": name}) == []
 
 
+@everywhere
 def test_times_are_the_servers(target: Target, name: str) -> None:
     before = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
     created = target.service().create(None, {"name": name})
@@ -49,6 +51,7 @@ def test_times_are_the_servers(target: Target, name: str) -> None:
     assert created["deleted_at"] is None
 
 
+@everywhere
 def test_an_image_with_data_is_active_at_once(target: Target, name: str, tmp_path: Path) -> None:
     service = target.service()
     created = service.create(None, {"name": name, **FORMATS}, data=DATA)
@@ -63,6 +66,7 @@ def test_an_image_with_data_is_active_at_once(target: Target, name: str, tmp_pat
     assert path.read_bytes() == DATA
 
 
+@everywhere
 def test_an_image_needs_nothing(target: Target) -> None:
     created = target.service().create(None, {})
     shape.check(created)

@@ -12,7 +12,7 @@ import pytest
 
 from glance_compat import ImageService
 from tests.contract.shape import DATA, FORMATS
-from tests.contract.targets import Context, Target, on_pike
+from tests.contract.targets import Context, Target, everywhere, on_pike
 
 Act = Callable[[ImageService, Context, str], object]
 
@@ -133,6 +133,7 @@ COSTS = (
 )
 
 
+@everywhere
 @pytest.mark.parametrize("cost", COSTS, ids=lambda cost: cost.name)
 def test_a_warm_call_costs(target: Target, cost: Cost) -> None:
     image_id = target.make(name="counted", properties={"a": "b"}, data=DATA if cost.data else None)
@@ -149,6 +150,7 @@ def test_a_warm_call_costs(target: Target, cost: Cost) -> None:
         assert len(exchanges) == allowed, exchanges
 
 
+@everywhere
 def test_removing_a_member_costs_one(target: Target) -> None:
     image_id = target.make(name="counted")
     target.share(image_id, "other")
@@ -203,6 +205,7 @@ WALKS = (
 )
 
 
+@everywhere
 @pytest.mark.parametrize("walk", WALKS, ids=str)
 def test_a_warm_list_costs(target: Target, name: str, walk: Walk) -> None:
     for _ in range(walk.images):
@@ -217,6 +220,7 @@ def test_a_warm_list_costs(target: Target, name: str, walk: Walk) -> None:
     assert len(exchanges) == (walk.v1 if target.is_v1 else walk.v2), exchanges
 
 
+@everywhere
 def test_never_more_is_asked_for_than_is_wanted(target: Target, name: str) -> None:
     for _ in range(2):
         target.make(name=name)
@@ -225,6 +229,7 @@ def test_never_more_is_asked_for_than_is_wanted(target: Target, name: str) -> No
     assert [("limit=2&" in f"{one.path}&") for one in exchanges] == [True]
 
 
+@everywhere
 def test_a_second_service_learns_nothing_again(target: Target) -> None:
     target.service().discover()
     with target.counting() as exchanges:
@@ -233,5 +238,6 @@ def test_a_second_service_learns_nothing_again(target: Target) -> None:
     assert exchanges == []
 
 
+@everywhere
 def test_no_call_asks_for_a_schema(target: Target) -> None:
     assert [one for one in target.exchanges if "schemas" in one.path] == []
