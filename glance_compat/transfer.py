@@ -373,6 +373,9 @@ def checked_format(blocks: Iterator[bytes], disk_format: str | None) -> Iterator
             inspector.safety_check()
     except (format_inspector.ImageFormatError, format_inspector.SafetyCheckFailed) as error:
         raise exceptions.ImageUnacceptable(f"the content is not safe: {error}") from error
+    except Exception as error:
+        # AttributeError over a text that looks like a VMDK descriptor (seen on oslo.utils 10.2).
+        raise exceptions.ImageUnacceptable("the content cannot be inspected") from error
     names = {_INSPECTED_AS.get(str(one), str(one)) for one in found}
     wanted = _INSPECTED_AS.get(disk_format, disk_format)
     if wanted not in names:

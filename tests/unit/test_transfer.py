@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import itertools
@@ -791,6 +792,31 @@ def test_content_that_is_not_safe_is_refused(data: bytes, disk_format: str) -> N
 def test_a_format_that_cannot_be_inspected_is_refused(disk_format: str | None) -> None:
     with pytest.raises(ImageUnacceptable):
         inspected(CONTENTS["raw"], disk_format)
+
+
+@pytest.mark.parametrize("disk_format", ["raw", "vmdk", "iso"])
+def test_content_that_the_inspector_fails_over_is_refused(disk_format: str) -> None:
+    # Text that turns into something else: taken for a VMDK descriptor that cannot be read.
+    data = b"#!/bin/sh\n" * 60 + b"\xff" * 100
+    with pytest.raises(ImageUnacceptable, match="cannot be inspected"):
+        inspected(data, disk_format)
+
+
+@hypothesis.given(
+    content=strategies.sampled_from(sorted(CONTENTS)),
+    disk_format=strategies.sampled_from([*CONTENTS, "luks", "vhdx", "gpt"]),
+    places=strategies.dictionaries(strategies.integers(0, 600), strategies.integers(0, 255)),
+    length=strategies.none() | strategies.integers(0, 4096),
+)
+def test_any_content_is_given_out_whole_or_refused(
+    content: str, disk_format: str, places: dict[int, int], length: int | None
+) -> None:
+    data = bytearray(CONTENTS[content])
+    for place, value in places.items():
+        data[place] = value
+    data = data[:length]
+    with contextlib.suppress(ImageUnacceptable):
+        assert inspected(bytes(data), disk_format, 4096) == data
 
 
 def test_a_header_that_is_cut_is_refused() -> None:
