@@ -350,9 +350,14 @@ def _hash_of(expected: Expected) -> hashlib._Hash | None:
     return hashlib.new(expected.algorithm, usedforsecurity=False)
 
 
-# disk_format to the inspector's name where the two differ. A partition table is a raw disk to
-# Glance, and the Amazon formats are raw to everybody.
-_INSPECTED_AS = {"ami": "raw", "aki": "raw", "ari": "raw", "gpt": "raw", "vhd": "vhd"}
+# disk_format to what the inspector may find, where that is not just the format's own name. A
+# partition table makes a raw disk, the Amazon formats are raw to everybody, and an ISO image that
+# boots from a disk too has a partition table. Any other two formats in one are a disguise.
+_RAW = ({"raw"}, {"gpt"})
+_CONTENT: typing.Mapping[str, tuple[set[str], ...]] = {
+    **dict.fromkeys(("raw", "ami", "ari", "aki"), _RAW),
+    "iso": ({"iso"}, {"iso", "gpt"}),
+}
 _NOT_INSPECTABLE = frozenset({"ploop"})
 
 
@@ -376,9 +381,8 @@ def checked_format(blocks: Iterator[bytes], disk_format: str | None) -> Iterator
     except Exception as error:
         # AttributeError over a text that looks like a VMDK descriptor (seen on oslo.utils 10.2).
         raise exceptions.ImageUnacceptable("the content cannot be inspected") from error
-    names = {_INSPECTED_AS.get(str(one), str(one)) for one in found}
-    wanted = _INSPECTED_AS.get(disk_format, disk_format)
-    if wanted not in names:
+    names = {str(one) for one in found}
+    if names not in _CONTENT.get(disk_format, ({disk_format},)):
         raise exceptions.ImageUnacceptable(
             f"the disk format is {disk_format}, but the content is {' and '.join(sorted(names))}"
         )

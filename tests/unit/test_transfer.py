@@ -753,6 +753,37 @@ def test_a_raw_disk_may_be_anything_else(disk_format: str, data: bytes) -> None:
     assert inspected(data, disk_format) == data
 
 
+def with_partitions(data: bytes) -> bytes:
+    return data[:446] + partitioned()[446:512] + data[512:]
+
+
+def test_an_image_of_a_disk_with_partitions_is_no_raw_disk() -> None:
+    for content in ("qcow2", "vhd", "vdi", "iso"):
+        with pytest.raises(ImageUnacceptable, match=f"content is gpt and {content}|{content} and"):
+            inspected(with_partitions(CONTENTS[content]), "raw")
+
+
+def test_content_of_two_formats_is_of_neither() -> None:
+    for data, disk_format in (
+        (with_partitions(CONTENTS["qcow2"]), "qcow2"),
+        (iso(CONTENTS["qcow2"][:1000]), "qcow2"),
+        (iso(CONTENTS["qcow2"][:1000]), "iso"),
+    ):
+        with pytest.raises(ImageUnacceptable, match=" and "):
+            inspected(data, disk_format)
+
+
+def test_an_iso_image_may_boot_from_a_disk_too() -> None:
+    data = with_partitions(CONTENTS["iso"])
+    assert inspected(data, "iso") == data
+
+
+def test_a_partitioned_disk_has_partitions() -> None:
+    assert inspected(partitioned(), "gpt") == partitioned()
+    with pytest.raises(ImageUnacceptable, match="format is gpt, but the content is raw"):
+        inspected(CONTENTS["raw"], "gpt")
+
+
 @pytest.mark.parametrize("size", [1, 7, 512, 65536])
 def test_blocks_may_be_cut_anywhere(size: int) -> None:
     short = CONTENTS["qcow2"][:2048]
