@@ -19,7 +19,7 @@ from keystoneauth1 import session as ksa_session
 from keystoneauth1.access import service_catalog
 
 from glance_compat import exceptions
-from glance_compat.wire import origin, shown, translated_errors
+from glance_compat.wire import origin, plugin_errors, shown
 
 #: How long an endpoint that did not answer is left to the last, in seconds.
 REST_SECONDS = 30.0
@@ -41,7 +41,7 @@ def checked(endpoint_override: str | Sequence[str] | None) -> tuple[str, ...]:
     several = isinstance(endpoint_override, Sequence) and not isinstance(endpoint_override, str)
     urls = tuple(endpoint_override) if several else (endpoint_override,)
     for url in urls:
-        if not isinstance(url, str) or not _is_http(url):
+        if not isinstance(url, str) or not is_http(url):
             said = shown(url) if isinstance(url, str) else url
             raise exceptions.InvalidOption(
                 f"endpoint_override must be an http or https URL or a list of them, not {said!r}"
@@ -49,7 +49,8 @@ def checked(endpoint_override: str | Sequence[str] | None) -> tuple[str, ...]:
     return typing.cast("tuple[str, ...]", urls)
 
 
-def _is_http(url: str) -> bool:
+def is_http(url: str) -> bool:
+    """Whether a text is an http or https URL with a host, and without query and fragment."""
     try:
         parts = urllib.parse.urlsplit(url)
         _ = parts.port
@@ -85,7 +86,7 @@ def of_plugin(
 
     :raises glance_compat.exceptions.GlanceCompatError: there is no catalog to be had.
     """
-    with translated_errors("looking for the image endpoint in the catalog"):
+    with plugin_errors("looking for the image endpoint in the catalog"):
         return session.get_endpoint(auth, skip_discovery=True, **catalog._asdict()) or None
 
 
@@ -131,7 +132,7 @@ def every_interface(
     plugin = typing.cast(typing.Any, auth or session.auth)
     if not hasattr(plugin, "get_access"):
         return ()
-    with translated_errors("looking for the image endpoints in the catalog"):
+    with plugin_errors("looking for the image endpoints in the catalog"):
         access = plugin.get_access(session)
         found = access.service_catalog.get_urls(**anywhere._asdict()) if access else ()
     return tuple(found)
@@ -170,7 +171,7 @@ def image_id_of(reference: object, ours: Callable[[], Iterable[str]]) -> str:
     if not isinstance(reference, str) or "/" not in reference:
         return segment(reference, "an image id")
     found = _HREF.fullmatch(reference)
-    if found is None or not _is_http(reference):
+    if found is None or not is_http(reference):
         raise exceptions.InvalidImageRef(
             f"{shown(reference)!r} is not an image id or an image href"
         )

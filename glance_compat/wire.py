@@ -12,6 +12,7 @@ lower layers' exceptions to ours. What must not: anything that differs between v
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import html
 import http.client
@@ -26,6 +27,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import keystoneauth1.exceptions
 import requests
 import urllib3.exceptions
+import urllib3.response
 from keystoneauth1 import adapter as ksa_adapter
 from keystoneauth1 import plugin as ksa_plugin
 from keystoneauth1 import session as ksa_session
@@ -84,6 +86,8 @@ class Answer:
     :param headers: in order, repeated ones too, as UTF-8 text.
     :param body: bytes of a metadata answer.
     :param defective: the header block has lines that are not headers.
+    :param what: the request, for messages.
+    :param where: what errors about it carry.
     """
 
     status: int
@@ -91,6 +95,8 @@ class Answer:
     body: bytes
     defective: bool
     response: requests.Response
+    what: str = "the request"
+    where: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
 
     def header(self, name: str) -> str | None:
         """The first header of a name."""
@@ -105,22 +111,26 @@ class Answer:
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            raise exceptions.BadResponse(
-                "the server's answer is not JSON",
-                status=self.status,
-                request_id=self.request_id,
-            ) from None
+            raise self.bad("is not JSON") from None
 
     def json_object(self) -> dict[str, typing.Any]:
         """:raises glance_compat.exceptions.BadResponse: the body is not a JSON object."""
         value = self.json()
         if not isinstance(value, dict):
-            raise exceptions.BadResponse(
-                "the server's answer is not a JSON object",
-                status=self.status,
-                request_id=self.request_id,
-            )
+            raise self.bad("is not a JSON object")
         return value
+
+    def bad(self, how: str) -> exceptions.BadResponse:
+        """The error of an answer that is not Glance's.
+
+        :param how: the rest of the sentence that begins with "the answer".
+        """
+        return exceptions.BadResponse(
+            f"the answer to {self.what} {how}",
+            status=self.status,
+            request_id=self.request_id,
+            **self.where,
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +151,8 @@ class Identity:
 class Wire:
     """One image endpoint, asked by one identity within one deadline.
 
-    :param endpoint: unversioned URL, no slash at its end.
+    :param endpoint: unversioned URL, no slash at its end. A name and a password in it are sent as
+        the Authorization header, and shown to nobody.
     """
 
     def __init__(
@@ -153,25 +164,27 @@ class Wire:
         identity: Identity,
         deadline: Deadline,
     ) -> None:
-        self.endpoint = endpoint
+        self.endpoint = shown(endpoint)
         self.deadline = deadline
         self.options = options
         self._session = session
         self._identity = identity
+        name, password = requests.utils.get_auth_from_url(endpoint)
+        self._basic = requests.auth.HTTPBasicAuth(name, password) if name or password else None
 
     def within(self, deadline: Deadline) -> Wire:
         """The same, with another deadline."""
-        return Wire(
-            self._session, self.endpoint, self.options, identity=self._identity, deadline=deadline
-        )
+        other = copy.copy(self)
+        other.deadline = deadline
+        return other
 
     def project_id(self) -> str | None:
         """The caller's project, or None where the token does not tell."""
         auth = self._identity.auth or self._session.auth
         if self._identity.project_id is not None or auth is None:
             return self._identity.project_id
-        with translated_errors("asking for the caller's project", endpoint=shown(self.endpoint)):
-            return auth.get_project_id(self._session)
+        with self._asking("for the caller's project"):
+            return auth.get_project_id(self._for_plugins())
 
     def send(self, request: Request, *, token: bool = True) -> Answer:
         """Send a request and read its answer.
@@ -190,64 +203,66 @@ class Wire:
 
     def exchange(self, request: Request, *, token: bool = True) -> Answer:
         """Like :meth:`send`, but any status is an answer."""
-        self.deadline.check(f"{request.method} {self.endpoint}{request.path}")
-        query = urllib.parse.urlencode(request.params)
-        url = f"{self.endpoint}{request.path}{'?' if query else ''}{query}"
-        for _ in range(_MAX_REDIRECTS + 1):
-            response = self._open(request, url, token)
+        url = f"{self.endpoint}{request.path}"
+        if request.params:
+            with translated_errors(self._what(request), **self._where(request)):
+                url += f"?{urllib.parse.urlencode(request.params)}"
+        response = self._open(request, url, token)
+        for _ in range(_MAX_REDIRECTS):
             if response.status_code not in _REDIRECTS:
-                return self._read(request, response)
+                break
             response.close()
             url = self._redirected(request, response, url)
+            response = self._open(request, url, token)
+        if response.status_code not in _REDIRECTS:
+            return self._read(request, response)
+        response.close()
         raise exceptions.BadResponse(
-            f"more than {_MAX_REDIRECTS} redirects from {shown(url)}", **self._where(request)
+            f"{self._what(request)} was redirected more than {_MAX_REDIRECTS} times",
+            status=response.status_code,
+            **self._where(request),
         )
 
     # -- sending
 
     def _open(self, request: Request, url: str, token: bool) -> requests.Response:
+        response = self._open_once(request, url, token)
+        if response.status_code != 401 or not token or not self._may_send_again(request):
+            return response
+        response.close()
+        return self._open_once(request, url, token)
+
+    def _open_once(self, request: Request, url: str, token: bool) -> requests.Response:
         if request.tolerant:
             return self._open_privately(request, url, token)
         try:
-            response = self._transmit(request, url, token, self._session)
+            return self._transmit(request, url, token, self._session)
         except exceptions.GlanceConnectionFailed as error:
             if request.method not in {"GET", "HEAD"} or not headers.is_too_long(error):
                 raise
             return self._open_privately(request, url, token)
-        if response.status_code == 401 and token and self._may_send_again(request):
-            response.close()
-            return self._transmit(request, url, token, self._session)
-        return response
 
     def _open_privately(self, request: Request, url: str, token: bool) -> requests.Response:
-        private = self._private_session()
+        own = self._session.session
+        http = requests.Session()
+        http.trust_env, http.proxies = own.trust_env, dict(own.proxies)
+        for scheme in ("http://", "https://"):
+            http.mount(scheme, headers.LongAnswerAdapter())
+        private = _alike(self._session, http, self._session.timeout)
         # The connection in use outlives its pool, until the answer is read.
-        with contextlib.closing(private.session):
+        with contextlib.closing(http):
             return self._transmit(request, url, token, private)
 
     def _may_send_again(self, request: Request) -> bool:
-        """Whether a new token may help data that was refused, and the data can be sent again.
+        """Whether there is a new token, and the data that was refused with the old can be rewound.
 
-        keystoneauth does this itself for everything else, but replays consumed data as nothing.
+        keystoneauth would do this itself, but replays consumed data as nothing.
         """
-        if request.upload is None or not self._has_auth():
+        if not self._has_auth():
             return False
-        return self._session.invalidate(self._identity.auth) and request.upload.rewind()
-
-    def _private_session(self) -> ksa_session.Session:
-        """A session of the same TLS, proxy and time-out settings that reads long answers."""
-        own = self._session.session
-        private = requests.Session()
-        private.trust_env, private.proxies = own.trust_env, dict(own.proxies)
-        for scheme in ("http://", "https://"):
-            private.mount(scheme, headers.LongAnswerAdapter())
-        return ksa_session.Session(
-            auth=self._session.auth,
-            session=private,
-            verify=self._session.verify,
-            cert=self._session.cert,
-            timeout=self._session.timeout,
-        )
+        with self._asking("for a new token"):
+            renewed = self._session.invalidate(self._identity.auth)
+        return renewed and (request.upload is None or request.upload.rewind())
 
     def _transmit(
         self, request: Request, url: str, token: bool, session: ksa_session.Session
@@ -258,18 +273,18 @@ class Wire:
             client_name="glance_compat",
             global_request_id=self._identity.request_id,
         )
-        body = self._body(request)
+        self._check_time(request)
+        sent_token = self._token() if token and self._has_auth() else {}
+        self._check_time(request)
         begun = time.monotonic()
-        with translated_errors(
-            f"{request.method} {shown(url)}", request.upload, **self._where(request)
-        ):
+        with self._sending(request):
             response = adapter.request(
                 url,
                 request.method,
-                headers=self._headers(request),
-                data=body,
-                authenticated=token and self._has_auth(),
-                allow_reauth=request.upload is None,
+                headers={**self._headers(request), **sent_token},
+                data=self._body(request),
+                authenticated=False,
+                requests_auth=self._basic,
                 raise_exc=False,
                 redirect=False,
                 log=False,
@@ -277,9 +292,22 @@ class Wire:
                 status_code_retries=0,
                 stream=True,
                 timeout=self._timeout(request),
+                hooks={"response": [*_hooks_of(session), _leave_redirects_alone]},
             )
         self._log(request, url, response, time.monotonic() - begun)
         return response
+
+    def _token(self) -> Mapping[str, str]:
+        with self._asking("for a token"):
+            found = self._for_plugins().get_auth_headers(self._identity.auth)
+        if found is None:
+            raise exceptions.NotAuthenticated(
+                "asking for a token failed: there is none", endpoint=self.endpoint
+            )
+        return found
+
+    def _for_plugins(self) -> ksa_session.Session:
+        return for_plugins(self._session, min(self.options.read_timeout, self._left()))
 
     def _has_auth(self) -> bool:
         return bool(self._identity.auth or self._session.auth)
@@ -309,15 +337,20 @@ class Wire:
         if request.upload is not None:
             # urllib3 sends each block within the time-out for connecting; it has none for sending.
             connect = max(connect, self.options.stall_timeout)
-        left = self.deadline.remaining()
+        left = self._left()
         return min(connect, left), min(read, left)
 
+    def _left(self) -> float:
+        # A time-out of 0 is none at all to sockets, and an error to urllib3.
+        return max(self.deadline.remaining(), 0.001)
+
     def _redirected(self, request: Request, response: requests.Response, url: str) -> str:
-        target = urllib.parse.urljoin(url, response.headers.get("Location", ""))
+        named = [value for name, value in _headers_of(response) if name.lower() == "location"]
+        target = _joined(url, named[0]) if named else url
         if request.method in {"GET", "HEAD"} and origin(target) == origin(url) and target != url:
             return target
         raise exceptions.BadResponse(
-            f"{request.method} {shown(url)} was redirected, which is not followed"
+            f"{self._what(request)} was redirected, which is not followed"
             " to another origin or for a request that changes something",
             status=response.status_code,
             **self._where(request),
@@ -335,18 +368,19 @@ class Wire:
             body=body,
             defective=headers.is_defective(getattr(response.raw, "_original_response", None)),
             response=response,
+            what=self._what(request),
+            where=self._where(request),
         )
 
     def _whole_body(self, request: Request, response: requests.Response) -> bytes:
         whole = bytearray()
-        what = f"{request.method} {self.endpoint}{request.path}"
-        with contextlib.closing(response), translated_errors(what, **self._where(request)):
-            for block in response.iter_content(BLOCK_BYTES):
-                self.deadline.check(what)
+        with contextlib.closing(response), self._sending(request):
+            for block in _as_it_arrives(response):
+                self._check_time(request)
                 whole += block
                 if len(whole) > self.options.max_response_bytes:
                     raise exceptions.BadResponse(
-                        f"the answer to {what} is larger than max_response_bytes"
+                        f"the answer to {self._what(request)} is larger than max_response_bytes"
                         f" ({self.options.max_response_bytes})",
                         status=response.status_code,
                         **self._where(request),
@@ -358,20 +392,44 @@ class Wire:
 
         :raises glance_compat.exceptions.GlanceConnectionFailed: the connection was cut or stalls.
         """
-        what = f"{request.method} {self.endpoint}{request.path}"
-        with contextlib.closing(answer.response), translated_errors(what, **self._where(request)):
+        with contextlib.closing(answer.response), self._sending(request):
             yield from answer.response.iter_content(BLOCK_BYTES)
 
     # -- errors and the log
 
+    def _what(self, request: Request) -> str:
+        return f"{request.method} {self.endpoint}{request.path}"
+
     def _where(self, request: Request) -> dict[str, typing.Any]:
-        return {"endpoint": shown(self.endpoint), "image_id": request.image_id}
+        return {"endpoint": self.endpoint, "image_id": request.image_id}
+
+    def _asking(self, what: str) -> contextlib.AbstractContextManager[None]:
+        return plugin_errors(f"asking {what}", endpoint=self.endpoint)
+
+    @contextlib.contextmanager
+    def _sending(self, request: Request) -> Iterator[None]:
+        """Errors from below, told apart from those that the deadline made."""
+        try:
+            with translated_errors(self._what(request), request.upload, **self._where(request)):
+                yield
+        except exceptions.GlanceCompatError as error:
+            LOG.debug("%s", error)
+            if isinstance(error, exceptions.GlanceConnectionFailed):
+                self._check_time(request)
+            raise
+
+    def _check_time(self, request: Request) -> None:
+        if not self.deadline.remaining():
+            raise exceptions.DeadlineExceeded(
+                f"{self._what(request)} did not end within the deadline of"
+                f" {self.deadline.seconds:g} seconds",
+                **self._where(request),
+            )
 
     def _error(self, request: Request, answer: Answer) -> exceptions.GlanceCompatError:
         kind = request.errors.get(answer.status, exceptions.BadResponse)
         error = kind(
-            f"{request.method} {shown(self.endpoint + request.path)} was answered with"
-            f" {answer.status}{_explanation(answer)}",
+            f"{self._what(request)} was answered with {answer.status}{_explanation(answer)}",
             status=answer.status,
             request_id=answer.request_id,
             **self._where(request),
@@ -391,19 +449,92 @@ class Wire:
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port of a URL; two URLs of one origin may share a token."""
-    parts = urllib.parse.urlsplit(url)
-    scheme = parts.scheme.lower()
+    """Scheme, host and port of a URL; two URLs of one origin may share a token.
+
+    What cannot be read has an origin of its own, that of nothing else.
+    """
     try:
-        port = parts.port or {"http": 80, "https": 443}.get(scheme)
+        parts = urllib.parse.urlsplit(url)
+        port = parts.port
     except ValueError:
-        port = None
-    return scheme, (parts.hostname or "").lower(), port
+        return "", url, None
+    if port is None:
+        port = {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname or "", port
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urllib.parse.urljoin(url, location)
+    except ValueError:
+        return location
 
 
 def shown(url: str) -> str:
     """A URL, or what claims to be one, fit for messages: no credentials, no query."""
     return re.sub(r"//[^/]*@", "//", re.sub(r"[?#].*", "", url, flags=re.DOTALL))
+
+
+def for_plugins(session: ksa_session.Session, timeout: float) -> ksa_session.Session:
+    """What auth plugins ask the identity service with: the session, or one that ends waiting.
+
+    keystoneauth waits for ever unless the session has a time-out.
+
+    :param timeout: seconds without an answer, where the session has no time-out of its own.
+    """
+    if session.timeout is not None:
+        return session
+    return _alike(session, session.session, timeout)
+
+
+def _alike(
+    session: ksa_session.Session, http: requests.Session, timeout: float | None
+) -> ksa_session.Session:
+    """A session with the settings of another, which is not altered."""
+    alike = ksa_session.Session(
+        auth=session.auth,
+        session=http,
+        original_ip=session.original_ip,
+        verify=session.verify,
+        cert=session.cert,
+        timeout=timeout,
+        redirect=session.redirect,
+        additional_headers=session.additional_headers,
+        app_name=session.app_name,
+        app_version=session.app_version,
+        additional_user_agent=session.additional_user_agent,
+    )
+    alike.user_agent = session.user_agent
+    return alike
+
+
+def _hooks_of(session: ksa_session.Session) -> list[typing.Any]:
+    # Hooks of a request replace those of the session.
+    return list(session.session.hooks.get("response", ()))
+
+
+def _leave_redirects_alone(response: requests.Response, *_: object, **__: object) -> None:
+    """Hide a redirect from requests.
+
+    Even where it is not to follow one, it reads all of its body, however long, and trips over a
+    location that is no URL (requests 2.34, ``Session.send``).
+    """
+    if response.status_code in _REDIRECTS:
+        response.headers.pop("Location", None)
+
+
+def _as_it_arrives(response: requests.Response) -> Iterator[bytes]:
+    """A body in whatever pieces it comes in, so that time and size can be looked at in between.
+
+    ``iter_content`` waits for a whole block, however slowly its bytes drip.
+    """
+    read = getattr(response.raw, "read1", None)
+    if read is None or not isinstance(response.raw, urllib3.response.BaseHTTPResponse):
+        # urllib3 before 2.2, or an adapter of the caller's own.
+        yield from response.iter_content(BLOCK_BYTES)
+        return
+    while block := read(BLOCK_BYTES, decode_content=True):
+        yield block
 
 
 def _headers_of(response: requests.Response) -> headers.Headers:
@@ -451,9 +582,27 @@ _NO_ENDPOINT = (
     keystoneauth1.exceptions.EndpointNotFound,
     keystoneauth1.exceptions.EmptyCatalog,
     keystoneauth1.exceptions.CatalogException,
+    keystoneauth1.exceptions.ImpliedVersionMismatch,
+    keystoneauth1.exceptions.ImpliedMinVersionMismatch,
+    keystoneauth1.exceptions.ImpliedMaxVersionMismatch,
+)
+# Of the request itself: no server has seen it.
+_NOT_SENT = (
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    urllib3.exceptions.LocationValueError,
+    UnicodeError,
+)
+_NOT_READABLE = (
+    requests.exceptions.ContentDecodingError,
+    requests.exceptions.InvalidJSONError,
+    urllib3.exceptions.DecodeError,
 )
 _NO_ANSWER = (
     keystoneauth1.exceptions.ConnectionError,
+    keystoneauth1.exceptions.RetriableConnectionFailure,
     keystoneauth1.exceptions.DiscoveryFailure,
     requests.RequestException,
     urllib3.exceptions.HTTPError,
@@ -463,9 +612,14 @@ _NO_ANSWER = (
 _BELOW: tuple[tuple[tuple[type[Exception], ...], type[exceptions.GlanceCompatError]], ...] = (
     (_NO_TOKEN, exceptions.NotAuthenticated),
     (_NO_ENDPOINT, exceptions.NoUsableVersion),
+    (_NOT_SENT, exceptions.Invalid),
+    (_NOT_READABLE, exceptions.BadResponse),
     (_NO_ANSWER, exceptions.GlanceConnectionFailed),
-    ((keystoneauth1.exceptions.ClientException,), exceptions.BadResponse),
+    ((keystoneauth1.exceptions.ClientException, ValueError), exceptions.BadResponse),
 )
+
+# What keystoneauth stumbles with over an answer of another shape than the identity service's.
+_STUMBLES = (AttributeError, IndexError, KeyError, TypeError)
 
 
 @contextlib.contextmanager
@@ -484,10 +638,43 @@ def translated_errors(
     except Exception as error:
         if upload is not None and upload.failure is not None:
             raise upload.failure from error
-        for classes, ours in _BELOW:
-            if isinstance(error, classes):
-                raise ours(f"{what} failed: {_reason(error)}", **where) from error
-        raise
+        ours = _ours_for(error)
+        if ours is None:
+            raise
+        # The text of a request that was refused is in theirs, a token included.
+        cause = None if ours is exceptions.Invalid else error
+        raise ours(
+            f"{what} failed: {_reason(error)}",
+            status=error.http_status if isinstance(error, _HttpError) else None,
+            **where,
+        ) from cause
+
+
+@contextlib.contextmanager
+def plugin_errors(what: str, **where: typing.Any) -> Iterator[None]:
+    """Like :func:`translated_errors`, for what auth plugins do and the identity service answers.
+
+    :param what: what was tried, for the message.
+    """
+    try:
+        with translated_errors(what, **where):
+            yield
+    except _STUMBLES as error:
+        raise exceptions.BadResponse(
+            f"{what} failed: the identity service's answer is not of its form"
+            f" ({type(error).__name__})",
+            **where,
+        ) from error
+
+
+_HttpError = keystoneauth1.exceptions.HttpError
+
+
+def _ours_for(error: Exception) -> type[exceptions.GlanceCompatError] | None:
+    # keystoneauth wraps what it does not know.
+    original = getattr(error, "original", None)
+    known = original if isinstance(original, Exception) else error
+    return next((ours for classes, ours in _BELOW if isinstance(known, classes)), None)
 
 
 def _reason(error: BaseException) -> str:
