@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import typing
 
 from keystoneauth1 import plugin as ksa_plugin
@@ -18,13 +19,15 @@ from keystoneauth1 import token_endpoint
 
 from glance_compat import endpoints, exceptions
 from glance_compat.endpoints import Catalog
-from glance_compat.wire import Identity, translated_errors
+from glance_compat.options import Options
+from glance_compat.wire import Identity, for_plugins, plugin_errors, shown
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Caller:
     """One context's identity.
 
+    :param session: for what plugins ask the identity service.
     :param plugin: whose token is sent; None: the session's own plugin.
     :param own: the service's own plugin, for its catalog only.
     :param entries: the context's own service catalog, or None.
@@ -48,7 +51,7 @@ class Caller:
         roles = self.roles
         plugin = typing.cast(typing.Any, self.plugin or self.session.auth)
         if roles is None and hasattr(plugin, "get_access"):
-            with translated_errors("asking for the caller's roles"):
+            with plugin_errors("asking for the caller's roles"):
                 roles = tuple(plugin.get_access(self.session).role_names)
         return roles is None or any("admin" in role.lower() for role in roles)
 
@@ -68,6 +71,11 @@ class Caller:
                 f"the catalog has no endpoint of {catalog.in_words()}; give endpoint_override, or"
                 " an auth plugin whose catalog has one"
             )
+        if not endpoints.is_http(found):
+            raise exceptions.NoUsableVersion(
+                f"the catalog's endpoint of {catalog.in_words()} is not an http or https URL:"
+                f" {shown(found)!r}"
+            )
         return found
 
     def every_endpoint(self, catalog: Catalog) -> tuple[str, ...]:
@@ -77,19 +85,25 @@ class Caller:
 
 
 def caller_of(
-    context: object, session: ksa_session.Session, own: ksa_plugin.BaseAuthPlugin | None
+    context: object,
+    session: ksa_session.Session,
+    own: ksa_plugin.BaseAuthPlugin | None,
+    options: Options = Options(),  # noqa: B008 - frozen
 ) -> Caller:
     """Read a context.
 
+    :param options: of which ``read_timeout`` bounds what plugins ask, unless the session has a
+        time-out of its own.
     :raises glance_compat.exceptions.NotAuthenticated: it is one with a token, but has none.
     """
     return Caller(
-        session=session,
+        session=for_plugins(session, options.read_timeout),
         plugin=own if context is None else _plugin(context),
         own=own,
         entries=getattr(context, "service_catalog", None) or None,
         roles=_roles(context),
-        request_id=_text(context, "global_id"),
+        # What cannot be a header is no request id: oslo.middleware would not take it either.
+        request_id=_header(getattr(context, "global_id", None)),
         project_id=_text(context, "project_id"),
     )
 
@@ -97,14 +111,25 @@ def caller_of(
 def _plugin(context: object) -> ksa_plugin.BaseAuthPlugin:
     get_auth_plugin = getattr(context, "get_auth_plugin", None)
     if callable(get_auth_plugin):
-        return typing.cast(ksa_plugin.BaseAuthPlugin, get_auth_plugin())
-    token = getattr(context, "auth_token", None)
-    if not isinstance(token, str) or not token:
+        plugin = get_auth_plugin()
+        # Without one the session's own token would go out, with the service's rights.
+        if not callable(getattr(plugin, "get_headers", None)):
+            raise exceptions.NotAuthenticated(
+                "the context's get_auth_plugin() gave no auth plugin"
+            )
+        return typing.cast(ksa_plugin.BaseAuthPlugin, plugin)
+    token = _header(getattr(context, "auth_token", None))
+    if token is None:
         raise exceptions.NotAuthenticated(
             "the context has no token: it must be None or have get_auth_plugin() or auth_token"
         )
     # The endpoint of this plugin is never asked for; requests have whole URLs.
     return token_endpoint.Token("", token)
+
+
+def _header(value: object) -> str | None:
+    """Text that can be sent as a header, or None."""
+    return value if isinstance(value, str) and re.fullmatch(r"[!-~]+", value) else None
 
 
 def _roles(context: object) -> tuple[str, ...] | None:
