@@ -1,0 +1,330 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Properties: text that must survive, what v1 cannot carry, and names that are taken."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import tenacity
+
+from glance_compat import ImageService, Options, exceptions
+from tests.contract.shape import DATA, FORMATS
+from tests.contract.targets import Target, on_pike, on_real, on_v1, on_v2, only
+
+TEXTS = {
+    "space": "my image",
+    "percent": "100%25 a%2Bb %41",
+    "plus": "a+b",
+    "quotes": "\"double\" 'single' \\back",
+    "commas": "a, b; c=d",
+    "accents": "café Übung",
+    "cjk": "日本語",
+    "json": '[{"a": 1}]',
+    "colon": "key: value",
+    "url": "http://host/path?a=b&c=d#e",
+    "none": "None",
+    "long": "x" * 15000,
+    "a~b.c^d|e": "odd name",
+}
+NAME = 'my image ü+%41, "x"'
+
+
+def raw_readings(target: Target, image_id: str) -> list[tuple[str, dict[str, Any]]]:
+    """Name and properties, as each API itself tells them."""
+    record = target.record(image_id)
+    found = [(record["name"], record)]
+    if target.has_v1:
+        path = "/v1/images/detail?is_public=none&limit=1000"
+        listed = target.send("GET", path, user="admin").json()["images"]
+        one = next(image for image in listed if image["id"] == image_id)
+        found.append((one["name"], one["properties"]))
+    return found
+
+
+def test_text_survives_create(target: Target) -> None:
+    service = target.service()
+    created = service.create(None, {"name": NAME, **FORMATS, "properties": TEXTS}, data=DATA)
+    assert (created["name"], created["properties"]) == (NAME, TEXTS)
+    assert service.show(None, created["id"]) == created
+    for name, properties in raw_readings(target, created["id"]):
+        assert (name, {key: properties.get(key) for key in TEXTS}) == (NAME, TEXTS)
+
+
+def test_text_survives_update(target: Target, name: str) -> None:
+    service = target.service()
+    image_id = target.make(name=name)
+    changed = service.update(None, image_id, {"name": NAME, "properties": TEXTS})
+    assert (changed["name"], changed["properties"]) == (NAME, TEXTS)
+    assert service.show(None, image_id) == changed
+    for shown, properties in raw_readings(target, image_id):
+        assert (shown, {key: properties.get(key) for key in TEXTS}) == (NAME, TEXTS)
+
+
+@on_pike
+def test_what_one_api_wrote_the_other_reads(target: Target) -> None:
+    created = target.service().create(None, {"name": NAME, "properties": TEXTS})
+    both = ImageService(
+        target.session(),
+        endpoint_override=target.wide_url,
+        options=Options(prefer="2" if target.is_v1 else "1"),
+    )
+    assert both.discover().api == ("v2" if target.is_v1 else "v1")
+    assert both.show(None, created["id"]) == created
+
+
+# ---------------------------------------------------------------------------------------------
+# What v1 cannot carry.
+
+UNPORTABLE: tuple[dict[str, str], ...] = (
+    {"p": "a\nb"},
+    {"p": "a\rb"},
+    {"p": "a\r\nX-Image-Meta-Name: evil"},
+    {"p": "a\0b"},
+    {"p": " a"},
+    {"p": "a "},
+    {"p": "\ta"},
+    {"p": "x" * 17000},
+    {"a b": "x"},
+    {"os:type": "x"},
+    {"a/b": "x"},
+    {"a(b)": "x"},
+    {"Foo": "x", "foo": "y"},
+    {"a-b": "x", "a_b": "y"},
+)
+
+
+def _label(properties: Mapping[str, str]) -> str:
+    return str(properties)[:40]
+
+
+@pytest.mark.parametrize("properties", UNPORTABLE, ids=_label)
+def test_what_v1_cannot_carry(target: Target, name: str, properties: dict[str, str]) -> None:
+    service = target.service()
+    meta = {"name": name, "properties": {"fine": "x", **properties}}
+    if not target.is_v1:
+        created = service.create(None, meta)
+        assert created["properties"] == meta["properties"]
+        assert service.show(None, created["id"]) == created
+        return
+    with target.counting() as exchanges, pytest.raises(exceptions.PropertyNotAllowed) as caught:
+        service.create(None, meta)
+    assert exchanges == []
+    assert any(repr(key) in str(caught.value) for key in properties)
+    assert "v1" in str(caught.value)
+
+
+@pytest.mark.parametrize("properties", UNPORTABLE, ids=_label)
+def test_what_v1_cannot_carry_in_an_update(
+    target: Target, name: str, properties: dict[str, str]
+) -> None:
+    image_id = target.make(name=name, properties={"fine": "x"})
+    service = target.service()
+    if not target.is_v1:
+        changed = service.update(None, image_id, {"properties": properties}, purge_props=False)
+        assert changed["properties"] == {"fine": "x", **properties}
+        return
+    with target.counting() as exchanges, pytest.raises(exceptions.PropertyNotAllowed):
+        service.update(None, image_id, {"properties": properties}, purge_props=False)
+    assert exchanges == []
+
+
+@on_v2
+@pytest.mark.parametrize("properties", UNPORTABLE, ids=_label)
+def test_portable_refuses_it_on_v2_as_well(
+    target: Target, name: str, properties: dict[str, str]
+) -> None:
+    service = target.service(portable=True)
+    with target.counting() as exchanges, pytest.raises(exceptions.PropertyNotAllowed):
+        service.create(None, {"name": name, "properties": properties})
+    assert exchanges == []
+
+
+@pytest.mark.parametrize("bad", ["a\nb", " a", "a "])
+def test_a_name_that_v1_cannot_carry(target: Target, bad: str) -> None:
+    if not target.is_v1:
+        assert target.service().create(None, {"name": bad})["name"] == bad
+        with pytest.raises(exceptions.Invalid):
+            target.service(portable=True).create(None, {"name": bad})
+        return
+    with target.counting() as exchanges, pytest.raises(exceptions.Invalid):
+        target.service().create(None, {"name": bad})
+    assert exchanges == []
+
+
+def test_a_property_name_of_other_letters(target: Target, name: str) -> None:
+    meta = {"name": name, "properties": {"größe": "x"}}
+    if target.kind.release == "33":
+        assert target.service().create(None, meta)["properties"] == {"größe": "x"}
+        return
+    # v1 cannot carry it; v2 of Pike fails over it.
+    with pytest.raises(exceptions.GlanceCompatError) as caught:
+        target.service().create(None, meta)
+    assert isinstance(caught.value, exceptions.PropertyNotAllowed) is target.is_v1
+    assert target.leftovers(name) == []
+
+
+# ---------------------------------------------------------------------------------------------
+# Folding.
+
+
+def test_folding(target: Target, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    # A name is told of once in a process, so it is a new one.
+    key = f"Foo-{name[-12:].upper()}"
+    stored = key.lower().replace("-", "_") if target.is_v1 else key
+    service = target.service()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            created = service.create(None, {"name": name, "properties": {key: "x"}})
+            assert created["properties"] == {stored: "x"}
+            assert service.show(None, created["id"]) == created
+    told = [record for record in caplog.records if key in record.getMessage()]
+    assert len(told) == (1 if target.is_v1 else 0)
+    assert {record.name.partition(".")[0] for record in told} <= {"glance_compat"}
+
+
+@on_v1
+@pytest.mark.parametrize("key", ["Foo", "foo-bar"])
+def test_folding_is_refused_if_asked(target: Target, name: str, key: str) -> None:
+    service = target.service(v1_folding="refuse")
+    meta = {"name": name, "properties": {key: "x"}}
+    with target.counting() as exchanges, pytest.raises(exceptions.PropertyNotAllowed) as caught:
+        service.create(None, meta)
+    assert exchanges == []
+    assert repr(key) in str(caught.value)
+    image_id = target.make(name=name)
+    with pytest.raises(exceptions.PropertyNotAllowed):
+        service.update(None, image_id, meta, purge_props=False)
+    assert key not in target.record(image_id)
+
+
+def test_a_purge_takes_upper_case_away(target: Target, name: str) -> None:
+    image_id = target.make(name=name, properties={"Foo-Bar": "x", "os:type": "y", "a b": "z"})
+    changed = target.service().update(None, image_id, {"properties": {"kept": "k"}})
+    assert changed["properties"] == {"kept": "k"}
+    record = target.record(image_id)
+    assert {key for key in ("Foo-Bar", "os:type", "a b", "foo_bar") if key in record} == set()
+
+
+# ---------------------------------------------------------------------------------------------
+# Names that are taken.
+
+
+def make_over_v1(target: Target, name: str, properties: Mapping[str, str]) -> str:
+    headers = {"x-image-meta-name": name}
+    headers |= {f"x-image-meta-property-{key}": value for key, value in properties.items()}
+    answer = target.send("POST", "/v1/images", headers=headers)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["image"]["id"])
+
+
+def properties_over_v1(target: Target, image_id: str) -> dict[str, Any]:
+    answer = target.send("GET", "/v1/images/detail?limit=1000")
+    listed = answer.json()["images"]
+    found: dict[str, Any] = next(one for one in listed if one["id"] == image_id)["properties"]
+    return found
+
+
+SHADOW = {"owner": "shadow", "status": "shadow", "tags": "shadow", "self": "shadow"}
+
+
+@on_pike
+@pytest.mark.parametrize("purge", [False, True])
+def test_shadowed_properties_are_kept(target: Target, name: str, purge: bool) -> None:
+    image_id = make_over_v1(target, name, {**SHADOW, "a": "1"})
+    service = target.service(extended=True)
+    shown = service.show(None, image_id)
+    assert shown["properties"] == {"a": "1"}
+    assert (shown["owner"], shown["status"]) == (target.projects["demo"], "queued")
+    assert shown["shadowed_properties"] == (SHADOW if target.is_v1 else None)
+    changed = service.update(None, image_id, {"properties": {"b": "2"}}, purge_props=purge)
+    left = {"b": "2"} if purge else {"a": "1", "b": "2"}
+    assert changed["properties"] == left
+    assert properties_over_v1(target, image_id) == {**SHADOW, **left}
+
+
+@on_pike
+def test_a_whole_dict_with_shadowed_properties(target: Target, name: str) -> None:
+    image_id = make_over_v1(target, name, {**SHADOW, "a": "1"})
+    service = target.service(extended=True)
+    whole = service.show(None, image_id)
+    whole["properties"]["b"] = "2"
+    assert service.update(None, image_id, whole)["properties"] == {"a": "1", "b": "2"}
+    assert properties_over_v1(target, image_id) == {**SHADOW, "a": "1", "b": "2"}
+
+
+#: Reserved, but no attribute of v2: an image of old can have them.
+RESERVED = {"is_public": "x", "location": "x", "store": "x", "copy_from": "x"}
+
+
+@on_pike
+def test_reserved_names_that_are_there_can_stay(target: Target, name: str) -> None:
+    image_id = make_over_v1(target, name, {**RESERVED, "a": "1"})
+    service = target.service()
+    whole = service.show(None, image_id)
+    assert whole["properties"] == {**RESERVED, "a": "1"}
+    whole["properties"]["a"] = "2"
+    assert service.update(None, image_id, whole)["properties"] == {**RESERVED, "a": "2"}
+    changed = service.update(None, image_id, {"properties": {"b": "3"}}, purge_props=True)
+    assert changed["properties"] == {**RESERVED, "b": "3"}
+    assert properties_over_v1(target, image_id) == {**RESERVED, "b": "3"}
+
+
+@on_pike
+@pytest.mark.parametrize("key", sorted(RESERVED))
+def test_reserved_names_that_are_there_cannot_be_changed(
+    target: Target, name: str, key: str
+) -> None:
+    image_id = make_over_v1(target, name, RESERVED)
+    with pytest.raises(exceptions.PropertyNotAllowed):
+        target.service().update(None, image_id, {"properties": {key: "y"}}, purge_props=False)
+    assert properties_over_v1(target, image_id) == RESERVED
+
+
+@on_pike
+def test_planted_attributes_are_not_believed(target: Target, name: str) -> None:
+    planted = {"direct_url": "file:///etc/shadow", "locations": "bogus", "os_hidden": "true"}
+    image_id = make_over_v1(target, name, planted)
+    shown = target.service(extended=True).show(None, image_id, include_locations=True)
+    assert (shown["locations"], shown["os_hidden"]) == ([], None)
+    assert "direct_url" not in shown["properties"]
+
+
+@on_real
+@pytest.mark.parametrize("count", [95, 128])
+def test_many_properties(target: Target, name: str, count: int) -> None:
+    properties = {f"property_{number}": str(number) for number in range(count)}
+    service = target.service()
+    created = service.create(None, {"name": name, "properties": properties})
+    assert created["properties"] == properties
+    assert service.show(None, created["id"]) == created
+    changed = service.update(None, created["id"], {"min_ram": 3}, purge_props=False)
+    assert (changed["min_ram"], changed["properties"]) == (3, properties)
+    kept = {key: value for key, value in properties.items() if key.endswith("7")}
+    purged = service.update(None, created["id"], {"properties": kept}, purge_props=True)
+    assert purged["properties"] == kept
+
+
+#: What Glance itself writes after an import.
+GLANCES_OWN = {"os_glance_importing_to_stores": "", "os_glance_failed_import": ""}
+
+
+@only(lambda kind: kind.name == "glance-33")
+def test_a_purge_leaves_to_glance_what_is_glances(target: Target, name: str) -> None:
+    image_id = target.make(name=name, data=DATA, properties={"a": "1"})
+    body = {"method": {"name": "copy-image"}, "stores": ["slow"]}
+    answer = target.send("POST", f"/v2/images/{image_id}/import", user="admin", json=body)
+    assert answer.status_code == 202, answer.text
+    waiting = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda record: record["stores"].count(",") == 0),
+        stop=tenacity.stop_after_delay(20),
+        wait=tenacity.wait_fixed(0.1),
+    )
+    record = waiting(target.record, image_id)
+    assert record.keys() >= GLANCES_OWN.keys()
+    changed = target.service().update(None, image_id, {"properties": {"b": "2"}})
+    assert changed["properties"] == {"b": "2", **GLANCES_OWN}
+    whole = target.service().show(None, image_id)
+    assert target.service().update(None, image_id, {**whole, "min_ram": 1})["min_ram"] == 1
