@@ -38,7 +38,9 @@ def settings_of(client: typing.Any) -> Taken:
 
     :raises glance_compat.exceptions.InvalidOption: it is not one.
     """
-    version = _VERSIONS.get(type(client).__module__)
+    # By name: glanceclient is not imported for those who do not use it.
+    modules = [one.__module__ for one in type(client).__mro__]
+    version = next((_VERSIONS[name] for name in modules if name in _VERSIONS), None)
     http_client = getattr(client, "http_client", None)
     if version is None or http_client is None:
         raise exceptions.InvalidOption(
@@ -76,7 +78,14 @@ def _session_of(http_client: typing.Any) -> ksa_session.Session:
     return ksa_session.Session(
         auth=token_endpoint.Token(http_client.endpoint, token) if token else None,
         session=own,
-        verify=own.verify,
-        cert=own.cert,
+        # None is what the client has for its default, and "do not verify" to requests.
+        verify=True if own.verify is None else own.verify,
+        cert=_cert_of(own.cert),
         timeout=http_client.timeout,
     )
+
+
+def _cert_of(cert: typing.Any) -> str | tuple[str, str] | None:
+    """A certificate and its key, which the client has as a pair even where there is none."""
+    certificate, key = cert if isinstance(cert, tuple) else (cert, None)
+    return (certificate, key) if certificate and key else certificate or None
