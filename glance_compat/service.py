@@ -380,9 +380,10 @@ class ImageService:
         return self._dispatcher.repeat(caller, lambda api, attempt: api.members(image_id))
 
     def add_member(self, context: object, image_id: str, member_id: str) -> Member:
-        """Share an image with a project; with one it is shared with already, nothing changes.
+        """Share an image with a project; to do so twice is no error.
 
-        :returns: as one of :meth:`members`; ``can_share`` is that of a new share.
+        :returns: as one of :meth:`members`. Over v1 a member that was allowed to share the image
+            further no longer is: there ``can_share`` has to be said.
         :raises glance_compat.exceptions.ImageNotAuthorized: the image is not the caller's, or its
             visibility does not permit members.
         """

@@ -334,9 +334,9 @@ class V1:
         ]
 
     def add_member(self, image_id: str, member_id: str) -> Member:
-        # Without a body a new member may not share, and one that is there keeps what it may
-        # (Glance 15.0.2, api/v1/members.py).
-        self._member_request("PUT", image_id, member_id)
+        # can_share is said: without it, a member that was removed before is not added again, and
+        # nothing tells (204, seen on Glance 15.0.2).
+        self._member_request("PUT", image_id, member_id, {"member": {"can_share": False}})
         return _member(member_id, False)
 
     def update_member(self, image_id: str, member_id: str, status: str) -> Member:
@@ -349,7 +349,7 @@ class V1:
 
     def remove_member(self, image_id: str, member_id: str) -> None:
         try:
-            self._member_request("DELETE", image_id, member_id)
+            self._member_request("DELETE", image_id, member_id, None)
         except exceptions.ImageNotFound as error:
             self.show(image_id)
             raise exceptions.MemberNotFound(
@@ -360,11 +360,12 @@ class V1:
                 image_id=image_id,
             ) from error
 
-    def _member_request(self, method: str, image_id: str, member_id: str) -> None:
+    def _member_request(self, method: str, image_id: str, member_id: str, body: object) -> None:
         self._wire.send(
             Request(
                 method=method,
                 path=f"{_path(image_id)}/members/{urllib.parse.quote(member_id, safe='')}",
+                json=body,
                 errors=_ERRORS["members"],
                 image_id=image_id,
             )
