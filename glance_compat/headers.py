@@ -59,6 +59,9 @@ def _chain(error: BaseException | None, seen: set[int]) -> Iterator[BaseExceptio
 _ASIDE = b"x-image-meta-property-"
 _STATUS_OR_HEADER = re.compile(rb"HTTP/|[!-9;-~]+:")
 
+# Of a header block: an empty line, or the end of the answer.
+_ENDS = (b"\r\n", b"\n", b"")
+
 # A server that sends header lines without end must not fill the memory.
 _ASIDE_BYTES = 16 * 1024 * 1024
 _LINE_BYTES = 1024 * 1024
@@ -81,10 +84,10 @@ class _PropertiesAside:
     def readline(self, limit: int = -1) -> bytes:
         while True:
             line = self.reader.readline(_LINE_BYTES)
-            if line.lower().startswith(_ASIDE):
-                self.lines.append(line)
-            elif line.strip() and not _STATUS_OR_HEADER.match(line):
+            if line not in _ENDS and not _STATUS_OR_HEADER.match(line):
                 self.left_out = True
+            elif line.lower().startswith(_ASIDE):
+                self.lines.append(line)
             else:
                 return line[:limit] if limit >= 0 else line
             self._bytes += len(line)

@@ -395,6 +395,29 @@ def test_lines_that_are_no_headers_show(
     assert response.headers["x-last"] == "l"
 
 
+#: What http.client takes for a part of the header before it, or for a header of a name that none
+#: can have.
+DAMAGE_OF_LONG_ANSWERS = {
+    "blanks": [b"x-image-meta-name: a", b"x-image-meta-property-b: one", b"   "],
+    "tab": [b"x-image-meta-name: a", b"x-image-meta-property-b: one", b"\t two"],
+    "form feed": [b"x-image-meta-name: a", b"x-image-meta-property-b: one", b"\x0c"],
+    "property without a value": [b"x-image-meta-name: a", b"x-image-meta-property-b"],
+    "property with a blank": [b"x-image-meta-name: a", b"x-image-meta-property-a b: c"],
+    "property beyond ASCII": [b"x-image-meta-name: a", b"x-image-meta-property-\xc3\xa9: c"],
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE_OF_LONG_ANSWERS)
+def test_damage_of_a_long_answer_shows_and_stays_with_its_property(
+    server: Server, session: requests.Session, kind: str
+) -> None:
+    response = asked_with(server, session, *DAMAGE_OF_LONG_ANSWERS[kind], long=True)
+    assert defective(response)
+    assert dict(read(response))["x-image-meta-name"] == "a"
+    assert response.headers["x-last"] == "l"
+    assert len(properties(300)) <= len(read(response)) - 3 <= len(properties(300)) + 1
+
+
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_a_plain_session_shows_damage_too(
     server: Server, plain: requests.Session, kind: str
