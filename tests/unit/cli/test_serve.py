@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -65,21 +64,11 @@ def test_it_serves_until_it_is_told_to_end(
             assert ended(running, how) == (0, "", "")
 
 
-def test_a_signal_that_comes_before_it_serves_ends_it_too(environment: dict[str, str]) -> None:
-    with serving(environment) as running:
-        assert first_line(running)
-        began = time.monotonic()
-        running.send_signal(signal.SIGTERM)
-        assert running.wait(QUICKLY) == 0
-        assert time.monotonic() - began < QUICKLY
-
-
 @pytest.mark.parametrize(
     ("argv", "ids", "prefix"),
     [
         (("--api", "v1"), {"v1"}, ""),
-        (("--apis", "v1,v2"), {"v1", "v2"}, ""),
-        (("--api", "v1", "--api", "v2", "--prefix", "/image"), {"v1", "v2"}, "/image"),
+        (("--apis", "v1,v2", "--api", "v2", "--prefix", "/image"), {"v1", "v2"}, "/image"),
         (("--release", "33"), {"v2"}, ""),
     ],
 )
