@@ -109,6 +109,7 @@ class Exchange:
     method: str
     path: str
     status: int
+    headers: Mapping[str, str] = dataclasses.field(repr=False, default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,7 +170,11 @@ class Target:
         if not url.startswith((self.url, self.wide_url)):
             return
         path = urlsplit(url)._replace(scheme="", netloc="").geturl()
-        self.exchanges.append(Exchange(str(response.request.method), path, response.status_code))
+        self.exchanges.append(
+            Exchange(
+                str(response.request.method), path, response.status_code, response.request.headers
+            )
+        )
         location = response.headers.get("Location", "")
         if response.request.method == "POST" and response.status_code == 201:
             self.made.append(location.rstrip("/").rpartition("/")[2])

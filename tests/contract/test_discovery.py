@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""discover(): what is told, from which spelling of an endpoint, and what a pin does."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from glance_compat import Discovery, ImageService, OfferedVersion, Options, exceptions
+from glance_compat.fixture import GlanceFixture
+from tests.contract.targets import Kind, Target, on_pike, on_real, only
+
+MISSING = "00000000-0000-4000-8000-000000000000"
+
+
+def offered(target: Target) -> list[tuple[str, str]]:
+    v1 = [("v1.1", "DEPRECATED"), ("v1.0", "DEPRECATED")]
+    v2 = [("v2.5", "CURRENT"), *((f"v2.{minor}", "SUPPORTED") for minor in range(4, -1, -1))]
+    if target.kind.region == "pike-v1":
+        return v1
+    if target.kind.region == "pike-v2":
+        return v2
+    return v2 + v1
+
+
+def test_what_is_told(target: Target) -> None:
+    found = target.service().discover()
+    assert type(found) is Discovery
+    newest = {"pike": {"v1": (1, 1), "v2": (2, 5)}, "33": {"v2": (2, 17)}}
+    assert (found.api, found.version) == (
+        target.kind.api,
+        newest[target.kind.release][target.kind.api],
+    )
+    assert found.endpoint == target.url
+    assert (found.requests, found.endpoints) == (1, ())
+    if target.kind.release == "pike":
+        assert [(one.id, one.status) for one in found.offered] == offered(target)
+    else:
+        assert OfferedVersion("v2.17", "CURRENT") in found.offered
+        assert {one.id[:2] for one in found.offered} == {"v2"}
+    assert type(found.capabilities) is frozenset
+    assert ("tags" in found.capabilities) is (target.kind.api == "v2")
+    assert ("multihash" in found.capabilities) is (target.kind.release == "33")
+    assert "v1" in found.reason or "v2" in found.reason
+    assert "\n" not in found.reason
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        found.api = "v1"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("ending", ["", "/", "/v1", "/v2", "/v1/", "/v2/", "/v2.5", "//"])
+def test_every_spelling_of_an_endpoint(target: Target, ending: str) -> None:
+    # A version in an endpoint pins nothing.
+    service = ImageService(
+        target.session(),
+        endpoint_override=target.url + ending,
+        options=Options(prefer=target.prefer),
+    )
+    with target.counting() as exchanges:
+        found = service.discover()
+    assert found == target.service().discover()
+    assert exchanges == []
+
+
+@pytest.fixture
+def alone() -> Iterator[GlanceFixture]:
+    """A server that nobody has asked yet."""
+    with GlanceFixture(release="pike", prefix="a/prefix", sockets=False) as glance:
+        yield glance
+
+
+@pytest.mark.parametrize("ending", ["", "/", "/v1", "/v2", "/v2/"])
+def test_finding_out_costs_one_request_without_a_token(alone: GlanceFixture, ending: str) -> None:
+    service = ImageService(alone.session(), endpoint_override=alone.url + ending)
+    found = service.discover()
+    assert (found.requests, found.endpoint, found.api) == (1, alone.url, "v2")
+    assert [(one.method, one.path.rstrip("/")) for one in alone.requests] == [("GET", "/a/prefix")]
+    assert "x-auth-token" not in {name.lower() for name in alone.requests[0].headers}
+    service.show(None, service.create(None, {})["id"])
+    assert len(alone.requests) == 3
+
+
+def test_the_constructor_asks_nothing(alone: GlanceFixture) -> None:
+    ImageService(alone.session(), endpoint_override=alone.url)
+    ImageService(alone.session())
+    assert alone.requests == []
+
+
+@on_pike
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_a_preference_and_a_pin(target: Target, version: Any) -> None:
+    def service(**options: Any) -> ImageService:
+        return ImageService(
+            target.session(), endpoint_override=target.wide_url, options=Options(**options)
+        )
+
+    assert service(prefer=version).discover().api == f"v{version}"
+    with target.counting() as exchanges:
+        pinned = service(api_version=version).discover()
+    assert exchanges == []
+    assert (pinned.api, pinned.version, pinned.requests) == (
+        f"v{version}",
+        (int(version), None),
+        0,
+    )
+    image_id = service(api_version=version).create(None, {"name": "pinned"})["id"]
+    assert service(prefer=version).show(None, image_id)["name"] == "pinned"
+
+
+def is_single(kind: Kind) -> bool:
+    """Whether a server has one API only."""
+    return kind.region is not None or kind.name == "mounted-33"
+
+
+@only(is_single)
+def test_a_pin_to_what_is_not_offered(target: Target) -> None:
+    wanted = "2" if target.is_v1 else "1"
+    service = target.service(api_version=wanted)
+    calls = (
+        lambda: service.show(None, MISSING),
+        lambda: service.detail(None),
+        lambda: service.create(None, {"name": "x"}),
+        lambda: service.create(None, {"disk_format": "raw", "container_format": "bare"}, b"x"),
+        lambda: service.delete(None, MISSING),
+        lambda: service.download(None, MISSING),
+        lambda: service.members(None, MISSING),
+    )
+    for call in calls:
+        with pytest.raises(exceptions.NoUsableVersion) as caught:
+            call()
+        text = str(caught.value)
+        newest = target.service().discover().offered[0].id
+        for part in (target.url, f"v{wanted}", newest):
+            assert part in text
+
+
+# ---------------------------------------------------------------------------------------------
+# The catalog.
+
+
+@on_real
+@pytest.mark.parametrize("interface", ["public", "internal", "admin", ["nothing", "internal"]])
+def test_interfaces(target: Target, interface: Any) -> None:
+    service = ImageService(target.session(), **target.place, interface=interface)
+    assert service.discover().endpoint == target.url
+
+
+@on_real
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"region_name": "nowhere"},
+        {"service_type": "teapot"},
+        {"service_name": "other"},
+        {"interface": "nothing"},
+    ],
+    ids=str,
+)
+def test_what_the_catalog_does_not_have(target: Target, place: dict[str, Any]) -> None:
+    service = ImageService(target.session(), **{**target.place, **place})
+    with pytest.raises(exceptions.NoUsableVersion) as caught:
+        service.show(None, MISSING)
+    assert next(iter(place.values())) in str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------
+# Several endpoints.
+
+
+@only(lambda kind: kind.name == "pike-v1")
+def test_a_rolling_upgrade(target: Target) -> None:
+    v2_url = str(target.session().get_endpoint(service_type="image", region_name="pike-v2"))
+    both = [target.url, v2_url]
+    service = ImageService(target.session(), endpoint_override=both)
+    found = service.discover()
+    assert {(one.endpoint, one.api) for one in found.endpoints} == {
+        (target.url, "v1"),
+        (v2_url, "v2"),
+    }
+    created = service.create(None, {"name": "rolling", "properties": {"a": "b"}})
+    for url in both:
+        alone = ImageService(target.session(), endpoint_override=url)
+        assert alone.show(None, created["id"]) == created
+    assert service.show(None, created["id"]) == created
+
+
+def test_an_endpoint_that_is_down_is_passed_over(target: Target) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    service = ImageService(
+        target.session(),
+        endpoint_override=[dead, target.url],
+        options=Options(prefer=target.prefer, backoff_max=0),
+    )
+    created = service.create(None, {"name": "passed over"})
+    assert service.show(None, created["id"]) == created
+    # It rests now, and is not tried again at once.
+    with target.counting() as exchanges:
+        service.show(None, created["id"])
+    assert len(exchanges) == 1
