@@ -198,9 +198,9 @@ class _Page:
         """
         table = PrettyTable(list(columns))
         table.set_style(TableStyle.SINGLE_BORDER if self._boxes else TableStyle.DEFAULT)
-        table.max_width = dict(columns)
         whole = list(rows)
         for title, column in zip(columns, zip(*whole, strict=True), strict=True):
+            table.max_width[title] = columns[title]
             table.align[title] = "r" if all(_is_count(cell) for cell in column) else "l"
         for number, row in enumerate(whole, start=1):
             table.add_row(list(row), divider=line_before_last and number == len(whole) - 1)

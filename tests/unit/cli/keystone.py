@@ -8,6 +8,7 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from keystoneauth1 import fixture
 
@@ -51,7 +52,7 @@ class Keystone(http.server.ThreadingHTTPServer):
 
     def __init__(self, endpoints: Mapping[tuple[str, str], str]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.asked: list[dict[str, object]] = []
+        self.asked: list[dict[str, Any]] = []
         self.token = fixture.V3Token(project_id="p", user_id="u")
         service = self.token.add_service("image", name="glance")
         for (region, interface), url in endpoints.items():

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from glance_compat.fixture import GlanceFixture
 from tests.unit.cli import keystone
 from tests.unit.cli.conftest import options
-from tests.unit.cli.running import Outcome, in_process, sdk_may_warn
+from tests.unit.cli.running import Outcome, in_process, program, sdk_may_warn
 
 pytestmark = sdk_may_warn
 
@@ -59,18 +60,18 @@ def export(monkeypatch: pytest.MonkeyPatch, values: Mapping[str, str]) -> None:
         monkeypatch.setenv(name, value)
 
 
-def endpoint_of(*argv: str) -> str:
+def endpoint_of(*argv: str, run: Callable[..., Outcome] = in_process) -> str:
     """The endpoint that ``discover`` finds with these options."""
-    outcome = in_process(*argv, "discover", "-f", "json")
+    outcome = run(*argv, "discover", "-f", "json")
     assert (outcome.code, outcome.err) == (0, "")
     return str(json.loads(outcome.out)["endpoint"])
 
 
 @pytest.fixture
-def clouds_yaml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cloud: keystone.Keystone) -> Path:
-    """A file that is read."""
+def clouds_yaml(environment: dict[str, str], tmp_path: Path, cloud: keystone.Keystone) -> Path:
+    """A file that programs read; openstack.config reads it once in a process."""
     path = tmp_path / "a-file-of-clouds.yaml"
-    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
+    environment["OS_CLIENT_CONFIG_FILE"] = str(path)
     path.write_text(
         f"""
 clouds:
@@ -92,56 +93,27 @@ clouds:
     return path
 
 
-def test_the_usual_variables(
-    monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone, glances: Glances
-) -> None:
-    export(monkeypatch, variables(cloud, OS_REGION_NAME="second"))
-    assert endpoint_of() == glances["new"].url
-    [asked] = cloud.asked
-    assert asked["scope"] == {"project": {"name": "demo", "domain": {"name": "Default"}}}
-
-
-def test_options_count_before_variables(
-    monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone, glances: Glances
-) -> None:
-    export(monkeypatch, variables(cloud, OS_REGION_NAME="second", OS_PASSWORD="wrong"))
-    right = ("--os-password", keystone.PASSWORD)
-    assert endpoint_of(*right, "--os-region-name", "first") == glances["old"].url
-    assert endpoint_of(*right, "--os-interface", "internal") == glances["inner"].url
-    assert endpoint_of(*right, "--endpoint", glances["old"].url) == glances["old"].url
-
-
-@pytest.mark.parametrize("position", ["before", "after"])
-def test_options_stand_before_or_after_the_command(
-    monkeypatch: pytest.MonkeyPatch,
-    cloud: keystone.Keystone,
-    glances: Glances,
-    position: str,
-) -> None:
-    export(monkeypatch, variables(cloud))
-    region = ("--os-region-name", "second")
-    command = ("discover", "-f", "json")
-    argv = (*region, *command) if position == "before" else (*command, *region)
-    assert json.loads(in_process(*argv).out)["endpoint"] == glances["new"].url
-
-
 @pytest.mark.usefixtures("clouds_yaml")
-def test_a_cloud_of_a_file(cloud: keystone.Keystone, glances: Glances) -> None:
-    assert endpoint_of("--os-cloud", "ours") == glances["old"].url
-    assert endpoint_of("--os-cloud", "ours", "--os-region-name", "second") == glances["new"].url
-    user = cloud.asked[0]["identity"]
-    assert isinstance(user, dict)
-    assert user["password"]["user"]["name"] == "from-a-file"
+def test_a_cloud_of_a_file(
+    environment: dict[str, str], cloud: keystone.Keystone, glances: Glances
+) -> None:
+    run = functools.partial(program, environment)
+    assert endpoint_of("--os-cloud", "ours", run=run) == glances["old"].url
+    [asked] = cloud.asked
+    assert asked["identity"]["password"]["user"]["name"] == "from-a-file"
+    second = ("--os-cloud", "ours", "--os-region-name", "second")
+    assert endpoint_of(*second, run=run) == glances["new"].url
 
 
 @pytest.mark.usefixtures("clouds_yaml")
 def test_a_cloud_of_a_file_that_variables_name(
-    monkeypatch: pytest.MonkeyPatch, glances: Glances
+    environment: dict[str, str], glances: Glances
 ) -> None:
-    export(monkeypatch, {"OS_CLOUD": "ours", "OS_REGION_NAME": "second"})
-    assert endpoint_of() == glances["new"].url
+    named = {**environment, "OS_CLOUD": "ours", "OS_REGION_NAME": "second"}
+    assert endpoint_of(run=functools.partial(program, named)) == glances["new"].url
 
 
+@pytest.mark.usefixtures("clouds_yaml")
 @pytest.mark.parametrize(
     ("argv", "error"),
     [
@@ -150,18 +122,19 @@ def test_a_cloud_of_a_file_that_variables_name(
         (("--os-cloud", "other"), "NotAuthenticated: "),
     ],
 )
-@pytest.mark.usefixtures("clouds_yaml")
-def test_a_file_that_does_not_help(argv: tuple[str, ...], error: str) -> None:
-    outcome = in_process(*argv, "discover")
+def test_a_file_that_does_not_help(
+    environment: dict[str, str], argv: tuple[str, ...], error: str
+) -> None:
+    outcome = program(environment, *argv, "discover")
     assert (outcome.code, outcome.out) == (1, "")
     assert error in outcome.error
 
 
 def test_a_file_with_a_credential_that_the_plugin_does_not_know(
-    clouds_yaml: Path, cloud: keystone.Keystone
+    environment: dict[str, str], clouds_yaml: Path, cloud: keystone.Keystone
 ) -> None:
     clouds_yaml.write_text(f"clouds: {{ours: {{auth: {{auth_url: '{cloud.url}', usernam: x}}}}}}")
-    outcome = in_process("--os-cloud", "ours", "list")
+    outcome = program(environment, "--os-cloud", "ours", "list")
     assert outcome.code == 1
     assert outcome.error.startswith("InvalidOption: ")
     assert "usernam" in outcome.error
