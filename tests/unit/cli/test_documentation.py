@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands that the documentation shows work."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from glance_compat.fixture import GlanceFixture
+from tests.unit.cli.running import PATIENCE, in_process, sdk_may_warn
+
+pytestmark = sdk_may_warn
+
+PAGE = (Path(__file__).parents[3] / "docs" / "cli.rst").read_text()
+COMMANDS = re.findall(r"^    \$ glance-compat (.+)$", PAGE, re.MULTILINE)
+WITHOUT_CLOUDS_YAML = [one for one in COMMANDS if "--os-cloud" not in one and "serve" not in one]
+IMAGE_ID = "70a599e0-31e7-49b7-b260-868f441e862b"
+
+
+def test_there_are_commands_of_every_kind() -> None:
+    assert {shlex.split(one)[0] for one in WITHOUT_CLOUDS_YAML} == {
+        *("demo", "discover", "list", "show")
+    }
+
+
+@pytest.mark.parametrize("line", WITHOUT_CLOUDS_YAML)
+def test_a_command_of_the_page_works(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    with GlanceFixture(images=[{"id": IMAGE_ID, "name": "one"}]) as glance:
+        monkeypatch.setenv("OS_AUTH_TYPE", "admin_token")
+        monkeypatch.setenv("OS_TOKEN", "any")
+        monkeypatch.setenv("OS_ENDPOINT", glance.url)
+        argv = shlex.split(line.replace("http://127.0.0.1:9292", glance.url))
+        outcome = in_process(*argv)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.strip()
+
+
+def test_the_script_of_the_page_works(environment: dict[str, str], tmp_path: Path) -> None:
+    script = PAGE.split("shell script::\n")[1]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    done = subprocess.run(
+        ["/bin/sh", "-e", "-c", script],
+        cwd=tmp_path,
+        env={**environment, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "url").read_text().startswith("http://127.0.0.1:")
