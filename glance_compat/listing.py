@@ -7,7 +7,6 @@ v1 has no link to the next page and may cut pages shorter than asked without say
 
 from __future__ import annotations
 
-import itertools
 import typing
 from collections.abc import Callable, Iterator
 
@@ -49,20 +48,19 @@ def walk(listing: Listing, fetch: FetchPage) -> Iterator[Image]:
     if listing.limit == 0:
         return iter(())
     if not listing.query.sorted_locally:
-        found = _fitting(listing, fetch, listing.marker)
-        return itertools.islice(found, listing.limit)
-    return itertools.islice(_sorted(listing, fetch), listing.limit)
+        return _fitting(listing, fetch, listing.marker)
+    return iter(_sorted(listing, fetch)[: listing.limit])
 
 
-def _sorted(listing: Listing, fetch: FetchPage) -> Iterator[Image]:
+def _sorted(listing: Listing, fetch: FetchPage) -> list[Image]:
     whole = listing._replace(limit=None)
     images = filters.in_order(_fitting(whole, fetch, None), listing.query.sort)
     if listing.marker is None:
-        return iter(images)
+        return images
     places = [place for place, image in enumerate(images) if image["id"] == listing.marker]
     if not places:
         raise exceptions.Invalid(f"marker {listing.marker!r} is not in the list")
-    return iter(images[places[0] + 1 :])
+    return images[places[0] + 1 :]
 
 
 def _fitting(listing: Listing, fetch: FetchPage, marker: str | None) -> Iterator[Image]:
@@ -74,13 +72,15 @@ def _fitting(listing: Listing, fetch: FetchPage, marker: str | None) -> Iterator
     repeats = _Repeats(marker)
     longest = 0
     left = listing.limit
-    while left is None or left > 0:
+    while True:
         page = fetch(marker, listing.page_size or PAGE_IMAGES, left)
         for image in page.images:
             if image["id"] not in seen and listing.query.fits(image):
                 _remember(seen, image["id"])
-                left = left if left is None else left - 1
                 yield image
+                left = left if left is None else left - 1
+                if left == 0:
+                    return
         if not page.images or _is_last(page, longest):
             return
         longest = max(longest, len(page.images))

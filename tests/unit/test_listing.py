@@ -124,6 +124,13 @@ def test_a_limit_of_0_asks_for_nothing() -> None:
     assert server.asked == []
 
 
+@pytest.mark.parametrize("limit", [2**63, 10**30])
+def test_a_limit_may_be_any_number(limit: int) -> None:
+    assert Server(images(5)).walked(limit=limit) == ids(*range(5))
+    query = query_of(None, ["name", "id"], "asc")
+    assert Server(images(5)).walked(query, limit=limit) == ids(*range(5))
+
+
 def test_pages_are_asked_for_when_they_are_needed() -> None:
     server = Server(images(9), cap=3, says=True)
     found = walk(Listing(query_of(None), None, None, None), server.fetch)
