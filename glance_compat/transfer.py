@@ -68,7 +68,8 @@ class Upload:
         self._declared = checksum
         self._progress = progress
         self._hash = _md5()
-        self._begun = False
+        #: Whether some of it may have been sent, since the beginning or the last rewind.
+        self.begun = False
         self.sent = 0
         #: What went wrong on the caller's side, to be raised instead of what became of it below.
         self.failure: BaseException | None = None
@@ -93,7 +94,7 @@ class Upload:
 
         :returns: False if that is not possible; the data can then not be sent again.
         """
-        if not self._begun:
+        if not self.begun:
             return True
         if self._start is None:
             return False
@@ -101,7 +102,7 @@ class Upload:
             typing.cast(typing.IO[bytes], self._source).seek(self._start)
         except _NOT_SEEKABLE:
             return False
-        self._begun, self.sent, self._hash = False, 0, _md5()
+        self.begun, self.sent, self._hash = False, 0, _md5()
         self.failure = None
         return True
 
@@ -112,7 +113,7 @@ class Upload:
                 "the data must be sent again, but it can be read only once"
             )
             raise self.failure
-        self._begun = True
+        self.begun = True
         try:
             yield from self._checked()
         except GeneratorExit:

@@ -72,9 +72,18 @@ class Uploader:
                 lambda: self._dispatcher.repeat(caller, lambda api, attempt: api.delete(image_id))
             )
 
+        asked = False
+
+        def make(api: ImagesApi) -> Image:
+            nonlocal asked
+            asked = True
+            return call(api)
+
         try:
-            stored = self._dispatcher.once(caller, call)
+            stored = self._dispatcher.once(caller, make)
         except BaseException as error:
+            if not asked:
+                raise
             found = self._settled(caller, image_id, upload, error)
             if found is None:
                 with removed_on_failure(image_id, delete):
@@ -96,10 +105,12 @@ class Uploader:
             found = self._dispatcher.repeat(caller, lambda api, attempt: api.show(image_id))
         except exceptions.ImageNotFound:
             return None
-        except exceptions.GlanceCompatError:
+        except exceptions.GlanceCompatError as unseen:
             raise exceptions.OutcomeUnknown(
-                f"the data of image {image_id} was sent, but the answer was lost and the image"
-                " cannot be looked at",
+                f"the data of image {image_id} was sent, but its answer was lost ({error}) and the"
+                f" image cannot be looked at ({unseen})",
+                status=getattr(error, "status", None),
+                endpoint=unseen.endpoint,
                 image_id=image_id,
             ) from error
         complete = found["size"] == upload.sent and found["checksum"] == upload.checksum
@@ -142,7 +153,7 @@ def _creation(image_id: str, meta: Meta, ours: bool) -> Repeatable[Image]:
 
 def _is_lost(error: BaseException, upload: Upload) -> bool:
     """Whether the server may have taken all of the data, and only its answer did not come."""
-    if upload.failure is not None:
+    if upload.failure is not None or not upload.begun:
         return False
     status = getattr(error, "status", None)
     server_failed = isinstance(error, exceptions.BadResponse) and (status is None or status >= 500)

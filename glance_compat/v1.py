@@ -103,8 +103,9 @@ class V1:
                 errors=_ERRORS["detail"],
             )
         )
-        records = _objects(answer, "images")
-        return Page([image.from_v1(record) for record in records], more=None, asked=asked)
+        with answer.judged():
+            images = [image.from_v1(record) for record in answer.objects_at("images")]
+        return Page(images, more=None, asked=asked)
 
     def open_data(self, image_id: str, *, may_be_admin: bool) -> Opened:
         """Nobody can read a deactivated image over v1, so nobody needs a look."""
@@ -120,7 +121,11 @@ class V1:
         except exceptions.ImageNotFound:
             self._explain_no_data(image_id)
             raise
-        found, complete = _image_of_headers(answer, image_id)
+        try:
+            found, complete = _image_of_headers(answer, image_id)
+        except exceptions.BadResponse:
+            answer.response.close()
+            raise
         if not complete:
             answer.response.close()
             found = self.show(image_id)
@@ -164,22 +169,22 @@ class V1:
         change.refuse_reserved(meta.properties)
         base = {**meta.base, "id": image_id, "is_public": change.public_wanted(meta.base)}
         sent = image.to_v1(_without_none(base), meta.properties)
-        record = self._write("POST", "/v1/images", sent, upload, image_id, "create")
+        created = self._write("POST", "/v1/images", sent, upload, image_id, "create")
         with removed_on_failure(image_id, lambda: self.delete(image_id)):
-            created = self._stored(record, meta.properties)
+            self._check_stored(created, meta.properties)
             self._check_owner(meta.base, created)
         return created
 
     def update(self, image_id: str, meta: Meta, *, purge: bool) -> Image:
         self._refuse(Meta(meta.base, {}))
-        current = self.show(image_id) if change.needs_look(meta, purge=purge) else None
+        current = self._current(image_id) if change.needs_look(meta, purge=purge) else None
         wanted = change.change_of(meta, current, purge=purge, match=image.folded)
         if current is not None and not (wanted.base or wanted.properties or wanted.removed):
             return current
         return self._change(image_id, meta, wanted, current, None)
 
     def update_with_data(self, image_id: str, meta: Meta, upload: Upload) -> Image:
-        current = self.show(image_id) if change.needs_look(meta, purge=False) else None
+        current = self._current(image_id) if change.needs_look(meta, purge=False) else None
         wanted = change.change_of(meta, current, purge=False, match=image.folded)
         try:
             return self._change(image_id, meta, wanted, current, upload)
@@ -188,8 +193,20 @@ class V1:
             self._check_queued(image_id)
             raise
 
-    def _check_queued(self, image_id: str) -> None:
+    def _current(self, image_id: str) -> Image:
+        """The image to be changed; v1 shows deleted ones to an admin, whom v2 shows none."""
         found = self.show(image_id)
+        if found["deleted"]:
+            raise exceptions.ImageNotFound(
+                f"image {image_id} is deleted",
+                status=404,
+                endpoint=self._wire.endpoint,
+                image_id=image_id,
+            )
+        return found
+
+    def _check_queued(self, image_id: str) -> None:
+        found = self._current(image_id)
         if found["status"] != "queued":
             raise exceptions.ImageNotActive(
                 f"image {image_id} takes no data: its status is {found['status']}, not queued",
@@ -215,10 +232,10 @@ class V1:
         headers[_PURGE] = "true" if wanted.removed else "false"
         method = "upload" if upload is not None else "update"
         try:
-            record = self._write("PUT", _path(image_id), headers, upload, image_id, method)
-        except exceptions.BadResponse as error:
+            changed = self._write("PUT", _path(image_id), headers, upload, image_id, method)
+        except (exceptions.BadResponse, exceptions.ImageNotAuthorized) as error:
             raise self._explained(error, image_id) from error
-        changed = self._stored(record, wanted.properties)
+        self._check_stored(changed, wanted.properties)
         self._check_owner(wanted.base, changed)
         return changed
 
@@ -230,7 +247,7 @@ class V1:
         upload: Upload | None,
         image_id: str,
         errors: str,
-    ) -> Mapping[str, object]:
+    ) -> Image:
         sent = dict(headers)
         if upload is not None and upload.size:
             sent[f"{image.V1_META}size"] = str(upload.size)
@@ -240,11 +257,13 @@ class V1:
                 path=path,
                 headers=sent,
                 upload=upload,
+                success=frozenset({201 if method == "POST" else 200}),
                 errors=_ERRORS[errors],
                 image_id=image_id,
             )
         )
-        return _object(answer, "image")
+        with answer.judged():
+            return image.from_v1(answer.object_at("image"))
 
     def _refuse(self, meta: Meta) -> None:
         """Refuse what v1 does not have or cannot carry."""
@@ -260,9 +279,8 @@ class V1:
                 )
         change.refuse_on_v1(meta, folding=self._options.v1_folding == "fold")
 
-    def _stored(self, record: Mapping[str, object], sent: Mapping[str, str]) -> Image:
-        """Read the image that a write answered with, and compare it with what was sent."""
-        stored = image.from_v1(record)
+    def _check_stored(self, stored: Image, sent: Mapping[str, str]) -> None:
+        """Compare the image that a write answered with with what was sent."""
         for name, text in sent.items():
             if name != image.folded(name):
                 _tell_folding(name)
@@ -273,7 +291,6 @@ class V1:
                     endpoint=self._wire.endpoint,
                     image_id=stored["id"],
                 )
-        return stored
 
     def _check_owner(self, sent: Mapping[str, typing.Any], stored: Image) -> None:
         """v1 replaces or ignores an owner that the caller may not set, and says nothing."""
@@ -289,9 +306,11 @@ class V1:
             method="DELETE", path=_path(image_id), errors=_ERRORS["delete"], image_id=image_id
         )
         try:
-            self._wire.send(request)
+            answer = self._wire.send(request)
         except (exceptions.BadResponse, exceptions.ImageNotAuthorized) as error:
             raise self._explained(error, image_id) from error
+        if answer.body:
+            raise answer.bad("is not empty, as Glance's answer to a deletion is")
 
     def _explained(
         self, error: exceptions.GlanceCompatError, image_id: str
@@ -303,15 +322,18 @@ class V1:
         """
         if error.status not in (403, 500):
             return error
-        found = self.show(image_id)
-        where = {"endpoint": self._wire.endpoint, "image_id": image_id}
-        if found["deleted"]:
-            return exceptions.ImageNotFound(f"image {image_id} is deleted", status=404, **where)
-        if error.status == 500 and self._is_foreign(found):
-            return exceptions.ImageNotAuthorized(
-                f"image {image_id} belongs to another project", status=403, **where
-            )
-        return error
+        found = self._current(image_id)
+        return (
+            self._foreign(image_id) if error.status == 500 and self._is_foreign(found) else error
+        )
+
+    def _foreign(self, image_id: str) -> exceptions.ImageNotAuthorized:
+        return exceptions.ImageNotAuthorized(
+            f"image {image_id} belongs to another project",
+            status=403,
+            endpoint=self._wire.endpoint,
+            image_id=image_id,
+        )
 
     def _is_foreign(self, found: Image) -> bool:
         mine = self._wire.project_id()
@@ -328,15 +350,21 @@ class V1:
                 image_id=image_id,
             )
         )
-        return [
-            _member(record.get("member_id"), bool(record.get("can_share")))
-            for record in _objects(answer, "members")
-        ]
+        with answer.judged():
+            return [
+                _member(record.get("member_id"), bool(record.get("can_share")))
+                for record in answer.objects_at("members")
+            ]
 
     def add_member(self, image_id: str, member_id: str) -> Member:
         # can_share is said: without it, a member that was removed before is not added again, and
         # nothing tells (204, seen on Glance 15.0.2).
-        self._member_request("PUT", image_id, member_id, {"member": {"can_share": False}})
+        try:
+            self._member_request("PUT", image_id, member_id, {"member": {"can_share": False}})
+        except exceptions.ImageNotFound as error:
+            # Who sees the image, but may not share it, is told that it is not there.
+            self._current(image_id)
+            raise self._foreign(image_id) from error
         return _member(member_id, False)
 
     def update_member(self, image_id: str, member_id: str, status: str) -> Member:
@@ -351,7 +379,7 @@ class V1:
         try:
             self._member_request("DELETE", image_id, member_id, None)
         except exceptions.ImageNotFound as error:
-            self.show(image_id)
+            self._current(image_id)
             raise exceptions.MemberNotFound(
                 f"image {image_id} has no member {member_id}",
                 status=404,
@@ -366,6 +394,7 @@ class V1:
                 method=method,
                 path=f"{_path(image_id)}/members/{urllib.parse.quote(member_id, safe='')}",
                 json=body,
+                success=frozenset({204}),
                 errors=_ERRORS["members"],
                 image_id=image_id,
             )
@@ -383,8 +412,11 @@ def _image_of_headers(answer: Answer, image_id: str) -> tuple[Image, bool]:
     """Read a header block.
 
     :returns: the image as far as it can be read, and whether the block can be believed.
+    :raises glance_compat.exceptions.BadResponse: it holds nothing of an image, and is whole.
     """
     record, complete = image.record_of_headers(answer.headers)
+    if "id" not in record and not answer.defective:
+        raise answer.bad("has no headers of an image")
     complete = complete and not answer.defective and record.get("id") == image_id
     try:
         return image.from_v1({"id": image_id, **record}), complete
@@ -392,28 +424,6 @@ def _image_of_headers(answer: Answer, image_id: str) -> tuple[Image, bool]:
         # A value that is not what Glance writes: somebody's metadata got into its place.
         name = record.get("name")
         return image.from_v1({"id": image_id, "name": name}), False
-
-
-def _object(answer: Answer, key: str) -> Mapping[str, object]:
-    value = answer.json_object().get(key)
-    if not isinstance(value, dict):
-        raise _wrong_shape(answer, key)
-    return value
-
-
-def _objects(answer: Answer, key: str) -> list[Mapping[str, object]]:
-    values = answer.json_object().get(key)
-    if not isinstance(values, list) or not all(isinstance(one, dict) for one in values):
-        raise _wrong_shape(answer, key)
-    return values
-
-
-def _wrong_shape(answer: Answer, key: str) -> exceptions.BadResponse:
-    return exceptions.BadResponse(
-        f"the server's answer has no {key} of the form that Glance gives them",
-        status=answer.status,
-        request_id=answer.request_id,
-    )
 
 
 def _member(member_id: object, can_share: bool) -> Member:

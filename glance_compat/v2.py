@@ -61,14 +61,13 @@ class V2:
         answer = self._wire.send(
             Request(method="GET", path="/v2/images", params=params, errors=errors)
         )
-        listed = answer.json_object()
-        records = listed.get("images")
-        if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
-            raise self._wrong_shape(answer, "images")
+        records = answer.objects_at("images")
         # Only whether there is a link counts: repeated parameters are lost in it (seen on Glance
         # 15.0.2 and 33), and it names a host that nobody has checked.
-        images = [image.from_v2(record, self._version()) for record in records]
-        return Page(images, more=bool(listed.get("next")), asked=asked)
+        version = self._version()
+        with answer.judged():
+            images = [image.from_v2(record, version) for record in records]
+        return Page(images, more=bool(answer.json_object().get("next")), asked=asked)
 
     def _version(self) -> Version:
         """The newest minor version, as far as the attributes that are read depend on it."""
@@ -80,7 +79,9 @@ class V2:
         return self._offered()[0] if "os_hidden" in query.filters else (2, 0)
 
     def _image(self, answer: Answer) -> Image:
-        return image.from_v2(answer.json_object(), self._version())
+        version = self._version()
+        with answer.judged():
+            return image.from_v2(answer.json_object(), version)
 
     def _send(
         self,
@@ -90,6 +91,7 @@ class V2:
         image_id: str | None,
         json: object = None,
         json_type: str = "application/json",
+        success: int = 200,
     ) -> Answer:
         return self._wire.send(
             Request(
@@ -97,6 +99,7 @@ class V2:
                 path=path,
                 json=json,
                 json_type=json_type,
+                success=frozenset({success}),
                 errors=_ERRORS[errors],
                 image_id=image_id,
             )
@@ -113,6 +116,7 @@ class V2:
             method="GET",
             path=f"{_path(image_id)}/file",
             stream=True,
+            success=frozenset({200, 204}),
             errors=_ERRORS["download"],
             image_id=image_id,
         )
@@ -176,7 +180,7 @@ class V2:
             for name, value in image.to_v2(base, meta.properties).items()
             if value is not None
         }
-        answer = self._send("POST", "/v2/images", "create", image_id, record)
+        answer = self._send("POST", "/v2/images", "create", image_id, record, success=201)
         with removed_on_failure(image_id, lambda: self.delete(image_id)):
             created = self._stored(self._image(answer), meta.properties)
             if "location" in base:
@@ -226,6 +230,7 @@ class V2:
                 path=f"{_path(image_id)}/file",
                 headers=sent,
                 upload=upload,
+                success=frozenset({204}),
                 errors=_ERRORS["upload"],
                 image_id=image_id,
             )
@@ -310,7 +315,7 @@ class V2:
         return self._upload(image_id, meta, upload)
 
     def delete(self, image_id: str) -> None:
-        self._send("DELETE", _path(image_id), "delete", image_id)
+        self._send("DELETE", _path(image_id), "delete", image_id, success=204)
 
     # -- members
 
@@ -322,10 +327,7 @@ class V2:
             if self.show(image_id)["visibility"] == "shared":
                 raise
             return []
-        listed = answer.json_object().get("members")
-        if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
-            raise self._wrong_shape(answer, "members")
-        return [self._member(answer, record) for record in listed]
+        return [_member(answer, record) for record in answer.objects_at("members")]
 
     def add_member(self, image_id: str, member_id: str) -> Member:
         path = f"{_path(image_id)}/members"
@@ -333,7 +335,7 @@ class V2:
             answer = self._send("POST", path, "members", image_id, {"member": member_id})
         except exceptions.Conflict:
             answer = self._send("GET", _member_path(image_id, member_id), "members", image_id)
-        return self._member(answer, answer.json_object())
+        return _member(answer, answer.json_object())
 
     def update_member(self, image_id: str, member_id: str, status: str) -> Member:
         path = _member_path(image_id, member_id)
@@ -341,11 +343,13 @@ class V2:
             answer = self._send("PUT", path, "members", image_id, {"status": status})
         except exceptions.ImageNotFound as error:
             raise self._no_member(image_id, member_id, error) from error
-        return self._member(answer, answer.json_object())
+        return _member(answer, answer.json_object())
 
     def remove_member(self, image_id: str, member_id: str) -> None:
         try:
-            self._send("DELETE", _member_path(image_id, member_id), "members", image_id)
+            self._send(
+                "DELETE", _member_path(image_id, member_id), "members", image_id, success=204
+            )
         except exceptions.ImageNotFound as error:
             raise self._no_member(image_id, member_id, error) from error
 
@@ -364,19 +368,12 @@ class V2:
             image_id=image_id,
         )
 
-    def _member(self, answer: Answer, record: Mapping[str, typing.Any]) -> Member:
-        member_id, status = record.get("member_id"), record.get("status")
-        if not isinstance(member_id, str) or not isinstance(status, (str, type(None))):
-            raise self._wrong_shape(answer, "member")
-        return {"member_id": member_id, "can_share": False, "status": status}
 
-    def _wrong_shape(self, answer: Answer, key: str) -> exceptions.BadResponse:
-        return exceptions.BadResponse(
-            f"the server's answer has no {key} of the form that Glance gives them",
-            status=answer.status,
-            request_id=answer.request_id,
-            endpoint=self._wire.endpoint,
-        )
+def _member(answer: Answer, record: Mapping[str, typing.Any]) -> Member:
+    member_id, status = record.get("member_id"), record.get("status")
+    if not isinstance(member_id, str) or not isinstance(status, (str, type(None))):
+        raise answer.bad("has a member of another form than Glance's")
+    return {"member_id": member_id, "can_share": False, "status": status}
 
 
 def _path(image_id: str) -> str:

@@ -63,6 +63,7 @@ class Request:
     :param upload: image data to send, or None.
     :param stream: leave the body unread, it is image data.
     :param tolerant: read a header block however long or damaged it is, over a private connection.
+    :param success: the status, or the statuses, that say that it was done.
     :param errors: status to error, from :data:`glance_compat.exceptions.STATUS_ERRORS`.
     """
 
@@ -75,6 +76,7 @@ class Request:
     upload: Upload | None = None
     stream: bool = False
     tolerant: bool = False
+    success: frozenset[int] = frozenset({200})
     errors: exceptions.StatusErrors = dataclasses.field(default_factory=dict)
     image_id: str | None = None
 
@@ -119,6 +121,36 @@ class Answer:
         if not isinstance(value, dict):
             raise self.bad("is not a JSON object")
         return value
+
+    def object_at(self, key: str) -> dict[str, typing.Any]:
+        """The object of a key.
+
+        :raises glance_compat.exceptions.BadResponse: there is none.
+        """
+        value = self.json_object().get(key)
+        if not isinstance(value, dict):
+            raise self.bad(f"has no object {key!r}")
+        return value
+
+    def objects_at(self, key: str) -> list[dict[str, typing.Any]]:
+        """The list of objects of a key.
+
+        :raises glance_compat.exceptions.BadResponse: there is none.
+        """
+        values = self.json_object().get(key)
+        if not isinstance(values, list) or not all(isinstance(one, dict) for one in values):
+            raise self.bad(f"has no list of objects {key!r}")
+        return values
+
+    @contextlib.contextmanager
+    def judged(self) -> Iterator[None]:
+        """Say of which answer it was that could not be read."""
+        try:
+            yield
+        except exceptions.BadResponse as error:
+            if error.status is not None:
+                raise
+            raise self.bad(f"is not Glance's: {error}") from error
 
     def bad(self, how: str) -> exceptions.BadResponse:
         """The error of an answer that is not Glance's.
@@ -194,11 +226,14 @@ class Wire:
         :raises glance_compat.exceptions.GlanceCompatError: any other answer than a success.
         """
         answer = self.exchange(request, token=token)
-        if 200 <= answer.status < 300:
+        if answer.status in request.success:
             return answer
         answer.response.close()
         if answer.status == 300:
             raise LookAgain
+        if 200 <= answer.status < 300:
+            # Some page says that all is well; Glance would have said so in another way.
+            raise answer.bad(f"has status {answer.status}, which is not Glance's")
         raise self._error(request, answer)
 
     def exchange(self, request: Request, *, token: bool = True) -> Answer:

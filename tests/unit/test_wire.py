@@ -119,6 +119,7 @@ def upload_of(data: bytes | Iterator[bytes] | typing.IO[bytes]) -> Request:
         method="PUT",
         path=f"{PATH}/file",
         upload=Upload(data),
+        success=frozenset({204}),
         errors=STATUS_ERRORS["upload"],
         image_id="an-image",
     )
