@@ -12,6 +12,7 @@ import typing
 
 import hypothesis
 import pytest
+import requests
 from hypothesis import strategies
 
 from glance_compat import change, headers, image
@@ -608,7 +609,10 @@ def test_what_is_not_refused_survives_a_header_block(
     except (ImageBadRequest, PropertyNotAllowed):
         hypothesis.reject()
     sent = image.to_v1({"name": name}, properties)
-    lines = [f"{key}: {headers.to_wire(text)}\r\n" for key, text in sent.items()]
+    wire = {key: headers.to_wire(text) for key, text in sent.items()}
+    prepared = requests.Request("POST", "http://glance.invalid/", headers=wire).prepare()
+    assert {key: prepared.headers[key] for key in wire} == wire
+    lines = [f"{key}: {text}\r\n" for key, text in wire.items()]
     block = io.BytesIO("".join([*lines, "\r\n"]).encode("latin-1"))
     message = http.client.parse_headers(block)
     read = [(key, headers.from_wire(value)) for key, value in message.items()]
