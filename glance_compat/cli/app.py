@@ -55,6 +55,10 @@ class OneLine(logging.Formatter):
         return "\n".join(lines)
 
 
+def _is_not_of_stevedore(record: logging.LogRecord) -> bool:
+    return not record.name.startswith("stevedore")
+
+
 def _is_ours_or_serious(record: logging.LogRecord) -> bool:
     """Whether a record is for everybody: the libraries below warn of what ends as an error of
     ours, or was repaired (urllib3: a v1 header block that metadata damaged)."""
@@ -127,6 +131,8 @@ class GlanceCompat(cliff_app.App):
         for handler in handlers:
             handler.setLevel(level)
             handler.setFormatter(OneLine())
+            # It tells of every plugin that it looks at.
+            handler.addFilter(_is_not_of_stevedore)
             if level == logging.WARNING:
                 handler.addFilter(_is_ours_or_serious)
             root.addHandler(handler)

@@ -15,6 +15,7 @@ import argparse
 import os
 import typing
 from collections.abc import Sequence
+from importlib import metadata
 
 from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import loading
@@ -186,7 +187,9 @@ def _region(options: argparse.Namespace) -> CloudRegion:
     try:
         # These plugins refuse the other credentials that the environment may hold.
         config = openstack.config.OpenStackConfig(
-            load_envvars=options.os_auth_type not in _WITHOUT_KEYSTONE
+            load_envvars=options.os_auth_type not in _WITHOUT_KEYSTONE,
+            app_name="glance-compat",
+            app_version=metadata.version("glance-compat"),
         )
         if config.default_cloud == config.envvar_key and not asked.os_cloud:
             # It would only be compared with OS_REGION_NAME, and refused.

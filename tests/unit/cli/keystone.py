@@ -12,7 +12,8 @@ from typing import Any
 
 from keystoneauth1 import fixture
 
-PASSWORD = "right"
+PASSWORD = "a-password-that-is-right"
+TOKEN = "a-token-of-the-fake-keystone"
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -35,7 +36,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(octets)))
-        self.send_header("X-Subject-Token", "a-token")
+        self.send_header("X-Subject-Token", TOKEN)
         self.end_headers()
         self.wfile.write(octets)
 

@@ -151,6 +151,23 @@ def test_wrong_credentials(
     assert "wrong" not in outcome.err
 
 
+def test_no_secret_is_in_a_log(monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone) -> None:
+    export(monkeypatch, variables(cloud))
+    outcome = in_process("list", "--debug", "--os-region-name", "second")
+    assert outcome.code == 0
+    assert "/v2/images" in outcome.err
+    assert keystone.PASSWORD not in outcome.err
+    assert keystone.TOKEN not in outcome.err
+
+
+def test_the_program_says_what_it_is(
+    monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone, glances: Glances
+) -> None:
+    export(monkeypatch, variables(cloud, OS_REGION_NAME="first"))
+    assert in_process("list").code == 0
+    assert "glance-compat/" in glances["old"].requests[-1].headers["User-Agent"]
+
+
 def test_a_region_that_is_not_there(
     monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone
 ) -> None:
