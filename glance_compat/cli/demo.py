@@ -21,7 +21,7 @@ from glance_compat.cli.usage import needs
 
 if typing.TYPE_CHECKING:
     from glance_compat.cli.comparing import Difference
-    from glance_compat.cli.life import Demonstration
+    from glance_compat.cli.life import Demonstration, Example
     from glance_compat.discovery import OfferedVersion
 
 _GREEN, _RED, _BOLD = "32", "31;1", "1"
@@ -91,7 +91,7 @@ class _Page:
         )
         yield self._titled("4. The dict that this gives, over either API", self._image(shown))
         yield self._titled(
-            "5. Known deviations: what v1 cannot tell, whoever asks", self._deviations(shown)
+            "5. Known deviations: what one request over v1 cannot tell", self._deviations(shown)
         )
         if shown.differences:
             yield self._titled("DIFFERENT, and should not be", self._different(shown.differences))
@@ -141,18 +141,18 @@ class _Page:
         )
 
     def _deviations(self, shown: Demonstration) -> str:
-        return self._table(
-            {"what": 20, "over v1": 14, "over v2": 14, "because": 19},
-            (
-                (
-                    one.deviation.what,
-                    _value(one.deviation.over_v1),
-                    _value(one.deviation.over_v2),
-                    one.deviation.why,
-                )
-                for one in shown.deviated
-            ),
-        )
+        return "\n".join(self._deviation(one.example) for one in shown.deviated)
+
+    def _deviation(self, example: Example) -> str:
+        rows = [
+            ("over v1", _value(example.over_v1)),
+            ("over v2", _value(example.over_v2)),
+            ("because", example.known.fact),
+            ("to avoid it", example.known.remedy),
+        ]
+        # Of one width, whatever the name.
+        columns = {f"{example.known.name:20}": 20, example.part: 52}
+        return self._table(columns, ((word, text) for word, text in rows if text))
 
     def _different(self, found: Iterable[Difference]) -> str:
         return self._table(

@@ -95,10 +95,10 @@ def test_a_dict_that_is_not_as_expected_is_found() -> None:
 
 def test_a_deviation_that_is_not_as_it_is_known_is_found() -> None:
     wrong = [
-        *(dataclasses.replace(one, over_v1="another") for one in life.DEVIATIONS),
-        *(dataclasses.replace(one, over_v2="another") for one in life.DEVIATIONS),
+        *(dataclasses.replace(one, over_v1="another") for one in life.EXAMPLES),
+        *(dataclasses.replace(one, over_v2="another") for one in life.EXAMPLES),
     ]
-    found = life.demonstrate(deviations=wrong).differences
+    found = life.demonstrate(examples=wrong).differences
     assert len(found) == len(wrong)
 
 
@@ -141,8 +141,8 @@ def test_the_exit_code_is_0_when_they_do_not() -> None:
     assert "DIFFERENT" not in outcome.out
     for part in ("v1 only", "because", "requests in all", "written over", "Zoë's image"):
         assert part in outcome.out
-    for deviation in life.DEVIATIONS:
-        assert f"│ {deviation.what.split(':')[0]}:" in outcome.out
+    for example in life.EXAMPLES:
+        assert f"│ {example.known.name} " in outcome.out
 
 
 def test_it_fits_into_80_columns() -> None:
