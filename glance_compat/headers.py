@@ -27,7 +27,8 @@ def to_wire(text: str) -> str:
 def from_wire(value: str) -> str:
     """Undo http.client's latin-1; text that is not UTF-8 after all stays as it is."""
     try:
-        return value.encode("latin-1").decode("utf-8")
+        # Python 2, on which Glance 15.0.2 runs, writes half a surrogate pair as well.
+        return value.encode("latin-1").decode("utf-8", "surrogatepass")
     except UnicodeError:
         return value
 

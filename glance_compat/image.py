@@ -44,6 +44,25 @@ def shown(value: object) -> str:
         return type(value).__name__
 
 
+def mended(text: str) -> str:
+    """Text of a server as text that can be written anywhere.
+
+    Half a surrogate pair becomes U+FFFD. Glance 15.0.2 stores it and sends it to everybody who
+    may see the image.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def _mended(value: object) -> object:
+    if isinstance(value, list):
+        return [mended(one) if isinstance(one, str) else one for one in value]
+    return mended(value) if isinstance(value, str) else value
+
+
 def text_of(value: object) -> str:
     if not isinstance(value, str):
         raise Malformed("text")
@@ -333,7 +352,7 @@ def _read_field(
     absent = list(field.absent) if isinstance(field.absent, tuple) else field.absent
     if spelling is None or version < spelling.since:
         return absent
-    value = record.get(spelling.key)
+    value = _mended(record.get(spelling.key))
     if value is None:
         return absent
     try:
@@ -391,7 +410,7 @@ def from_v1(record: Mapping[str, object]) -> Image:
         properties = {}
     if not isinstance(properties, Mapping):
         raise exceptions.BadResponse("the server's properties of an image are not an object")
-    texts = {str(name): _property_text(value) for name, value in properties.items()}
+    texts = {mended(str(name)): _property_text(value) for name, value in properties.items()}
     image["properties"] = {
         name: decoded(name, text) for name, text in texts.items() if name not in V2_BASE
     }
@@ -425,7 +444,7 @@ def _property_text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return value
+        return mended(value)
     raise exceptions.BadResponse("the server sent a property that is not text")
 
 
@@ -441,7 +460,7 @@ def from_v2(record: Mapping[str, object], version: tuple[int, int] = (2, 0)) -> 
     # A property is text, or null where a site's schema permits it. Anything else at the top
     # level is an attribute of a later release.
     texts = {
-        name: value or ""
+        mended(name): mended(value or "")
         for name, value in record.items()
         if name not in V2_BASE and (value is None or isinstance(value, str))
     }
