@@ -957,9 +957,10 @@ def test_any_object_is_an_image_or_a_bad_response(record: dict[str, object]) -> 
         assert set(image.visible(found, include_locations=True, extended=True)) == (
             ALWAYS | WITH_LOCATIONS | EXTENDED
         )
-        for value in (*found.values(), *found["properties"].items()):
-            if isinstance(value, str):
-                assert value.encode("utf-8")[:1] == value[:1].encode("utf-8")[:1]
+        assert found["id"]
+        values = [*found.values(), *found["properties"], *found["properties"].values()]
+        written = "\n".join(value for value in values if isinstance(value, str))
+        assert written.encode("utf-8").decode("utf-8") == written
 
 
 @hypothesis.given(
