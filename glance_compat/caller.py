@@ -19,8 +19,11 @@ from keystoneauth1 import token_endpoint
 
 from glance_compat import endpoints, exceptions
 from glance_compat.endpoints import Catalog
+from glance_compat.failures import plugin_errors
 from glance_compat.options import Options
-from glance_compat.wire import Identity, for_plugins, plugin_errors, shown
+from glance_compat.sessions import for_plugins
+from glance_compat.urls import shown
+from glance_compat.wire import Identity
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

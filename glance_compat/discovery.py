@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import os
 import re
 import threading
 import time
@@ -23,11 +24,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from glance_compat import exceptions
 from glance_compat.api import ImagesApi
+from glance_compat.message import Answer, Request
 from glance_compat.options import Options
 from glance_compat.retry import TRANSIENT_STATUS, is_transient
 from glance_compat.v1 import V1
 from glance_compat.v2 import V2
-from glance_compat.wire import Answer, Request, Wire
+from glance_compat.wire import Wire
 
 Version = tuple[int, int]
 
@@ -230,6 +232,10 @@ class Memory:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Know nothing; in a forked process the lock may be another thread's for ever."""
         self._entries: dict[str, _Entry] = {}
         self._lock = threading.Lock()
 
@@ -304,6 +310,7 @@ def _held(lock: threading.Lock, options: Options, endpoint: str) -> Iterator[Non
 
 
 MEMORY = Memory()
+os.register_at_fork(after_in_child=MEMORY.begin_anew)
 
 
 def learn(wire: Wire, url: str) -> Facts:

@@ -18,9 +18,11 @@ from glance_compat.api import ImagesApi
 from glance_compat.caller import Caller, caller_of
 from glance_compat.discovery import Discovery
 from glance_compat.endpoints import RESTING, Catalog, checked, image_id_of, unversioned
+from glance_compat.message import LookAgain
 from glance_compat.options import Options
 from glance_compat.retry import Deadline
-from glance_compat.wire import LookAgain, Wire
+from glance_compat.sessions import OwnSession
+from glance_compat.wire import Wire
 
 Result = typing.TypeVar("Result")
 
@@ -43,7 +45,7 @@ class Dispatcher:
         catalog: Catalog,
         options: Options,
     ) -> None:
-        self._session = session
+        self._sessions = OwnSession(session)
         self._auth = auth
         self._endpoints = checked(endpoint_override)
         self._trusted = checked(options.trusted_endpoints)
@@ -52,7 +54,7 @@ class Dispatcher:
 
     def caller(self, context: object) -> Caller:
         """Who is asking; see :mod:`glance_compat.caller`."""
-        return caller_of(context, self._session, self._auth)
+        return caller_of(context, self._sessions.get(), self._auth)
 
     def image_id(self, caller: Caller, reference: object) -> str:
         """The id that an id or an href of this image service names.
@@ -125,7 +127,7 @@ class Dispatcher:
 
     def _wire(self, caller: Caller, url: str, deadline: Deadline) -> Wire:
         return Wire(
-            self._session,
+            self._sessions.get(),
             unversioned(url),
             self._options,
             identity=caller.identity(),

@@ -7,6 +7,7 @@ are ill. What must not: versions (``discovery``) and who is asking (``caller``).
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -19,7 +20,8 @@ from keystoneauth1 import session as ksa_session
 from keystoneauth1.access import service_catalog
 
 from glance_compat import exceptions
-from glance_compat.wire import origin, plugin_errors, shown
+from glance_compat.failures import plugin_errors
+from glance_compat.urls import origin, shown
 
 #: How long an endpoint that did not answer is left to the last, in seconds.
 REST_SECONDS = 30.0
@@ -197,6 +199,10 @@ class Resting:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Know of no illness; in a forked process the lock may be another thread's for ever."""
         self._until: dict[str, float] = {}
         self._lock = threading.Lock()
 
@@ -218,3 +224,4 @@ class Resting:
 
 
 RESTING = Resting()
+os.register_at_fork(after_in_child=RESTING.begin_anew)

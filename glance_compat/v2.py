@@ -16,8 +16,9 @@ from glance_compat.api import Member, Opened, Page, removed_on_failure
 from glance_compat.change import Change, Meta
 from glance_compat.filters import Query
 from glance_compat.image import Image
+from glance_compat.message import Answer, Request
 from glance_compat.transfer import HASHES, Expected, Upload
-from glance_compat.wire import Answer, Request, Wire
+from glance_compat.wire import Wire
 
 LOG = logging.getLogger("glance_compat")
 

@@ -5,8 +5,8 @@ It sends on keystoneauth1's Adapter over the caller's session, which is never al
 never replayed by anything below: keystoneauth's retries, redirects and (for data)
 re-authentication are off. Every failure leaves here as an error of this library.
 
-What must live here: sending, reading, redirects, limits, the request log, and the map from the
-lower layers' exceptions to ours. What must not: anything that differs between v1 and v2.
+What must live here: sending, reading, redirects, limits, and the request log. What must not: what
+an exchange says (``message``), and anything that differs between v1 and v2.
 """
 
 from __future__ import annotations
@@ -14,17 +14,13 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import html
-import http.client
 import json
 import logging
-import re
 import time
 import typing
 import urllib.parse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-import keystoneauth1.exceptions
 import requests
 import urllib3.exceptions
 import urllib3.response
@@ -32,137 +28,19 @@ from keystoneauth1 import adapter as ksa_adapter
 from keystoneauth1 import plugin as ksa_plugin
 from keystoneauth1 import session as ksa_session
 
-from glance_compat import exceptions, headers
+from glance_compat import exceptions, headers, sessions
+from glance_compat.failures import plugin_errors, translated_errors
+from glance_compat.message import Answer, LookAgain, Request, explanation, headers_of, retry_after
 from glance_compat.options import Options
 from glance_compat.retry import Deadline
-from glance_compat.transfer import BLOCK_BYTES, Upload
+from glance_compat.transfer import BLOCK_BYTES
+from glance_compat.urls import joined, origin, shown
 
 LOG = logging.getLogger("glance_compat")
 
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OCTETS = "application/octet-stream"
-
-
-class LookAgain(Exception):
-    """A 300 on a resource: the endpoint does not offer the API that was spoken (any more).
-
-    Seen on Glance 15.0.2 and 33: a disabled API is answered with the version document.
-    """
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One request to an image endpoint.
-
-    :param path: from the unversioned endpoint on, quoted ("/v2/images").
-    :param params: query parameters, in order.
-    :param headers: names and text; the text goes out as UTF-8 octets.
-    :param json: an object to send, or None.
-    :param json_type: the content type of that object.
-    :param upload: image data to send, or None.
-    :param stream: leave the body unread, it is image data.
-    :param tolerant: read a header block however long or damaged it is, over a private connection.
-    :param success: the status, or the statuses, that say that it was done.
-    :param errors: status to error, from :data:`glance_compat.exceptions.STATUS_ERRORS`.
-    """
-
-    method: str
-    path: str
-    params: Sequence[tuple[str, str]] = ()
-    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    json: object = None
-    json_type: str = "application/json"
-    upload: Upload | None = None
-    stream: bool = False
-    tolerant: bool = False
-    success: frozenset[int] = frozenset({200})
-    errors: exceptions.StatusErrors = dataclasses.field(default_factory=dict)
-    image_id: str | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back, read to its end unless it is image data.
-
-    :param headers: in order, repeated ones too, as UTF-8 text.
-    :param body: bytes of a metadata answer.
-    :param defective: the header block has lines that are not headers.
-    :param what: the request, for messages.
-    :param where: what errors about it carry.
-    """
-
-    status: int
-    headers: headers.Headers
-    body: bytes
-    defective: bool
-    response: requests.Response
-    what: str = "the request"
-    where: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
-
-    def header(self, name: str) -> str | None:
-        """The first header of a name."""
-        return next((value for key, value in self.headers if key.lower() == name), None)
-
-    @property
-    def request_id(self) -> str | None:
-        return self.header("x-openstack-request-id")
-
-    def json(self) -> object:
-        """:raises glance_compat.exceptions.BadResponse: the body is not JSON."""
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            raise self.bad("is not JSON") from None
-
-    def json_object(self) -> dict[str, typing.Any]:
-        """:raises glance_compat.exceptions.BadResponse: the body is not a JSON object."""
-        value = self.json()
-        if not isinstance(value, dict):
-            raise self.bad("is not a JSON object")
-        return value
-
-    def object_at(self, key: str) -> dict[str, typing.Any]:
-        """The object of a key.
-
-        :raises glance_compat.exceptions.BadResponse: there is none.
-        """
-        value = self.json_object().get(key)
-        if not isinstance(value, dict):
-            raise self.bad(f"has no object {key!r}")
-        return value
-
-    def objects_at(self, key: str) -> list[dict[str, typing.Any]]:
-        """The list of objects of a key.
-
-        :raises glance_compat.exceptions.BadResponse: there is none.
-        """
-        values = self.json_object().get(key)
-        if not isinstance(values, list) or not all(isinstance(one, dict) for one in values):
-            raise self.bad(f"has no list of objects {key!r}")
-        return values
-
-    @contextlib.contextmanager
-    def judged(self) -> Iterator[None]:
-        """Say of which answer it was that could not be read."""
-        try:
-            yield
-        except exceptions.BadResponse as error:
-            if error.status is not None:
-                raise
-            raise self.bad(f"is not Glance's: {error}") from error
-
-    def bad(self, how: str) -> exceptions.BadResponse:
-        """The error of an answer that is not Glance's.
-
-        :param how: the rest of the sentence that begins with "the answer".
-        """
-        return exceptions.BadResponse(
-            f"the answer to {self.what} {how}",
-            status=self.status,
-            request_id=self.request_id,
-            **self.where,
-        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,14 +156,9 @@ class Wire:
             return self._open_privately(request, url, token)
 
     def _open_privately(self, request: Request, url: str, token: bool) -> requests.Response:
-        own = self._session.session
-        http = requests.Session()
-        http.trust_env, http.proxies = own.trust_env, dict(own.proxies)
-        for scheme in ("http://", "https://"):
-            http.mount(scheme, headers.LongAnswerAdapter())
-        private = _alike(self._session, http, self._session.timeout)
+        private = sessions.for_long_answers(self._session)
         # The connection in use outlives its pool, until the answer is read.
-        with contextlib.closing(http):
+        with contextlib.closing(private.session):
             return self._transmit(request, url, token, private)
 
     def _may_send_again(self, request: Request) -> bool:
@@ -327,7 +200,7 @@ class Wire:
                 status_code_retries=0,
                 stream=True,
                 timeout=self._timeout(request),
-                hooks={"response": [*_hooks_of(session), _leave_redirects_alone]},
+                hooks={"response": [*sessions.hooks_of(session), _leave_redirects_alone]},
             )
         self._log(request, url, response, time.monotonic() - begun)
         return response
@@ -342,7 +215,7 @@ class Wire:
         return found
 
     def _for_plugins(self) -> ksa_session.Session:
-        return for_plugins(self._session, min(self.options.read_timeout, self._left()))
+        return sessions.for_plugins(self._session, min(self.options.read_timeout, self._left()))
 
     def _has_auth(self) -> bool:
         return bool(self._identity.auth or self._session.auth)
@@ -380,8 +253,8 @@ class Wire:
         return max(self.deadline.remaining(), 0.001)
 
     def _redirected(self, request: Request, response: requests.Response, url: str) -> str:
-        named = [value for name, value in _headers_of(response) if name.lower() == "location"]
-        target = _joined(url, named[0]) if named else url
+        named = [value for name, value in headers_of(response) if name.lower() == "location"]
+        target = joined(url, named[0]) if named else url
         if request.method in {"GET", "HEAD"} and origin(target) == origin(url) and target != url:
             return target
         raise exceptions.BadResponse(
@@ -399,7 +272,7 @@ class Wire:
             body = self._whole_body(request, response)
         return Answer(
             status=response.status_code,
-            headers=_headers_of(response),
+            headers=headers_of(response),
             body=body,
             defective=headers.is_defective(getattr(response.raw, "_original_response", None)),
             response=response,
@@ -464,12 +337,12 @@ class Wire:
     def _error(self, request: Request, answer: Answer) -> exceptions.GlanceCompatError:
         kind = request.errors.get(answer.status, exceptions.BadResponse)
         error = kind(
-            f"{self._what(request)} was answered with {answer.status}{_explanation(answer)}",
+            f"{self._what(request)} was answered with {answer.status}{explanation(answer)}",
             status=answer.status,
             request_id=answer.request_id,
             **self._where(request),
         )
-        error.retry_after = _retry_after(answer)
+        error.retry_after = retry_after(answer)
         return error
 
     def _log(self, request: Request, url: str, response: requests.Response, took: float) -> None:
@@ -481,71 +354,6 @@ class Wire:
             took,
             response.headers.get("x-openstack-request-id"),
         )
-
-
-def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port of a URL; two URLs of one origin may share a token.
-
-    What cannot be read has an origin of its own, that of nothing else.
-    """
-    try:
-        parts = urllib.parse.urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "", url, None
-    if port is None:
-        port = {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname or "", port
-
-
-def _joined(url: str, location: str) -> str:
-    try:
-        return urllib.parse.urljoin(url, location)
-    except ValueError:
-        return location
-
-
-def shown(url: str) -> str:
-    """A URL, or what claims to be one, fit for messages: no credentials, no query."""
-    return re.sub(r"//[^/]*@", "//", re.sub(r"[?#].*", "", url, flags=re.DOTALL))
-
-
-def for_plugins(session: ksa_session.Session, timeout: float) -> ksa_session.Session:
-    """What auth plugins ask the identity service with: the session, or one that ends waiting.
-
-    keystoneauth waits for ever unless the session has a time-out.
-
-    :param timeout: seconds without an answer, where the session has no time-out of its own.
-    """
-    if session.timeout is not None:
-        return session
-    return _alike(session, session.session, timeout)
-
-
-def _alike(
-    session: ksa_session.Session, http: requests.Session, timeout: float | None
-) -> ksa_session.Session:
-    """A session with the settings of another, which is not altered."""
-    alike = ksa_session.Session(
-        auth=session.auth,
-        session=http,
-        original_ip=session.original_ip,
-        verify=session.verify,
-        cert=session.cert,
-        timeout=timeout,
-        redirect=session.redirect,
-        additional_headers=session.additional_headers,
-        app_name=session.app_name,
-        app_version=session.app_version,
-        additional_user_agent=session.additional_user_agent,
-    )
-    alike.user_agent = session.user_agent
-    return alike
-
-
-def _hooks_of(session: ksa_session.Session) -> list[typing.Any]:
-    # Hooks of a request replace those of the session.
-    return list(session.session.hooks.get("response", ()))
 
 
 def _leave_redirects_alone(response: requests.Response, *_: object, **__: object) -> None:
@@ -570,154 +378,3 @@ def _as_it_arrives(response: requests.Response) -> Iterator[bytes]:
         return
     while block := read(BLOCK_BYTES, decode_content=True):
         yield block
-
-
-def _headers_of(response: requests.Response) -> headers.Headers:
-    raw = getattr(response.raw, "headers", None)
-    items = raw.items() if raw is not None else response.headers.items()
-    return [(name, headers.from_wire(value)) for name, value in items]
-
-
-_TAG = re.compile(r"<[^>]*>")
-_CREDENTIALS = re.compile(r"//[^/@\s]*@")
-_EXPLANATION_CHARACTERS = 300
-
-
-def _explanation(answer: Answer) -> str:
-    """What Glance says of an error, as one short line of printable text.
-
-    Only Glance's own form is repeated (JSON with ``message``, which holds HTML; seen on Glance
-    15.0.2 and 33): what some proxy says is not ours to show.
-    """
-    try:
-        said = answer.json_object().get("message")
-    except exceptions.BadResponse:
-        return ""
-    if not isinstance(said, str):
-        return ""
-    text = " ".join(html.unescape(_TAG.sub(" ", said)).split())
-    text = _CREDENTIALS.sub("//***@", text)[:_EXPLANATION_CHARACTERS]
-    printable = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
-    return f": {printable}" if printable else ""
-
-
-def _retry_after(answer: Answer) -> float | None:
-    """Seconds of a Retry-After header; the form with a date is not sent by Glance."""
-    said = answer.header("retry-after") or ""
-    return float(said) if re.fullmatch(r"[0-9]{1,6}", said) else None
-
-
-_NO_TOKEN = (
-    keystoneauth1.exceptions.Unauthorized,
-    keystoneauth1.exceptions.AuthorizationFailure,
-    keystoneauth1.exceptions.MissingAuthPlugin,
-    keystoneauth1.exceptions.AuthPluginException,
-)
-_NO_ENDPOINT = (
-    keystoneauth1.exceptions.EndpointNotFound,
-    keystoneauth1.exceptions.EmptyCatalog,
-    keystoneauth1.exceptions.CatalogException,
-    keystoneauth1.exceptions.ImpliedVersionMismatch,
-    keystoneauth1.exceptions.ImpliedMinVersionMismatch,
-    keystoneauth1.exceptions.ImpliedMaxVersionMismatch,
-)
-# Of the request itself: no server has seen it.
-_NOT_SENT = (
-    requests.exceptions.InvalidHeader,
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.MissingSchema,
-    urllib3.exceptions.LocationValueError,
-    UnicodeError,
-)
-_NOT_READABLE = (
-    requests.exceptions.ContentDecodingError,
-    requests.exceptions.InvalidJSONError,
-    urllib3.exceptions.DecodeError,
-)
-_NO_ANSWER = (
-    keystoneauth1.exceptions.ConnectionError,
-    keystoneauth1.exceptions.RetriableConnectionFailure,
-    keystoneauth1.exceptions.DiscoveryFailure,
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    http.client.HTTPException,
-    OSError,
-)
-_BELOW: tuple[tuple[tuple[type[Exception], ...], type[exceptions.GlanceCompatError]], ...] = (
-    (_NO_TOKEN, exceptions.NotAuthenticated),
-    (_NO_ENDPOINT, exceptions.NoUsableVersion),
-    (_NOT_SENT, exceptions.Invalid),
-    (_NOT_READABLE, exceptions.BadResponse),
-    (_NO_ANSWER, exceptions.GlanceConnectionFailed),
-    ((keystoneauth1.exceptions.ClientException, ValueError), exceptions.BadResponse),
-)
-
-# What keystoneauth stumbles with over an answer of another shape than the identity service's.
-_STUMBLES = (AttributeError, IndexError, KeyError, TypeError)
-
-
-@contextlib.contextmanager
-def translated_errors(
-    what: str, upload: Upload | None = None, **where: typing.Any
-) -> Iterator[None]:
-    """Turn whatever the layers below raise into errors of this library.
-
-    :param what: what was tried, for the message.
-    :param upload: data that was being sent: a failure of its source comes first.
-    """
-    try:
-        yield
-    except exceptions.GlanceCompatError:
-        raise
-    except Exception as error:
-        if upload is not None and upload.failure is not None:
-            raise upload.failure from error
-        ours = _ours_for(error)
-        if ours is None:
-            raise
-        # The text of a request that was refused is in theirs, a token included.
-        cause = None if ours is exceptions.Invalid else error
-        raise ours(
-            f"{what} failed: {_reason(error)}",
-            status=error.http_status if isinstance(error, _HttpError) else None,
-            **where,
-        ) from cause
-
-
-@contextlib.contextmanager
-def plugin_errors(what: str, **where: typing.Any) -> Iterator[None]:
-    """Like :func:`translated_errors`, for what auth plugins do and the identity service answers.
-
-    :param what: what was tried, for the message.
-    """
-    try:
-        with translated_errors(what, **where):
-            yield
-    except _STUMBLES as error:
-        raise exceptions.BadResponse(
-            f"{what} failed: the identity service's answer is not of its form"
-            f" ({type(error).__name__})",
-            **where,
-        ) from error
-
-
-_HttpError = keystoneauth1.exceptions.HttpError
-
-
-def _ours_for(error: Exception) -> type[exceptions.GlanceCompatError] | None:
-    # keystoneauth wraps what it does not know.
-    original = getattr(error, "original", None)
-    known = original if isinstance(original, Exception) else error
-    return next((ours for classes, ours in _BELOW if isinstance(known, classes)), None)
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost cause, which says most; lower layers put URLs with queries in theirs."""
-    inner = error
-    while inner.__cause__ or inner.__context__:
-        inner = typing.cast(BaseException, inner.__cause__ or inner.__context__)
-    text = str(inner) if isinstance(inner, OSError) and inner.strerror else ""
-    return text or f"{type(inner).__name__}" + (
-        f" ({type(error).__name__})" if inner is not error else ""
-    )

@@ -25,6 +25,10 @@ ORDER = (
     "headers",
     "retry",
     "transfer",
+    "urls",
+    "failures",
+    "message",
+    "sessions",
     "wire",
     "api",
     "listing",
@@ -60,17 +64,8 @@ RESERVED = {
     "oslo_config": frozenset({"conf"}),
     "keystoneauth1": frozenset(
         {
-            *(
-                "wire",
-                "discovery",
-                "endpoints",
-                "caller",
-                "dispatch",
-                "takeover",
-                "service",
-                "conf",
-            ),
-            *("fixture", "cli"),
+            *("failures", "sessions", "wire", "discovery", "endpoints", "caller", "dispatch"),
+            *("takeover", "service", "conf", "fixture", "cli"),
         }
     ),
 }

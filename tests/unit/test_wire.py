@@ -37,19 +37,13 @@ from glance_compat.exceptions import (
     NotAuthenticated,
     NoUsableVersion,
 )
+from glance_compat.failures import translated_errors
+from glance_compat.message import Answer, LookAgain, Request
 from glance_compat.options import Options
 from glance_compat.retry import Deadline
 from glance_compat.transfer import Upload
-from glance_compat.wire import (
-    Answer,
-    Identity,
-    LookAgain,
-    Request,
-    Wire,
-    origin,
-    shown,
-    translated_errors,
-)
+from glance_compat.urls import origin, shown
+from glance_compat.wire import Identity, Wire
 from tests.unit.scripted_server import (
     NO_ANSWER,
     Reply,
