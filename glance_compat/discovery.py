@@ -26,7 +26,7 @@ from glance_compat import exceptions
 from glance_compat.api import ImagesApi
 from glance_compat.message import Answer, Request
 from glance_compat.options import Options
-from glance_compat.retry import TRANSIENT_STATUS, is_transient
+from glance_compat.retry import TRANSIENT_STATUS, Deadline, is_transient
 from glance_compat.v1 import V1
 from glance_compat.v2 import V2
 from glance_compat.wire import Wire
@@ -104,17 +104,29 @@ class Facts:
     """What is known of an endpoint.
 
     :param offered: the version document, or what stands for one.
-    :param how: how it was found out, as the end of a sentence.
+    :param how: how it was found out: a sentence that ends with what was found.
     :param requests: how many it took.
     :param minor_known: the ids tell the minor versions.
-    :param provisional: the endpoint did not answer, so this is believed as long as a failure.
+    :param complete: what is not among them is not offered.
+    :param provisional: it may be otherwise soon, so this is believed as long as a failure.
     """
 
     offered: tuple[OfferedVersion, ...]
     how: str
     requests: int
     minor_known: bool = True
+    complete: bool = True
     provisional: bool = False
+
+    def usable(self, options: Options) -> Mapping[int, Version]:
+        """The newest version of each major that can be spoken and is allowed."""
+        newest: dict[int, Version] = {}
+        for one in self.offered:
+            number = one.number
+            allowed = one.status != "EXPERIMENTAL" or options.allow_experimental
+            if number is not None and number[0] in (1, 2) and allowed:
+                newest[number[0]] = max(number, newest.get(number[0], number))
+        return newest
 
 
 # ---------------------------------------------------------------------------------------------
@@ -122,7 +134,7 @@ class Facts:
 
 
 def _version_in(url: str) -> OfferedVersion | None:
-    found = re.search(r"/(v[12](\.[0-9]+)?)/*$", url)
+    found = re.search(r"[^:/]/+(v[12](\.[0-9]+)?)/*$", url)
     return OfferedVersion(found[1], "UNKNOWN") if found else None
 
 
@@ -135,7 +147,7 @@ def offered_in(document: object) -> tuple[OfferedVersion, ...] | None:
     if not isinstance(entries, list):
         return None
     found = [
-        OfferedVersion(entry["id"], str(entry.get("status", "UNKNOWN")).upper())
+        OfferedVersion(entry["id"], _status_of(entry.get("status")))
         for entry in entries
         if isinstance(entry, dict) and isinstance(entry.get("id"), str)
     ]
@@ -143,9 +155,18 @@ def offered_in(document: object) -> tuple[OfferedVersion, ...] | None:
     return known if known or not entries else None
 
 
+def _status_of(value: object) -> str:
+    is_word = isinstance(value, str) and re.fullmatch(r"[A-Za-z_-]{1,30}", value)
+    return str(value).upper() if is_word else "UNKNOWN"
+
+
 def in_words(offered: tuple[OfferedVersion, ...]) -> str:
     """A version document for a message."""
     return ", ".join(f"{one.id} ({one.status})" for one in offered) or "nothing"
+
+
+def _wanted(options: Options) -> str:
+    return "v1 or v2" if options.allow_experimental else "v1 or v2, not experimental"
 
 
 def choose(facts: Facts, options: Options, endpoint: str) -> Discovery:
@@ -153,29 +174,27 @@ def choose(facts: Facts, options: Options, endpoint: str) -> Discovery:
 
     :raises glance_compat.exceptions.NoUsableVersion: nothing offered is allowed.
     """
-    usable: dict[int, list[Version]] = {}
-    for one in facts.offered:
-        number = one.number
-        allowed = one.status != "EXPERIMENTAL" or options.allow_experimental
-        if number is not None and number[0] in (1, 2) and allowed:
-            usable.setdefault(number[0], []).append(number)
+    usable = facts.usable(options)
     if not usable:
         raise exceptions.NoUsableVersion(
-            f"the endpoint {endpoint} offers no Images API that can be used: wanted v1 or v2"
-            f"{'' if options.allow_experimental else ', not experimental'}; offered"
-            f" {in_words(facts.offered)} {facts.how}",
+            f"the endpoint {endpoint} offers no Images API that can be used; wanted:"
+            f" {_wanted(options)}; offered: {in_words(facts.offered)}",
             endpoint=endpoint,
         )
     preferred = int(options.prefer)
     major = preferred if preferred in usable else next(iter(usable))
-    preference = " and is preferred" if len(usable) > 1 else ", the only one that can be used"
-    return _discovery(
-        major,
-        max(usable[major]) if facts.minor_known else None,
-        facts,
-        endpoint,
-        f"v{major} is offered{preference} {facts.how}",
-    )
+    newest = usable[major] if facts.minor_known else None
+    reason = f"{facts.how} {_choice_in_words(facts, usable, major)}"
+    return _discovery(major, newest, facts, endpoint, reason)
+
+
+def _choice_in_words(facts: Facts, usable: Mapping[int, Version], chosen: int) -> str:
+    if len(usable) > 1:
+        return f"v1 and v2, of which v{chosen} is preferred"
+    other = 3 - chosen
+    if any(one.number and one.number[0] == other for one in facts.offered):
+        return f"v{chosen}, and v{other} only as EXPERIMENTAL"
+    return f"v{chosen} and no v{other}" if facts.complete else f"v{chosen}"
 
 
 def pinned(options: Options, endpoint: str) -> Discovery | None:
@@ -183,10 +202,8 @@ def pinned(options: Options, endpoint: str) -> Discovery | None:
     if options.api_version == "auto":
         return None
     major = int(options.api_version)
-    facts = Facts((), "", requests=0)
-    return _discovery(
-        major, None, facts, endpoint, f"v{major} is pinned by the option api_version"
-    )
+    reason = f"v{major} is pinned by the option api_version"
+    return _discovery(major, None, Facts((), "", requests=0), endpoint, reason)
 
 
 def _discovery(
@@ -204,7 +221,8 @@ def _discovery(
 
 
 def _capabilities(newest: Version, offered: tuple[OfferedVersion, ...]) -> frozenset[str]:
-    numbers = {one.number for one in offered}
+    # What is newer than the newest that is allowed is experimental.
+    numbers = {one.number for one in offered if one.number and one.number <= newest}
     plain = {
         name for name, since in CAPABILITIES.items() if since[0] == newest[0] and since <= newest
     }
@@ -232,43 +250,55 @@ class Memory:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.begin_anew()
-
-    def begin_anew(self) -> None:
-        """Know nothing; in a forked process the lock may be another thread's for ever."""
         self._entries: dict[str, _Entry] = {}
         self._lock = threading.Lock()
 
     def facts(
         self,
-        endpoint: str,
+        place: str,
         options: Options,
         ask: Callable[[], Facts],
         failed_at: float | None = None,
+        deadline: Deadline | None = None,
     ) -> Facts:
         """What is known, asking if nothing is or if it is too old.
 
+        :param place: the endpoint, with the version that its path names.
         :param failed_at: when the caller's own last attempt failed, by :attr:`clock`: a failure
             that is not newer is asked about again.
-
+        :param deadline: the caller's own; nobody waits longer.
         :raises glance_compat.exceptions.GlanceCompatError: what asking raised, now or within
             ``discovery_failure_ttl``.
         """
         with self._lock:
-            entry = self._entries.setdefault(endpoint, _Entry())
+            entry = self._entries.setdefault(place, _Entry())
         known = self._believed(entry, options, failed_at)
         if known is None:
-            with _held(entry.lock, options, endpoint):
+            with _held(entry.lock, options, place, deadline):
                 known = self._believed(entry, options, failed_at) or self._learn(entry, ask)
         if isinstance(known, exceptions.GlanceCompatError):
             # One failure may be raised in many threads, each with a traceback of its own.
-            raise copy.copy(known)
+            raise copy.copy(known) from known.__cause__
         return known
 
-    def forget(self, endpoint: str) -> None:
-        """Ask again next time: the endpoint was seen to have changed."""
+    def doubt(self, place: str, offered: tuple[OfferedVersion, ...]) -> None:
+        """Ask again next time, unless somebody has asked since this was said to be offered."""
         with self._lock:
-            self._entries.pop(endpoint, None)
+            entry = self._entries.get(place)
+        if entry and isinstance(entry.outcome, Facts) and entry.outcome.offered == offered:
+            entry.outcome = None
+
+    def forget(self, endpoint: str) -> None:
+        """Know nothing of an endpoint, whatever version its path names."""
+        with self._lock:
+            for place in [one for one in self._entries if one.startswith(endpoint)]:
+                del self._entries[place]
+
+    def renew_locks(self) -> None:
+        """In a new process: threads that held a lock are not in it, what they learnt is."""
+        self._lock = threading.Lock()
+        for entry in self._entries.values():
+            entry.lock = threading.Lock()
 
     def _believed(
         self, entry: _Entry, options: Options, failed_at: float | None
@@ -288,20 +318,27 @@ class Memory:
         outcome: Facts | exceptions.GlanceCompatError
         try:
             outcome = ask()
+        except (exceptions.NotAuthenticated, exceptions.DeadlineExceeded):
+            # Of this caller's token and time; another's may do.
+            raise
         except exceptions.GlanceCompatError as error:
-            outcome = error
+            outcome = error.with_traceback(None)
         entry.outcome, entry.learnt_at = outcome, self.clock()
         return outcome
 
 
 @contextlib.contextmanager
-def _held(lock: threading.Lock, options: Options, endpoint: str) -> Iterator[None]:
+def _held(
+    lock: threading.Lock, options: Options, place: str, deadline: Deadline | None
+) -> Iterator[None]:
     # What one look-up may take at the most, asking the APIs themselves included.
     patience = 3 * (options.connect_timeout + options.read_timeout)
-    if not lock.acquire(timeout=patience):
+    if deadline is not None:
+        patience = min(patience, deadline.remaining())
+    if not lock.acquire(timeout=min(patience, threading.TIMEOUT_MAX)):
         raise exceptions.DeadlineExceeded(
-            f"another thread is still asking {endpoint} for its versions after {patience:g} s",
-            endpoint=endpoint,
+            f"another thread is still asking {place} for its versions after {patience:g} s",
+            endpoint=place,
         )
     try:
         yield
@@ -310,7 +347,7 @@ def _held(lock: threading.Lock, options: Options, endpoint: str) -> Iterator[Non
 
 
 MEMORY = Memory()
-os.register_at_fork(after_in_child=MEMORY.begin_anew)
+os.register_at_fork(after_in_child=MEMORY.renew_locks)
 
 
 def learn(wire: Wire, url: str) -> Facts:
@@ -332,28 +369,24 @@ def learn(wire: Wire, url: str) -> Facts:
             raise
         offered, unreachable = None, True
     if offered is not None:
-        return Facts(offered, "by the endpoint's version document", requests=len(tried))
+        is_ours = any(one.number and one.number[0] in (1, 2) for one in offered)
+        how = "the endpoint's version document offers"
+        return Facts(offered, how, requests=len(tried), provisional=not is_ours)
     if named is None:
         return _ask_the_apis(wire, tried)
     return Facts(
         (named,),
-        "by the endpoint's own path, for its version document cannot be read",
+        "the endpoint's version document cannot be read, and its path names",
         requests=len(tried),
         minor_known=False,
+        complete=False,
         provisional=unreachable,
     )
 
 
 def _document(wire: Wire, tried: list[str]) -> tuple[OfferedVersion, ...] | None:
     answer = _asked(wire, Request(method="GET", path="/"), tried, token=False)
-    if answer.status in TRANSIENT_STATUS:
-        raise exceptions.BadResponse(
-            f"{tried[-1]} was answered with {answer.status}",
-            status=answer.status,
-            request_id=answer.request_id,
-            endpoint=wire.endpoint,
-        )
-    if answer.status not in (200, 300):
+    if answer is None or answer.status not in (200, 300):
         return None
     try:
         return offered_in(answer.json())
@@ -361,9 +394,22 @@ def _document(wire: Wire, tried: list[str]) -> tuple[OfferedVersion, ...] | None
         return None
 
 
-def _asked(wire: Wire, request: Request, tried: list[str], *, token: bool) -> Answer:
+def _asked(wire: Wire, request: Request, tried: list[str], *, token: bool) -> Answer | None:
+    """An answer, or None where there is one that nobody can use.
+
+    :raises glance_compat.exceptions.BadResponse: it may be another one soon.
+    """
     tried.append(f"GET {wire.endpoint}{request.path}")
-    return wire.exchange(request, token=token)
+    try:
+        answer = wire.exchange(request, token=token)
+    except exceptions.BadResponse as error:
+        # A redirect to somewhere else, an endless page: somebody else's.
+        if is_transient(error):
+            raise
+        return None
+    if answer.status in TRANSIENT_STATUS:
+        raise wire.error_of(request, answer)
+    return answer
 
 
 _PROBES = (
@@ -374,10 +420,14 @@ _PROBES = (
 
 def _ask_the_apis(wire: Wire, tried: list[str]) -> Facts:
     found: list[OfferedVersion] = []
-    statuses: list[str] = []
+    answers: list[str] = []
+    # Trouble with the token is not an answer of theirs.
+    wire.authenticate()
     for version, probe, key in _PROBES:
         answer = _asked(wire, probe, tried, token=True)
-        statuses.append(f"{tried[-1]}: {answer.status}")
+        answers.append(f"{tried[-1]}: {answer.status if answer else 'not usable'}")
+        if answer is None:
+            continue
         if answer.status == 401:
             raise exceptions.NotAuthenticated(
                 f"{tried[-1]} was answered with 401; without a token that is accepted it cannot be"
@@ -389,11 +439,11 @@ def _ask_the_apis(wire: Wire, tried: list[str]) -> Facts:
             if answer.status == 200 and key in answer.json_object():
                 found.append(OfferedVersion(version, "UNKNOWN"))
     if found:
-        how = "by its own answer, for there is no version document"
+        how = "the endpoint has no version document, and answers as"
         return Facts(tuple(found), how, requests=len(tried), minor_known=False)
     raise exceptions.NoUsableVersion(
-        f"there is no Images API at {wire.endpoint}: no version document at {wire.endpoint}/,"
-        f" {', '.join(statuses)}",
+        f"there is no Images API at {wire.endpoint}; wanted: {_wanted(wire.options)}; tried:"
+        f" no version document at {wire.endpoint}/, {', '.join(answers)}",
         endpoint=wire.endpoint,
     )
 
@@ -413,10 +463,20 @@ def discover(
     :raises glance_compat.exceptions.GlanceCompatError: see :func:`learn` and :func:`choose`.
     """
     return pinned(wire.options, wire.endpoint) or choose(
-        memory.facts(wire.endpoint, wire.options, lambda: learn(wire, url), failed_at),
-        wire.options,
-        wire.endpoint,
+        _facts(wire, url, memory, failed_at), wire.options, wire.endpoint
     )
+
+
+def _facts(wire: Wire, url: str, memory: Memory, failed_at: float | None = None) -> Facts:
+    return memory.facts(
+        _place(wire, url), wire.options, lambda: learn(wire, url), failed_at, wire.deadline
+    )
+
+
+def _place(wire: Wire, url: str) -> str:
+    """What facts are of: where there is no document, the version in the path is one of them."""
+    named = _version_in(url)
+    return f"{wire.endpoint}/{named.id}" if named else wire.endpoint
 
 
 def api_of(discovery: Discovery, wire: Wire, memory: Memory = MEMORY) -> ImagesApi:
@@ -429,18 +489,26 @@ def api_of(discovery: Discovery, wire: Wire, memory: Memory = MEMORY) -> ImagesA
 def _capabilities_of(
     discovery: Discovery, wire: Wire, memory: Memory
 ) -> tuple[Version, frozenset[str]]:
-    """Newest version and capabilities; a document that nobody read yet is asked for once.
+    """Newest version and capabilities; a document that nobody asked for yet is asked for once.
 
     A server that does not say is taken for one of 2.0.
     """
     if discovery.version[1] is not None:
         return (2, discovery.version[1]), discovery.capabilities
     with contextlib.suppress(exceptions.GlanceCompatError):
-        facts = memory.facts(wire.endpoint, wire.options, lambda: learn(wire, wire.endpoint))
-        numbers = [one.number for one in facts.offered if one.number and one.number[0] == 2]
-        if numbers and facts.minor_known:
-            return max(numbers), _capabilities(max(numbers), facts.offered)
+        facts = _document_facts(discovery, wire, memory)
+        newest = facts.usable(wire.options).get(2) if facts and facts.minor_known else None
+        if facts and newest:
+            return newest, _capabilities(newest, facts.offered)
     return (2, 0), discovery.capabilities
+
+
+def _document_facts(discovery: Discovery, wire: Wire, memory: Memory) -> Facts | None:
+    """The facts of a pinned version; whoever chose from facts has seen them already."""
+    if discovery.requests:
+        return None
+    # With a version to fall back on, nothing but the document is asked for.
+    return _facts(wire, f"{wire.endpoint}/{discovery.api}", memory)
 
 
 def look_again(wire: Wire, url: str, before: Discovery, memory: Memory = MEMORY) -> Discovery:
@@ -448,19 +516,23 @@ def look_again(wire: Wire, url: str, before: Discovery, memory: Memory = MEMORY)
 
     :raises glance_compat.exceptions.NoUsableVersion: the choice is the same.
     """
-    memory.forget(wire.endpoint)
+    memory.doubt(_place(wire, url), before.offered)
     now = discover(wire, url, memory=memory)
-    if now.api == before.api:
-        offered = memory.facts(wire.endpoint, wire.options, lambda: learn(wire, url)).offered
-        raise gone(dataclasses.replace(now, offered=offered))
-    return now
+    if now.api != before.api:
+        return now
+    with contextlib.suppress(exceptions.GlanceCompatError):
+        facts = _document_facts(now, wire, memory)
+        if facts and facts.complete:
+            now = dataclasses.replace(now, offered=facts.offered)
+    raise gone(now)
 
 
 def gone(chosen: Discovery) -> exceptions.NoUsableVersion:
     """The error of an endpoint that does not speak what was chosen."""
+    offered = in_words(chosen.offered) if chosen.offered else "not known"
     return exceptions.NoUsableVersion(
-        f"the endpoint {chosen.endpoint} does not offer the Images API {chosen.api}, although"
-        f" {chosen.reason}; offered: {in_words(chosen.offered)}",
+        f"the endpoint {chosen.endpoint} answers that it does not offer the Images API"
+        f" {chosen.api}, although {chosen.reason}; offered: {offered}",
         status=300,
         endpoint=chosen.endpoint,
     )

@@ -96,6 +96,14 @@ class Wire:
         with self._asking("for the caller's project"):
             return auth.get_project_id(self._for_plugins())
 
+    def authenticate(self) -> None:
+        """Have a token, where there is somebody to ask for one.
+
+        :raises glance_compat.exceptions.GlanceCompatError: there is none.
+        """
+        if self._has_auth():
+            self._token()
+
     def send(self, request: Request, *, token: bool = True) -> Answer:
         """Send a request and read its answer.
 
@@ -112,7 +120,7 @@ class Wire:
         if 200 <= answer.status < 300:
             # Some page says that all is well; Glance would have said so in another way.
             raise answer.bad(f"has status {answer.status}, which is not Glance's")
-        raise self._error(request, answer)
+        raise self.error_of(request, answer)
 
     def exchange(self, request: Request, *, token: bool = True) -> Answer:
         """Like :meth:`send`, but any status is an answer."""
@@ -334,7 +342,8 @@ class Wire:
                 **self._where(request),
             )
 
-    def _error(self, request: Request, answer: Answer) -> exceptions.GlanceCompatError:
+    def error_of(self, request: Request, answer: Answer) -> exceptions.GlanceCompatError:
+        """The error that an answer is, by the request's table."""
         kind = request.errors.get(answer.status, exceptions.BadResponse)
         error = kind(
             f"{self._what(request)} was answered with {answer.status}{explanation(answer)}",

@@ -60,7 +60,7 @@ TOKEN = "a-very-secret-token"
 
 
 def session_with(token: str | None = TOKEN, timeout: float | None = None) -> ksa_session.Session:
-    auth = token_endpoint.Token("http://unused", token) if token else None
+    auth = token_endpoint.Token("http://127.0.0.1:1", token) if token else None
     return ksa_session.Session(auth=auth, timeout=timeout)
 
 
@@ -227,7 +227,7 @@ def test_the_request_id_goes_out(server: ScriptedServer, token: bool) -> None:
 
 def test_the_identitys_plugin_is_asked_and_not_the_sessions(server: ScriptedServer) -> None:
     server.on("GET", PATH, json_reply({}))
-    auth = token_endpoint.Token("http://unused", "other-token")
+    auth = token_endpoint.Token("http://127.0.0.1:1", "other-token")
     wire_to(server.url, identity=Identity(auth=auth)).send(SHOW)
     assert [one.token for one in server.seen] == ["other-token"]
 
@@ -501,7 +501,7 @@ def test_data_that_was_sent_is_not_sent_again_as_nothing_by_a_second_call(
 def test_an_error_is_answered_once(server: ScriptedServer, method: str, status: int) -> None:
     server.on(method, "/a", Reply(status, headers=(("Retry-After", "7"),)))
     session = ksa_session.Session(
-        auth=token_endpoint.Token("http://unused", TOKEN), connect_retries=5
+        auth=token_endpoint.Token("http://127.0.0.1:1", TOKEN), connect_retries=5
     )
     with pytest.raises(BadResponse) as caught:
         wire_to(server.url, session).send(Request(method=method, path="/a"))
@@ -513,7 +513,7 @@ def test_an_error_is_answered_once(server: ScriptedServer, method: str, status: 
 def test_a_cut_connection_is_not_tried_again(server: ScriptedServer, method: str) -> None:
     server.on(method, "/a", NO_ANSWER)
     session = ksa_session.Session(
-        auth=token_endpoint.Token("http://unused", TOKEN), connect_retries=5
+        auth=token_endpoint.Token("http://127.0.0.1:1", TOKEN), connect_retries=5
     )
     with pytest.raises(GlanceConnectionFailed):
         wire_to(server.url, session).send(Request(method=method, path="/a"))
@@ -964,7 +964,7 @@ def test_the_private_connection_has_the_sessions_settings(tmp_path: typing.Any) 
     authority.cert_pem.write_to_path(trusted)
     with ScriptedServer(tls=context) as server:
         server.on("HEAD", HEAD.path, many_headers(150))
-        auth = token_endpoint.Token("http://unused", TOKEN)
+        auth = token_endpoint.Token("http://127.0.0.1:1", TOKEN)
         session = ksa_session.Session(
             auth=auth, verify=str(trusted), additional_headers={"X-Site": "a"}
         )

@@ -24,7 +24,7 @@ def test_json_has_the_fields_of_a_discovery() -> None:
     assert found["version"] == [2, 5]
     assert found["offered"][0] == {"id": "v2.5", "status": "CURRENT"}
     assert found["capabilities"] == sorted(found["capabilities"])
-    assert "v2 is offered" in found["reason"]
+    assert "offers v1 and v2" in found["reason"]
     assert found["requests"] == 1
 
 
