@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Discovery, catalogs and tokens against a real Keystone and real Glance servers."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import typing
+from collections.abc import Iterator
+
+import pytest
+from keystoneauth1 import discover as ksa_discover
+from keystoneauth1 import session as ksa_session
+
+from glance_compat import Discovery, ImageService, Options, discovery
+from glance_compat.exceptions import (
+    GlanceConnectionFailed,
+    InvalidImageRef,
+    NotAuthenticated,
+    NoUsableVersion,
+)
+from tests.functional.cloud import Cloud
+
+pytestmark = pytest.mark.functional
+
+V1 = {"copy_from", "list-deleted", "member-can-share"}
+PIKE = {"tags", "member-status", "deactivate", "community-visibility"}
+NEW = PIKE | {"import", "hidden", "multihash", "locations-api", "stores"}
+
+BOTH = "the endpoint's version document offers v1 and v2, of which v2 is preferred"
+ONLY_V1 = "the endpoint's version document offers v1 and no v2"
+ONLY_V2 = "the endpoint's version document offers v2 and no v1"
+
+
+@dataclasses.dataclass(frozen=True)
+class Expected:
+    """What a region's Glance is found to be."""
+
+    region: str
+    api: str
+    version: tuple[int, int]
+    capabilities: set[str]
+    reason: str
+
+
+EXPECTED = [
+    Expected("pike", "v2", (2, 5), PIKE, BOTH),
+    Expected("pike-v1", "v1", (1, 1), V1, ONLY_V1),
+    Expected("pike-v2", "v2", (2, 5), PIKE, ONLY_V2),
+    Expected("glance-33", "v2", (2, 17), NEW, ONLY_V2),
+]
+REGIONS = pytest.mark.parametrize("expected", EXPECTED, ids=lambda one: one.region)
+
+#: Every statement of a region about an endpoint that it does not have.
+MISSING = [("pike-v1", "2"), ("pike-v2", "1"), ("glance-33", "1")]
+
+
+@pytest.fixture
+def session(cloud: Cloud) -> Iterator[ksa_session.Session]:
+    own = cloud.session("demo")
+    yield own
+    own.session.close()
+
+
+def forget(cloud: Cloud, region: str) -> str:
+    """The URL of a region, of which nothing is known any more."""
+    url = cloud.url(region)
+    discovery.MEMORY.forget(url)
+    return url
+
+
+def check(found: Discovery, expected: Expected, url: str) -> None:
+    assert (found.api, found.version) == (expected.api, expected.version)
+    assert found.capabilities == expected.capabilities
+    assert found.reason == expected.reason
+    assert (found.endpoint, found.requests, found.endpoints) == (url, 1, ())
+
+
+@REGIONS
+def test_the_catalog_names_the_endpoint(
+    cloud: Cloud, session: ksa_session.Session, expected: Expected
+) -> None:
+    url = forget(cloud, expected.region)
+    service = ImageService(session, region_name=expected.region)
+    check(service.discover(), expected, url)
+    # A second service of the process knows it already, and the first call does.
+    again = ImageService(session, region_name=expected.region, interface="internal")
+    check(again.discover(), expected, url)
+    assert isinstance(again.detail(None, limit=1), list)
+
+
+@REGIONS
+@pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v2/", "/v2.5"])
+def test_the_version_in_an_endpoint_does_not_pin(
+    cloud: Cloud, session: ksa_session.Session, expected: Expected, suffix: str
+) -> None:
+    url = forget(cloud, expected.region)
+    service = ImageService(session, endpoint_override=f"{url}{suffix}")
+    check(service.discover(), expected, url)
+    assert isinstance(service.detail(None, limit=1), list)
+
+
+@REGIONS
+def test_keystoneauth_reads_the_same_document(
+    cloud: Cloud, session: ksa_session.Session, expected: Expected
+) -> None:
+    url = forget(cloud, expected.region)
+    found = ImageService(session, endpoint_override=url).discover()
+    data = ksa_discover.Discover(session, url, authenticated=False).version_data(
+        allow_experimental=True, allow_deprecated=True, allow_unknown=True
+    )
+    ours = {one.number for one in found.offered}
+    assert ours == {tuple(one["version"]) for one in data}
+
+
+def test_the_document_needs_no_token(cloud: Cloud) -> None:
+    url = forget(cloud, "pike")
+    service = ImageService(ksa_session.Session(), endpoint_override=url)
+    assert service.discover().api == "v2"
+    with pytest.raises(NotAuthenticated):
+        service.detail(None, limit=1)
+
+
+def test_v1_is_spoken_where_it_is_preferred_and_offered(
+    cloud: Cloud, session: ksa_session.Session
+) -> None:
+    options = Options(prefer="1")
+    for region, api in (("pike", "v1"), ("pike-v1", "v1"), ("pike-v2", "v2"), ("glance-33", "v2")):
+        service = ImageService(session, region_name=region, options=options)
+        assert service.discover().api == api
+        assert isinstance(service.detail(None, limit=1), list)
+
+
+@pytest.mark.parametrize(("region", "api"), MISSING)
+def test_a_pinned_api_that_is_not_there_names_what_is(
+    cloud: Cloud, session: ksa_session.Session, region: str, api: str
+) -> None:
+    url = forget(cloud, region)
+    service = ImageService(
+        session, region_name=region, options=Options(api_version="2" if api == "2" else "1")
+    )
+    assert service.discover().reason == f"v{api} is pinned by the option api_version"
+    calls: list[typing.Callable[[], object]] = [
+        lambda: service.detail(None),
+        lambda: service.show(None, "00000000-0000-4000-8000-000000000000"),
+        lambda: service.create(None, {"name": "never"}),
+        lambda: service.delete(None, "00000000-0000-4000-8000-000000000000"),
+    ]
+    for call in calls:
+        with pytest.raises(NoUsableVersion) as caught:
+            call()
+        text = str(caught.value)
+        assert f"Images API v{api}" in text
+        assert f"v{api} is pinned" in text
+        assert f"offered: v{'1' if api == '2' else '2'}." in text
+        assert (caught.value.endpoint, caught.value.status) == (url, 300)
+
+
+def test_a_rolling_upgrade_has_an_answer_for_each_endpoint(
+    cloud: Cloud, session: ksa_session.Session
+) -> None:
+    urls = [forget(cloud, one.region) for one in EXPECTED]
+    found = ImageService(session, endpoint_override=urls).discover()
+    assert found.requests == len(urls)
+    assert len(found.endpoints) == len(urls)
+    for one, expected, url in zip(found.endpoints, EXPECTED, urls, strict=True):
+        check(one, expected, url)
+
+
+def test_an_endpoint_that_is_down_does_not_hide_the_others(
+    cloud: Cloud, session: ksa_session.Session
+) -> None:
+    url = cloud.url("glance-33")
+    service = ImageService(session, endpoint_override=["http://127.0.0.1:1", url])
+    assert service.discover().endpoint == url
+    assert isinstance(service.detail(None, limit=1), list)
+
+
+def test_keystone_is_not_glance(cloud: Cloud, session: ksa_session.Session) -> None:
+    discovery.MEMORY.forget(cloud.auth_url)
+    service = ImageService(session, endpoint_override=cloud.auth_url)
+    with pytest.raises(NoUsableVersion) as caught:
+        service.discover()
+    assert f"no version document at {cloud.auth_url}/" in str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------
+# Contexts.
+
+
+@dataclasses.dataclass
+class Context:
+    auth_token: str | None
+    service_catalog: object
+
+
+def catalogs(session: ksa_session.Session) -> tuple[object, object]:
+    """The catalog of a token as Keystone has it, and as Nova keeps it in its contexts."""
+    auth = typing.cast(typing.Any, session.auth)
+    entries = auth.get_access(session).service_catalog.catalog
+    nova = []
+    for one in entries:
+        endpoints: dict[str, dict[str, str]] = {}
+        for endpoint in one["endpoints"]:
+            row = endpoints.setdefault(endpoint["region"], {"region": endpoint["region"]})
+            row[f"{endpoint['interface']}URL"] = endpoint["url"]
+        nova.append(
+            {"type": one["type"], "name": one["name"], "endpoints": list(endpoints.values())}
+        )
+    return entries, nova
+
+
+@REGIONS
+@pytest.mark.parametrize("form", [0, 1], ids=["keystone", "nova"])
+def test_a_contexts_own_catalog_and_token_are_enough(
+    cloud: Cloud, session: ksa_session.Session, expected: Expected, form: int
+) -> None:
+    context = Context(session.get_token(), catalogs(session)[form])
+    nobody = ksa_session.Session()
+    service = ImageService(nobody, region_name=expected.region)
+    assert service.discover(context).api == expected.api
+    created = service.create(context, {"name": "of the context"})
+    try:
+        assert created["owner"] == cloud.project_id("demo")
+        href = f"{cloud.url(expected.region)}/v1/images/{created['id']}"
+        assert service.show(context, href)["name"] == "of the context"
+        with pytest.raises(InvalidImageRef):
+            service.show(context, f"{cloud.auth_url}/v1/images/{created['id']}")
+    finally:
+        service.delete(context, created["id"])
+    nobody.session.close()
+
+
+def test_a_contexts_token_is_not_helped_by_the_services_own(
+    cloud: Cloud, session: ksa_session.Session
+) -> None:
+    admin = cloud.session("admin")
+    service = ImageService(admin, region_name="pike")
+    with pytest.raises(NotAuthenticated):
+        service.detail(Context("no-token", None), limit=1)
+    own = service.detail(Context(session.get_token(), None), filters={"is_public": False})
+    assert {one["owner"] for one in own} <= {cloud.project_id("demo")}
+    admin.session.close()
+
+
+def test_a_region_that_is_not_there_is_an_error(session: ksa_session.Session) -> None:
+    with pytest.raises(NoUsableVersion, match="region 'nowhere'"):
+        ImageService(session, region_name="nowhere").discover()
+
+
+def test_a_keystone_that_is_down_is_named(cloud: Cloud) -> None:
+    broken = cloud.session("demo")
+    typing.cast(typing.Any, broken.auth).auth_url = "http://127.0.0.1:1/v3"
+    service = ImageService(
+        broken, endpoint_override=cloud.url("pike"), options=Options(max_attempts=1)
+    )
+    with pytest.raises(GlanceConnectionFailed, match="asking for a token failed"):
+        service.detail(None, limit=1)
+    broken.session.close()
+
+
+# ---------------------------------------------------------------------------------------------
+# Tokens that end.
+
+
+def revoke(cloud: Cloud, session: ksa_session.Session) -> None:
+    """End the token that a session has, before any Glance has seen it."""
+    token = session.get_token()
+    response = session.delete(
+        f"{cloud.auth_url}/v3/auth/tokens", headers={"X-Subject-Token": token or ""}
+    )
+    assert response.status_code == 204
+
+
+@REGIONS
+def test_a_revoked_token_is_renewed(
+    cloud: Cloud, session: ksa_session.Session, expected: Expected
+) -> None:
+    service = ImageService(session, region_name=expected.region)
+    service.discover()
+    before = session.get_token()
+    revoke(cloud, session)
+    assert isinstance(service.detail(None, limit=1), list)
+    assert session.get_token() != before
+
+
+@REGIONS
+def test_data_is_sent_again_with_the_new_token(
+    cloud: Cloud, session: ksa_session.Session, expected: Expected
+) -> None:
+    service = ImageService(session, region_name=expected.region)
+    created = service.create(
+        None, {"name": "renewed", "disk_format": "raw", "container_format": "bare"}
+    )
+    fresh = cloud.session("demo")
+    again = ImageService(fresh, region_name=expected.region)
+    again.discover()
+    revoke(cloud, fresh)
+    data = io.BytesIO(b"skipped" + b"x" * 3_000_000)
+    data.seek(7)
+    try:
+        stored = again.update(None, created["id"], {}, data=data)
+        assert (stored["status"], stored["size"]) == ("active", 3_000_000)
+        block = b"".join(again.download(None, created["id"]))
+        assert block == b"x" * 3_000_000
+    finally:
+        service.delete(None, created["id"])
+        fresh.session.close()
+
+
+@REGIONS
+def test_data_that_can_be_read_once_is_not_replayed(
+    cloud: Cloud, session: ksa_session.Session, expected: Expected
+) -> None:
+    service = ImageService(session, region_name=expected.region)
+    created = service.create(
+        None, {"name": "once", "disk_format": "raw", "container_format": "bare"}
+    )
+    fresh = cloud.session("demo")
+    again = ImageService(fresh, region_name=expected.region)
+    again.discover()
+    revoke(cloud, fresh)
+    data = [b"x" * 1000, b"y" * 1000]
+    try:
+        if expected.api == "v1":
+            # The data is in the first request; on v2, a look at the image has renewed the token.
+            with pytest.raises(NotAuthenticated):
+                again.update(None, created["id"], {}, data=iter(data))
+            found = service.show(None, created["id"])
+            assert (found["status"], found["size"]) == ("queued", 0)
+        # A token that was refused is not used again.
+        stored = again.update(None, created["id"], {}, data=iter(data))
+        assert (stored["status"], stored["size"]) == ("active", 2000)
+    finally:
+        service.delete(None, created["id"])
+        fresh.session.close()
