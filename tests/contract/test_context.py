@@ -39,6 +39,8 @@ def test_only_the_token_of_the_context_goes_out(target: Target, name: str) -> No
     # The service has an admin's rights of its own.
     service = target.service("admin")
     context = target.context("demo", global_id="req-11111111-2222-3333-4444-555555555555")
+    # The version document is asked for without a token.
+    service.discover()
     with target.counting() as exchanges:
         created = service.create(context, {"name": name})
     assert created["owner"] == target.projects["demo"]
@@ -69,7 +71,9 @@ def test_a_context_without_a_token(target: Target, token: str | None) -> None:
         assert exchanges == []
 
 
-@pytest.mark.parametrize("context", [object(), "demo", 7, {"auth_token": "x"}], ids=repr)
+@pytest.mark.parametrize(
+    "context", [object(), "demo", 7, {"auth_token": "x"}], ids=["object", "text", "number", "dict"]
+)
 def test_what_is_no_context(target: Target, context: object) -> None:
     with target.counting() as exchanges, pytest.raises(exceptions.GlanceCompatError):
         target.service("admin").detail(context)

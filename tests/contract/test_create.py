@@ -581,6 +581,16 @@ def test_a_second_image_of_the_same_id_is_a_conflict(
     assert b"".join(target.service().download(None, first["id"])) == DATA
 
 
+def test_a_refused_create_with_data_is_cleared_up_at_once(target: Target, name: str) -> None:
+    service = target.service()
+    service.discover()
+    meta = {"name": name, **FORMATS, "is_public": True}
+    with target.counting() as exchanges, pytest.raises(exceptions.Forbidden):
+        service.create(None, meta, data=DATA)
+    # The server has answered: nothing can appear later.
+    assert len(exchanges) <= 2, exchanges
+
+
 @on_pike
 def test_what_fails_while_data_is_sent_is_removed(target: Target, name: str) -> None:
     # The server takes the record and refuses the data: qcow2 without a container format.

@@ -80,6 +80,15 @@ def test_a_share_is_listed_whatever_the_member_said(
     assert service.detail(None, filters={"name": name}) == [service.show(None, image_id)]
 
 
+def test_a_member_cannot_remove_itself(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+    target.share(image_id, "other", "accepted")
+    with pytest.raises(exceptions.ImageNotAuthorized) as caught:
+        target.service("other").remove_member(None, image_id, target.projects["other"])
+    assert caught.value.image_id == image_id
+    assert len(target.service().members(None, image_id)) == 1
+
+
 @on_v2
 def test_a_member_answers_on_v2(target: Target, name: str) -> None:
     image_id = target.make(name=name)
@@ -109,9 +118,18 @@ def test_can_share_is_told_on_v1(target: Target, name: str) -> None:
     assert target.send("PUT", path, json={"member": {"can_share": True}}).status_code == 204
     expected = {**member(target, "other"), "can_share": True}
     assert target.service().members(None, image_id) == [expected]
-    # Adding again takes nothing away.
-    target.service().add_member(None, image_id, target.projects["other"])
-    assert target.service().members(None, image_id) == [expected]
+
+
+def test_what_adding_tells_is_what_is_listed(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+    service, project = target.service(), target.projects["other"]
+    for _ in range(2):
+        added = service.add_member(None, image_id, project)
+        assert service.members(None, image_id) == [added]
+        service.remove_member(None, image_id, project)
+    again = service.add_member(None, image_id, project)
+    assert service.members(None, image_id) == [again]
+    assert target.service("other").show(None, image_id)["id"] == image_id
 
 
 @on_v2

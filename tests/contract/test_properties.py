@@ -208,6 +208,59 @@ def test_a_purge_takes_upper_case_away(target: Target, name: str) -> None:
     assert {key for key in ("Foo-Bar", "os:type", "a b", "foo_bar") if key in record} == set()
 
 
+def test_a_purge_that_must_keep_names_that_fold(target: Target, name: str) -> None:
+    both = {"foo_bar": "1", "FOO_BAR": "2"}
+    image_id = target.make(name=name, properties={**both, "a": "1"})
+    service = target.service()
+    if not target.is_v1:
+        changed = service.update(None, image_id, {"properties": both}, purge_props=True)
+        assert changed["properties"] == both
+        return
+    with pytest.raises(exceptions.PropertyNotAllowed):
+        service.update(None, image_id, {"properties": both}, purge_props=True)
+    record = target.record(image_id)
+    assert {key: record.get(key) for key in (*both, "a")} == {**both, "a": "1"}
+
+
+KEPT: tuple[dict[str, str], ...] = (
+    {"lines": "one\ntwo"},
+    {"nul": "a\0b"},
+    {"lead": "  x"},
+    {"trail": "x  "},
+    {"long": "x" * 17000},
+    {"a b": "x"},
+    {"os:type": "x"},
+)
+
+
+@pytest.mark.parametrize("kept", KEPT, ids=_label)
+def test_a_purge_that_must_keep_what_v1_cannot_carry(
+    target: Target, name: str, kept: dict[str, str]
+) -> None:
+    image_id = target.make(name=name, properties={**kept, "a": "1"})
+    service = target.service()
+    if not target.is_v1:
+        changed = service.update(None, image_id, {"properties": kept}, purge_props=True)
+        assert changed["properties"] == kept
+        return
+    before = target.record(image_id)
+    with pytest.raises(exceptions.PropertyNotAllowed) as caught:
+        service.update(None, image_id, {"properties": kept}, purge_props=True)
+    assert repr(next(iter(kept))) in str(caught.value)
+    assert target.record(image_id) == before
+
+
+@pytest.mark.parametrize("kept", KEPT, ids=_label)
+def test_what_v1_cannot_carry_survives_an_edit_of_something_else(
+    target: Target, name: str, kept: dict[str, str]
+) -> None:
+    image_id = target.make(name=name, properties=kept)
+    service = target.service()
+    service.update(None, image_id, {"properties": {"b": "2"}}, purge_props=False)
+    record = target.record(image_id)
+    assert {key: record.get(key) for key in (*kept, "b")} == {**kept, "b": "2"}
+
+
 # ---------------------------------------------------------------------------------------------
 # Names that are taken.
 

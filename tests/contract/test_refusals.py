@@ -227,13 +227,13 @@ UNSAFE: tuple[Any, ...] = (
 )
 
 
-@pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("image_id", UNSAFE, ids=repr)
-def test_an_id_is_one_safe_segment(target: Target, call: str, image_id: Any) -> None:
-    with target.counting() as exchanges, pytest.raises(exceptions.InvalidImageRef) as caught:
-        CALLS[call](target.service(), image_id)
-    assert exchanges == []
-    assert "\n" not in str(caught.value)
+def test_an_id_is_one_safe_segment(target: Target, image_id: Any) -> None:
+    for call in CALLS.values():
+        with target.counting() as exchanges, pytest.raises(exceptions.InvalidImageRef) as caught:
+            call(target.service(), image_id)
+        assert exchanges == []
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("path", ["/v1/images/", "/v2/images/", "/images/"])
