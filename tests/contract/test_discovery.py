@@ -7,6 +7,7 @@ import dataclasses
 import socket
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -54,6 +55,7 @@ def test_what_is_told(target: Target) -> None:
 @pytest.mark.parametrize("ending", ["", "/", "/v1", "/v2", "/v1/", "/v2/", "/v2.5", "//"])
 def test_every_spelling_of_an_endpoint(target: Target, ending: str) -> None:
     # A version in an endpoint pins nothing.
+    known = target.service().discover()
     service = ImageService(
         target.session(),
         endpoint_override=target.url + ending,
@@ -61,7 +63,11 @@ def test_every_spelling_of_an_endpoint(target: Target, ending: str) -> None:
     )
     with target.counting() as exchanges:
         found = service.discover()
-    assert found == target.service().discover()
+    assert found == known
+    # Each spelling is learnt by itself, and once.
+    assert [one.path.removeprefix(urlsplit(target.url).path) for one in exchanges] in ([], ["/"])
+    with target.counting() as exchanges:
+        service.discover()
     assert exchanges == []
 
 
