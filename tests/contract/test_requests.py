@@ -236,8 +236,3 @@ def test_a_second_service_learns_nothing_again(target: Target) -> None:
         target.service().discover()
         target.service("other").discover()
     assert exchanges == []
-
-
-@everywhere
-def test_no_call_asks_for_a_schema(target: Target) -> None:
-    assert [one for one in target.exchanges if "schemas" in one.path] == []

@@ -174,11 +174,17 @@ REFUSED = (
 )
 
 
+@pytest.fixture(scope="module")
+def unchanged(target: Target) -> str:
+    """An image that every update leaves as it is."""
+    return target.make(name="unchanged", properties=OLD)
+
+
 @pytest.mark.parametrize(("meta", "error"), REFUSED, ids=lambda value: str(value)[:60])
 def test_what_is_refused_changes_nothing(
-    target: Target, name: str, meta: Any, error: type[Exception]
+    target: Target, unchanged: str, meta: Any, error: type[Exception]
 ) -> None:
-    image_id = target.make(name=name, properties=OLD)
+    image_id = unchanged
     before = target.record(image_id)
     with pytest.raises(error):
         target.service().update(None, image_id, meta, purge_props=False)
