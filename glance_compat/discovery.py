@@ -234,6 +234,17 @@ def _capabilities(newest: Version, offered: tuple[OfferedVersion, ...]) -> froze
 # The facts: asked once, believed for a while.
 
 
+class Place(typing.NamedTuple):
+    """What facts are of.
+
+    :param endpoint: the unversioned endpoint.
+    :param version: that its configured path names; without a document, it is one of the facts.
+    """
+
+    endpoint: str
+    version: str | None
+
+
 @dataclasses.dataclass(slots=True)
 class _Entry:
     lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
@@ -250,12 +261,12 @@ class Memory:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[Place, _Entry] = {}
         self._lock = threading.Lock()
 
     def facts(
         self,
-        place: str,
+        place: Place,
         options: Options,
         ask: Callable[[], Facts],
         failed_at: float | None = None,
@@ -263,7 +274,6 @@ class Memory:
     ) -> Facts:
         """What is known, asking if nothing is or if it is too old.
 
-        :param place: the endpoint, with the version that its path names.
         :param failed_at: when the caller's own last attempt failed, by :attr:`clock`: a failure
             that is not newer is asked about again.
         :param deadline: the caller's own; nobody waits longer.
@@ -274,14 +284,14 @@ class Memory:
             entry = self._entries.setdefault(place, _Entry())
         known = self._believed(entry, options, failed_at)
         if known is None:
-            with _held(entry.lock, options, place, deadline):
+            with _held(entry.lock, options, place.endpoint, deadline):
                 known = self._believed(entry, options, failed_at) or self._learn(entry, ask)
         if isinstance(known, exceptions.GlanceCompatError):
             # One failure may be raised in many threads, each with a traceback of its own.
             raise copy.copy(known) from known.__cause__
         return known
 
-    def doubt(self, place: str, offered: tuple[OfferedVersion, ...]) -> None:
+    def doubt(self, place: Place, offered: tuple[OfferedVersion, ...]) -> None:
         """Ask again next time, unless somebody has asked since this was said to be offered."""
         with self._lock:
             entry = self._entries.get(place)
@@ -291,7 +301,7 @@ class Memory:
     def forget(self, endpoint: str) -> None:
         """Know nothing of an endpoint, whatever version its path names."""
         with self._lock:
-            for place in [one for one in self._entries if one.startswith(endpoint)]:
+            for place in [one for one in self._entries if one.endpoint == endpoint]:
                 del self._entries[place]
 
     def renew_locks(self) -> None:
@@ -329,7 +339,7 @@ class Memory:
 
 @contextlib.contextmanager
 def _held(
-    lock: threading.Lock, options: Options, place: str, deadline: Deadline | None
+    lock: threading.Lock, options: Options, endpoint: str, deadline: Deadline | None
 ) -> Iterator[None]:
     # What one look-up may take at the most, asking the APIs themselves included.
     patience = 3 * (options.connect_timeout + options.read_timeout)
@@ -337,8 +347,8 @@ def _held(
         patience = min(patience, deadline.remaining())
     if not lock.acquire(timeout=min(patience, threading.TIMEOUT_MAX)):
         raise exceptions.DeadlineExceeded(
-            f"another thread is still asking {place} for its versions after {patience:g} s",
-            endpoint=place,
+            f"another thread is still asking {endpoint} for its versions after {patience:g} s",
+            endpoint=endpoint,
         )
     try:
         yield
@@ -376,7 +386,7 @@ def learn(wire: Wire, url: str) -> Facts:
         return _ask_the_apis(wire, tried)
     return Facts(
         (named,),
-        "the endpoint's version document cannot be read, and its path names",
+        "the endpoint, whose version document cannot be read, has a path that names",
         requests=len(tried),
         minor_known=False,
         complete=False,
@@ -439,7 +449,7 @@ def _ask_the_apis(wire: Wire, tried: list[str]) -> Facts:
             if answer.status == 200 and key in answer.json_object():
                 found.append(OfferedVersion(version, "UNKNOWN"))
     if found:
-        how = "the endpoint has no version document, and answers as"
+        how = "the endpoint, which has no version document, speaks"
         return Facts(tuple(found), how, requests=len(tried), minor_known=False)
     raise exceptions.NoUsableVersion(
         f"there is no Images API at {wire.endpoint}; wanted: {_wanted(wire.options)}; tried:"
@@ -473,10 +483,9 @@ def _facts(wire: Wire, url: str, memory: Memory, failed_at: float | None = None)
     )
 
 
-def _place(wire: Wire, url: str) -> str:
-    """What facts are of: where there is no document, the version in the path is one of them."""
+def _place(wire: Wire, url: str) -> Place:
     named = _version_in(url)
-    return f"{wire.endpoint}/{named.id}" if named else wire.endpoint
+    return Place(wire.endpoint, named.id if named else None)
 
 
 def api_of(discovery: Discovery, wire: Wire, memory: Memory = MEMORY) -> ImagesApi:

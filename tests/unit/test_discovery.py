@@ -18,7 +18,7 @@ from keystoneauth1 import session as ksa_session
 from keystoneauth1 import token_endpoint
 
 from glance_compat import ImageService, OfferedVersion, Options, discovery
-from glance_compat.discovery import Discovery, Facts, Memory
+from glance_compat.discovery import Discovery, Facts, Memory, Place
 from glance_compat.endpoints import RESTING, unversioned
 from glance_compat.exceptions import (
     BadResponse,
@@ -421,7 +421,7 @@ def test_without_a_document_the_path_tells(
     assert (found.api, found.version) == (version, (int(version[1]), None))
     assert found.offered == offered((suffix.strip("/"), "UNKNOWN"))
     assert found.reason == (
-        f"the endpoint's version document cannot be read, and its path names {version}"
+        f"the endpoint, whose version document cannot be read, has a path that names {version}"
     )
     assert set(server.asked()) == {"/"}
     assert found.requests == 1
@@ -454,7 +454,7 @@ def test_without_a_document_and_a_path_the_apis_are_asked(
     server.on("GET", "/v2/schemas/image", v2)
     found = discovered(server, **SMALL)
     assert (found.api, found.version) == (api, (int(api[1]), None))
-    assert found.reason == f"the endpoint has no version document, and answers as {why}"
+    assert found.reason == f"the endpoint, which has no version document, speaks {why}"
     assert found.requests == 3
     probes = {one.path: one for one in server.seen if one.path != "/"}
     assert set(probes) == {"/v1/images", "/v2/schemas/image"}
@@ -524,7 +524,7 @@ def test_a_document_out_of_reach_leaves_the_path_to_tell_for_a_while(
     endpoint = Endpoint(f"{server.url}/{version}")
     found = endpoint.discover()
     assert found.api == version
-    assert found.reason.endswith(f"its path names {version}")
+    assert found.reason.endswith(f"has a path that names {version}")
     endpoint.clock.now += 4
     assert endpoint.discover() == found
     assert server.asked() == ["/"]
@@ -745,22 +745,21 @@ def test_waiting_for_another_thread_is_bounded(
     options: dict[str, typing.Any], deadline: float
 ) -> None:
     release, begun = threading.Event(), threading.Event()
-    endpoint = Endpoint("http://127.0.0.1:1", **options)
+    endpoint = Endpoint("http://127.0.0.1:1/v2", **options)
+    place = Place("http://127.0.0.1:1", "v2")
 
     def stuck() -> Facts:
         begun.set()
         release.wait(10)
         return Facts((), "", requests=0)
 
-    thread = threading.Thread(
-        target=endpoint.memory.facts, args=(endpoint.url, endpoint.options, stuck)
-    )
+    thread = threading.Thread(target=endpoint.memory.facts, args=(place, endpoint.options, stuck))
     thread.start()
     try:
         assert begun.wait(10)
         with pytest.raises(DeadlineExceeded, match="another thread") as caught:
             endpoint.discover(deadline=deadline)
-        assert caught.value.endpoint == endpoint.url
+        assert caught.value.endpoint == place.endpoint
         assert thread.is_alive()
     finally:
         release.set()
