@@ -100,7 +100,7 @@ class ScriptedServer:
         self._scheme = "https" if tls else "http"
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.001}, daemon=True
         )
 
     @property
