@@ -245,11 +245,24 @@ class Place(typing.NamedTuple):
     version: str | None
 
 
+class _Known(typing.NamedTuple):
+    outcome: Facts | exceptions.GlanceCompatError
+    learnt_at: float
+
+
+#: The document of an endpoint is the same whatever version its path names.
+_DOCUMENT = "document"
+
+
 @dataclasses.dataclass(slots=True)
 class _Entry:
+    """What is known of one endpoint.
+
+    :param known: by the version that the path names, or :data:`_DOCUMENT`.
+    """
+
     lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
-    outcome: Facts | exceptions.GlanceCompatError | None = None
-    learnt_at: float = 0.0
+    known: dict[str | None, _Known] = dataclasses.field(default_factory=dict)
 
 
 class Memory:
@@ -261,7 +274,7 @@ class Memory:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self._entries: dict[Place, _Entry] = {}
+        self._entries: dict[str, _Entry] = {}
         self._lock = threading.Lock()
 
     def facts(
@@ -281,11 +294,17 @@ class Memory:
             ``discovery_failure_ttl``.
         """
         with self._lock:
-            entry = self._entries.setdefault(place, _Entry())
-        known = self._believed(entry, options, failed_at)
+            entry = self._entries.setdefault(place.endpoint, _Entry())
+
+        def believed() -> Facts | exceptions.GlanceCompatError | None:
+            known = (entry.known.get(key) for key in (_DOCUMENT, place.version))
+            usable = (one for one in known if one and self._is_believed(one, options, failed_at))
+            return next((one.outcome for one in usable), None)
+
+        known = believed()
         if known is None:
             with _held(entry.lock, options, place.endpoint, deadline):
-                known = self._believed(entry, options, failed_at) or self._learn(entry, ask)
+                known = believed() or self._learn(entry, place, ask)
         if isinstance(known, exceptions.GlanceCompatError):
             # One failure may be raised in many threads, each with a traceback of its own.
             raise copy.copy(known) from known.__cause__
@@ -294,15 +313,16 @@ class Memory:
     def doubt(self, place: Place, offered: tuple[OfferedVersion, ...]) -> None:
         """Ask again next time, unless somebody has asked since this was said to be offered."""
         with self._lock:
-            entry = self._entries.get(place)
-        if entry and isinstance(entry.outcome, Facts) and entry.outcome.offered == offered:
-            entry.outcome = None
+            entry = self._entries.setdefault(place.endpoint, _Entry())
+        for key in (_DOCUMENT, place.version):
+            known = entry.known.get(key)
+            if known and isinstance(known.outcome, Facts) and known.outcome.offered == offered:
+                entry.known.pop(key, None)
 
     def forget(self, endpoint: str) -> None:
         """Know nothing of an endpoint, whatever version its path names."""
         with self._lock:
-            for place in [one for one in self._entries if one.endpoint == endpoint]:
-                del self._entries[place]
+            self._entries.pop(endpoint, None)
 
     def renew_locks(self) -> None:
         """In a new process: threads that held a lock are not in it, what they learnt is."""
@@ -310,20 +330,17 @@ class Memory:
         for entry in self._entries.values():
             entry.lock = threading.Lock()
 
-    def _believed(
-        self, entry: _Entry, options: Options, failed_at: float | None
-    ) -> Facts | exceptions.GlanceCompatError | None:
-        outcome = entry.outcome
-        if isinstance(outcome, Facts) and not outcome.provisional:
+    def _is_believed(self, known: _Known, options: Options, failed_at: float | None) -> bool:
+        if isinstance(known.outcome, Facts) and not known.outcome.provisional:
             ttl = options.discovery_ttl
-        elif failed_at is not None and entry.learnt_at <= failed_at:
-            return None
+        elif failed_at is not None and known.learnt_at <= failed_at:
+            return False
         else:
             ttl = options.discovery_failure_ttl
-        return outcome if self.clock() - entry.learnt_at < ttl else None
+        return self.clock() - known.learnt_at < ttl
 
     def _learn(
-        self, entry: _Entry, ask: Callable[[], Facts]
+        self, entry: _Entry, place: Place, ask: Callable[[], Facts]
     ) -> Facts | exceptions.GlanceCompatError:
         outcome: Facts | exceptions.GlanceCompatError
         try:
@@ -333,7 +350,8 @@ class Memory:
             raise
         except exceptions.GlanceCompatError as error:
             outcome = error.with_traceback(None)
-        entry.outcome, entry.learnt_at = outcome, self.clock()
+        is_document = isinstance(outcome, Facts) and outcome.minor_known
+        entry.known[_DOCUMENT if is_document else place.version] = _Known(outcome, self.clock())
         return outcome
 
 

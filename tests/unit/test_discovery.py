@@ -541,6 +541,31 @@ def test_a_document_out_of_reach_leaves_the_path_to_tell_for_a_while(
     assert endpoint.discover().version == (2, 5)
 
 
+def test_a_document_tells_of_all_spellings_of_an_endpoint(server: ScriptedServer) -> None:
+    server.on("GET", "/", document(PIKE), document(PIKE_V1))
+    endpoint = Endpoint(server.url)
+    for suffix in ("", "/", "/v1", "/v2/", "/v2.5"):
+        endpoint.url = f"{server.url}{suffix}"
+        assert endpoint.discover().version == (2, 5)
+    assert server.asked() == ["/"]
+    endpoint.clock.now += 301
+    for suffix in ("/v2", "", "/v1"):
+        endpoint.url = f"{server.url}{suffix}"
+        assert endpoint.discover().version == (1, 1)
+    assert server.asked() == ["/", "/"]
+
+
+def test_a_document_that_comes_back_counts_more_than_the_path(server: ScriptedServer) -> None:
+    server.on("GET", "/", HTML, document(PIKE))
+    endpoint = Endpoint(f"{server.url}/v1")
+    assert endpoint.discover().api == "v1"
+    endpoint.url = server.url
+    assert endpoint.discover().api == "v2"
+    endpoint.url = f"{server.url}/v1"
+    assert endpoint.discover().api == "v2"
+    assert server.asked() == ["/", "/"]
+
+
 def test_a_path_tells_only_of_itself(server: ScriptedServer) -> None:
     memory = Memory(Clock())
     for suffix, api in (("/v1", "v1"), ("/v2", "v2"), ("/v1", "v1")):
@@ -999,7 +1024,7 @@ def test_the_catalog_names_the_endpoint_of_a_region_and_interface(server: Script
                 {"publicURL": f"{server.url}/one/v1", "region": "one"},
                 {
                     "publicURL": f"{server.url}/two/v2",
-                    "internalURL": f"{server.url}/one/v1",
+                    "internalURL": f"{server.url}/one",
                     "region": "two",
                 },
             ],
