@@ -26,6 +26,8 @@ def open_target(request: pytest.FixtureRequest) -> Iterator[Callable[[Kind], Tar
                 else:
                     known[kind] = targets.real(kind, request.getfixturevalue("cloud"))
                 stack.callback(known[kind].clean)
+                # What requests cost is counted when the versions are known.
+                known[kind].service().discover()
             return known[kind]
 
         yield find

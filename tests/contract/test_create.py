@@ -192,6 +192,9 @@ GIVEN = (
     Given({"visibility": "shared"}, {"is_public": False}),
     Given({"visibility": None, "is_public": None}, {"is_public": False}),
     Given({"visibility": "shared", "is_public": False}, {"is_public": False}),
+    # Nothing is hidden where nothing can be.
+    Given({"os_hidden": False}, {"is_public": False}),
+    Given({"tags": []}, {"is_public": False}),
     Given({"protected": True}, {"protected": True}),
     Given({"protected": False}, {"protected": False}),
     Given({"properties": None}, {"properties": {}}),

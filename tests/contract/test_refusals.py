@@ -123,6 +123,9 @@ REFUSALS = (
     Refusal(deleted, tuple(call for call in EVERY if call != "show"), NOT_FOUND, user="admin"),
     Refusal(private, EVERY, NOT_FOUND),
     Refusal(not_shared_with_me, EVERY, NOT_FOUND),
+    # Whom else an image is shared with is told by no server in the same way.
+    Refusal(queued_public, ("remove_member",), NOT_MINE),
+    Refusal(community, ("remove_member",), NOT_MINE),
     Refusal(queued_public, (*WRITES, "update with data"), NOT_MINE),
     Refusal(queued_shared, (*WRITES, "update with data"), NOT_MINE),
     Refusal(public, WRITES, NOT_MINE),

@@ -8,6 +8,7 @@ import http.server
 import json
 import socket
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -89,14 +90,15 @@ IMPOSTORS: dict[str, Answer] = {
 
 @contextlib.contextmanager
 def answering(root: Answer, rest: Answer) -> Iterator[str]:
-    """Serve two answers; yields the URL."""
+    """Serve two answers; yields the URL, which no other server ever had."""
+    prefix = f"/{uuid.uuid4().hex}"
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, kind, body = root if self.path == "/" else rest
+            status, kind, body = root if self.path == f"{prefix}/" else rest
             self.send_response(status)
             if kind:
                 self.send_header("Content-Type", kind)
@@ -116,7 +118,7 @@ def answering(root: Answer, rest: Answer) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.server_port}{prefix}"
     finally:
         server.shutdown()
         thread.join()
