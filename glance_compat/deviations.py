@@ -66,7 +66,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
         v2="They are shown.",
         fact=(
             "A header's value begins after its blanks (RFC 9110, section 5.5); only v2 can have"
-            " written such a value (seen on Glance 15.0.2)."
+            " written such a value (seen on Glance 15.0.2). Sent back with a purge, it is stored"
+            " as it was shown."
         ),
         remedy=_EXACT,
     ),
@@ -77,7 +78,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
         v2="It is shown under its own name: os:type.",
         fact=(
             "v1 writes names as they are, and a header's name ends at its first colon (seen on"
-            " Glance 15.0.2). Only v2 can have written such a name."
+            " Glance 15.0.2). Only v2 can have written such a name. Sent back with a purge, it is"
+            " stored as it was shown."
         ),
         remedy=_EXACT,
     ),
@@ -93,7 +95,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
             "v1 writes a value with CR LF as it is into its headers (seen on Glance 15.0.2). What"
             " follows and is a well-formed header that is there only once cannot be told from a"
             " true one. An attribute that has a value cannot be forged: it would be there twice,"
-            " which is noticed and looked up."
+            " which is noticed and looked up. Sent back with a purge, it is stored as it was"
+            " shown."
         ),
         remedy=_EXACT,
     ),
@@ -104,5 +107,154 @@ DEVIATIONS: tuple[Deviation, ...] = (
         v2="Nobody is shown a deleted image: ImageNotFound.",
         fact="v2 shows a deleted image to nobody (seen on Glance 15.0.2 and 33).",
         remedy="show(..., show_deleted=False) gives ImageNotFound on both.",
+    ),
+    Deviation(
+        name="changes-since",
+        calls=("detail", "iter_detail"),
+        v1="With the filter changes-since, deleted and killed images are listed as well.",
+        v2="They are not.",
+        fact=(
+            "v2 lists a deleted or killed image to nobody, whatever the filter (seen on Glance"
+            " 15.0.2 and 33); a caller who asks v1 for changes wants to know of deletions."
+        ),
+    ),
+    Deviation(
+        name="property-folding",
+        calls=("create", "update"),
+        v1=(
+            "A new property Foo-Bar is stored as foo_bar, beside an old one of that spelling; a"
+            " purge stores those that it keeps as foo_bar. A warning says so once for each name."
+        ),
+        v2="The name is stored as it is, and a purge leaves it alone.",
+        fact=(
+            "v1 takes names from headers, in lower case and with underscores for dashes, and"
+            " cannot remove one property: a purge is told what stays (seen on Glance 15.0.2)."
+        ),
+        remedy='Options(v1_folding="refuse") raises PropertyNotAllowed.',
+    ),
+    Deviation(
+        name="purge-of-the-unportable",
+        calls=("update",),
+        v1=(
+            "A purge that would keep a property that v1 cannot carry (a line break, blanks around"
+            " it, a name that no header has) is PropertyNotAllowed and changes nothing."
+        ),
+        v2="It is done.",
+        fact="A purge over v1 sends all properties that stay, as headers (seen on Glance 15.0.2).",
+        remedy="purge_props=False never touches such a property.",
+    ),
+    Deviation(
+        name="visibility-words",
+        calls=("create", "update"),
+        v1=(
+            "private and shared both mean: not public. A new image is shared, and an image that is"
+            " not public stays as it is."
+        ),
+        v2="private, shared and community are different.",
+        fact=(
+            "v1 knows is_public only; what is not public is stored as shared (seen on Glance"
+            " 15.0.2)."
+        ),
+    ),
+    Deviation(
+        name="formats-of-active-images",
+        calls=("update",),
+        v1="disk_format and container_format of an image with data are changed.",
+        v2="ImageNotAuthorized.",
+        fact=(
+            "v2 replaces them in a queued image only (seen on Glance 15.0.2 and 33), v1 in any"
+            " (seen on Glance 15.0.2)."
+        ),
+    ),
+    Deviation(
+        name="member-details",
+        calls=("members", "add_member"),
+        v1="status is None.",
+        v2="can_share is False.",
+        fact=(
+            "A member over v1 has can_share and no status, over v2 a status and no can_share"
+            " (Glance 15.0.2, api/v1/members.py and api/v2/image_members.py)."
+        ),
+    ),
+    Deviation(
+        name="members-of-unshared-images",
+        calls=("members", "add_member"),
+        v1=(
+            "A private or public image can be given members, which opens nothing; they are listed."
+        ),
+        v2="Adding one is ImageNotAuthorized; there are none.",
+        fact=(
+            "v1 does not tell private from shared and stores the member (seen on Glance 15.0.2);"
+            " v2 answers 403 to both calls (seen on Glance 15.0.2 and 33)."
+        ),
+    ),
+    Deviation(
+        name="locations",
+        calls=("show",),
+        v1="locations is [] and direct_url None, always.",
+        v2="They are told where the cloud permits it.",
+        fact="v1 never tells locations (seen on Glance 15.0.2).",
+    ),
+    Deviation(
+        name="extended-attributes",
+        calls=("show", "detail", "iter_detail", "create", "update"),
+        v1=(
+            "With Options(extended=True), visibility is public or None; tags, os_hidden, os_hash_*"
+            " and stores are None; shadowed_properties are told."
+        ),
+        v2="The former are told as far as the server has them; shadowed_properties is None.",
+        fact=(
+            "v1 has no such attributes, and v2 hides properties with names of attributes (seen on"
+            " Glance 15.0.2). None says: unknown."
+        ),
+    ),
+    Deviation(
+        name="needs-v2",
+        calls=("create", "update", "detail", "iter_detail", "update_member"),
+        v1=(
+            "UnsupportedByVersion for: tags, os_hidden, visibility community, the status of a"
+            " member, and filters by tag, member_status, os_hidden True and visibility other than"
+            " public."
+        ),
+        v2="They work where the server's minor version has them.",
+        fact="v1 has nothing of the kind, and ignores such filters (seen on Glance 15.0.2).",
+    ),
+    Deviation(
+        name="needs-v1",
+        calls=("create", "update"),
+        v1="copy_from, store, and checksum without data work.",
+        v2=(
+            "UnsupportedByVersion; store works together with data where the server has several"
+            " stores (2.8)."
+        ),
+        fact=(
+            "v2 stores copy_from and store as properties that mean nothing, and answers 403 to"
+            " checksum (seen on Glance 15.0.2 and 33)."
+        ),
+    ),
+    Deviation(
+        name="killed-images",
+        calls=("update",),
+        v1="A queued image whose data was cut off is killed; only deleting it helps.",
+        v2="It is queued again and can be given its data.",
+        fact=(
+            "Glance kills it over v1 and puts it back over v2 (seen on Glance 15.0.2: "
+            "api/v1/upload_utils.py, api/v2/image_data.py)."
+        ),
+        remedy="create() with data leaves nothing behind on either.",
+    ),
+    Deviation(
+        name="concurrent-updates",
+        calls=("update",),
+        v1="Changes of different properties by several writers are all kept.",
+        v2="Some can be lost, and no writer is told.",
+        fact=(
+            "v2 reads the image, applies the patch and writes all properties back, without a"
+            " lock (seen on Glance 15.0.2 and 33: of twelve writers four were kept)."
+        ),
+        remedy=(
+            "Options(verify_updates=True) reads the image after each change and repeats it, or"
+            " raises UpdateConflict; a writer that comes later still can undo it."
+        ),
     ),
 )

@@ -3,32 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from glance_compat import deviations, exceptions
-from tests.contract import shape, targets
+from glance_compat import exceptions
+from tests.contract import shape
 from tests.contract.targets import Target
-from tests.functional.cloud import Cloud
 from tests.functional.corpus.images import CORPUS, MISSING, UNSEEN, Entry
 from tests.functional.corpus.making import make
 
 pytestmark = pytest.mark.functional
 
 USERS = ("demo", "admin", "other")
-REGIONS = {"v1": "pike-v1", "v2": "pike-v2"}
-
-
-@pytest.fixture(scope="module")
-def sides(cloud: Cloud) -> Iterator[dict[str, Target]]:
-    """One Glance 15.0.2 through v1 and through v2."""
-    kinds = {kind.name: kind for kind in targets.KINDS}
-    found = {api: targets.real(kinds[region], cloud) for api, region in REGIONS.items()}
-    yield found
-    for target in found.values():
-        target.clean()
 
 
 @pytest.fixture(scope="module")
@@ -173,8 +161,6 @@ def test_what_is_listed_is_what_is_shown_on_v2(
         assert listed == expected
 
 
-def test_names_are_unique_and_deviations_are_known() -> None:
+def test_names_are_unique() -> None:
     abouts = [entry.about for entry in CORPUS]
     assert len(set(abouts)) == len(abouts)
-    named = {row.deviation for entry in CORPUS for row in entry.differs}
-    assert named <= {row.name for row in deviations.DEVIATIONS}
