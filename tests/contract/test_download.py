@@ -219,6 +219,28 @@ def test_an_image_that_was_killed(target: Target, name: str) -> None:
     assert "killed" in str(caught.value)
 
 
+@on_pike
+@pytest.mark.parametrize("checked", [True, False])
+def test_the_content_is_looked_at_if_asked(target: Target, checked: bool, tmp_path: Path) -> None:
+    # Pike takes any data for any format.
+    image_id = target.make(name="no qcow2", disk_format="qcow2", data=DATA)
+    service = target.service(check_format=checked)
+    path = tmp_path / "image"
+    if not checked:
+        service.download(None, image_id, dst_path=str(path))
+        assert path.read_bytes() == DATA
+        return
+    with pytest.raises(exceptions.ImageUnacceptable) as caught:
+        service.download(None, image_id, dst_path=str(path))
+    assert "qcow2" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_content_that_is_what_it_says(target: Target, image_id: str) -> None:
+    service = target.service(check_format=True)
+    assert b"".join(service.download(None, image_id)) == DATA
+
+
 #: v1 sends each of them as a header, and http.client reads a hundred.
 MANY = {f"property_{number}": "x" for number in range(95)}
 
