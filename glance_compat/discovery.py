@@ -345,6 +345,8 @@ class Memory:
         outcome: Facts | exceptions.GlanceCompatError
         try:
             outcome = ask()
+        except _OwnTroubleError as trouble:
+            raise trouble.error from trouble.error.__cause__
         except (exceptions.NotAuthenticated, exceptions.DeadlineExceeded):
             # Of this caller's token and time; another's may do.
             raise
@@ -353,6 +355,14 @@ class Memory:
         is_document = isinstance(outcome, Facts) and outcome.minor_known
         entry.known[_DOCUMENT if is_document else place.version] = _Known(outcome, self.clock())
         return outcome
+
+
+class _OwnTroubleError(Exception):
+    """One caller's trouble with the token, which says nothing of the endpoint."""
+
+    def __init__(self, error: exceptions.GlanceCompatError) -> None:
+        super().__init__()
+        self.error = error
 
 
 @contextlib.contextmanager
@@ -385,6 +395,7 @@ def learn(wire: Wire, url: str) -> Facts:
     :param url: the endpoint as it is configured, maybe with a version at its end.
     :raises glance_compat.exceptions.NoUsableVersion: nothing that answers is an Images API.
     :raises glance_compat.exceptions.GlanceConnectionFailed: nothing answers.
+    :raises _OwnTroubleError: the caller has no token.
     """
     tried: list[str] = []
     named = _version_in(url)
@@ -449,8 +460,10 @@ _PROBES = (
 def _ask_the_apis(wire: Wire, tried: list[str]) -> Facts:
     found: list[OfferedVersion] = []
     answers: list[str] = []
-    # Trouble with the token is not an answer of theirs.
-    wire.authenticate()
+    try:
+        wire.authenticate()
+    except exceptions.GlanceCompatError as error:
+        raise _OwnTroubleError(error) from error
     for version, probe, key in _PROBES:
         answer = _asked(wire, probe, tried, token=True)
         answers.append(f"{tried[-1]}: {answer.status if answer else 'not usable'}")

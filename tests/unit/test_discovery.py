@@ -12,8 +12,10 @@ import threading
 import typing
 from collections.abc import Callable, Iterator
 
+import keystoneauth1.exceptions
 import pytest
 import requests_mock
+from keystoneauth1 import plugin as ksa_plugin
 from keystoneauth1 import session as ksa_session
 from keystoneauth1 import token_endpoint
 
@@ -139,10 +141,14 @@ class Endpoint:
         self.url = url
         self.options = Options(**options)
 
-    def wire(self, deadline: float = 20, token: str | None = TOKEN) -> Wire:
-        auth = token_endpoint.Token("http://127.0.0.1:1", token) if token else None
+    def wire(
+        self,
+        deadline: float = 20,
+        token: str = TOKEN,
+        auth: ksa_plugin.BaseAuthPlugin | None = None,
+    ) -> Wire:
         return Wire(
-            ksa_session.Session(auth=auth),
+            ksa_session.Session(auth=auth or token_endpoint.Token("http://127.0.0.1:1", token)),
             unversioned(self.url),
             self.options,
             identity=Identity(),
@@ -506,6 +512,48 @@ def test_an_endpoint_that_is_ill_for_the_moment_is_not_judged(
         discovered(server)
     assert (caught.value.status, caught.value.retry_after) == (status, 3)
     assert caught.value.endpoint == server.url
+
+
+def test_an_illness_that_says_too_much_is_an_illness(server: ScriptedServer) -> None:
+    server.on("GET", "/", Reply(503, body=b" " * 200_000))
+    with pytest.raises(BadResponse, match="max_response_bytes") as caught:
+        discovered(server, **SMALL)
+    assert caught.value.status == 503
+
+
+class Troubled(ksa_plugin.BaseAuthPlugin):
+    """A plugin whose identity service fails in one of many ways."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def get_token(self, session: object, **kwargs: object) -> str:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "ours"),
+    [
+        (keystoneauth1.exceptions.InternalServerError(), BadResponse),
+        (keystoneauth1.exceptions.ServiceUnavailable(), BadResponse),
+        (keystoneauth1.exceptions.ConnectFailure("no"), GlanceConnectionFailed),
+        (keystoneauth1.exceptions.Unauthorized(), NotAuthenticated),
+        (KeyError("token"), BadResponse),
+    ],
+    ids=lambda one: getattr(one, "__name__", None) or type(one).__name__,
+)
+def test_trouble_with_one_callers_token_says_nothing_of_the_endpoint(
+    server: ScriptedServer, error: Exception, ours: type[GlanceCompatError]
+) -> None:
+    server.on("GET", "/", HTML)
+    server.on("GET", "/v1/images", V1_LIST)
+    endpoint = Endpoint(server.url)
+    with pytest.raises(ours, match="asking for a token failed") as caught:
+        endpoint.discover(auth=Troubled(error))
+    assert caught.value.__cause__ is error
+    assert server.asked() == ["/"]
+    assert endpoint.discover().api == "v1"
 
 
 def test_a_call_is_repeated_while_the_document_is_not_there(server: ScriptedServer) -> None:
@@ -920,6 +968,16 @@ def test_an_api_that_is_offered_and_does_not_answer_is_an_error(server: Scripted
     assert "v2 is preferred" in text
     assert "offered: v2.5 (CURRENT), v2.4" in text
     assert (caught.value.status, caught.value.endpoint) == (300, server.url)
+    assert server.asked() == ["/", "/v2/images", "/"]
+
+
+def test_an_endpoint_is_not_tried_again_because_its_document_changed(
+    server: ScriptedServer,
+) -> None:
+    server.on("GET", "/", document(PIKE), document(PIKE_V2))
+    server.on("GET", "/v2/images", gone)
+    with pytest.raises(NoUsableVersion, match="offers v2 and no v1"):
+        service_at(server.url).detail(None)
     assert server.asked() == ["/", "/v2/images", "/"]
 
 
