@@ -40,6 +40,8 @@ LOG = logging.getLogger("glance_compat")
 
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# The operating system counts milliseconds in 32 bits.
+_LONGEST_SECONDS = 1_000_000.0
 _OCTETS = "application/octet-stream"
 
 
@@ -258,7 +260,7 @@ class Wire:
 
     def _left(self) -> float:
         # A time-out of 0 is none at all to sockets, and an error to urllib3.
-        return max(self.deadline.remaining(), 0.001)
+        return min(max(self.deadline.remaining(), 0.001), _LONGEST_SECONDS)
 
     def _redirected(self, request: Request, response: requests.Response, url: str) -> str:
         named = [value for name, value in headers_of(response) if name.lower() == "location"]

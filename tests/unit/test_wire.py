@@ -583,6 +583,18 @@ def test_the_sessions_own_time_out_wins(silent: str, server: ScriptedServer) -> 
     assert wire_to(server.url, patient, options=SHORT).send(SHOW).status == 200
 
 
+@pytest.mark.parametrize("deadline", [None, 1e300])
+def test_a_time_out_may_be_as_long_as_you_like(
+    server: ScriptedServer, deadline: float | None
+) -> None:
+    server.on("GET", PATH, json_reply({}))
+    server.on("PUT", UPLOAD_PATH, Reply(204))
+    endless = Options(connect_timeout=1e300, read_timeout=1e300, stall_timeout=1e300)
+    wire = wire_to(server.url, options=endless, deadline=deadline)
+    assert wire.send(SHOW).status == 200
+    assert wire.send(upload_of(b"data")).status == 204
+
+
 def test_the_deadline_bounds_a_request(silent: str) -> None:
     wire = wire_to(silent, options=LONG, deadline=0.2)
     with pytest.raises(DeadlineExceeded, match="deadline") as caught:
@@ -600,14 +612,17 @@ def test_no_request_begins_after_the_deadline(server: ScriptedServer) -> None:
 
 
 def test_the_deadline_bounds_redirects_too(server: ScriptedServer) -> None:
-    def slow(seen: Seen) -> Reply:
-        threading.Event().wait(0.3)
+    wire = wire_to(server.url, options=LONG, deadline=0.3)
+
+    def late(seen: Seen) -> Reply:
+        while wire.deadline.remaining():
+            threading.Event().wait(0.01)
         return redirect("/b")
 
-    server.on("GET", PATH, slow)
+    server.on("GET", PATH, late)
     with pytest.raises(DeadlineExceeded):
-        wire_to(server.url, options=LONG, deadline=0.25).send(SHOW)
-    assert server.asked() == [PATH]
+        wire.send(SHOW)
+    assert "/b" not in server.asked()
 
 
 def test_the_deadline_bounds_an_answer_that_drips(server: ScriptedServer) -> None:
