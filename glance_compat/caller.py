@@ -47,7 +47,12 @@ class Caller:
 
     def identity(self) -> Identity:
         """What requests need of it."""
-        return Identity(auth=self.plugin, request_id=self.request_id, project_id=self.project_id)
+        return Identity(
+            auth=self.plugin,
+            request_id=self.request_id,
+            project_id=self.project_id,
+            may_be_admin=self.may_be_admin,
+        )
 
     def may_be_admin(self) -> bool:
         """Whether the caller may have an admin's rights; True where nobody can tell."""

@@ -450,14 +450,19 @@ class ImageService:
 _OF_DATA = frozenset({"id", "size", "checksum"})
 
 
+_DIGITS = 18
+_MOST: int = 10**18
+
+
 def _count(value: object, name: str, minimum: int) -> int | None:
     if value is None:
         return None
-    if isinstance(value, str) and value.isdecimal():
+    if isinstance(value, str) and value.isdecimal() and len(value) <= _DIGITS:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
         raise exceptions.Invalid(f"{name} must be a whole number of at least {minimum}")
-    return value
+    # More images than there can be, in a number that can be written down.
+    return min(value, _MOST)
 
 
 def _has_origin(meta: Meta) -> bool:

@@ -68,9 +68,7 @@ class Uploader:
         self, caller: Caller, image_id: str, upload: Upload, call: Callable[[ImagesApi], Image]
     ) -> Image:
         def delete() -> None:
-            retry.until_found(
-                lambda: self._dispatcher.repeat(caller, lambda api, attempt: api.delete(image_id))
-            )
+            self._dispatcher.repeat(caller, lambda api, attempt: api.delete(image_id))
 
         asked = False
 
@@ -86,7 +84,10 @@ class Uploader:
                 raise
             found = self._settled(caller, image_id, upload, error)
             if found is None:
-                with removed_on_failure(image_id, delete):
+                answered = getattr(error, "status", None) is not None
+                with removed_on_failure(
+                    image_id, delete if answered else lambda: retry.until_found(delete)
+                ):
                     raise
             stored = found
         with removed_on_failure(image_id, delete):

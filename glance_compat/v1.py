@@ -224,7 +224,14 @@ class V1:
         current: Image | None,
         upload: Upload | None,
     ) -> Image:
-        self._refuse(Meta(meta.base, wanted.properties))
+        # Names that v1 takes for one lose a value also where only one of them is to be written.
+        written = {image.folded(name) for name in wanted.properties}
+        rewritten = {
+            name: text
+            for name, text in meta.properties.items()
+            if wanted.removed or image.folded(name) in written
+        }
+        self._refuse(Meta(meta.base, rewritten))
         # v1 cannot remove a property by name: it keeps those that are sent, and no others.
         kept = _kept(current, wanted) if current is not None and wanted.removed else {}
         properties = {**kept, **wanted.properties}
@@ -285,8 +292,7 @@ class V1:
         for name, text in sent.items():
             if name != image.folded(name):
                 _tell_folding(name)
-            found = image.property_text(stored["properties"].get(image.folded(name)))
-            if found != text and stored["properties"].get(name) != image.decoded(name, text):
+            if not change.has_text(stored["properties"], image.folded(name), text):
                 raise exceptions.IntegrityError(
                     f"property {name!r} was not stored as it was sent over v1",
                     endpoint=self._wire.endpoint,
@@ -380,7 +386,10 @@ class V1:
         try:
             self._member_request("DELETE", image_id, member_id, None)
         except exceptions.ImageNotFound as error:
-            self._current(image_id)
+            # Who may not end a share is told that it is not there.
+            found = self._current(image_id)
+            if self._is_foreign(found) and not self._wire.may_be_admin():
+                raise self._foreign(image_id) from error
             raise exceptions.MemberNotFound(
                 f"image {image_id} has no member {member_id}",
                 status=404,

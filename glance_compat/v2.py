@@ -6,6 +6,7 @@ Facts are those of Glance 15.0.2 and 33.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import typing
 import urllib.parse
@@ -173,7 +174,7 @@ class V2:
     def create(self, image_id: str, meta: Meta, upload: Upload | None) -> Image:
         self._refuse(meta, uploading=upload is not None)
         change.refuse_reserved(meta.properties)
-        base = {**meta.base, "id": image_id}
+        base = {**self._known(meta.base), "id": image_id}
         if change.public_wanted(base):
             base["visibility"] = "public"
         record = {
@@ -202,12 +203,21 @@ class V2:
             )
         if base.get("store") is not None:
             self._need("stores", "a store chosen for the data")
-        if base.get("os_hidden") is not None:
+        if base.get("os_hidden"):
             self._need("hidden", "os_hidden")
         if base.get("visibility") == "community":
             self._need("community-visibility", "community visibility")
         if self._options.portable:
             change.refuse_on_v1(meta, folding=False)
+
+    def _known(self, base: Mapping[str, typing.Any]) -> Mapping[str, typing.Any]:
+        """Attributes without an os_hidden of False where every image is visible.
+
+        An older server would store a property of that name.
+        """
+        if "os_hidden" not in base or "hidden" in self._offered()[1]:
+            return base
+        return {name: value for name, value in base.items() if name != "os_hidden"}
 
     def _need(self, capability: str, what: str) -> None:
         version, capabilities = self._offered()
@@ -241,7 +251,7 @@ class V2:
     def update(self, image_id: str, meta: Meta, *, purge: bool) -> Image:
         for attempt in range(1, _UPDATE_ATTEMPTS + 1):
             current = self.show(image_id) if change.needs_look(meta, purge=purge) else None
-            wanted = self._change(meta, current, purge=purge)
+            wanted = self._change(meta, current, purge=purge, uploading=False)
             if current is not None and not (wanted.base or wanted.properties or wanted.removed):
                 return current
             try:
@@ -259,8 +269,11 @@ class V2:
             image_id=image_id,
         )
 
-    def _change(self, meta: Meta, current: Image | None, *, purge: bool) -> Change:
-        self._refuse(Meta(meta.base, {}), uploading=True)
+    def _change(
+        self, meta: Meta, current: Image | None, *, purge: bool, uploading: bool
+    ) -> Change:
+        self._refuse(Meta(meta.base, {}), uploading=uploading)
+        meta = dataclasses.replace(meta, base=self._known(meta.base))
         wanted = change.change_of(meta, current, purge=purge)
         if self._options.portable:
             change.refuse_on_v1(Meta({}, wanted.properties), folding=False)
@@ -285,7 +298,7 @@ class V2:
     def _stored(self, stored: Image, sent: Mapping[str, str]) -> Image:
         """Compare the image that a write answered with with what was sent."""
         for name, text in sent.items():
-            if stored["properties"].get(name) != image.decoded(name, text):
+            if not change.has_text(stored["properties"], name, text):
                 raise exceptions.IntegrityError(
                     f"property {name!r} was not stored as it was sent over v2",
                     endpoint=self._wire.endpoint,
@@ -310,7 +323,7 @@ class V2:
                 endpoint=self._wire.endpoint,
                 image_id=image_id,
             )
-        wanted = self._change(meta, current, purge=False)
+        wanted = self._change(meta, current, purge=False, uploading=True)
         if wanted.base or wanted.properties:
             self._patch(image_id, wanted)
         return self._upload(image_id, meta, upload)

@@ -19,7 +19,7 @@ import logging
 import time
 import typing
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import requests
 import urllib3.exceptions
@@ -53,11 +53,13 @@ class Identity:
         token where there is neither.
     :param request_id: the caller's global request id (``X-OpenStack-Request-ID``).
     :param project_id: the caller's project, where the caller's context tells.
+    :param may_be_admin: tells whether the caller may have an admin's rights.
     """
 
     auth: ksa_plugin.BaseAuthPlugin | None = None
     request_id: str | None = None
     project_id: str | None = None
+    may_be_admin: Callable[[], bool] = lambda: True
 
 
 class Wire:
@@ -89,6 +91,10 @@ class Wire:
         other = copy.copy(self)
         other.deadline = deadline
         return other
+
+    def may_be_admin(self) -> bool:
+        """Whether the caller may have an admin's rights."""
+        return self._identity.may_be_admin()
 
     def project_id(self) -> str | None:
         """The caller's project, or None where the token does not tell."""

@@ -101,11 +101,13 @@ def test_the_options_are_known_to_oslo_config_generator() -> None:
     assert entry.load()()[0][0] == "glance_compat"
 
 
-def test_the_readme_has_the_test_command_as_one_line() -> None:
+def test_the_readme_has_two_commands_of_one_line_each() -> None:
     lines = (ROOT / "README.rst").read_text().splitlines()
-    [command] = [line.strip() for line in lines if line.strip().startswith("$ ")]
-    assert command.endswith("-m pytest")
-    assert "'.[test]'" in command
+    demo, test = [line.strip() for line in lines if line.strip().startswith("$ ")]
+    assert demo.endswith(".venv/bin/glance-compat demo")
+    assert "'.[cli,fixtures]'" in demo
+    assert test.endswith("-m pytest")
+    assert "'.[test]'" in test
 
 
 def test_setup_py_declares_nothing() -> None:
