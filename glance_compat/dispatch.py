@@ -7,6 +7,7 @@ looking again at an endpoint that changed. What must not: what a call is about (
 
 from __future__ import annotations
 
+import logging
 import typing
 from collections.abc import Callable, Iterator, Sequence
 
@@ -23,6 +24,8 @@ from glance_compat.options import Options
 from glance_compat.retry import Deadline
 from glance_compat.sessions import OwnSession
 from glance_compat.wire import Wire
+
+LOG = logging.getLogger("glance_compat")
 
 Result = typing.TypeVar("Result")
 
@@ -54,7 +57,7 @@ class Dispatcher:
 
     def caller(self, context: object) -> Caller:
         """Who is asking; see :mod:`glance_compat.caller`."""
-        return caller_of(context, self._sessions.get(), self._auth)
+        return caller_of(context, self._sessions.get(), self._auth, self._options)
 
     def image_id(self, caller: Caller, reference: object) -> str:
         """The id that an id or an href of this image service names.
@@ -119,6 +122,8 @@ class Dispatcher:
                 failed.append(error)
         if not found:
             raise failed[0]
+        for passed_over in failed:
+            LOG.warning("an endpoint is passed over: %s", passed_over)
         return discovery.of_several(found)
 
     def _urls(self, caller: Caller) -> list[str]:
