@@ -149,10 +149,14 @@ class Target:
     def session(self, user: str = "demo") -> Session:
         """The user's session, the same one each time."""
         if user not in self.sessions:
-            session = self.connect(user)
-            session.session.hooks["response"].append(self._note)
-            self.sessions[user] = session
+            self.sessions[user] = self.new_session(user)
         return self.sessions[user]
+
+    def new_session(self, user: str = "demo") -> Session:
+        """Another session of the user, with a token of its own."""
+        session = self.connect(user)
+        session.session.hooks["response"].append(self._note)
+        return session
 
     def service(self, user: str = "demo", **options: Any) -> ImageService:
         """The library, for a user."""
@@ -166,18 +170,18 @@ class Target:
         return Context(token, **{"project_id": self.projects[user], "roles": roles, **other})
 
     def _note(self, response: requests.Response, *args: object, **kwargs: object) -> None:
-        url = str(response.request.url)
-        if not url.startswith((self.url, self.wide_url)):
-            return
-        path = urlsplit(url)._replace(scheme="", netloc="").geturl()
-        self.exchanges.append(
-            Exchange(
-                str(response.request.method), path, response.status_code, response.request.headers
+        request = response.request
+        path = urlsplit(str(request.url))._replace(scheme="", netloc="").geturl()
+        if str(request.url).startswith((self.url, self.wide_url)):
+            self.exchanges.append(
+                Exchange(str(request.method), path, response.status_code, request.headers)
             )
-        )
-        location = response.headers.get("Location", "")
-        if response.request.method == "POST" and response.status_code == 201:
-            self.made.append(location.rstrip("/").rpartition("/")[2])
+        made = response.headers.get("Location", "").rstrip("/").rpartition("/")[2]
+        if request.method == "POST" and response.status_code == 201:
+            self.made.append(made)
+        gone = path.rpartition("/images/")[2]
+        if request.method == "DELETE" and response.ok and gone in self.made:
+            self.made.remove(gone)
 
     @contextlib.contextmanager
     def counting(self) -> Iterator[list[Exchange]]:
@@ -305,7 +309,7 @@ class Target:
 
     def clean(self) -> None:
         """Delete every image that was made."""
-        for image_id in dict.fromkeys(self.made):
+        for image_id in list(dict.fromkeys(self.made)):
             self._delete(image_id)
         self.made.clear()
 

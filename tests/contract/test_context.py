@@ -145,7 +145,7 @@ def test_an_auth_of_the_service_is_for_calls_without_a_context(target: Target) -
 
 def stale_session(target: Target) -> Session:
     """A session whose token Keystone has never heard of, and that can get a good one."""
-    session = target.connect("demo")
+    session = target.new_session("demo")
     plugin: Any = session.auth
     session.get_token()
     plugin.auth_ref._auth_token = "stale"

@@ -315,19 +315,21 @@ def test_what_makes_no_sense(target: Target, arguments: dict[str, Any]) -> None:
 # Paging.
 
 
-@pytest.mark.parametrize("page_size", [1, 3, 4, 5, 10, 11, 100])
+@pytest.mark.parametrize("page_size", [1, 4, 5, 10, 11])
 def test_pages_hold_every_image_once(target: Target, images: Population, page_size: int) -> None:
     found = images.list_names(target.service(), page_size=page_size)
     assert found == list(reversed(VISIBLE))
 
 
-@pytest.mark.parametrize("page_size", [None, 2])
-@pytest.mark.parametrize("limit", [0, 1, 2, 9, 10, 11, None])
+@pytest.mark.parametrize(
+    ("limit", "page_size"),
+    [(0, None), (0, 2), (1, None), (1, 2), (2, 2), (3, 2), (10, None), (10, 5), (11, 4)],
+)
 def test_a_limit_is_for_all(
-    target: Target, images: Population, limit: int | None, page_size: int | None
+    target: Target, images: Population, limit: int, page_size: int | None
 ) -> None:
     found = images.list_names(target.service(), limit=limit, page_size=page_size)
-    assert found == list(reversed(VISIBLE))[: len(VISIBLE) if limit is None else limit]
+    assert found == list(reversed(VISIBLE))[:limit]
 
 
 @pytest.mark.parametrize("page_size", [None, 2])
@@ -359,7 +361,7 @@ def test_a_marker_among_several_keys(
     assert found == whole[3:7]
 
 
-@pytest.mark.parametrize("page_size", [None, 2, 3])
+@pytest.mark.parametrize("page_size", [None, 2])
 @pytest.mark.parametrize(
     ("filters", "names"),
     [
