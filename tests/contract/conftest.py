@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -11,26 +12,42 @@ import pytest
 
 from tests.contract import targets
 from tests.contract.targets import Kind, Target
+from tests.functional.cloud import Cloud
 
 
 @pytest.fixture(scope="session")
-def open_target(request: pytest.FixtureRequest) -> Iterator[Callable[[Kind], Target]]:
-    """Open each server once, whatever the order of the tests; all are clean in the end."""
-    known: dict[Kind, Target] = {}
+def embedded_target() -> Iterator[Callable[[Kind], Target]]:
+    """Open each embedded server once."""
     with contextlib.ExitStack() as stack:
+        yield functools.cache(
+            lambda kind: _warm(stack.enter_context(targets.embedded(kind)), stack)
+        )
 
-        def find(kind: Kind) -> Target:
-            if kind not in known:
-                if kind.region is None:
-                    known[kind] = stack.enter_context(targets.embedded(kind))
-                else:
-                    known[kind] = targets.real(kind, request.getfixturevalue("cloud"))
-                stack.callback(known[kind].clean)
-                # What requests cost is counted when the versions are known.
-                known[kind].service().discover()
-            return known[kind]
 
-        yield find
+@pytest.fixture(scope="session")
+def real_target(cloud: Cloud) -> Iterator[Callable[[Kind], Target]]:
+    """Open each real server once; they are clean before the cloud may stop."""
+    with contextlib.ExitStack() as stack:
+        yield functools.cache(lambda kind: _warm(targets.real(kind, cloud), stack))
+
+
+def _warm(target: Target, stack: contextlib.ExitStack) -> Target:
+    stack.callback(target.clean)
+    # What requests cost is counted when the versions are known.
+    target.service().discover()
+    return target
+
+
+@pytest.fixture(scope="session")
+def open_target(request: pytest.FixtureRequest) -> Callable[[Kind], Target]:
+    """Open each server once, whatever the order of the tests; all are clean in the end."""
+
+    def find(kind: Kind) -> Target:
+        name = "embedded_target" if kind.region is None else "real_target"
+        opened: Target = request.getfixturevalue(name)(kind)
+        return opened
+
+    return find
 
 
 @pytest.fixture(scope="session", params=targets.parameters(targets.is_usual))

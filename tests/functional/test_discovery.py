@@ -15,6 +15,7 @@ from keystoneauth1 import session as ksa_session
 from glance_compat import Discovery, ImageService, Options, discovery
 from glance_compat.exceptions import (
     GlanceConnectionFailed,
+    ImageNotFound,
     InvalidImageRef,
     NotAuthenticated,
     NoUsableVersion,
@@ -238,8 +239,14 @@ def test_a_contexts_token_is_not_helped_by_the_services_own(
     service = ImageService(admin, region_name="pike")
     with pytest.raises(NotAuthenticated):
         service.detail(Context("no-token", None), limit=1)
-    own = service.detail(Context(session.get_token(), None), filters={"is_public": False})
-    assert {one["owner"] for one in own} <= {cloud.project_id("demo")}
+    context = Context(session.get_token(), None)
+    hidden = service.create(None, {"name": "not for demo", "is_public": False})
+    try:
+        with pytest.raises(ImageNotFound):
+            service.show(context, hidden["id"])
+        assert service.show(None, hidden["id"])["owner"] == cloud.project_id("admin")
+    finally:
+        service.delete(None, hidden["id"])
     admin.session.close()
 
 
