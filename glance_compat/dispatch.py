@@ -7,6 +7,7 @@ looking again at an endpoint that changed. What must not: what a call is about (
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import typing
 from collections.abc import Callable, Iterator, Sequence
@@ -80,16 +81,22 @@ class Dispatcher:
         until = Deadline(self._options.deadline if deadline else None)
         failed_at: float | None = None
 
-        def attempt(number: int) -> Result:
+        def on(url: str, number: int) -> Result:
             nonlocal failed_at
-            url = self._urls(caller)[0]
             try:
                 return self._on(caller, url, until, lambda api: call(api, number), failed_at)
             except exceptions.GlanceCompatError as error:
                 failed_at = discovery.MEMORY.clock()
-                if retry.is_transient(error):
+                if _is_of_endpoint(error):
                     RESTING.rest(url)
                 raise
+
+        def attempt(number: int) -> Result:
+            *others, last = self._urls(caller)
+            for url in others:
+                with contextlib.suppress(exceptions.NoUsableVersion):
+                    return on(url, number)
+            return on(last, number)
 
         return retry.repeat(attempt, self._options, until)
 
@@ -102,7 +109,10 @@ class Dispatcher:
     def _answers(self, caller: Caller, url: str) -> bool:
         try:
             discovery.discover(self._wire(caller, url, Deadline(self._options.deadline)), url)
-        except exceptions.GlanceConnectionFailed:
+        except exceptions.GlanceCompatError as error:
+            if not _is_of_endpoint(error):
+                raise
+            LOG.warning("an endpoint is passed over: %s", error)
             RESTING.rest(url)
             return False
         return True
@@ -160,3 +170,8 @@ class Dispatcher:
                 raise discovery.gone(now) from None
         RESTING.answered(url)
         return result
+
+
+def _is_of_endpoint(error: exceptions.GlanceCompatError) -> bool:
+    """Whether another endpoint may do better: this one is ill, or not an image service at all."""
+    return retry.is_transient(error) or isinstance(error, exceptions.NoUsableVersion)

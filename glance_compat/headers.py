@@ -63,8 +63,9 @@ _STATUS_OR_HEADER = re.compile(rb"HTTP/|[!-9;-~]+:")
 # Of a header block: an empty line, or the end of the answer.
 _ENDS = (b"\r\n", b"\n", b"")
 
-# A server that sends header lines without end must not fill the memory.
+# A server that sends header lines without end must not fill the memory, nor keep us reading.
 _ASIDE_BYTES = 16 * 1024 * 1024
+_BLOCK_BYTES = 64 * 1024 * 1024
 _LINE_BYTES = 1024 * 1024
 
 
@@ -73,27 +74,47 @@ class _PropertiesAside:
 
     http.client's limits are process-wide, so they stay; the lines that exceed them are kept here.
     Lines that are no headers, where http.client would stop reading the block, are left out: they
-    are the rest of a property's value that holds a line break (seen on Glance 15.0.2).
+    are the rest of a property's value that holds a line break (seen on Glance 15.0.2). Properties
+    that are too large to be kept are left out as well.
     """
 
     def __init__(self, reader: typing.BinaryIO) -> None:
         self.reader = reader
         self.lines: list[bytes] = []
         self.left_out = False
-        self._bytes = 0
+        self._kept = 0
+        self._read = 0
 
     def readline(self, limit: int = -1) -> bytes:
         while True:
-            line = self.reader.readline(_LINE_BYTES)
+            line = self._line()
             if line not in _ENDS and not _STATUS_OR_HEADER.match(line):
                 self.left_out = True
             elif line.lower().startswith(_ASIDE):
-                self.lines.append(line)
+                self._keep(line)
             else:
                 return line[:limit] if limit >= 0 else line
-            self._bytes += len(line)
-            if self._bytes > _ASIDE_BYTES or not line.endswith(b"\n"):
-                raise http.client.HTTPException("header block too long")
+
+    def _line(self) -> bytes:
+        """The next line, or its beginning where it is too long; the whole of it is read."""
+        line = part = self._part()
+        while len(part) == _LINE_BYTES and not part.endswith(b"\n"):
+            part = self._part()
+        return line
+
+    def _part(self) -> bytes:
+        part = self.reader.readline(_LINE_BYTES)
+        self._read += len(part)
+        if self._read > _BLOCK_BYTES:
+            raise http.client.LineTooLong("header block")
+        return part
+
+    def _keep(self, line: bytes) -> None:
+        self._kept += len(line)
+        if self._kept > _ASIDE_BYTES or not line.endswith(b"\n"):
+            self.left_out = True
+        else:
+            self.lines.append(line)
 
     def __getattr__(self, name: str) -> typing.Any:
         return getattr(self.reader, name)

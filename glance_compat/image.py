@@ -21,7 +21,7 @@ import reprlib
 import typing
 from collections.abc import Callable, Iterable, Mapping
 
-from oslo_utils import strutils
+from oslo_utils import strutils, timeutils
 
 from glance_compat import exceptions
 
@@ -103,9 +103,7 @@ def moment(value: object) -> datetime.datetime:
     # v1 has microseconds and no zone, v2 has whole seconds and Z; both are UTC (seen on
     # Glance 15.0.2). The contract has whole seconds, the most that both can say.
     try:
-        when = datetime.datetime.fromisoformat(text_of(value).replace("Z", "+00:00"))
-        if when.tzinfo is None:
-            when = when.replace(tzinfo=datetime.timezone.utc)
+        when = timeutils.parse_isotime(text_of(value))
         return when.astimezone(datetime.timezone.utc).replace(microsecond=0)
     except (ValueError, OverflowError):
         raise Malformed("an ISO 8601 time") from None

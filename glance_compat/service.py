@@ -184,7 +184,8 @@ class ImageService:
             query=query,
             marker=None if not marker else segment(marker, "a marker"),
             limit=_count(limit, "limit", 0),
-            page_size=_count(page_size, "page_size", 1) or self._options.page_size,
+            page_size=_count(page_size, "page_size", 1)
+            or _count(self._options.page_size, "page_size", 1),
         )
         found = listing.walk(
             asked,

@@ -18,6 +18,9 @@ from keystoneauth1 import session as ksa_session
 
 from glance_compat import headers
 
+#: The operating system counts the milliseconds of a time-out in 32 bits.
+LONGEST_SECONDS = 1_000_000.0
+
 
 class OwnSession:
     """The caller's session; in a process that was forked since, one with its own connections.
@@ -78,7 +81,7 @@ def for_plugins(session: ksa_session.Session, timeout: float) -> ksa_session.Ses
     """
     if session.timeout is not None:
         return session
-    return _alike(session, session.session, timeout)
+    return _alike(session, session.session, min(timeout, LONGEST_SECONDS))
 
 
 def _alike(

@@ -70,11 +70,14 @@ def settings_of(client: typing.Any) -> Taken:
 
 
 def _session_of(http_client: typing.Any) -> ksa_session.Session:
-    """A keystoneauth session of the same connections, TLS settings and token."""
+    """A keystoneauth session of the same connections, TLS settings, token and identity headers."""
     own = http_client.session
     token = http_client.auth_token
-    identity = getattr(http_client, "identity_headers", None) or {}
-    token = token or identity.get("X-Auth-Token")
+    sent = dict(getattr(http_client, "identity_headers", None) or {})
+    token = token or sent.get("X-Auth-Token")
+    request_id = getattr(http_client, "global_request_id", None)
+    if request_id:
+        sent["X-OpenStack-Request-ID"] = request_id
     return ksa_session.Session(
         auth=token_endpoint.Token(http_client.endpoint, token) if token else None,
         session=own,
@@ -82,6 +85,7 @@ def _session_of(http_client: typing.Any) -> ksa_session.Session:
         verify=True if own.verify is None else own.verify,
         cert=_cert_of(own.cert),
         timeout=http_client.timeout,
+        additional_headers=sent,
     )
 
 

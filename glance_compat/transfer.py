@@ -323,8 +323,13 @@ class Download:
         )
 
     def close(self) -> None:
-        """Release the connection; the rest of the data is not read."""
-        self._ended = True
+        """Release the connection; the rest of the data is not read, nor can be any more."""
+        if not self._ended and self._failed is None:
+            # The next() of a file that was closed is no end of it either.
+            self._failed = exceptions.Invalid(
+                f"the download of image {self._image_id} was closed before its end",
+                image_id=self._image_id,
+            )
         self._close()
 
     def __enter__(self) -> Download:

@@ -40,8 +40,6 @@ LOG = logging.getLogger("glance_compat")
 
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# The operating system counts milliseconds in 32 bits.
-_LONGEST_SECONDS = 1_000_000.0
 _OCTETS = "application/octet-stream"
 
 
@@ -169,13 +167,22 @@ class Wire:
         except exceptions.GlanceConnectionFailed as error:
             if request.method not in {"GET", "HEAD"} or not headers.is_too_long(error):
                 raise
-            return self._open_privately(request, url, token)
+        # Not in there: what fails now does not come of that error.
+        return self._open_privately(request, url, token)
 
     def _open_privately(self, request: Request, url: str, token: bool) -> requests.Response:
         private = sessions.for_long_answers(self._session)
         # The connection in use outlives its pool, until the answer is read.
         with contextlib.closing(private.session):
-            return self._transmit(request, url, token, private)
+            try:
+                return self._transmit(request, url, token, private)
+            except exceptions.GlanceConnectionFailed as error:
+                if not headers.is_too_long(error):
+                    raise
+                raise exceptions.BadResponse(
+                    f"the headers of the answer to {self._what(request)} are too long to be read",
+                    **self._where(request),
+                ) from error
 
     def _may_send_again(self, request: Request) -> bool:
         """Whether there is a new token, and the data that was refused with the old can be rewound.
@@ -266,7 +273,7 @@ class Wire:
 
     def _left(self) -> float:
         # A time-out of 0 is none at all to sockets, and an error to urllib3.
-        return min(max(self.deadline.remaining(), 0.001), _LONGEST_SECONDS)
+        return min(max(self.deadline.remaining(), 0.001), sessions.LONGEST_SECONDS)
 
     def _redirected(self, request: Request, response: requests.Response, url: str) -> str:
         named = [value for name, value in headers_of(response) if name.lower() == "location"]

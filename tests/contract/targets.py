@@ -72,6 +72,11 @@ def only(wanted: Callable[[Kind], bool]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("target", parameters(wanted), indirect=True)
 
 
+def is_open(kind: Kind) -> bool:
+    """Whether a client with connections of its own reaches a server."""
+    return kind.region is not None or kind.sockets
+
+
 def is_usual(kind: Kind) -> bool:
     """Most tests need no sockets to embedded servers: those are slower and tell nothing new."""
     return not kind.sockets

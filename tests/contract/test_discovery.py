@@ -12,8 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from glance_compat import Discovery, ImageService, OfferedVersion, Options, exceptions
+from glance_compat.endpoints import RESTING
+from glance_compat.exceptions import ImageNotFound, NoUsableVersion
 from glance_compat.fixture import GlanceFixture
 from tests.contract.targets import Kind, Target, on_pike, on_real, only
+from tests.contract.test_wrong_endpoint import answering
 
 MISSING = "00000000-0000-4000-8000-000000000000"
 
@@ -191,6 +194,25 @@ def test_a_rolling_upgrade(target: Target) -> None:
         alone = ImageService(target.session(), endpoint_override=url)
         assert alone.show(None, created["id"]) == created
     assert service.show(None, created["id"]) == created
+
+
+def test_an_endpoint_that_is_no_image_service_is_passed_over(target: Target) -> None:
+    page = (200, "text/html", b"<html>It works!</html>")
+    with answering(page, page) as url:
+        options = Options(prefer=target.prefer, backoff_max=0)
+        for first in ("show", "create"):
+            RESTING.begin_anew()
+            service = ImageService(
+                target.session(), endpoint_override=[url, target.url], options=options
+            )
+            if first == "create":
+                assert service.create(None, {"name": "passed over"})["name"] == "passed over"
+            else:
+                with pytest.raises(ImageNotFound):
+                    service.show(None, MISSING)
+        RESTING.begin_anew()
+        with pytest.raises(NoUsableVersion):
+            ImageService(target.session(), endpoint_override=[url, url]).detail(None, limit=1)
 
 
 def test_an_endpoint_that_is_down_is_passed_over(target: Target) -> None:

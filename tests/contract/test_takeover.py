@@ -12,13 +12,8 @@ from oslo_config import cfg
 
 from glance_compat import ImageService, exceptions
 from tests.contract.shape import DATA, FORMATS
-from tests.contract.targets import Kind, Target, on_real, only
+from tests.contract.targets import Target, is_open, on_real, only
 from tests.functional.cloud import Cloud
-
-
-def is_open(kind: Kind) -> bool:
-    """Whether a client with connections of its own reaches a server."""
-    return kind.region is not None or kind.sockets
 
 
 def client_of(target: Target, *, with_session: bool) -> Any:

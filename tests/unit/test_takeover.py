@@ -127,6 +127,24 @@ def test_a_client_with_identity_headers(
 
 
 @CLASSES
+def test_a_client_with_a_request_id_and_roles(
+    server: ScriptedServer, kind: typing.Any, version: str, method: str
+) -> None:
+    client = kind(
+        server.url,
+        token="clients-token",
+        identity_headers={"X-Roles": "admin"},
+        global_request_id="req-00000000-0000-4000-8000-000000000000",
+    )
+    ImageService.from_client(client).show(None, "an-image")
+    (seen,) = server.seen
+    sent = {name.lower(): value for name, value in seen.headers.items()}
+    assert sent["x-roles"] == "admin"
+    assert sent["x-openstack-request-id"] == "req-00000000-0000-4000-8000-000000000000"
+    assert seen.token == "clients-token"
+
+
+@CLASSES
 def test_a_client_without_a_token(
     server: ScriptedServer, kind: typing.Any, version: str, method: str
 ) -> None:

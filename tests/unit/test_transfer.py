@@ -604,8 +604,17 @@ def test_a_download_that_is_closed_reads_no_more() -> None:
     next(download)
     download.close()
     assert connection.closed == 1
-    assert list(download) == []
+    # It must not look like the end of a whole image.
+    with pytest.raises(Invalid, match="closed before its end"):
+        next(download)
     assert connection.given == 1
+
+
+def test_a_whole_download_may_be_closed() -> None:
+    download = Connection(cut(DATA)).download(Expected(len(DATA)))
+    assert b"".join(download) == DATA
+    download.close()
+    assert list(download) == []
 
 
 def test_a_download_is_closed_with_its_block() -> None:
