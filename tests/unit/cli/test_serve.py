@@ -122,7 +122,6 @@ def test_wrong_usage(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) 
     assert "glance-compat serve: error: " in capsys.readouterr().err
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_signals_are_left_as_they_were() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     with socket.socket() as taken:
