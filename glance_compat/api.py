@@ -43,12 +43,14 @@ class Opened:
     :param close: releases the connection.
     :param expected: what the data must turn out to be.
     :param disk_format: of the image, where it is known.
+    :param start: bytes of the image that come before the first block.
     """
 
     blocks: Iterator[bytes]
     close: Callable[[], object]
     expected: Expected
     disk_format: str | None
+    start: int = 0
 
 
 class ImagesApi(typing.Protocol):
@@ -83,11 +85,13 @@ class ImagesApi(typing.Protocol):
     def delete(self, image_id: str) -> None:
         """Delete the image."""
 
-    def open_data(self, image_id: str, *, may_be_admin: bool) -> Opened:
+    def open_data(self, image_id: str, *, may_be_admin: bool, start: int = 0) -> Opened:
         """Begin to read the data of an active image.
 
         :param may_be_admin: the caller may be able to read what is closed to others
             (deactivated images), which needs a look.
+        :param start: bytes that need not come again, where the API can leave them out; what is
+            opened tells whether it did.
         """
 
     def members(self, image_id: str) -> list[Member]:

@@ -18,7 +18,7 @@ from keystoneauth1 import session as ksa_session
 
 from glance_compat import change, exceptions, image, listing, transfer
 from glance_compat import filters as queries
-from glance_compat.api import ImagesApi, Member
+from glance_compat.api import ImagesApi, Member, Opened
 from glance_compat.caller import Caller
 from glance_compat.change import Meta
 from glance_compat.discovery import Discovery
@@ -26,6 +26,7 @@ from glance_compat.dispatch import Dispatcher
 from glance_compat.endpoints import Catalog, segment
 from glance_compat.image import Image
 from glance_compat.options import Options
+from glance_compat.resume import Resumed
 from glance_compat.transfer import Download, Progress, Upload
 from glance_compat.upload import Uploader
 
@@ -355,16 +356,23 @@ class ImageService:
         return None
 
     def _open(self, caller: Caller, image_id: str, progress: Progress | None) -> Download:
+        def opened_at(api: ImagesApi, start: int) -> Opened:
+            return api.open_data(image_id, may_be_admin=caller.may_be_admin(), start=start)
+
         opened = self._dispatcher.repeat(
-            caller,
-            lambda api, attempt: api.open_data(image_id, may_be_admin=caller.may_be_admin()),
-            deadline=False,
+            caller, lambda api, attempt: opened_at(api, 0), deadline=False
         )
-        blocks = opened.blocks
+        source = Resumed(
+            opened,
+            opened_at,
+            lambda call: self._dispatcher.repeat(caller, call, deadline=False),
+            image_id=image_id,
+        )
+        blocks = iter(source)
         if self._options.check_format:
             blocks = transfer.checked_format(blocks, opened.disk_format)
         return Download(
-            blocks, opened.expected, opened.close, image_id=image_id, progress=progress
+            blocks, opened.expected, source.close, image_id=image_id, progress=progress
         )
 
     # -- members

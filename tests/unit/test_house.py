@@ -39,6 +39,7 @@ ORDER = (
     "caller",
     "dispatch",
     "upload",
+    "resume",
     "takeover",
     "conf",
     "service",

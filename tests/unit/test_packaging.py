@@ -106,7 +106,7 @@ def test_the_readme_has_two_commands_of_one_line_each() -> None:
     demo, test = [line.strip() for line in lines if line.strip().startswith("$ ")]
     assert demo.endswith(".venv/bin/glance-compat demo")
     assert "'.[cli,fixtures]'" in demo
-    assert test.endswith("-m pytest")
+    assert test.endswith("-m pytest -n auto")
     assert "'.[test]'" in test
 
 
