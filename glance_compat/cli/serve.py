@@ -5,10 +5,15 @@ from __future__ import annotations
 
 import argparse
 import signal
+import typing
 
 from cliff.command import Command
 
+from glance_compat.cli.credentials import FORMS, Credentials
 from glance_compat.cli.usage import UsageError, checked, needs
+
+if typing.TYPE_CHECKING:
+    from glance_compat.fixture import GlanceFixture
 
 _ENDS = frozenset({signal.SIGTERM, signal.SIGINT})
 
@@ -26,11 +31,34 @@ def _port(text: str) -> int:
     return int(text)
 
 
+class _Person(typing.NamedTuple):
+    """Somebody who may log in."""
+
+    name: str
+    password: str
+    projects: tuple[str, ...] | None = None
+    roles: tuple[str, ...] = ("member",)
+
+
+def _person(text: str) -> _Person:
+    """Read ``NAME:PASSWORD[:PROJECT,PROJECT[:ROLE,ROLE]]``."""
+    parts = text.split(":")
+    if not 2 <= len(parts) <= 4 or not parts[0]:
+        raise ValueError(f"must be NAME:PASSWORD[:PROJECT,...[:ROLE,...]], not {text!r}")
+    name, password, projects, roles = (*parts, "", "")[:4]
+    return _Person(name, password, _names(projects) or None, _names(roles) or ("member",))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)
+
+
 class Serve(Command):
     """Serve a Glance in memory until SIGTERM or Ctrl-C.
 
     The first line of output is its URL. A token is any text, which is an ordinary member of one
-    project; user:project:role,role says who it is. No Keystone is needed.
+    project; user:project:role,role says who it is. No Keystone is needed: below /identity is as
+    much of one as clients need that log in first. What they have to be told is on stderr.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -56,25 +84,39 @@ class Serve(Command):
             " v2 alone",
         )
         parser.add_argument("--prefix", default="", help="path below which it is served: /image")
+        parser.add_argument(
+            "--images",
+            choices=("none", "nova"),
+            default="none",
+            help="what is there from the beginning: nothing (the default), or the images of"
+            " Nova's functional tests",
+        )
+        parser.add_argument(
+            "--user",
+            dest="users",
+            metavar="NAME:PASSWORD[:PROJECT,...[:ROLE,...]]",
+            type=checked(_person),
+            action="append",
+            help="who may log in, in all projects unless some are named, with the role member"
+            " unless others are; may be repeated. Without it anybody may, with any password, and"
+            " admin is an administrator",
+        )
+        parser.add_argument(
+            "--strict-tokens",
+            action="store_true",
+            help="let in only tokens that were given out after a log-in",
+        )
+        parser.add_argument(
+            "--export",
+            choices=tuple(FORMS),
+            default="openrc",
+            help="what to write to stderr for clients that log in; default: openrc",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Serve; the exit code is 0."""
-        # The server and what it stands on are for this command alone.
-        with needs("fixtures"):
-            from glance_compat.fixture import GlanceFixture
-
-        apis = [one for group in parsed_args.apis or [("v1", "v2")] for one in group]
-        try:
-            fixture = GlanceFixture(
-                apis=apis,
-                release=parsed_args.release,
-                prefix=parsed_args.prefix,
-                host=parsed_args.host,
-                port=parsed_args.port,
-            )
-        except ValueError as error:
-            raise UsageError(str(error)) from error
+        fixture = self._fixture(parsed_args)
         # Blocked signals wait for sigwait, in this thread and in those of the server, so that one
         # that comes early or late ends it as cleanly; a handler could interrupt anything.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
@@ -82,7 +124,44 @@ class Serve(Command):
             with fixture as glance:
                 self.app.stdout.write(f"{glance.url}\n")
                 self.app.stdout.flush()
+                self.app.stderr.write(FORMS[parsed_args.export](_login(glance, parsed_args)))
+                self.app.stderr.flush()
                 signal.sigwait(_ENDS)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return 0
+
+    def _fixture(self, parsed_args: argparse.Namespace) -> GlanceFixture:
+        # The server and what it stands on are for this command alone.
+        with needs("fixtures"):
+            from glance_compat.fixture import NOVA_IMAGES, GlanceFixture, User
+
+        apis = [one for group in parsed_args.apis or [("v1", "v2")] for one in group]
+        try:
+            return GlanceFixture(
+                apis=apis,
+                release=parsed_args.release,
+                prefix=parsed_args.prefix,
+                images=NOVA_IMAGES if parsed_args.images == "nova" else (),
+                users=[User(*person) for person in parsed_args.users or ()],
+                strict_tokens=parsed_args.strict_tokens,
+                host=parsed_args.host,
+                port=parsed_args.port,
+            )
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+
+
+def _login(glance: GlanceFixture, parsed_args: argparse.Namespace) -> Credentials:
+    """Say how to log in: as the first who may."""
+    from glance_compat.fixture import ORDINARY_PROJECT, ORDINARY_USER, REGION
+
+    anybody = _Person(ORDINARY_USER, "any")
+    person = (parsed_args.users or [anybody])[0]
+    return Credentials(
+        auth_url=f"{glance.auth_url}/v3",
+        username=person.name,
+        password=person.password,
+        project_name=(person.projects or (ORDINARY_PROJECT,))[0],
+        region_name=REGION,
+    )

@@ -7,7 +7,7 @@ import dataclasses
 import json
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from glance_compat.discovery import Discovery
 from glance_compat.fixture import GlanceFixture

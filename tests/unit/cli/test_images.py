@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from glance_compat.cli.app import GlanceCompat
 from glance_compat.fixture import GlanceFixture

@@ -9,9 +9,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
+import yaml
 
 from tests.unit.cli.running import in_process, program
 
@@ -61,7 +63,9 @@ def test_it_serves_until_it_is_told_to_end(
             assert {one["id"][:2] for one in versions} == {"v1", "v2"}
             answer = session.get(f"{url}/v2/images", headers={"X-Auth-Token": "any"}, timeout=30)
             assert answer.json()["images"] == []
-            assert ended(running, how) == (0, "", "")
+            code, rest, told = ended(running, how)
+            assert (code, rest) == (0, "")
+            assert f"export OS_AUTH_URL={url}/identity/v3\n" in told
 
 
 @pytest.mark.parametrize(
@@ -80,6 +84,50 @@ def test_what_it_serves(
         assert url.endswith(prefix)
         versions = requests.get(f"{url}/", timeout=30).json()["versions"]
         assert {one["id"][:2] for one in versions} == ids
+        assert ended(running, signal.SIGTERM)[0] == 0
+
+
+@pytest.mark.parametrize("form", ["openrc", "clouds.yaml", "none"])
+def test_what_it_tells_clients_that_log_in(
+    environment: dict[str, str], tmp_path: Path, form: str
+) -> None:
+    """What is told is enough for the command line, which finds the server with nothing else."""
+    argv = ("--export", form, "--user", 'al:it\'s "x":p1,p2', "--strict-tokens")
+    with serving(environment, *argv, "--images", "nova", "--prefix", "/i") as running:
+        first_line(running)
+        code, rest, told = ended(running, signal.SIGTERM)
+    assert (code, rest) == (0, "")
+    if form == "openrc":
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"{told}echo $OS_USERNAME $OS_PASSWORD $OS_PROJECT_NAME"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout == 'al it\'s "x" p1\n'
+    elif form == "clouds.yaml":
+        cloud = yaml.safe_load(told)["clouds"]["glance-compat"]
+        assert cloud["auth"]["username"] == "al"
+        assert cloud["auth"]["password"] == 'it\'s "x"'
+        assert cloud["auth"]["project_name"] == "p1"
+        assert cloud["auth"]["auth_url"].endswith("/identity/v3")
+    else:
+        assert told == ""
+
+
+def test_clouds_yaml_is_enough_to_find_it(environment: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "clouds.yaml"
+    with serving(
+        environment, "--export", "clouds.yaml", "--images", "nova", "--strict-tokens"
+    ) as running:
+        first_line(running)
+        assert running.stderr is not None
+        file.write_text("".join(running.stderr.readline() for _ in range(10)))
+        outcome = program(
+            {**environment, "OS_CLIENT_CONFIG_FILE": str(file)},
+            *("list", "--os-cloud", "glance-compat", "-f", "value", "-c", "name"),
+        )
+        assert (outcome.code, len(outcome.out.splitlines())) == (0, 11)
         assert ended(running, signal.SIGTERM)[0] == 0
 
 
@@ -115,7 +163,18 @@ def test_a_server_that_there_is_none_of(argv: tuple[str, ...], words: str) -> No
 
 
 @pytest.mark.parametrize(
-    "argv", [("--api", "v3"), ("--api", ""), ("--port", "65536"), ("--port", "http"), ("extra",)]
+    "argv",
+    [
+        ("--api", "v3"),
+        ("--api", ""),
+        ("--port", "65536"),
+        ("--port", "http"),
+        ("extra",),
+        ("--user", "noone"),
+        ("--user", ":x"),
+        ("--user", "a:b:c:d:e"),
+        ("--images", "x"),
+    ],
 )
 def test_wrong_usage(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert in_process("serve", *argv).code == 2

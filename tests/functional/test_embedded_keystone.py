@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The answers that the embedded Keystone is held to are those of a real one."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+from tests.functional.cloud import Cloud
+from tests.unit.fixture import logging_in
+
+pytestmark = pytest.mark.functional
+
+
+def test_a_real_keystone_answers_as_the_embedded_one(cloud: Cloud) -> None:
+    assert cloud.user("demo").password == logging_in.PASSWORD
+    with requests.Session() as session:
+        session.trust_env = False
+        assert logging_in.play(cloud.auth_url, session) == logging_in.expected()
