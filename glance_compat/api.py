@@ -73,6 +73,10 @@ class ImagesApi(typing.Protocol):
             where the server filters alone.
         """
 
+    def records(self, query: Query, marker: str | None, size: int) -> Page:
+        """One page as the server wrote it, nothing read or left out: JSON objects, each with an
+        id."""
+
     def create(self, image_id: str, meta: Meta, upload: Upload | None) -> Image:
         """A new image under that id, with its data if there is any."""
 

@@ -189,7 +189,7 @@ def completed(meta: Meta, *, empty: bool) -> Meta:
     return dataclasses.replace(meta, base=base)
 
 
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 def chosen_id(meta: Meta) -> str | None:
@@ -199,7 +199,7 @@ def chosen_id(meta: Meta) -> str | None:
         would take others (seen on Glance 15.0.2).
     """
     image_id: str | None = meta.base.get("id")
-    if image_id is not None and not _UUID.fullmatch(image_id):
+    if image_id is not None and not UUID.fullmatch(image_id):
         raise exceptions.ImageBadRequest(f"the id of a new image must be a UUID, not {image_id!r}")
     return image_id
 
@@ -301,6 +301,11 @@ V1_LINE_BYTES = 16000
 V1_BLOCK_BYTES = 57344
 
 
+def is_header_name(name: str) -> bool:
+    """Whether a property's name can be part of a header's name."""
+    return _TOKEN.fullmatch(name) is not None
+
+
 def v1_obstacle(text: str) -> str | None:
     """Why v1 cannot carry a value, or None if it can."""
     if _NOT_IN_A_HEADER.search(text):
@@ -332,24 +337,25 @@ def refuse_on_v1(meta_or_change: Meta | Change, *, folding: bool = True) -> None
                 f"property {name!r} cannot be sent over v1: {obstacle}"
             )
         stored[folded(name)] = name
-        block += _line_bytes(name, text)
+        block += line_bytes(name, text)
     if block > V1_BLOCK_BYTES:
         raise exceptions.PropertyNotAllowed(
             f"the properties cannot be sent over v1: {block} bytes, {V1_BLOCK_BYTES} at most"
         )
 
 
-def _line_bytes(name: str, text: str) -> int:
+def line_bytes(name: str, text: str) -> int:
+    """Octets of the header line that carries a property over v1."""
     return len(V1_PROPERTY) + len(name) + len(": ") + len(text.encode("utf-8")) + len("\r\n")
 
 
 def _property_obstacle(name: str, text: str, folding: bool) -> str | None:
-    if not _TOKEN.fullmatch(name):
+    if not is_header_name(name):
         return "its name is not made of header characters"
     if folded(name) != name and is_reserved(folded(name)):
         return f"v1 would store it as {folded(name)!r}, which is reserved"
     if not folding and folded(name) != name:
         return f"v1 would store it as {folded(name)!r}"
-    if _line_bytes(name, text) > V1_LINE_BYTES:
+    if line_bytes(name, text) > V1_LINE_BYTES:
         return f"it is longer than {V1_LINE_BYTES} bytes"
     return v1_obstacle(text)

@@ -119,6 +119,16 @@ class Answer:
             raise self.bad(f"has no list of objects {key!r}")
         return values
 
+    def records(self) -> list[dict[str, typing.Any]]:
+        """The images of a list, as the server wrote them.
+
+        :raises glance_compat.exceptions.BadResponse: they are not objects with an id.
+        """
+        found = self.objects_at("images")
+        if not all(isinstance(one.get("id"), str) and one["id"] for one in found):
+            raise self.bad("has an image without an id")
+        return found
+
     @contextlib.contextmanager
     def judged(self) -> Iterator[None]:
         """Say of which answer it was that could not be read."""

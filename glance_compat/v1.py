@@ -91,6 +91,19 @@ class V1:
             marker = images[-1]["id"]
 
     def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
+        answer, asked = self._list(query, marker, size, left)
+        with answer.judged():
+            images = [image.from_v1(record) for record in answer.objects_at("images")]
+        return Page(images, more=None, asked=asked)
+
+    def records(self, query: Query, marker: str | None, size: int) -> Page:
+        answer, asked = self._list(query, marker, size, None)
+        return Page(answer.records(), more=None, asked=asked)
+
+    def _list(
+        self, query: Query, marker: str | None, size: int, left: int | None
+    ) -> tuple[Answer, int]:
+        """The answer, and how many images were asked for."""
         sent = filters.to_v1(query)
         asked = filters.page_limit(sent, size, left)
         params = [*sent.params, ("limit", str(asked))]
@@ -104,9 +117,7 @@ class V1:
                 errors=_ERRORS["detail"],
             )
         )
-        with answer.judged():
-            images = [image.from_v1(record) for record in answer.objects_at("images")]
-        return Page(images, more=None, asked=asked)
+        return answer, asked
 
     def open_data(self, image_id: str, *, may_be_admin: bool, start: int = 0) -> Opened:
         """Nobody can read a deactivated image over v1, so nobody needs a look.

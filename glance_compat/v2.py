@@ -54,6 +54,21 @@ class V2:
         return self._image(self._send("GET", _path(image_id), "show", image_id))
 
     def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
+        answer, asked = self._list(query, marker, size, left)
+        records = answer.objects_at("images")
+        version = self._version()
+        with answer.judged():
+            images = [image.from_v2(record, version) for record in records]
+        return Page(images, more=_has_next(answer), asked=asked)
+
+    def records(self, query: Query, marker: str | None, size: int) -> Page:
+        answer, asked = self._list(query, marker, size, None)
+        return Page(answer.records(), more=_has_next(answer), asked=asked)
+
+    def _list(
+        self, query: Query, marker: str | None, size: int, left: int | None
+    ) -> tuple[Answer, int]:
+        """The answer, and how many images were asked for."""
         sent = filters.to_v2(query, self._version_for(query))
         asked = filters.page_limit(sent, size, left)
         params = [*sent.params, ("limit", str(asked))]
@@ -64,13 +79,7 @@ class V2:
         answer = self._wire.send(
             Request(method="GET", path="/v2/images", params=params, errors=errors)
         )
-        records = answer.objects_at("images")
-        # Only whether there is a link counts: repeated parameters are lost in it (seen on Glance
-        # 15.0.2 and 33), and it names a host that nobody has checked.
-        version = self._version()
-        with answer.judged():
-            images = [image.from_v2(record, version) for record in records]
-        return Page(images, more=bool(answer.json_object().get("next")), asked=asked)
+        return answer, asked
 
     def _version(self) -> Version:
         """The newest minor version, as far as the attributes that are read depend on it."""
@@ -403,6 +412,12 @@ class V2:
             endpoint=self._wire.endpoint,
             image_id=image_id,
         )
+
+
+def _has_next(answer: Answer) -> bool:
+    # Only whether there is a link counts: repeated parameters are lost in it (seen on Glance
+    # 15.0.2 and 33), and it names a host that nobody has checked.
+    return bool(answer.json_object().get("next"))
 
 
 def _member(answer: Answer, record: Mapping[str, typing.Any]) -> Member:

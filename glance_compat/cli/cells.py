@@ -94,6 +94,17 @@ def _shell(value: object) -> object:
     return re.sub(r"[\\$`]", r"\\\g<0>", line) if isinstance(line, str) else line
 
 
+#: What a spreadsheet takes for the beginning of a formula, wide forms too.
+_FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
+
+
+def spreadsheet_safe(value: object) -> object:
+    """A cell of CSV that no spreadsheet runs as a formula: text that could be one gets ``'`` in
+    front, as OWASP advises ("CSV Injection")."""
+    risky = isinstance(value, str) and value.lstrip()[:1] in _FORMULA and value.strip()
+    return f"'{value}" if risky else value
+
+
 _FORMS: Mapping[str, Callable[[object], object]] = {
     "json": plain,
     "yaml": plain,

@@ -12,6 +12,7 @@ What must live here: options of all commands that need a cloud, and the service 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import typing
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from keystoneauth1 import loading
 
 from glance_compat import endpoints, exceptions
 from glance_compat.cli.usage import UsageError, checked, needs
+from glance_compat.dispatch import Dispatcher
 from glance_compat.options import Options
 from glance_compat.service import ImageService
 
@@ -147,29 +149,57 @@ def _add_library_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def service_of(options: argparse.Namespace, *, extended: bool = False) -> ImageService:
+class Place:
     """The image service of the cloud that the options name; no request is sent.
 
     :param options: as parsed with :func:`add_options`.
-    :param extended: as in :class:`glance_compat.Options`.
     :raises glance_compat.cli.usage.UsageError: no cloud is named, or not wholly.
     :raises glance_compat.exceptions.InvalidOption: clouds.yaml or OS_* have a value that cannot
         be.
     """
-    region = _region(options)
-    return ImageService(
-        region.get_session(),
-        endpoint_override=options.endpoints or region.get_endpoint("image"),
-        region_name=options.os_region_name or region.get_region_name("image") or None,
-        interface=region.get_interface("image"),
-        service_name=region.get_service_name("image"),
-        options=Options(
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        region = _region(options)
+        self._session = region.get_session()
+        self._endpoints = options.endpoints or region.get_endpoint("image")
+        self._catalog = endpoints.Catalog(
+            region_name=options.os_region_name or region.get_region_name("image") or None,
+            interface=region.get_interface("image"),
+            service_name=region.get_service_name("image"),
+        )
+        self._options = Options(
             api_version=options.api_version,
             prefer=options.prefer,
             allow_experimental=options.allow_experimental,
-            extended=extended,
-        ),
-    )
+        )
+
+    def service(self, **choices: typing.Any) -> ImageService:
+        """The library.
+
+        :param choices: fields of :class:`glance_compat.Options`.
+        """
+        return ImageService(
+            self._session,
+            endpoint_override=self._endpoints,
+            options=dataclasses.replace(self._options, **choices),
+            **self._catalog._asdict(),
+        )
+
+    def dispatcher(self, **choices: typing.Any) -> Dispatcher:
+        """The port of the library, for what the facade does not tell.
+
+        :param choices: fields of :class:`glance_compat.Options`.
+        """
+        options = dataclasses.replace(self._options, **choices)
+        return Dispatcher(self._session, None, self._endpoints, self._catalog, options)
+
+
+def service_of(options: argparse.Namespace, *, extended: bool = False) -> ImageService:
+    """The image service of the cloud that the options name; see :class:`Place`.
+
+    :param extended: as in :class:`glance_compat.Options`.
+    """
+    return Place(options).service(extended=extended)
 
 
 def _region(options: argparse.Namespace) -> CloudRegion:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from cliff.lister import Lister
@@ -55,7 +55,7 @@ class List(Lister):
             parser.add_argument(option, dest=dest, help=text)
         for option, dest, text in _SIZES:
             parser.add_argument(
-                option, dest=dest, metavar="BYTES", type=checked(_at_least(0)), help=text
+                option, dest=dest, metavar="BYTES", type=checked(at_least(0)), help=text
             )
         parser.add_argument(
             "--member-status", choices=_SHARES, help="images that are shared with the caller so"
@@ -157,18 +157,20 @@ def _add_order(parser: argparse.ArgumentParser) -> None:
         f"{', '.join(sorted(filters.SORT_KEYS))}; asc (default) or desc",
     )
     parser.add_argument(
-        "--limit", metavar="NUMBER", type=checked(_at_least(0)), help="images in all"
+        "--limit", metavar="NUMBER", type=checked(at_least(0)), help="images in all"
     )
     parser.add_argument("--marker", metavar="IMAGE", help="begin after the image of this id")
     parser.add_argument(
         "--page-size",
         metavar="NUMBER",
-        type=checked(_at_least(1)),
+        type=checked(at_least(1)),
         help="images in one answer of the server; default: as many as it grants",
     )
 
 
-def _at_least(minimum: int) -> Any:
+def at_least(minimum: int) -> Callable[[str], int]:
+    """Read a whole number of at least so much."""
+
     def read(text: str) -> int:
         number = int(text) if text.isdecimal() else -1
         if number < minimum:

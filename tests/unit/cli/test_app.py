@@ -21,7 +21,7 @@ from tests.unit.cli.running import PATIENCE, in_process, program, sdk_may_warn
 
 pytestmark = sdk_may_warn
 
-COMMANDS = {"demo", "discover", "list", "serve", "show"}
+COMMANDS = {"audit", "demo", "discover", "list", "serve", "show"}
 
 
 def test_the_commands_are_entry_points() -> None:

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``glance-compat audit --fix-percent-encoding``: what an old glanceclient encoded, decoded.
+
+What must live here: repairing one image, with a look before and a look after. What must not: what
+text must have been (``glance_compat.percent``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable, Iterator, Mapping
+
+from glance_compat import exceptions
+from glance_compat.image import decoded, is_reserved
+from glance_compat.percent import Reading, Sureness
+from glance_compat.service import ImageService
+from glance_compat.traces import NAME, PROPERTY, encoded_texts
+
+Image = Mapping[str, typing.Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """What became of one text, or of one image.
+
+    :param id: as it was given, or the image's.
+    :param subject: ``name``, ``property`` and a name, or ``image``.
+    :param outcome: for people.
+    :param done: nothing is left to be done.
+    """
+
+    id: str
+    subject: str
+    outcome: str
+    done: bool
+    before: str | None = None
+    after: str | None = None
+    sureness: str | None = None
+
+
+def repaired(
+    service: ImageService,
+    reference: str,
+    *,
+    dry_run: bool,
+    tell: Callable[[str], object],
+) -> Iterator[Step]:
+    """Repair one image.
+
+    :param service: over v2 where it is offered, with ``extended`` and ``v1_exact_show``.
+    :param reference: the image's id or href.
+    :param dry_run: write nothing.
+    :param tell: is told what will be written, before it is.
+    """
+    try:
+        image = service.show(None, reference)
+        steps = _steps(image)
+        wanted = [step for step in steps if step.done]
+        for step in steps:
+            becomes = f"{step.before!r} becomes {step.after!r}" if step.done else step.outcome
+            tell(f"{step.id} {step.subject}: {becomes}")
+        if wanted and not dry_run:
+            _write(service, image, wanted)
+    except exceptions.GlanceCompatError as error:
+        outcome = f"failed: {type(error).__name__}: {error}"
+        tell(f"{reference}: {outcome}")
+        yield Step(reference, "image", outcome, done=False)
+        return
+    if not steps:
+        yield Step(image["id"], "image", "nothing is percent-encoded", done=True)
+    word = "would be written" if dry_run else "written, and nothing else changed"
+    yield from (dataclasses.replace(one, outcome=word) if one.done else one for one in steps)
+
+
+def _steps(image: Image) -> list[Step]:
+    texts = {} if image["name"] is None else {NAME: image["name"]}
+    texts |= {
+        PROPERTY + name: value
+        for name, value in image["properties"].items()
+        if isinstance(value, str)
+    }
+    return [
+        _step(image["id"], subject, text, found) for subject, text, found in encoded_texts(texts)
+    ]
+
+
+def _step(image_id: str, subject: str, text: str, found: Reading) -> Step:
+    refusal = None
+    if found.sureness is Sureness.UNSURE:
+        refusal = f"refused, for it is not sure: {found.why}"
+    elif is_reserved(subject.removeprefix(PROPERTY)) and subject != NAME:
+        refusal = "refused: the property's name is reserved"
+    return Step(
+        image_id,
+        subject,
+        refusal or "",
+        done=refusal is None,
+        before=text,
+        after=found.text,
+        sureness=found.sureness.value,
+    )
+
+
+def _write(service: ImageService, image: Image, steps: list[Step]) -> None:
+    """Write what is wanted and nothing else, and look whether that is what is there.
+
+    :raises glance_compat.exceptions.IntegrityError: it is not.
+    """
+    texts = {step.subject: step.after or "" for step in steps}
+    name = {NAME: texts.pop(NAME)} if NAME in texts else {}
+    properties = {subject.removeprefix(PROPERTY): text for subject, text in texts.items()}
+    service.update(None, image["id"], {**name, "properties": properties}, purge_props=False)
+    shown = {key: decoded(key, text) for key, text in properties.items()}
+    expected = {**image, **name, "properties": {**image["properties"], **shown}}
+    now = service.show(None, image["id"])
+    different = sorted(
+        key for key in expected if key != "updated_at" and expected[key] != now[key]
+    )
+    if different:
+        raise exceptions.IntegrityError(
+            f"it was written, but then {', '.join(different)} of the image was not as expected:"
+            " somebody else changed it meanwhile",
+            image_id=image["id"],
+        )
