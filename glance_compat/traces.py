@@ -78,6 +78,16 @@ class Seen:
         os_hidden a boolean, and not a property of that name."""
         return isinstance(self.attribute("os_hidden"), bool)
 
+    @property
+    def status(self) -> str | None:
+        return self.text("status")
+
+    @property
+    def size(self) -> int:
+        """Bytes; 0 when unknown."""
+        size = self.attribute("size")
+        return size if isinstance(size, int) else 0
+
     def text(self, name: str) -> str | None:
         """An attribute that is text, or None."""
         value = self.attribute(name)
@@ -256,7 +266,7 @@ def without_formats(seen: Seen) -> str | None:
     missing = [
         name for name in ("disk_format", "container_format") if seen.attribute(name) is None
     ]
-    if not missing or seen.attribute("status") not in _WITH_DATA:
+    if not missing or seen.status not in _WITH_DATA:
         return None
     return f"has no {' and no '.join(missing)}"
 
@@ -266,7 +276,7 @@ def without_checksum(seen: Seen) -> str | None:
     if (
         seen.attribute("checksum")
         or strong
-        or seen.attribute("status") not in _WITH_DATA
+        or seen.status not in _WITH_DATA
         or not seen.attribute("size")
     ):
         return None
@@ -274,27 +284,26 @@ def without_checksum(seen: Seen) -> str | None:
 
 
 def without_data(seen: Seen) -> str | None:
-    empty = seen.attribute("status") == "active" and not seen.attribute("size")
+    empty = seen.status == "active" and not seen.size
     return "active, and never given data" if empty and not seen.attribute("checksum") else None
 
 
 def only_declared(seen: Seen) -> str | None:
-    size = seen.attribute("size")
-    if seen.attribute("status") != "queued" or not size:
+    if seen.status != "queued" or not seen.size:
         return None
-    return f"{size} bytes are declared, none are there"
+    return f"{seen.size} bytes are declared, none are there"
 
 
 def deleted(seen: Seen) -> str | None:
     gone = seen.v1 is not None and (
         bool(seen.v1.get("deleted")) or seen.v1.get("status") in ("deleted", "pending_delete")
     )
-    return f"its status is {seen.attribute('status')}" if gone else None
+    return f"its status is {seen.status}" if gone else None
 
 
 def status(*statuses: str) -> Callable[[Seen], str | None]:
     def test(seen: Seen) -> str | None:
-        status = seen.attribute("status")
+        status = seen.status
         return f"its status is {status}" if status in statuses else None
 
     return test

@@ -221,7 +221,7 @@ def offered(discovery: Discovery, pinned: str) -> tuple[list[str], list[Finding]
     found: list[str] = []
     gaps = []
     for major, api in ((1, "v1"), (2, "v2")):
-        if pinned in ("auto", str(major)) and major in majors:
+        if pinned == str(major) or (pinned == "auto" and major in majors):
             found.append(api)
             continue
         offer = f"not every endpoint offers it: {discovery.reason}"
