@@ -18,4 +18,4 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile("long", deadline=None, max_examples=5000, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "default")
 
-pytest_plugins = ["tests.functional.cloud.plugin"]
+pytest_plugins = ["tests.functional.cloud.plugin", "pytester"]
