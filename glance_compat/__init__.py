@@ -1,9 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """OpenStack Glance, without caring whether a cloud offers the Images API v1, v2 or both."""
 
-from glance_compat import exceptions
-from glance_compat.discovery import Discovery, OfferedVersion
-from glance_compat.options import Options
-from glance_compat.service import ImageService
+from __future__ import annotations
+
+import importlib
+import typing
+
+if typing.TYPE_CHECKING:
+    from glance_compat import exceptions
+    from glance_compat.discovery import Discovery, OfferedVersion
+    from glance_compat.options import Options
+    from glance_compat.service import ImageService
 
 __all__ = ["Discovery", "ImageService", "OfferedVersion", "Options", "exceptions"]
+
+# Imported when they are asked for: eventlet has to patch the standard library before urllib3 is
+# imported, and glance_compat.nova.install() comes before that.
+_HOMES = {
+    "Discovery": "discovery",
+    "ImageService": "service",
+    "OfferedVersion": "discovery",
+    "Options": "options",
+}
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name == "exceptions":
+        return importlib.import_module("glance_compat.exceptions")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"glance_compat.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

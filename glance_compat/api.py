@@ -98,6 +98,9 @@ class ImagesApi(typing.Protocol):
             opened tells whether it did.
         """
 
+    def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
+        """Have the server begin to copy the data into further stores."""
+
     def members(self, image_id: str) -> list[Member]:
         """All members: ``{"member_id", "can_share", "status"}``."""
 

@@ -181,12 +181,12 @@ def _old(
     translate: Callable[[typing.Any], typing.Any],
     remark: str,
     *,
-    also_in_default: bool = False,
+    also_in: Sequence[str] = (),
     **constraints: typing.Any,
 ) -> _Old:
     option = kind(
         name,
-        deprecated_opts=[cfg.DeprecatedOpt(name, group="DEFAULT")] if also_in_default else None,
+        deprecated_opts=[cfg.DeprecatedOpt(name, group=group) for group in also_in],
         deprecated_for_removal=True,
         deprecated_reason=f"Use {replaced_by}: {remark}.",
         help=f"The old spelling of {replaced_by}.",
@@ -194,6 +194,8 @@ def _old(
     )
     return _Old(option, replaced_by, translate)
 
+
+_DEFAULT = ("DEFAULT",)
 
 _OLD: Sequence[_Old] = (
     _old(cfg.ListOpt, "api_servers", "endpoints", _as_it_is, "the value is the same"),
@@ -203,7 +205,7 @@ _OLD: Sequence[_Old] = (
         "endpoints",
         _as_it_is,
         "the value is the same",
-        also_in_default=True,
+        also_in=_DEFAULT,
     ),
     _old(cfg.IntOpt, "num_retries", "max_attempts", _attempts, "it is one more", min=0),
     _old(
@@ -212,7 +214,7 @@ _OLD: Sequence[_Old] = (
         "max_attempts",
         _attempts,
         "it is one more",
-        also_in_default=True,
+        also_in=_DEFAULT,
         min=0,
     ),
     _old(cfg.BoolOpt, "api_insecure", "insecure", _as_it_is, "the value is the same"),
@@ -222,7 +224,8 @@ _OLD: Sequence[_Old] = (
         "api_version",
         _version_of_flag,
         "true is 1, false is 2",
-        also_in_default=True,
+        # Nova had it in [glance] (13.0.0, Mitaka, and 14.0.0, Newton).
+        also_in=("DEFAULT", "glance"),
     ),
     _old(
         cfg.StrOpt,
@@ -230,7 +233,7 @@ _OLD: Sequence[_Old] = (
         "api_version",
         _version_of_text,
         "it has no leading v",
-        also_in_default=True,
+        also_in=_DEFAULT,
         choices=[(one, f"Images API v{one[-1]}") for one in ("1", "2", "v1", "v2")],
     ),
 )
@@ -300,6 +303,27 @@ def register_opts(conf: cfg.ConfigOpts, group: str = GROUP) -> None:
         known = conf[group]
         conf.register_opts([one for one in shared if one.dest not in known], group=group)
         loading.register_auth_conf_options(conf, group)
+
+
+def own_options(conf: cfg.ConfigOpts, group: str = GROUP, **unless_set: typing.Any) -> Options:
+    """Read the library's own options alone, for a host that has its session and catalog options.
+
+    What is not registered yet is registered: in that group, and neither keystoneauth1's options
+    nor the old spellings of them.
+
+    :param group: the name of the group, without brackets.
+    :param unless_set: fields of Options that the host says where the file does not.
+    :raises glance_compat.exceptions.InvalidOption: a value is not valid, or two contradict.
+    """
+    conf.register_group(cfg.OptGroup(group))
+    own = {field.name for field in dataclasses.fields(Options)}
+    with _invalid_option(group):
+        conf.register_opts(_own_options(), group=group)
+        old = [copy.copy(one.option) for one in _OLD if one.replaced_by in own]
+        conf.register_opts([one for one in old if one.dest not in conf[group]], group=group)
+        said = {name for name in unless_set if _spellings(conf, group, name)}
+        given = {name: value for name, value in unless_set.items() if name not in said}
+        return dataclasses.replace(_options(conf, group), **given)
 
 
 def settings(conf: cfg.ConfigOpts, group: str = GROUP) -> Settings:

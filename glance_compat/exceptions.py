@@ -235,5 +235,7 @@ STATUS_ERRORS: Mapping[str, StatusErrors] = MappingProxyType(
         "delete": {**_ANY, 409: ImageDeleteConflict},
         "download": {**_ANY, 409: ImageNotActive},
         "members": {**_ANY, 400: Invalid},
+        # 409: not active, or no such store; 400: the data is there already (seen on Glance 33).
+        "import": {**_ANY, 409: ImageImportImpossible},
     }
 )

@@ -375,6 +375,22 @@ class ImageService:
             blocks, opened.expected, source.close, image_id=image_id, progress=progress
         )
 
+    def copy_to_stores(self, context: object, image_id: str, stores: Sequence[str]) -> None:
+        """Have the server copy an image's data into further stores; it goes on after the call.
+
+        :param stores: names of stores, as ``openstack image stores info`` has them.
+        :raises glance_compat.exceptions.ImageImportImpossible: the image is not active, or there
+            is no such store.
+        :raises glance_compat.exceptions.ImageBadRequest: the data is in one of them already.
+        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint has no stores.
+        """
+        if isinstance(stores, str) or not stores:
+            raise exceptions.Invalid("stores must be a list of names of stores")
+        caller = self._dispatcher.caller(context)
+        image_id = self._dispatcher.image_id(caller, image_id)
+        # Not repeated: of two copies that begin, the second would fail the first.
+        self._dispatcher.once(caller, lambda api: api.copy_to_stores(image_id, stores))
+
     # -- members
 
     def members(self, context: object, image_id: str) -> list[Member]:
@@ -438,7 +454,14 @@ class ImageService:
         self._dispatcher.repeat(caller, call)
         return True
 
-    # -- discovery
+    # -- references and discovery
+
+    def resolve(self, context: object, reference: str) -> str:
+        """The id that an id or an href of this image service names; no request for an id.
+
+        :raises glance_compat.exceptions.InvalidImageRef: neither, or an href of another service.
+        """
+        return self._dispatcher.image_id(self._dispatcher.caller(context), reference)
 
     def discover(self, context: object = None) -> Discovery:
         """Which API is spoken, and why; with several endpoints, of the first that can be used.

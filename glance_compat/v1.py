@@ -12,7 +12,7 @@ import functools
 import logging
 import typing
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from glance_compat import change, exceptions, filters, image
 from glance_compat.api import Member, Opened, Page, removed_on_failure
@@ -359,6 +359,14 @@ class V1:
     def _is_foreign(self, found: Image) -> bool:
         mine = self._wire.project_id()
         return mine is not None and found["owner"] not in (None, mine)
+
+    def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
+        raise exceptions.UnsupportedByVersion(
+            "Images API v2 (a copy of the data in another store)",
+            self.words,
+            endpoint=self._wire.endpoint,
+            image_id=image_id,
+        )
 
     # -- members
 

@@ -11,7 +11,7 @@ import logging
 import re
 import typing
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from glance_compat import change, exceptions, filters, image
 from glance_compat.api import Member, Opened, Page, removed_on_failure
@@ -361,6 +361,12 @@ class V2:
 
     def delete(self, image_id: str) -> None:
         self._send("DELETE", _path(image_id), "delete", image_id, success=204)
+
+    def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
+        self._need("stores", "a copy of the data in another store")
+        # Without a word about all_stores_must_succeed the server's default counts, which is True.
+        wanted = {"method": {"name": "copy-image"}, "stores": list(stores)}
+        self._send("POST", f"{_path(image_id)}/import", "import", image_id, wanted, success=202)
 
     # -- members
 

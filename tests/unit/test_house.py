@@ -69,13 +69,13 @@ RESERVED = {
     "keystoneauth1": frozenset(
         {
             *("failures", "sessions", "wire", "discovery", "endpoints", "caller", "dispatch"),
-            *("takeover", "service", "conf", "fixture", "cli"),
+            *("takeover", "service", "conf", "nova", "fixture", "cli"),
         }
     ),
 }
 
 #: Packages that are imported when they are needed, never with the module.
-LATE = frozenset({"glanceclient", "cursive"})
+LATE = frozenset({"glanceclient", "cursive", "nova"})
 
 VAGUE_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "base", "manager"})
 
