@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Copying data into further stores, and references to images."""
+
+from __future__ import annotations
+
+import pytest
+import tenacity
+
+from glance_compat import exceptions
+from tests.contract.shape import DATA
+from tests.contract.targets import Kind, Target, on_v1, on_v2, only
+
+
+def is_real_33(kind: Kind) -> bool:
+    return kind.region is not None and kind.release == "33"
+
+
+@only(is_real_33)
+def test_data_is_copied_into_another_store(target: Target, name: str) -> None:
+    image_id = target.make(name=name, data=DATA)
+    service = target.service("admin", extended=True)
+    [first] = service.show(None, image_id)["stores"]
+    [other] = {"fast", "slow"} - {first}
+
+    @tenacity.retry(
+        retry=tenacity.retry_if_result(lambda stores: len(stores) == 1),
+        stop=tenacity.stop_after_delay(120),
+        wait=tenacity.wait_fixed(0.2),
+    )
+    def copied() -> list[str]:
+        found: list[str] = service.show(None, image_id)["stores"]
+        return found
+
+    with target.counting() as requests:
+        service.copy_to_stores(None, image_id, [other])
+    assert [one.method for one in requests] == ["POST"]
+    assert sorted(copied()) == ["fast", "slow"]
+    # The data is there a little before the server's task is over.
+    again = tenacity.retry(
+        retry=tenacity.retry_if_exception_type(exceptions.ImageImportImpossible),
+        stop=tenacity.stop_after_delay(120),
+        wait=tenacity.wait_fixed(0.2),
+    )(service.copy_to_stores)
+    with pytest.raises(exceptions.ImageBadRequest):
+        again(None, image_id, [other])
+
+
+@only(is_real_33)
+def test_a_store_that_is_none_and_an_image_without_data_are_refused(
+    target: Target, name: str
+) -> None:
+    service = target.service("admin")
+    image_id = target.make(name=name, data=DATA)
+    with pytest.raises(exceptions.ImageImportImpossible):
+        service.copy_to_stores(None, image_id, ["no-such-store"])
+    with pytest.raises(exceptions.ImageImportImpossible):
+        service.copy_to_stores(None, target.make(name=name), ["fast"])
+    with pytest.raises(exceptions.ImageNotAuthorized):
+        target.service().copy_to_stores(None, image_id, ["fast"])
+    with pytest.raises(exceptions.ImageNotFound):
+        service.copy_to_stores(None, "00000000-0000-4000-8000-000000000000", ["fast"])
+
+
+@on_v1
+def test_v1_has_no_stores(target: Target, name: str) -> None:
+    image_id = target.make(name=name, data=DATA)
+    with pytest.raises(exceptions.UnsupportedByVersion, match="Images API v2"):
+        target.service().copy_to_stores(None, image_id, ["fast"])
+
+
+@on_v2
+def test_an_older_v2_has_no_stores(target: Target, name: str) -> None:
+    if target.kind.release != "pike":
+        return
+    image_id = target.make(name=name, data=DATA)
+    with pytest.raises(exceptions.UnsupportedByVersion, match="stores"):
+        target.service().copy_to_stores(None, image_id, ["fast"])
+
+
+@pytest.mark.parametrize("stores", ["fast", [], ()])
+def test_stores_are_a_list_of_names(target: Target, stores: object) -> None:
+    with target.counting() as requests, pytest.raises(exceptions.Invalid):
+        target.service().copy_to_stores(None, "some-id", stores)  # type: ignore[arg-type]
+    assert requests == []
+
+
+def test_a_reference_is_an_id_or_an_href(target: Target) -> None:
+    service = target.service()
+    with target.counting() as requests:
+        assert service.resolve(None, "some-id") == "some-id"
+        for version in ("", "/v1", "/v2"):
+            assert service.resolve(None, f"{target.url}{version}/images/some-id") == "some-id"
+        for wrong in ("http://elsewhere.invalid/v2/images/some-id", "a/b", "../b", ""):
+            with pytest.raises(exceptions.InvalidImageRef):
+                service.resolve(None, wrong)
+    assert requests == []

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Nova's tests have in place of their fake image service: a Glance, over HTTP.
+
+Nova's own ``GlanceFixture`` answers in place of Nova's image module. This one leaves the module
+as it is, whichever it is, and has it configured for an embedded Glance.
+"""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import fixtures
+import nova.conf
+from nova import context as nova_context
+from nova import service_auth
+from nova.image import glance as image_module
+from nova.tests import fixtures as nova_fixtures
+from nova.tests.fixtures.glance import GlanceFixture as NovasFixture
+
+from glance_compat.fixture import NOVA_IMAGES, GlanceFixture
+
+#: The project that most of Nova's tests act in: there, anyone may change the images.
+PROJECT = "6f70656e737461636b20342065766572"
+
+
+def _images() -> list[dict[str, Any]]:
+    """Nova's images, so that a list has them in the order that Nova's fixture has them in.
+
+    A real list has the newest first, and tests take the first; what they see of the times, whole
+    seconds, is the same.
+    """
+    return [
+        {
+            **image,
+            "owner": PROJECT,
+            "created_at": NovasFixture.timestamp + timedelta(microseconds=999 - place),
+            "updated_at": NovasFixture.timestamp,
+        }
+        for place, image in enumerate(NOVA_IMAGES)
+    ]
+
+
+#: One server for all tests of a process; each begins with the same images.
+_SERVERS: dict[tuple[str, str], GlanceFixture] = {}
+
+
+def server(api: str, release: str) -> GlanceFixture:
+    """The Glance of this process."""
+    if (api, release) not in _SERVERS:
+        glance = GlanceFixture(apis=(api,), release=release, images=_images())
+        glance.setUp()
+        _SERVERS[api, release] = glance
+    return _SERVERS[api, release]
+
+
+def stop_servers() -> None:
+    while _SERVERS:
+        _SERVERS.popitem()[1].cleanUp()
+
+
+def token_of(context: Any) -> str:
+    """The token that says to the embedded Glance who a context is."""
+    roles = {*(context.roles or ()), *(("admin",) if context.is_admin else ("member",))}
+    user = context.user_id or "nova"
+    return f"{user}:{context.project_id or 'service'}:{','.join(sorted(roles))}"
+
+
+def _aware(when: datetime) -> datetime:
+    return when if when.tzinfo else when.replace(tzinfo=timezone.utc)
+
+
+class _Contexts(fixtures.Fixture):
+    """Request contexts have a token, as those of Nova's API have behind keystonemiddleware."""
+
+    def _setUp(self) -> None:
+        own = nova_context.RequestContext.__init__
+
+        def with_token(self: Any, *args: Any, **kwargs: Any) -> None:
+            own(self, *args, **kwargs)
+            if not self.auth_token:
+                self.auth_token = token_of(self)
+
+        self.useFixture(fixtures.MonkeyPatch("nova.context.RequestContext.__init__", with_token))
+
+
+class _Images(Mapping[str, Any]):
+    """The images as Nova's fixture lets tests look at them."""
+
+    def __init__(self, fixture: HttpGlanceFixture) -> None:
+        self._fixture = fixture
+
+    def __getitem__(self, image_id: str) -> Any:
+        found = self._fixture.glance.images[image_id]
+        if found.deleted:
+            raise KeyError(image_id)
+        return self._fixture.show(None, image_id)
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key, one in self._fixture.glance.images.items() if not one.deleted)
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+class HttpGlanceFixture(fixtures.Fixture):
+    """Stands where ``nova.tests.fixtures.GlanceFixture`` stands.
+
+    :param test: the test case, as Nova's has it.
+    """
+
+    api = "v2"
+    release = "33"
+
+    for _name, _value in vars(NovasFixture).items():
+        if isinstance(_value, dict) or _name == "timestamp":
+            vars()[_name] = copy.deepcopy(_value)
+
+    def __init__(self, test: Any) -> None:
+        super().__init__()
+        self.test = test
+        self.glance = server(self.api, self.release)
+
+    def _setUp(self) -> None:
+        self.glance.reset()
+        self.useFixture(_Contexts())
+        self.test.useFixture(
+            nova_fixtures.ConfPatcher(group="glance", api_servers=[self.glance.url])
+        )
+        service_auth.reset_globals()
+        self.addCleanup(service_auth.reset_globals)
+
+    @property
+    def images(self) -> _Images:
+        return _Images(self)
+
+    def _admin(self) -> Any:
+        return nova_context.get_admin_context()
+
+    def show(self, context: Any, image_id: str, **kwargs: Any) -> Any:
+        return image_module.API().get(context or self._admin(), image_id, **kwargs)
+
+    def detail(self, context: Any, **kwargs: Any) -> Any:
+        return image_module.API().get_all(context or self._admin(), **kwargs)
+
+    def delete(self, context: Any, image_id: str) -> Any:
+        return image_module.API().delete(context or self._admin(), image_id)
+
+    def update(self, context: Any, image_id: str, metadata: Any, **kwargs: Any) -> Any:
+        service = image_module.get_default_image_service()
+        return service.update(context or self._admin(), image_id, metadata, **kwargs)
+
+    def create(self, context: Any, metadata: dict[str, Any], data: Any = None) -> Any:
+        """As Nova's fixture: an active image for everybody, whose size nobody has sent."""
+        image_id = str(metadata.setdefault("id", str(uuid.uuid4())))
+        described = {
+            "id": image_id,
+            "name": metadata.get("name"),
+            "status": metadata.get("status", "active"),
+            "size": metadata.get("size", 74185822),
+            "visibility": "public",
+            "owner": PROJECT,
+            "created_at": _aware(metadata.get("created_at", NovasFixture.timestamp)),
+            "container_format": metadata.get("container_format"),
+            "disk_format": metadata.get("disk_format"),
+            "min_disk": int(metadata.get("min_disk") or 0),
+            "min_ram": int(metadata.get("min_ram") or 0),
+            "properties": {
+                name: value if value is None else str(value)
+                for name, value in metadata.get("properties", {}).items()
+            },
+        }
+        self.glance.plant(described)
+        return self.show(None, image_id)
+
+
+def configured() -> Any:
+    """Nova's configuration, for what a worker sets in it."""
+    return nova.conf.CONF

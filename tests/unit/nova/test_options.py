@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The library's own options in a host's configuration, next to the host's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from oslo_config import cfg
+
+from glance_compat import conf as configuration
+from glance_compat import exceptions
+
+
+def parsed(tmp_path: Path, text: str) -> cfg.ConfigOpts:
+    """A configuration as Nova's: its ``[glance]`` has options of the same names."""
+    path = tmp_path / "nova.conf"
+    path.write_text(text)
+    conf = cfg.ConfigOpts()
+    conf.register_opts(
+        [cfg.IntOpt("num_retries", default=3), cfg.ListOpt("api_servers")], group="glance"
+    )
+    conf(["--config-file", str(path)])
+    return conf
+
+
+@pytest.mark.parametrize(
+    ("text", "api_version"),
+    [
+        ("", "auto"),
+        ("[glance]\nuse_glance_v1 = True", "1"),
+        ("[glance]\nuse_glance_v1 = False", "2"),
+        ("[DEFAULT]\nuse_glance_v1 = True", "1"),
+        ("[glance_compat]\nuse_glance_v1 = True", "1"),
+        ("[glance_compat]\napi_version = 2", "2"),
+    ],
+)
+def test_novas_switch_of_newton_keeps_its_meaning(
+    tmp_path: Path, text: str, api_version: str
+) -> None:
+    assert configuration.own_options(parsed(tmp_path, text)).api_version == api_version
+
+
+def test_two_that_contradict_each_other_are_an_error(tmp_path: Path) -> None:
+    conf = parsed(tmp_path, "[glance]\nuse_glance_v1 = True\n[glance_compat]\napi_version = 2")
+    with pytest.raises(exceptions.InvalidOption, match="use_glance_v1"):
+        configuration.own_options(conf)
+
+
+def test_what_the_host_says_counts_where_the_file_does_not(tmp_path: Path) -> None:
+    conf = parsed(tmp_path, "[glance_compat]\nread_timeout = 7")
+    options = configuration.own_options(conf, max_attempts=1, read_timeout=9.0)
+    assert (options.max_attempts, options.read_timeout) == (1, 7.0)
+    conf = parsed(tmp_path, "[glance_compat]\nnum_retries = 6")
+    assert configuration.own_options(conf, max_attempts=1).max_attempts == 7
+
+
+def test_only_the_own_options_are_registered(tmp_path: Path) -> None:
+    conf = parsed(tmp_path, "[glance]\nnum_retries = 2")
+    configuration.own_options(conf)
+    configuration.own_options(conf)
+    known = set(conf["glance_compat"])
+    assert "api_version" in known
+    assert known & {"auth_type", "cafile", "region_name", "endpoints", "api_servers"} == set()
+    assert set(conf["glance"]) == {"num_retries", "api_servers"}
+    assert conf.glance.num_retries == 2

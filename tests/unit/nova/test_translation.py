@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's spellings, without Nova."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import Any
+
+import pytest
+
+from glance_compat import exceptions
+from glance_compat.nova import translation
+from glance_compat.nova.translation import OF_A_COPY, OF_MANY_IMAGES, OF_ONE_IMAGE, Failure
+
+IMAGE: dict[str, Any] = {
+    "id": "1",
+    "size": 0,
+    "properties": {"kernel_id": ""},
+    "visibility": "public",
+    "protected": False,
+    "tags": [],
+    "virtual_size": None,
+    "os_hidden": None,
+    "os_hash_algo": None,
+    "os_hash_value": None,
+    "stores": None,
+    "shadowed_properties": None,
+}
+
+
+def test_an_image_of_an_older_server_has_no_keys_of_newer_ones() -> None:
+    assert translation.to_nova(IMAGE) == {"id": "1", "size": 0, "properties": {"kernel_id": ""}}
+
+
+def test_an_image_of_a_newer_server_has_its_keys() -> None:
+    image = {**IMAGE, "os_hidden": False, "stores": ["fast", "slow"], "os_hash_algo": "sha512"}
+    assert translation.to_nova(image) == {
+        "id": "1",
+        "size": 0,
+        "properties": {"kernel_id": ""},
+        "os_hidden": False,
+        "os_hash_algo": "sha512",
+        "os_hash_value": None,
+        "stores": "fast,slow",
+    }
+
+
+def test_the_direct_url_is_one_more_location() -> None:
+    image = {**IMAGE, "locations": [{"url": "a", "metadata": {}}], "direct_url": "b"}
+    shown = translation.to_nova(image)
+    assert [one["url"] for one in shown["locations"]] == ["a", "b"]
+    assert shown["direct_url"] == "b"
+    without = translation.to_nova({**IMAGE, "locations": [], "direct_url": None})
+    assert without["locations"] == []
+    assert "direct_url" not in without
+    assert len(image["locations"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("with_data", "size", "kept"),
+    [
+        (False, 0, True),
+        (False, 5, False),
+        (True, 0, False),
+        (True, 5, False),
+        (False, None, False),
+    ],
+)
+def test_size_counts_only_for_an_empty_image(with_data: bool, size: int, kept: bool) -> None:
+    written = translation.for_creation({"name": "a", "size": size}, with_data=with_data)
+    assert ("size" in written) is kept
+
+
+@pytest.mark.parametrize("blank", ["", "none", " None "])
+def test_a_blank_kernel_is_not_written(blank: str) -> None:
+    meta = {"properties": {"kernel_id": blank, "ramdisk_id": "nokernel", "other": ""}}
+    before = copy.deepcopy(meta)
+    expected = {"ramdisk_id": "nokernel", "other": ""}
+    assert translation.for_creation(meta, with_data=True)["properties"] == expected
+    assert translation.for_update(meta, purge=False)["properties"] == expected
+    assert translation.for_update(meta, purge=True)["properties"] == meta["properties"]
+    assert meta == before
+
+
+def test_a_name_that_is_no_attribute_is_a_property() -> None:
+    written = translation.from_nova({"name": "a", "hw_disk_bus": "ide", "properties": None})
+    assert written == {"name": "a", "properties": {"hw_disk_bus": "ide"}}
+
+
+def test_an_update_says_neither_id_nor_size() -> None:
+    meta = {"id": "1", "size": 5, "checksum": "c", "name": "a", "properties": {}}
+    assert translation.for_update(meta, purge=True) == {"name": "a", "properties": {}}
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({"property-project_id": "a"}, {"property-project_id": "a"}),
+        ({"project_id": "a"}, {"property-project_id": "a"}),
+        ({"name": "a", "status": "active"}, {"name": "a", "status": "active"}),
+        ({"changes-since": "2020-01-01T00:00:00Z"}, {"updated_at": "gte:2020-01-01T00:00:00Z"}),
+        ({"is_public": "none"}, {"is_public": None}),
+        ({"is_public": None}, {"is_public": None}),
+        ({"is_public": True}, {"is_public": True}),
+        ({"is_public": "1"}, {"is_public": True}),
+        ({"is_public": "False"}, {"is_public": False}),
+    ],
+)
+def test_filters(filters: dict[str, Any], expected: dict[str, Any]) -> None:
+    before = dict(filters)
+    assert translation.list_arguments({"filters": filters})["filters"] == expected
+    assert filters == before
+
+
+def test_arguments_that_are_false_or_unknown_are_dropped() -> None:
+    given = {"limit": 0, "marker": "", "page_size": 5, "sort_key": None, "unknown": 1}
+    assert translation.list_arguments(given) == {"page_size": 5, "filters": {}}
+    assert translation.list_arguments({"limit": 3, "filters": "x"}) == {"limit": 3, "filters": "x"}
+
+
+KINDS = [
+    kind
+    for _, kind in inspect.getmembers(exceptions, inspect.isclass)
+    if issubclass(kind, exceptions.GlanceCompatError)
+]
+
+
+@pytest.mark.parametrize("table", [OF_ONE_IMAGE, OF_MANY_IMAGES, OF_A_COPY])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_error_becomes_one_of_novas(
+    kind: type[exceptions.GlanceCompatError], table: translation.Errors
+) -> None:
+    unsupported = kind is exceptions.UnsupportedByVersion
+    error = kind("it", "that") if unsupported else kind("it")  # type: ignore[arg-type, call-arg]
+    row = translation.row_for(error, table)
+    arguments = row.arguments(Failure(error, "some-id"))
+    assert all(isinstance(value, str) for value in arguments.values())
+    assert row.name[0].isupper()
+
+
+@pytest.mark.parametrize(
+    ("error", "one", "many"),
+    [
+        (exceptions.ImageNotFound, "ImageNotFound", "NotFound"),
+        (exceptions.ImageNotAuthorized, "ImageNotAuthorized", "Forbidden"),
+        (exceptions.NotAuthenticated, "ImageNotAuthorized", "Forbidden"),
+        (exceptions.ImageBadRequest, "ImageBadRequest", "Invalid"),
+        (exceptions.PropertyNotAllowed, "ImageBadRequest", "Invalid"),
+        (exceptions.InvalidImageRef, "InvalidImageRef", "Invalid"),
+        (exceptions.ImageQuotaExceeded, "ImageQuotaExceeded", "ImageQuotaExceeded"),
+        (exceptions.ImageDeleteConflict, "ImageDeleteConflict", "Invalid"),
+        (exceptions.UpdateConflict, "ImageBadRequest", "Invalid"),
+        (exceptions.ImageNotActive, "ImageUnacceptable", "Invalid"),
+        (exceptions.DeadlineExceeded, "GlanceConnectionFailed", "GlanceConnectionFailed"),
+    ],
+)
+def test_what_nova_expects(error: type[exceptions.GlanceCompatError], one: str, many: str) -> None:
+    assert translation.row_for(error("it"), OF_ONE_IMAGE).name == one
+    assert translation.row_for(error("it"), OF_MANY_IMAGES).name == many

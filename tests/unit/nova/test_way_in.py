@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the library gets into the place of Nova's image module, and out again; without Nova.
+
+Each test is a process of its own, in which a package called ``nova`` has been made up.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+#: As much of Nova as is imported with its image module.
+FILES = {
+    "nova/__init__.py": "",
+    "nova/image/__init__.py": "",
+    "nova/image/glance.py": "class API:\n    'Nova its own'\n",
+    "nova/profiler.py": "def trace_cls(name):\n"
+    "    return lambda cls: print('traced', name, cls)\n",
+    "nova/user.py": "from nova.image import glance\n",
+}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def run(program: str, tree: Path | None = None, *options: str) -> tuple[str, str]:
+    """What a program writes to its standard output and error."""
+    environment = dict(os.environ)
+    if tree is not None:
+        environment["PYTHONPATH"] = str(tree)
+    done = subprocess.run(
+        [sys.executable, *options, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip(), done.stderr
+
+
+HEAVY = ("nova", "eventlet", "urllib3", "requests", "keystoneauth1", "oslo_config", "socket")
+
+
+def test_importing_it_imports_neither_nova_nor_what_eventlet_patches(tree: Path) -> None:
+    program = "import glance_compat.nova; glance_compat.nova.install()"
+    _, times = run(program, tree, "-X", "importtime")
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in times.splitlines()}
+    assert "glance_compat" in imported
+    assert imported & set(HEAVY) == set()
+
+
+def test_the_stand_in_itself_needs_no_nova() -> None:
+    program = (
+        "import sys\n"
+        "from glance_compat.nova import glance\n"
+        "glance.API(), glance.GlanceImageServiceV2(), glance.get_default_image_service()\n"
+        "print('nova' in sys.modules, 'eventlet' in sys.modules)"
+    )
+    assert run(program)[0] == "False False"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from nova.image import glance",
+        "import nova.image.glance; glance = nova.image.glance",
+        "import nova.user; glance = nova.user.glance",
+        "import importlib; glance = importlib.import_module('nova.image.glance')",
+    ],
+)
+def test_whoever_imports_novas_module_gets_the_stand_in(tree: Path, line: str) -> None:
+    program = (
+        "import glance_compat.nova\n"
+        "glance_compat.nova.install(); glance_compat.nova.install()\n"
+        f"{line}\n"
+        "import sys, nova.image\n"
+        "from glance_compat.nova import glance as ours\n"
+        "print(glance is ours, nova.image.glance is ours, ours.__spec__.name, ours.__name__)\n"
+        "print(glance_compat.nova.API is ours.API, glance_compat.nova.is_installed())"
+    )
+    traced, names, rest = run(program, tree)[0].splitlines()
+    assert traced == "traced nova_image <class 'glance_compat.nova.glance.API'>"
+    assert names == "True True glance_compat.nova.glance glance_compat.nova.glance"
+    assert rest == "True True"
+
+
+def test_going_back_gives_nova_its_own_module(tree: Path) -> None:
+    program = (
+        "import glance_compat.nova\n"
+        "glance_compat.nova.install()\n"
+        "import nova.image.glance\n"
+        "glance_compat.nova.uninstall(); glance_compat.nova.uninstall()\n"
+        "import nova.image.glance\n"
+        "from nova.image import glance\n"
+        "print(glance.API.__doc__, glance_compat.nova.is_installed())"
+    )
+    assert run(program, tree)[0].splitlines()[-1] == "Nova its own False"
+
+
+def test_too_late_is_said(tree: Path) -> None:
+    program = (
+        "import nova.image.glance, glance_compat.nova\n"
+        "try:\n    glance_compat.nova.install()\n"
+        "except RuntimeError as error:\n    print(error)\n"
+        "print(glance_compat.nova.is_installed(), nova.image.glance.API.__doc__)"
+    )
+    said, rest = run(program, tree)[0].splitlines()
+    assert "before Nova imports it" in said
+    assert rest == "False Nova its own"
+
+
+def test_going_back_leaves_novas_own_module_alone(tree: Path) -> None:
+    program = (
+        "import nova.image.glance, glance_compat.nova\n"
+        "glance_compat.nova.uninstall()\n"
+        "print(nova.image.glance.API.__doc__)"
+    )
+    assert run(program, tree)[0] == "Nova its own"
+
+
+def test_a_name_that_is_not_there() -> None:
+    program = (
+        "import glance_compat.nova\n"
+        "print(hasattr(glance_compat.nova, 'nothing'), hasattr(glance_compat.nova, '_nothing'))\n"
+        "print(glance_compat.nova.generate_glance_url.__name__)"
+    )
+    assert run(program)[0].splitlines() == ["False False", "generate_glance_url"]
