@@ -118,10 +118,14 @@ class ImagesApi(typing.Protocol):
 def removed_on_failure(image_id: str, delete: Callable[[], object]) -> Iterator[None]:
     """Remove an image that is being made when that fails; the error goes on.
 
+    An image that may be whole is left as it is.
+
     :param delete: deletes it. When that fails as well, the error carries the id and says so.
     """
     try:
         yield
+    except exceptions.OutcomeUnknown:
+        raise
     except BaseException as error:
         try:
             delete()

@@ -103,8 +103,13 @@ class Dispatcher:
     def once(self, caller: Caller, call: Callable[[ImagesApi], Result]) -> Result:
         """Make a call that must not be repeated, on the first endpoint that tells its versions."""
         *others, last = self._urls(caller)
-        answering = (url for url in others if self._answers(caller, url))
-        return self._on(caller, next(answering, last), Deadline(None), call)
+        url = next((one for one in others if self._answers(caller, one)), last)
+        try:
+            return self._on(caller, url, Deadline(None), call)
+        except exceptions.GlanceCompatError as error:
+            if _is_of_endpoint(error):
+                RESTING.rest(url)
+            raise
 
     def _answers(self, caller: Caller, url: str) -> bool:
         try:

@@ -8,14 +8,18 @@ may be repeated. *How often and how long* are options. *Until when* is a :class:
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import logging
 import time
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import tenacity
 
 from glance_compat import exceptions
 from glance_compat.options import Options
+
+LOG = logging.getLogger("glance_compat")
 
 Result = typing.TypeVar("Result")
 
@@ -54,10 +58,87 @@ def is_transient(error: BaseException | None) -> bool:
     return isinstance(error, exceptions.BadResponse) and error.status in TRANSIENT_STATUS
 
 
-def repeat(call: Callable[[int], Result], options: Options, deadline: Deadline) -> Result:
+# ---------------------------------------------------------------------------------------------
+# For metrics and for tests; of the whole process.
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Retrying:
+    """What a hook is told of an attempt that failed and will be made again.
+
+    :param error: why it failed.
+    :param attempt: its number, from 1.
+    :param pause: seconds until the next.
+    """
+
+    error: exceptions.GlanceCompatError
+    attempt: int
+    pause: float
+
+
+Hook = Callable[[Retrying], object]
+
+
+@dataclasses.dataclass(slots=True)
+class _Process:
+    hooks: tuple[Hook, ...] = ()
+    pauses: bool = True
+
+
+_PROCESS = _Process()
+
+
+def set_hooks(hooks: Iterable[Hook]) -> None:
+    """Call these, in place of those before, whenever a failed attempt will be made again.
+
+    They are called in the thread of the call, before the pause. What a hook raises is logged.
+    """
+    _PROCESS.hooks = tuple(hooks)
+
+
+@contextlib.contextmanager
+def without_pauses() -> Iterator[None]:
+    """Make every attempt at once, in all threads; for tests of what uses the library."""
+    before, _PROCESS.pauses = _PROCESS.pauses, False
+    try:
+        yield
+    finally:
+        _PROCESS.pauses = before
+
+
+def _sleep(seconds: float) -> None:
+    if _PROCESS.pauses:
+        time.sleep(seconds)
+
+
+def _tell_hooks(state: tenacity.RetryCallState) -> None:
+    error = state.outcome and state.outcome.exception()
+    said = Retrying(
+        error=typing.cast(exceptions.GlanceCompatError, error),
+        attempt=state.attempt_number,
+        pause=state.upcoming_sleep if _PROCESS.pauses else 0.0,
+    )
+    for hook in _PROCESS.hooks:
+        try:
+            hook(said)
+        except Exception:
+            LOG.exception("a hook for retries failed")
+
+
+# ---------------------------------------------------------------------------------------------
+# How often and how long.
+
+
+def repeat(
+    call: Callable[[int], Result],
+    options: Options,
+    deadline: Deadline,
+    again: Callable[[BaseException], bool] = is_transient,
+) -> Result:
     """Call until it succeeds, fails for good, or attempts or time run out.
 
     :param call: takes the number of the attempt, from 1.
+    :param again: whether an error permits another attempt.
     :raises glance_compat.exceptions.DeadlineExceeded: it failed for the moment, and time is over.
     :raises Exception: the last error of the call, as it is.
     """
@@ -72,9 +153,11 @@ def repeat(call: Callable[[int], Result], options: Options, deadline: Deadline) 
         return no_time or state.attempt_number >= options.max_attempts
 
     policy = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(is_transient),
+        retry=tenacity.retry_if_exception(again),
         stop=over,
         wait=pause,
+        sleep=_sleep,
+        before_sleep=_tell_hooks,
         reraise=True,
     )
     for attempt in policy:
@@ -100,17 +183,30 @@ def _told_apart(deadline: Deadline) -> Iterator[None]:
         ) from error
 
 
+# A server that is still reading a request when the connection is cut comes to its end later.
+_SETTLING = tenacity.Retrying(
+    stop=tenacity.stop_after_attempt(5),
+    wait=tenacity.wait_exponential(multiplier=0.05),
+    reraise=True,
+)
+
+
 def until_found(call: Callable[[], object]) -> None:
     """Call until the image is found, for about a second.
 
-    A server that is still reading a request when the connection is cut makes the record later.
-
     :raises glance_compat.exceptions.ImageNotFound: it was not found.
     """
-    policy = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(exceptions.ImageNotFound),
-        stop=tenacity.stop_after_attempt(5),
-        wait=tenacity.wait_exponential(multiplier=0.05),
-        reraise=True,
-    )
+    policy = _SETTLING.copy(retry=tenacity.retry_if_exception_type(exceptions.ImageNotFound))
     policy(call)
+
+
+def until(call: Callable[[], Result], settled: Callable[[Result], bool]) -> Result:
+    """Call until what it returns is settled, for about a second.
+
+    :returns: the last that was returned, settled or not.
+    """
+    policy = _SETTLING.copy(
+        retry=tenacity.retry_if_result(lambda found: not settled(found)),
+        retry_error_callback=lambda state: typing.cast(tenacity.Future, state.outcome).result(),
+    )
+    return policy(call)

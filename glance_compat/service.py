@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import typing
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 
 from keystoneauth1 import plugin as ksa_plugin
@@ -70,7 +69,7 @@ class ImageService:
         catalog = Catalog(service_type, service_name, interface, region_name)
         self._options = options
         self._dispatcher = Dispatcher(session, auth, endpoint_override, catalog, options)
-        self._uploader = Uploader(self._dispatcher, verify=options.verify_uploads)
+        self._uploader = Uploader(self._dispatcher, options)
 
     @classmethod
     def from_conf(cls, conf: typing.Any, group: str = "glance_compat") -> ImageService:
@@ -212,6 +211,7 @@ class ImageService:
             be.
         :param data: bytes, a binary file object or an iterable of bytes.
         :param progress: called with bytes done and bytes in all, or None; what it raises cancels.
+            Data that has to be sent again is told from 0 on again.
         :raises glance_compat.exceptions.ImageBadRequest: the metadata is refused.
         :raises glance_compat.exceptions.PropertyNotAllowed: a property is refused.
         :raises glance_compat.exceptions.IntegrityError: other bytes were stored than were sent.
@@ -222,16 +222,13 @@ class ImageService:
         empty = data is None and meta.base.get("size") == 0 and not _has_origin(meta)
         meta = change.completed(meta, empty=empty)
         chosen = change.chosen_id(meta)
-        image_id = chosen or str(uuid.uuid4())
         if data is None and not empty:
             unused = {"id"} if _has_origin(meta) else {"id", "size"}
-            created = self._uploader.create(
-                caller, image_id, meta.without(unused), ours=chosen is None
-            )
+            created = self._uploader.create(caller, chosen, meta.without(unused))
         else:
             upload = _upload(b"" if data is None else data, meta, progress)
             created = self._uploader.create_with_data(
-                caller, image_id, meta.without(_OF_DATA), upload, ours=chosen is None
+                caller, chosen, meta.without(_OF_DATA), upload
             )
         return self._visible(created)
 

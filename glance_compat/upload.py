@@ -7,6 +7,8 @@ comparison of what was stored with what was sent, and the removal of what a fail
 
 from __future__ import annotations
 
+import contextlib
+import uuid
 from collections.abc import Callable
 
 from glance_compat import exceptions, retry
@@ -15,83 +17,146 @@ from glance_compat.caller import Caller
 from glance_compat.change import Meta
 from glance_compat.dispatch import Dispatcher, Repeatable
 from glance_compat.image import Image
+from glance_compat.options import Options
+from glance_compat.retry import Deadline
 from glance_compat.transfer import Upload
 
 
 class Uploader:
     """Writes of one image service.
 
-    :param verify: compare size and checksum of what was stored.
+    Data that failed for the moment is sent again when it can be rewound and the server has
+    nothing of it.
     """
 
-    def __init__(self, dispatcher: Dispatcher, *, verify: bool) -> None:
+    def __init__(self, dispatcher: Dispatcher, options: Options) -> None:
         self._dispatcher = dispatcher
-        self._verify = verify
+        self._options = options
 
-    def create(self, caller: Caller, image_id: str, meta: Meta, *, ours: bool) -> Image:
+    def create(self, caller: Caller, chosen: str | None, meta: Meta) -> Image:
         """A new image without data.
 
-        :param ours: the id was chosen by the library, so a repeated creation finds its own.
+        :param chosen: the caller's id for it; the library's own is one that nobody else has, so
+            that a repeated creation finds what an earlier one made.
         """
-        return self._dispatcher.repeat(caller, _creation(image_id, meta, ours))
+        image_id = chosen or str(uuid.uuid4())
+        return self._dispatcher.repeat(caller, _creation(image_id, meta, ours=chosen is None))
 
     def create_with_data(
-        self, caller: Caller, image_id: str, meta: Meta, upload: Upload, *, ours: bool
+        self, caller: Caller, chosen: str | None, meta: Meta, upload: Upload
     ) -> Image:
         """A new image with its data; nothing is left of it when that fails."""
-        if ours:
-            return self._whole(
-                caller, image_id, upload, lambda api: api.create(image_id, meta, upload)
-            )
+        if chosen is None:
+            return self._create_whole(caller, meta, upload)
         # Under an id of the caller's, only an answer proves that the record is this call's own
         # and may be removed again.
         store = Meta({name: meta.base[name] for name in ("store",) if name in meta.base}, {})
-        self.create(caller, image_id, meta.without({"store"}), ours=False)
-        return self._whole(
-            caller, image_id, upload, lambda api: api.update_with_data(image_id, store, upload)
-        )
+        self.create(caller, chosen, meta.without({"store"}))
+        with removed_on_failure(chosen, lambda: self._delete(caller, chosen)):
+            return self.update_with_data(caller, chosen, store, upload)
 
     def update_with_data(self, caller: Caller, image_id: str, meta: Meta, upload: Upload) -> Image:
         """Give a queued image its data."""
-        try:
-            stored = self._dispatcher.once(
-                caller, lambda api: api.update_with_data(image_id, meta, upload)
+
+        def attempt(number: int) -> Image:
+            return self._sent(
+                caller, image_id, upload, lambda api: api.update_with_data(image_id, meta, upload)
             )
-        except exceptions.GlanceCompatError as error:
-            found = self._settled(caller, image_id, upload, error)
-            if found is None:
-                raise
-            stored = found
+
+        def again(error: BaseException) -> bool:
+            return self._can_send(error, upload) and self._is_queued(caller, image_id)
+
+        stored = retry.repeat(attempt, self._options, Deadline(None), again)
         return self._verified(stored, upload)
 
-    def _whole(
-        self, caller: Caller, image_id: str, upload: Upload, call: Callable[[ImagesApi], Image]
-    ) -> Image:
-        def delete() -> None:
-            self._dispatcher.repeat(caller, lambda api, attempt: api.delete(image_id))
+    def _create_whole(self, caller: Caller, meta: Meta, upload: Upload) -> Image:
+        """Every attempt under an id of its own: that of a removed image cannot be used again."""
+        left: list[str] = []
 
+        def attempt(number: int) -> Image:
+            image_id = str(uuid.uuid4())
+            left[:] = [image_id]
+            return self._whole(caller, image_id, meta, upload, left.clear)
+
+        def again(error: BaseException) -> bool:
+            return not left and self._can_send(error, upload)
+
+        return retry.repeat(attempt, self._options, Deadline(None), again)
+
+    def _whole(
+        self,
+        caller: Caller,
+        image_id: str,
+        meta: Meta,
+        upload: Upload,
+        removed: Callable[[], object],
+    ) -> Image:
+        """One attempt.
+
+        :param removed: told when nothing is left of it.
+        """
         asked = False
 
         def make(api: ImagesApi) -> Image:
             nonlocal asked
             asked = True
-            return call(api)
+            return api.create(image_id, meta, upload)
 
-        try:
-            stored = self._dispatcher.once(caller, make)
-        except BaseException as error:
-            if not asked:
+        def delete() -> None:
+            with contextlib.suppress(exceptions.ImageNotFound):
+                if asked:
+                    self._delete(caller, image_id, at_once=answered)
+            removed()
+
+        answered = True
+        with removed_on_failure(image_id, delete):
+            try:
+                stored = self._sent(caller, image_id, upload, make)
+            except BaseException as error:
+                answered = getattr(error, "status", None) is not None
                 raise
+            return self._verified(stored, upload)
+
+    def _sent(
+        self,
+        caller: Caller,
+        image_id: str,
+        upload: Upload,
+        call: Callable[[ImagesApi], Image],
+    ) -> Image:
+        """Send the data once; when only the answer is lost, look at what became of it."""
+        try:
+            return self._dispatcher.once(caller, call)
+        except BaseException as error:
             found = self._settled(caller, image_id, upload, error)
             if found is None:
-                answered = getattr(error, "status", None) is not None
-                with removed_on_failure(
-                    image_id, delete if answered else lambda: retry.until_found(delete)
-                ):
-                    raise
-            stored = found
-        with removed_on_failure(image_id, delete):
-            return self._verified(stored, upload)
+                raise
+            return found
+
+    def _delete(self, caller: Caller, image_id: str, *, at_once: bool = True) -> None:
+        """:param at_once: False: the record may come to be after its request has failed."""
+
+        def delete() -> None:
+            self._dispatcher.repeat(caller, lambda api, attempt: api.delete(image_id))
+
+        if at_once:
+            delete()
+        else:
+            retry.until_found(delete)
+
+    def _can_send(self, error: BaseException, upload: Upload) -> bool:
+        return retry.is_transient(error) and upload.failure is None and upload.rewind()
+
+    def _is_queued(self, caller: Caller, image_id: str) -> bool:
+        """Whether an image takes data; a server that was cut off may still be saving it."""
+        try:
+            found = retry.until(
+                lambda: self._dispatcher.repeat(caller, lambda api, attempt: api.show(image_id)),
+                lambda image: image["status"] != "saving",
+            )
+        except exceptions.GlanceCompatError:
+            return False
+        return bool(found["status"] == "queued")
 
     def _settled(
         self, caller: Caller, image_id: str, upload: Upload, error: BaseException
@@ -119,7 +184,7 @@ class Uploader:
 
     def _verified(self, stored: Image, upload: Upload) -> Image:
         """Compare what the server stored with what was sent."""
-        if not self._verify:
+        if not self._options.verify_uploads:
             return stored
         same = stored["checksum"] in (None, upload.checksum)
         if stored["status"] == "active" and stored["size"] == upload.sent and same:
@@ -131,7 +196,7 @@ class Uploader:
         )
 
 
-def _creation(image_id: str, meta: Meta, ours: bool) -> Repeatable[Image]:
+def _creation(image_id: str, meta: Meta, *, ours: bool) -> Repeatable[Image]:
     """The call that creates an image without data."""
 
     def call(api: ImagesApi, attempt: int) -> Image:

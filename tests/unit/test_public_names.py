@@ -9,7 +9,7 @@ import inspect
 import pytest
 
 import glance_compat
-from glance_compat import Discovery, ImageService, OfferedVersion, Options, exceptions
+from glance_compat import Discovery, ImageService, OfferedVersion, Options, exceptions, retry
 
 SIGNATURES = {
     "__init__": "session auth=None endpoint_override=None region_name=None interface=None"
@@ -136,3 +136,13 @@ def test_every_error_carries_what_is_known() -> None:
         "1",
         "gone",
     )
+
+
+def test_what_is_told_of_repeated_attempts() -> None:
+    assert [field.name for field in dataclasses.fields(retry.Retrying)] == [
+        "error",
+        "attempt",
+        "pause",
+    ]
+    assert spelt(retry.set_hooks) == "hooks"
+    assert spelt(retry.without_pauses) == ""

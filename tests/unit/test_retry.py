@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import hypothesis
 import pytest
@@ -18,7 +19,7 @@ from glance_compat.exceptions import (
     ImageNotFound,
 )
 from glance_compat.options import Options
-from glance_compat.retry import Deadline, is_transient, repeat
+from glance_compat.retry import Deadline, Retrying, is_transient, repeat
 
 AT_ONCE = Options(backoff_max=0)
 NEVER = Deadline(None)
@@ -238,3 +239,59 @@ def test_only_a_missing_image_is_waited_for() -> None:
     with pytest.raises(BadResponse):
         retry.until_found(lambda: calls(0))
     assert len(calls.attempts) == 1
+
+
+# ---------------------------------------------------------------------------------------------
+# Hooks, and a test mode without pauses.
+
+
+@pytest.fixture
+def told() -> Iterator[list[Retrying]]:
+    """What a hook was told."""
+    found: list[Retrying] = []
+    retry.set_hooks([found.append])
+    yield found
+    retry.set_hooks([])
+
+
+def test_a_hook_is_told_of_every_repeated_attempt(told: list[Retrying]) -> None:
+    first, second = busy(), cut()
+    assert repeat(Calls(first, second, "done"), AT_ONCE, NEVER) == "done"
+    assert [(one.error, one.attempt, one.pause) for one in told] == [(first, 1, 0), (second, 2, 0)]
+
+
+def test_a_hook_is_not_told_of_the_last_failure(told: list[Retrying]) -> None:
+    with pytest.raises(BadResponse):
+        repeat(Calls(busy()), Options(max_attempts=3, backoff_max=0), NEVER)
+    assert [one.attempt for one in told] == [1, 2]
+    with pytest.raises(ImageNotFound):
+        repeat(Calls(ImageNotFound("gone")), AT_ONCE, NEVER)
+    assert len(told) == 2
+
+
+def test_a_hook_that_fails_does_no_harm(
+    told: list[Retrying], caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(said: Retrying) -> None:
+        raise KeyError("of the hook")
+
+    retry.set_hooks([broken, told.append])
+    assert repeat(Calls(busy(), "done"), AT_ONCE, NEVER) == "done"
+    assert len(told) == 1
+    assert "a hook for retries failed" in caplog.text
+
+
+def test_without_pauses_nobody_waits(told: list[Retrying]) -> None:
+    patient = Options(backoff_max=600, max_attempts=5)
+    begun = time.monotonic()
+    with retry.without_pauses():
+        assert repeat(Calls(busy(retry_after=500), busy(), "done"), patient, NEVER) == "done"
+    assert time.monotonic() - begun < 100
+    assert [one.pause for one in told] == [0, 0]
+
+
+def test_the_pauses_come_back(told: list[Retrying]) -> None:
+    with pytest.raises(KeyError), retry.without_pauses():
+        raise KeyError
+    repeat(Calls(busy(retry_after=0.01), "done"), Options(), NEVER)
+    assert [one.pause for one in told] == [0.01]

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""upload: data that has to be sent again, over a transport that fails for a while."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO, cast
+
+import pytest
+import requests
+import requests.adapters
+
+from glance_compat import ImageService, Options, exceptions
+from glance_compat.fixture import GlanceFixture
+
+DATA = bytes(range(256)) * 8192  # 2 MiB, eight blocks
+FORMATS = {"disk_format": "raw", "container_format": "bare"}
+CHOSEN = "11111111-2222-4333-8444-555555555555"
+
+Failure = Callable[["Failing", requests.PreparedRequest, dict[str, Any]], requests.Response]
+
+
+class Failing(requests.adapters.HTTPAdapter):
+    """Fails the first requests with data in a given way."""
+
+    def __init__(self, failure: Failure, times: int) -> None:
+        super().__init__()
+        self.failure = failure
+        self.left = times
+        self.attempts = 0
+
+    def send(  # type: ignore[override]
+        self, request: requests.PreparedRequest, **arguments: Any
+    ) -> requests.Response:
+        if request.headers.get("Content-Type") == "application/octet-stream":
+            self.attempts += 1
+            if self.left:
+                self.left -= 1
+                return self.failure(self, request, arguments)
+        return super().send(request, **arguments)
+
+    def pass_on(
+        self, request: requests.PreparedRequest, arguments: dict[str, Any]
+    ) -> requests.Response:
+        return super().send(request, **arguments)
+
+
+def blocks_of(request: requests.PreparedRequest) -> Iterator[bytes]:
+    return iter(cast(Iterable[bytes], request.body))
+
+
+def refused(one: Failing, request: requests.PreparedRequest, _: Any) -> requests.Response:
+    raise requests.ConnectionError("refused")
+
+
+def cut(
+    one: Failing, request: requests.PreparedRequest, arguments: dict[str, Any]
+) -> requests.Response:
+    """Two blocks go out, and then the connection is gone."""
+    blocks = blocks_of(request)
+
+    def two() -> Iterator[bytes]:
+        yield next(blocks)
+        yield next(blocks)
+        raise ConnectionResetError("reset by peer")
+
+    request.body = two()  # type: ignore[assignment]
+    return one.pass_on(request, arguments)
+
+
+def busy(one: Failing, request: requests.PreparedRequest, _: Any) -> requests.Response:
+    """503 of some proxy, after a part of the data was read."""
+    blocks = blocks_of(request)
+    for _number in range(2):
+        next(blocks)
+    answer = requests.Response()
+    answer.status_code, answer.request, answer.url = 503, request, str(request.url)
+    answer.raw = io.BytesIO(b"")
+    return answer
+
+
+def lost(
+    one: Failing, request: requests.PreparedRequest, arguments: dict[str, Any]
+) -> requests.Response:
+    """The server has it all, and its answer is lost."""
+    one.pass_on(request, arguments).close()
+    raise requests.ConnectionError("reset by peer")
+
+
+FAILURES = [refused, cut, busy]
+
+
+@pytest.fixture(params=["v1", "v2"])
+def glance(request: pytest.FixtureRequest) -> Iterator[GlanceFixture]:
+    with GlanceFixture(apis=(request.param,)) as one:
+        yield one
+
+
+def service_over(
+    glance: GlanceFixture, failure: Failure, times: int = 1, **options: Any
+) -> tuple[ImageService, Failing]:
+    session = glance.session()
+    failing = Failing(failure, times)
+    session.session.mount("http://", failing)
+    chosen = Options(**{"backoff_max": 0, **options})
+    return ImageService(session, endpoint_override=glance.url, options=chosen), failing
+
+
+def stored(glance: GlanceFixture) -> list[tuple[str, bytes]]:
+    """Name and data of what is there."""
+    living = [image for image in glance.images.values() if image.status != "deleted"]
+    return [(str(image.name), bytes(image.data or b"")) for image in living]
+
+
+@pytest.mark.parametrize(("failure", "times"), [(refused, 1), (cut, 1), (busy, 1), (busy, 3)])
+def test_data_that_can_be_rewound_is_sent_again(
+    glance: GlanceFixture, failure: Failure, times: int
+) -> None:
+    service, failing = service_over(glance, failure, times)
+    created = service.create(None, {"name": "again", **FORMATS}, data=io.BytesIO(DATA))
+    assert (created["status"], created["size"]) == ("active", len(DATA))
+    assert stored(glance) == [("again", DATA)]
+    assert failing.attempts == times + 1
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_file_is_sent_from_where_it_stood(glance: GlanceFixture, failure: Failure) -> None:
+    file = io.BytesIO(b"before" + DATA)
+    file.seek(6)
+    service, _ = service_over(glance, failure)
+    service.create(None, {"name": "from there", **FORMATS}, data=file)
+    assert stored(glance) == [("from there", DATA)]
+
+
+class Pipe:
+    """Can be read once."""
+
+    def __init__(self) -> None:
+        self._file = io.BytesIO(DATA)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+
+@pytest.mark.parametrize("failure", [cut, busy])
+@pytest.mark.parametrize("kind", [Pipe, lambda: iter([DATA[:1000], DATA[1000:]])])
+def test_what_can_be_read_once_is_sent_once(
+    glance: GlanceFixture, failure: Failure, kind: Callable[[], Any]
+) -> None:
+    service, failing = service_over(glance, failure)
+    with pytest.raises((exceptions.GlanceConnectionFailed, exceptions.BadResponse)):
+        service.create(None, {"name": "once", **FORMATS}, data=kind())
+    assert failing.attempts == 1
+    assert stored(glance) == []
+
+
+def test_what_was_not_begun_is_sent_after_all(glance: GlanceFixture) -> None:
+    service, _ = service_over(glance, refused)
+    service.create(None, {"name": "pipe", **FORMATS}, data=Pipe())
+    assert stored(glance) == [("pipe", DATA)]
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_attempts_come_to_an_end(glance: GlanceFixture, failure: Failure) -> None:
+    service, failing = service_over(glance, failure, times=99, max_attempts=2)
+    with pytest.raises((exceptions.GlanceConnectionFailed, exceptions.BadResponse)):
+        service.create(None, {"name": "never", **FORMATS}, data=DATA)
+    assert failing.attempts == 2
+    assert stored(glance) == []
+
+
+def test_data_whose_answer_was_lost_is_not_sent_again(glance: GlanceFixture) -> None:
+    service, failing = service_over(glance, lost)
+    created = service.create(None, {"name": "lost", **FORMATS}, data=DATA)
+    assert created["size"] == len(DATA)
+    assert stored(glance) == [("lost", DATA)]
+    assert failing.attempts == 1
+
+
+@pytest.mark.parametrize("failure", [refused, busy])
+def test_an_id_of_the_callers_stays(glance: GlanceFixture, failure: Failure) -> None:
+    service, failing = service_over(glance, failure)
+    created = service.create(None, {"id": CHOSEN, "name": "mine", **FORMATS}, data=DATA)
+    assert created["id"] == CHOSEN
+    assert stored(glance) == [("mine", DATA)]
+    assert failing.attempts == 2
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_queued_image_gets_its_data_after_all(glance: GlanceFixture, failure: Failure) -> None:
+    service, failing = service_over(glance, failure)
+    image_id = service.create(None, {"name": "queued", **FORMATS})["id"]
+    try:
+        updated = service.update(None, image_id, {"name": "filled"}, data=DATA)
+    except exceptions.GlanceConnectionFailed:
+        # v1 kills an image whose data was cut (seen on Glance 15.0.2): it takes no other.
+        assert (failure, failing.attempts) == (cut, 1)
+        assert glance.images[image_id].status == "killed"
+        return
+    assert updated["status"] == "active"
+    assert stored(glance) == [("filled", DATA)]
+    assert failing.attempts == 2
+
+
+def test_progress_begins_again(glance: GlanceFixture) -> None:
+    told: list[int] = []
+    service, _ = service_over(glance, cut)
+    service.create(
+        None,
+        {"name": "told", **FORMATS},
+        data=DATA,
+        progress=lambda done, total: told.append(done),
+    )
+    assert told[-1] == len(DATA)
+    assert told.count(told[0]) == 2
+
+
+class CancelledError(Exception):
+    """The caller's own."""
+
+
+def cancel(done: int, total: int | None) -> None:
+    raise CancelledError
+
+
+def test_what_the_caller_cancels_is_not_sent_again(glance: GlanceFixture) -> None:
+    service, failing = service_over(glance, lost, times=0)
+    with pytest.raises(CancelledError):
+        service.create(None, {"name": "cancelled", **FORMATS}, data=DATA, progress=cancel)
+    assert failing.attempts == 1
+    assert stored(glance) == []
+
+
+class Broken(io.BytesIO):
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() > len(DATA) // 2:
+            raise ConnectionResetError("the caller's own network")
+        return super().read(size)
+
+
+def test_a_source_that_fails_is_no_network_error(glance: GlanceFixture) -> None:
+    service, failing = service_over(glance, lost, times=0)
+    source: BinaryIO = Broken(DATA)
+    with pytest.raises(exceptions.DataSourceError):
+        service.create(None, {"name": "broken", **FORMATS}, data=source)
+    assert failing.attempts == 1
+    assert stored(glance) == []
