@@ -147,6 +147,7 @@ class Serve(Command):
                 strict_tokens=parsed_args.strict_tokens,
                 host=parsed_args.host,
                 port=parsed_args.port,
+                injectable=False,
             )
         except ValueError as error:
             raise UsageError(str(error)) from error
