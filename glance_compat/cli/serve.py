@@ -80,8 +80,8 @@ class Serve(Command):
         parser.add_argument(
             "--release",
             default="pike",
-            help="the Glance that it behaves like: pike (15.0.2, the default) or 33, which has"
-            " v2 alone",
+            help="the Glance that it behaves like: kilo, mitaka, newton, pike (15.0.2, the"
+            " default), rocky, train, yoga or 33; from rocky on with v2 alone",
         )
         parser.add_argument("--prefix", default="", help="path below which it is served: /image")
         parser.add_argument(
@@ -148,6 +148,7 @@ class Serve(Command):
                 host=parsed_args.host,
                 port=parsed_args.port,
                 injectable=False,
+                fail_on="nothing",
             )
         except ValueError as error:
             raise UsageError(str(error)) from error

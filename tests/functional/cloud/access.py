@@ -12,7 +12,7 @@ from keystoneauth1 import session
 
 from tests.functional.cloud.identity import session_of
 from tests.functional.cloud.lifecycle import Outcome
-from tests.functional.cloud.topology import HOST, SERVERS, USERS, Server, User
+from tests.functional.cloud.topology import HOST, SERVERS, USERS, VARIANTS, Server, User
 
 
 class UnavailableError(Exception):
@@ -76,4 +76,4 @@ class Cloud:
 
 
 def _server_in(region: str) -> Server:
-    return next(server for server in SERVERS if server.region == region)
+    return next(server for server in (*SERVERS, *VARIANTS) if server.region == region)

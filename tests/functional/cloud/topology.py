@@ -81,6 +81,58 @@ SERVERS = (
     Server("glance-33", GLANCE_33, "image", data="glance-33", region="glance-33"),
 )
 
+#: What operators may limit, so small that a few bytes reach it.
+LIMITS = {
+    "delayed_delete": "True",
+    "image_property_quota": "3",
+    "image_tag_quota": "2",
+    "image_member_quota": "2",
+    "image_location_quota": "2",
+    "image_size_cap": "150",
+    "user_storage_quota": "100",
+    "limit_param_default": "2",
+    "api_limit_max": "3",
+}
+
+#: Servers with options that no other test wants; only who asks for them starts them.
+VARIANTS = (
+    Server(
+        "pike-tight-registry",
+        GLANCE_PIKE,
+        "registry",
+        data="pike-tight",
+        overrides={"DEFAULT": {"limit_param_default": "2", "api_limit_max": "3"}},
+    ),
+    Server(
+        "pike-tight",
+        GLANCE_PIKE,
+        "image",
+        data="pike-tight",
+        region="pike-tight",
+        registry="pike-tight-registry",
+        overrides={"DEFAULT": {**LIMITS, "enable_image_import": "True"}},
+    ),
+    Server(
+        "33-tight",
+        GLANCE_33,
+        "image",
+        data="33-tight",
+        region="33-tight",
+        overrides={"DEFAULT": LIMITS},
+    ),
+    Server(
+        "33-web",
+        GLANCE_33,
+        "image",
+        data="33-web",
+        region="33-web",
+        overrides={
+            "DEFAULT": {"enabled_backends": "fast:file, slow:file, web:http"},
+            "import_filtering_opts": {"allowed_ports": "[]", "allowed_hosts": "[127.0.0.1]"},
+        },
+    ),
+)
+
 ADMIN = User("admin", "admin-password", "admin", ("admin",))
 SERVICE = User("glance", "glance-password", "service", ("admin", "service"))
 USERS = (
