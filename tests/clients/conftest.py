@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One server of each release, for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.clients.serving import Served, serving
+
+
+@pytest.fixture(scope="session")
+def pike(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A Pike, which has both APIs."""
+    with serving(tmp_path_factory.mktemp("pike")) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def glance_33(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A Glance 33, which has v2 alone, and lets nobody in who has not logged in."""
+    argv = ("--release", "33", "--strict-tokens")
+    with serving(tmp_path_factory.mktemp("33"), *argv) as served:
+        yield served
+
+
+@pytest.fixture(params=["pike", "glance_33"])
+def served(request: pytest.FixtureRequest) -> Served:
+    """Each of them."""
+    found: Served = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """A name that no other image has, and that every client can write."""
+    return "client-" + "".join(one if one.isalnum() else "-" for one in request.node.name)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``glance-compat serve`` as a program, and what clients need to find it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import tenacity
+import yaml
+from keystoneauth1 import identity
+from keystoneauth1.session import Session
+
+#: Seconds after which a program hangs.
+PATIENCE = 300
+
+#: Of the machine: what programs need to run, and nothing that names a cloud or a proxy.
+_KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "PERL5LIB", "PYENV_VERSION")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that is running.
+
+    :ivar url: the image service.
+    :ivar clouds_yaml: names it.
+    :ivar environment: for programs that are clients of it.
+    """
+
+    url: str
+    clouds_yaml: Path
+    environment: Mapping[str, str]
+
+    @property
+    def auth(self) -> dict[str, str]:
+        """What the clouds.yaml has for logging in."""
+        cloud = yaml.safe_load(self.clouds_yaml.read_text())["clouds"]["glance-compat"]
+        found: dict[str, str] = cloud["auth"]
+        return found
+
+    def session(self, **other: str) -> Session:
+        """A session that logs in with keystoneauth's plugin for passwords."""
+        return Session(auth=identity.Password(**{**self.auth, **other}))
+
+    def run(self, *argv: str, cwd: Path) -> str:
+        """Run a client; its output."""
+        done = subprocess.run(
+            argv,
+            cwd=cwd,
+            env=dict(self.environment),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+        assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+
+def program(name: str) -> str:
+    """The path of a program that was installed beside this Python."""
+    path = Path(sys.executable).parent / name
+    if not path.exists():
+        pytest.fail(f"{name} is part of the extra test, and is not beside {sys.executable}")
+    return str(path)
+
+
+@contextlib.contextmanager
+def serving(home: Path, *argv: str) -> Iterator[Served]:
+    """A server while it is needed."""
+    told = home / "clouds.yaml"
+    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    environment |= {"HOME": str(home), "PYTHONWARNINGS": "ignore", "NO_PROXY": "*"}
+    command = [program("glance-compat"), "serve", "--export", "clouds.yaml", *argv]
+    with (
+        told.open("w") as stderr,
+        subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True
+        ) as server,
+    ):
+        try:
+            assert server.stdout is not None
+            url = server.stdout.readline().strip()
+            assert url.startswith("http://127.0.0.1:"), told.read_text()
+            yield Served(url, told, {**environment, **_variables(told)})
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(timeout=PATIENCE) == 0
+        finally:
+            server.kill()
+
+
+# The line with the URL comes first, by a hair.
+@tenacity.retry(
+    retry=tenacity.retry_if_result(lambda text: not text.endswith("\n")),
+    stop=tenacity.stop_after_delay(PATIENCE),
+    wait=tenacity.wait_fixed(0.01),
+)
+def _told(file: Path) -> str:
+    return file.read_text()
+
+
+def _variables(told: Path) -> dict[str, str]:
+    """The variables of an openrc file that says the same as a clouds.yaml."""
+    cloud = yaml.safe_load(_told(told))["clouds"]["glance-compat"]
+    variables = {f"OS_{name.upper()}": value for name, value in cloud["auth"].items()}
+    return {
+        **variables,
+        "OS_REGION_NAME": cloud["region_name"],
+        "OS_IDENTITY_API_VERSION": "3",
+        "OS_CLIENT_CONFIG_FILE": str(told),
+    }

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Libraries in Python that are clients of Glance, over HTTP to ``glance-compat serve``."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+
+import glanceclient
+import openstack
+import pytest
+from glanceclient import exc
+
+from tests.clients.serving import Served
+from tests.unit.cli.running import sdk_may_warn
+
+DATA = b"what a disk holds" * 10000
+MD5 = hashlib.md5(DATA, usedforsecurity=False).hexdigest()
+FORMATS = {"disk_format": "raw", "container_format": "bare"}
+
+
+def test_glanceclient_v1(pike: Served, name: str) -> None:
+    client = glanceclient.Client("1", session=pike.session())
+    made = client.images.create(
+        name=name, data=io.BytesIO(DATA), properties={"os_type": "linux"}, min_ram=3, **FORMATS
+    )
+    assert (made.status, made.size, made.checksum) == ("active", len(DATA), MD5)
+    assert made.min_ram == 3
+    assert [one.id for one in client.images.list(filters={"name": name})] == [made.id]
+    assert client.images.get(made.id).properties == {"os_type": "linux"}
+    changed = client.images.update(made.id, properties={"a": "b"}, purge_props=True)
+    assert changed.properties == {"a": "b"}
+    assert b"".join(client.images.data(made.id)) == DATA
+    client.image_members.create(made.id, "other", can_share=True)
+    assert [one.member_id for one in client.image_members.list(image=made.id)] == ["other"]
+    other = glanceclient.Client("1", session=pike.session(project_name="other"))
+    assert other.images.get(made.id).owner == "fixture-project"
+    client.images.delete(made.id)
+    with pytest.raises(exc.HTTPNotFound):
+        client.images.get("00000000-0000-0000-0000-000000000000")
+
+
+def test_glanceclient_v2(served: Served, name: str) -> None:
+    client = glanceclient.Client("2", session=served.session())
+    made = client.images.create(name=name, os_type="linux", tags=["one"], **FORMATS)
+    assert made.status == "queued"
+    client.images.upload(made.id, io.BytesIO(DATA))
+    shown = client.images.get(made.id)
+    assert (shown.status, shown.size, shown.checksum) == ("active", len(DATA), MD5)
+    assert [one.id for one in client.images.list(filters={"name": name})] == [made.id]
+    assert b"".join(client.images.data(made.id)) == DATA
+    changed = client.images.update(made.id, remove_props=["os_type"], a="b")
+    assert (changed.get("os_type"), changed.a) == (None, "b")
+    client.image_tags.update(made.id, "two")
+    assert set(client.images.get(made.id).tags) == {"one", "two"}
+    _share(client, served, made.id)
+    admin = glanceclient.Client("2", session=served.session(username="admin"))
+    admin.images.deactivate(made.id)
+    with pytest.raises(exc.HTTPForbidden):
+        client.images.data(made.id)
+    admin.images.reactivate(made.id)
+    client.images.delete(made.id)
+    with pytest.raises(exc.HTTPNotFound):
+        client.images.get(made.id)
+
+
+def _share(client: glanceclient.Client, served: Served, image_id: str) -> None:
+    other = glanceclient.Client("2", session=served.session(project_name="other"))
+    client.image_members.create(image_id, "other")
+    other.image_members.update(image_id, "other", "accepted")
+    [member] = client.image_members.list(image_id)
+    assert (member.member_id, member.status) == ("other", "accepted")
+    assert image_id in {one.id for one in other.images.list(filters={"visibility": "shared"})}
+
+
+@sdk_may_warn
+# What it deprecates it uses itself.
+@pytest.mark.filterwarnings("ignore:The ignore_missing parameter:Warning")
+def test_openstacksdk(served: Served, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(served.clouds_yaml))
+    with openstack.connect("glance-compat") as cloud:
+        made = cloud.image.create_image(
+            name, data=DATA, disable_vendor_agent=True, wait=True, timeout=60, **FORMATS
+        )
+        assert made.size == len(DATA)
+        assert cloud.image.find_image(name, ignore_missing=False).id == made.id
+        changed = cloud.image.update_image(made.id, architecture="x86_64", min_ram=3)
+        assert (changed.architecture, changed.min_ram) == ("x86_64", 3)
+        cloud.image.add_tag(made.id, "one")
+        assert [one.id for one in cloud.image.images(name=name, tag="one")] == [made.id]
+        cloud.image.add_member(made.id, member="other")
+        assert [one.member_id for one in cloud.image.members(made.id)] == ["other"]
+        assert cloud.image.download_image(made.id).content == DATA
+        streamed = cloud.image.download_image(made.id, stream=True)
+        assert b"".join(streamed.iter_content(7000)) == DATA
+        assert [one.name for one in cloud.identity.projects(name="other")] == ["other"]
+        cloud.image.delete_image(made.id, ignore_missing=False)
+        assert list(cloud.image.images(name=name)) == []
