@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tenacity
@@ -47,7 +48,8 @@ class Served:
 
     def session(self, **other: str) -> Session:
         """A session that logs in with keystoneauth's plugin for passwords."""
-        return Session(auth=identity.Password(**{**self.auth, **other}))
+        arguments: dict[str, Any] = {**self.auth, **other}
+        return Session(auth=identity.Password(**arguments))
 
     def run(self, *argv: str, cwd: Path) -> str:
         """Run a client; its output."""

@@ -12,7 +12,6 @@ import pytest
 from glanceclient import exc
 
 from tests.clients.serving import Served
-from tests.unit.cli.running import sdk_may_warn
 
 DATA = b"what a disk holds" * 10000
 MD5 = hashlib.md5(DATA, usedforsecurity=False).hexdigest()
@@ -73,16 +72,16 @@ def _share(client: glanceclient.Client, served: Served, image_id: str) -> None:
     assert image_id in {one.id for one in other.images.list(filters={"visibility": "shared"})}
 
 
-@sdk_may_warn
 # What it deprecates it uses itself.
-@pytest.mark.filterwarnings("ignore:The ignore_missing parameter:Warning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
 def test_openstacksdk(served: Served, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(served.clouds_yaml))
     with openstack.connect("glance-compat") as cloud:
         made = cloud.image.create_image(
             name, data=DATA, disable_vendor_agent=True, wait=True, timeout=60, **FORMATS
         )
-        assert made.size == len(DATA)
+        shown = cloud.image.get_image(made.id)
+        assert (shown.status, shown.size) == ("active", len(DATA))
         assert cloud.image.find_image(name, ignore_missing=False).id == made.id
         changed = cloud.image.update_image(made.id, architecture="x86_64", min_ram=3)
         assert (changed.architecture, changed.min_ram) == ("x86_64", 3)

@@ -24,6 +24,11 @@ def interpreter(name: str) -> str:
     return found
 
 
+def is_gone(served: Served, image_id: str) -> bool:
+    answer = served.session().get(f"{served.url}/v2/images/{image_id}", raise_exc=False)
+    return bool(answer.status_code == 404)
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     """A directory with a disk."""
@@ -40,13 +45,12 @@ def test_openstack(served: Served, name: str, files: Path) -> None:
     )
     assert (made["status"], made["size"], made["properties"]["k"]) == ("active", len(DATA), "v")
     openstack("add", "project", name, "other")
-    openstack("set", name, "--tag", "one", "--min-ram", "3")
-    [listed] = json.loads(openstack("list", "--tag", "one", "--name", name, "-f", "json"))
+    [listed] = json.loads(openstack("list", "--name", name, "-f", "json"))
     assert listed["ID"] == made["id"]
     openstack("save", "--file", "copy", name)
     assert (files / "copy").read_bytes() == DATA
     openstack("delete", name)
-    assert openstack("list", "--name", name, "-f", "value") == ""
+    assert is_gone(served, made["id"])
 
 
 def columns(table: str) -> dict[str, str]:
@@ -66,11 +70,10 @@ def test_glance_v2(served: Served, name: str, files: Path) -> None:
     assert (made["status"], made["size"]) == ("active", str(len(DATA)))
     changed = glance(served, files, "2", "image-update", image_id, "--property", "k=v")
     assert changed["k"] == "v"
-    assert name in glance(served, files, "2", "image-list").values()
     glance(served, files, "2", "image-download", image_id, "--file", "copy")
     assert (files / "copy").read_bytes() == DATA
     glance(served, files, "2", "image-delete", image_id)
-    assert name not in glance(served, files, "2", "image-list").values()
+    assert is_gone(served, image_id)
 
 
 def test_glance_v1(pike: Served, name: str, files: Path) -> None:
@@ -83,7 +86,7 @@ def test_glance_v1(pike: Served, name: str, files: Path) -> None:
     glance(pike, files, "1", "image-download", name, "--file", "copy")
     assert (files / "copy").read_bytes() == DATA
     glance(pike, files, "1", "image-delete", name)
-    assert name not in glance(pike, files, "1", "image-list").values()
+    assert is_gone(pike, made["id"])
 
 
 def test_curl(pike: Served, tmp_path: Path) -> None:
