@@ -23,6 +23,11 @@
     ├── ImageQuotaExceeded
     ├── ImageImportImpossible
     ├── IntegrityError             size or checksum differ from what was sent or promised
+    ├── SignatureVerificationError the signature of an image was asked for and is not proved
+    │   ├── SignatureUnusable      the image has none, or one that cannot be read
+    │   ├── KeyManagerFailed       the certificate could not be had
+    │   ├── CertificateValidationFailed  not from a trusted certificate, or not valid today
+    │   └── InvalidSignature       (also an IntegrityError) the data is not what was signed
     ├── OutcomeUnknown             the answer was lost and a look at the image did not tell
     ├── UnreadableImage            a v1 answer is damaged and the lossless list did not help
     ├── DataSourceError            the caller's own data could not be read
@@ -148,6 +153,26 @@ class ImageImportImpossible(GlanceCompatError):
 
 class IntegrityError(GlanceCompatError):
     """Bytes were lost or changed on the way: size or checksum differ."""
+
+
+class SignatureVerificationError(GlanceCompatError):
+    """The signature of an image was to be verified, and nothing is proved."""
+
+
+class SignatureUnusable(SignatureVerificationError):
+    """The image has no signature, or properties of one that cannot be read."""
+
+
+class KeyManagerFailed(SignatureVerificationError):
+    """The key manager did not give the certificate of the signature."""
+
+
+class CertificateValidationFailed(SignatureVerificationError):
+    """The certificate does not come from a trusted one, or is not valid today."""
+
+
+class InvalidSignature(SignatureVerificationError, IntegrityError):
+    """The data is not what was signed."""
 
 
 class OutcomeUnknown(GlanceCompatError):

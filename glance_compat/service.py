@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from keystoneauth1 import plugin as ksa_plugin
 from keystoneauth1 import session as ksa_session
 
-from glance_compat import change, exceptions, image, listing, transfer
+from glance_compat import change, exceptions, image, listing, signatures, transfer
 from glance_compat import filters as queries
 from glance_compat.api import ImagesApi, Member, Opened
 from glance_compat.caller import Caller
@@ -26,7 +26,7 @@ from glance_compat.endpoints import Catalog, segment
 from glance_compat.image import Image
 from glance_compat.options import Options
 from glance_compat.resume import Resumed
-from glance_compat.transfer import Download, Progress, Upload
+from glance_compat.transfer import Download, Progress, Upload, Verifier
 from glance_compat.upload import Uploader
 
 
@@ -299,7 +299,7 @@ class ImageService:
         image_id: str,
         data: None = None,
         dst_path: None = None,
-        trusted_certs: None = None,
+        trusted_certs: Sequence[str] | None = None,
         *,
         progress: Progress | None = None,
     ) -> Download: ...
@@ -330,19 +330,23 @@ class ImageService:
 
         :param data: a file object to write to, where it stands.
         :param dst_path: a path to put the data at; it never holds a part of an image.
-        :param trusted_certs: not supported; anything but None or an empty list is refused.
+        :param trusted_certs: ids of certificates in the key manager: the signature of the image
+            is verified with a certificate that comes from one of them. None or none: it is not
+            looked at.
         :returns: an iterator of bytes with ``close()``, or None when the data was written.
         :raises glance_compat.exceptions.ImageNotActive: the image has no data.
-        :raises glance_compat.exceptions.IntegrityError: the data is not what was stored; out of
-            the iterator in place of its end.
+        :raises glance_compat.exceptions.IntegrityError: the data is not what was stored, or not
+            what was signed; out of the iterator in place of its end.
+        :raises glance_compat.exceptions.SignatureVerificationError: the signature or its
+            certificate is refused before any data is read.
         """
         if data is not None and dst_path is not None:
             raise exceptions.Invalid("give data or dst_path, not both")
-        if trusted_certs:
-            raise exceptions.InvalidOption("image signatures are not verified by this release")
+        trusted = signatures.certificate_ids(trusted_certs)
         caller = self._dispatcher.caller(context)
         image_id = self._dispatcher.image_id(caller, image_id)
-        source = self._open(caller, image_id, progress)
+        verifier = self._verifier(caller, image_id, context, trusted) if trusted else None
+        source = self._open(caller, image_id, progress, verifier)
         if data is None and dst_path is None:
             return source
         with source:
@@ -352,7 +356,20 @@ class ImageService:
                 transfer.write_to_path(source, typing.cast(str, dst_path))
         return None
 
-    def _open(self, caller: Caller, image_id: str, progress: Progress | None) -> Download:
+    def _verifier(
+        self, caller: Caller, image_id: str, context: object, trusted: Sequence[str]
+    ) -> Verifier:
+        # Before the data is asked for: a connection does not wait for a key manager.
+        found = self._dispatcher.repeat(caller, lambda api, attempt: api.show(image_id))
+        return signatures.verifier_of(found, context, trusted)
+
+    def _open(
+        self,
+        caller: Caller,
+        image_id: str,
+        progress: Progress | None,
+        verifier: Verifier | None,
+    ) -> Download:
         def opened_at(api: ImagesApi, start: int) -> Opened:
             return api.open_data(image_id, may_be_admin=caller.may_be_admin(), start=start)
 
@@ -369,7 +386,12 @@ class ImageService:
         if self._options.check_format:
             blocks = transfer.checked_format(blocks, opened.disk_format)
         return Download(
-            blocks, opened.expected, source.close, image_id=image_id, progress=progress
+            blocks,
+            opened.expected,
+            source.close,
+            image_id=image_id,
+            progress=progress,
+            verifier=verifier,
         )
 
     def copy_to_stores(self, context: object, image_id: str, stores: Sequence[str]) -> None:

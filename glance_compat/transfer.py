@@ -250,12 +250,23 @@ class Expected(typing.NamedTuple):
     digest: str | None = None
 
 
+class Verifier(typing.Protocol):
+    """What looks at all of the data, besides size and hash."""
+
+    def update(self, block: bytes) -> None:
+        """Take the next part of the data."""
+
+    def verify(self) -> None:
+        """Judge, after the last part; an error of the library says no."""
+
+
 class Download:
     """The data of one image: an iterator of bytes that ends well only if all of it came.
 
     :param blocks: the bytes as they arrive; errors of the connection come out of it.
     :param expected: compared at the end.
     :param close: releases the connection.
+    :param verifier: judges the data after size and hash.
     :raises glance_compat.exceptions.IntegrityError: in place of the end, when the data is short,
         long or has another hash.
     """
@@ -268,12 +279,14 @@ class Download:
         *,
         image_id: str,
         progress: Progress | None = None,
+        verifier: Verifier | None = None,
     ) -> None:
         self._blocks = blocks
         self._expected = expected
         self._close = close
         self._image_id = image_id
         self._progress = progress
+        self._verifier = verifier
         self._hash = _hash_of(expected)
         self._failed: BaseException | None = None
         self._ended = False
@@ -307,6 +320,8 @@ class Download:
         self.received += len(block)
         if self._hash is not None:
             self._hash.update(block)
+        if self._verifier is not None:
+            self._verifier.update(block)
         _tell(self._progress, self.received, self._expected.size)
         return block
 
@@ -316,6 +331,8 @@ class Download:
             self._differ(f"{self.received} bytes came, the image has {size}")
         if self._hash is not None and self._hash.hexdigest() != digest:
             self._differ(f"the {self._hash.name} of the data is not the image's")
+        if self._verifier is not None:
+            self._verifier.verify()
 
     def _differ(self, how: str) -> typing.NoReturn:
         raise exceptions.IntegrityError(

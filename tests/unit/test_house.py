@@ -43,6 +43,7 @@ ORDER = (
     "dispatch",
     "upload",
     "resume",
+    "signatures",
     "takeover",
     "conf",
     "service",
@@ -75,7 +76,7 @@ RESERVED = {
 }
 
 #: Packages that are imported when they are needed, never with the module.
-LATE = frozenset({"glanceclient", "cursive", "nova"})
+LATE = frozenset({"glanceclient", "castellan", "cryptography", "cursive", "nova"})
 
 VAGUE_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "base", "manager"})
 

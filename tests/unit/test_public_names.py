@@ -56,6 +56,11 @@ ERRORS = {
     "ImageQuotaExceeded": exceptions.GlanceCompatError,
     "ImageImportImpossible": exceptions.GlanceCompatError,
     "IntegrityError": exceptions.GlanceCompatError,
+    "SignatureVerificationError": exceptions.GlanceCompatError,
+    "SignatureUnusable": exceptions.SignatureVerificationError,
+    "KeyManagerFailed": exceptions.SignatureVerificationError,
+    "CertificateValidationFailed": exceptions.SignatureVerificationError,
+    "InvalidSignature": exceptions.SignatureVerificationError,
     "OutcomeUnknown": exceptions.GlanceCompatError,
     "UnreadableImage": exceptions.GlanceCompatError,
     "DataSourceError": exceptions.GlanceCompatError,
@@ -123,6 +128,7 @@ def test_the_tree_of_errors() -> None:
     }
     assert {name: error.__bases__[0] for name, error in found.items()} == ERRORS
     assert issubclass(exceptions.InvalidOption, ValueError)
+    assert issubclass(exceptions.InvalidSignature, exceptions.IntegrityError)
 
 
 def test_every_error_carries_what_is_known() -> None:
