@@ -262,6 +262,6 @@ def test_an_image_of_many_properties_needs_sockets_on_v1(target: Target) -> None
 
 
 def test_signatures_are_not_ignored(target: Target, image_id: str) -> None:
-    with pytest.raises(exceptions.GlanceCompatError):
+    with pytest.raises(exceptions.SignatureUnusable):
         target.service().download(None, image_id, trusted_certs=["certificate"])
     assert b"".join(target.service().download(None, image_id, trusted_certs=None)) == DATA

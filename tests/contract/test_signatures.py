@@ -7,12 +7,13 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from castellan.common import exception as castellan_errors
 
-from glance_compat import exceptions
+from glance_compat import ImageService, Options, exceptions
+from glance_compat.fixture import GlanceFixture
 from tests.contract import signing
 from tests.contract.shape import DATA
 from tests.contract.targets import Target, on_pike, only
@@ -360,3 +361,23 @@ def test_an_image_without_data(target: Target) -> None:
     image_id = target.make(name="queued", properties=signing.properties(DATA))
     with pytest.raises(exceptions.ImageNotActive):
         target.service().download(None, image_id, trusted_certs=[signing.root()])
+
+
+# -- images that have no checksum
+
+
+@pytest.mark.parametrize("release", ["pike", "33"])
+@pytest.mark.parametrize("prefer", ["1", "2"])
+def test_data_without_a_checksum(release: str, prefer: Literal["1", "2"]) -> None:
+    properties = signing.properties(DATA)
+    images = [
+        {"id": "good", "data": DATA, "checksum": None, "properties": properties},
+        {"id": "bad", "data": DATA[::-1], "checksum": None, "properties": properties},
+    ]
+    with GlanceFixture(release=release, images=images, sockets=False) as glance:
+        service = ImageService(glance.session(), options=Options(prefer=prefer))
+        trusted = [signing.root()]
+        assert b"".join(service.download(None, "good", trusted_certs=trusted)) == DATA
+        assert b"".join(service.download(None, "bad")) == DATA[::-1]
+        with pytest.raises(exceptions.InvalidSignature):
+            list(service.download(None, "bad", trusted_certs=trusted))
