@@ -174,7 +174,10 @@ def _pike(server: Server, site: Site) -> dict[str, str]:
     if server.role == "image":
         sections = merged(sections, _pike_image(server, site))
     rules = {name: rule for rule, names in PIKE_RULES.items() for name in names.split()}
+    # It is looked for beside the configuration.
+    schema = {"schema-image.json": json.dumps(server.schema, indent=1)} if server.schema else {}
     return {
+        **schema,
         "glance.conf": ini(merged(sections, server.overrides)),
         "paste.ini": ini(PIKE_PASTE),
         "policy.json": json.dumps(rules, indent=1),

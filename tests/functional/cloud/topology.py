@@ -36,6 +36,8 @@ class Server:
     :param region: The region in which the catalog offers it as ``image``; None for the others.
     :param registry: The name of the glance-registry row that v1 uses.
     :param overrides: Options on top of those that every server of the release gets.
+    :param schema: The content of ``schema-image.json``: property name to its JSON schema; empty:
+        there is no such file.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Server:
     region: str | None = None
     registry: str | None = None
     overrides: Sections = field(default_factory=dict)
+    schema: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,23 @@ class User:
     project: str
     roles: tuple[str, ...]
 
+
+#: The limits of the small server, so that tests reach them.
+SMALL = {
+    "api_limit_max": "3",
+    "limit_param_default": "2",
+    "image_property_quota": "5",
+    "image_member_quota": "2",
+    "image_tag_quota": "2",
+    "image_size_cap": "50000",
+    "user_storage_quota": "120000",
+}
+
+_UUID_OR_NULL = {
+    "type": ["null", "string"],
+    "pattern": "^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}"
+    "-([0-9a-fA-F]){12}$",
+}
 
 SERVERS = (
     Server("keystone", KEYSTONE_30, "identity", data="keystone"),
@@ -77,6 +97,45 @@ SERVERS = (
         data="pike",
         region="pike-v2",
         overrides={"DEFAULT": {"enable_v1_api": "False", "enable_v1_registry": "False"}},
+    ),
+    Server(
+        "pike-small-registry",
+        GLANCE_PIKE,
+        "registry",
+        data="pike-small",
+        overrides={"DEFAULT": SMALL},
+    ),
+    # Everything that a site may set tighter than it comes.
+    Server(
+        "pike-small",
+        GLANCE_PIKE,
+        "image",
+        data="pike-small",
+        region="pike-small",
+        registry="pike-small-registry",
+        overrides={
+            "DEFAULT": {
+                **SMALL,
+                "delayed_delete": "True",
+                "show_image_direct_url": "False",
+                "show_multiple_locations": "False",
+            }
+        },
+    ),
+    # The properties that v2 knows are those of a file, some of which Glance 15.0.2 comes with.
+    Server(
+        "pike-schema",
+        GLANCE_PIKE,
+        "image",
+        data="pike-small",
+        region="pike-schema",
+        registry="pike-small-registry",
+        overrides={"DEFAULT": {"allow_additional_image_properties": "False"}},
+        schema={
+            "kernel_id": _UUID_OR_NULL,
+            "architecture": {"type": "string"},
+            "os_distro": {"type": "string"},
+        },
     ),
     Server("glance-33", GLANCE_33, "image", data="glance-33", region="glance-33"),
 )
