@@ -111,6 +111,8 @@ def _checked(name: str, read: Reader, value: object) -> object:
         raise exceptions.ImageBadRequest(f"{name} must be {wrong}, not {shown(value)}") from None
     if isinstance(checked, int) and checked < 0:
         raise exceptions.ImageBadRequest(f"{name} must not be negative")
+    if name in ORIGINS and not checked:
+        raise exceptions.ImageBadRequest(f"{name} must not be empty")
     return checked
 
 

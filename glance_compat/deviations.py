@@ -244,6 +244,48 @@ DEVIATIONS: tuple[Deviation, ...] = (
         remedy="create() with data leaves nothing behind on either.",
     ),
     Deviation(
+        name="delayed-deletion",
+        calls=("add_member", "delete"),
+        v1=(
+            "Where deletion is delayed, an administrator can add a member to an image that waits"
+            " to be deleted, which opens nothing."
+        ),
+        v2=(
+            "It is ImageNotFound. An administrator who deletes a deactivated image is told"
+            " ImageBadRequest, and it stays."
+        ),
+        fact=(
+            "With the option delayed_delete, v1 takes members of such an image and says nothing;"
+            " v2 does not know the way from deactivated to pending_delete (400, seen on Glance"
+            " 15.0.2, glance/domain). The image's owner, who may not see where its data is,"
+            " deletes it over both."
+        ),
+        remedy="Reactivate the image before it is deleted, or let its owner delete it.",
+    ),
+    Deviation(
+        name="restricted-schema",
+        calls=("show", "detail", "iter_detail", "create", "update"),
+        v1="Properties of any name are stored and shown.",
+        v2=(
+            "Where a site permits only the properties of its schema, others are refused, and those"
+            " that an image has are not shown; a purge leaves them."
+        ),
+        fact=(
+            "With allow_additional_image_properties off, v2 filters an image by"
+            " schema-image.json; v1 knows no schema (seen on Glance 15.0.2)."
+        ),
+    ),
+    Deviation(
+        name="unshown-locations",
+        calls=("create", "update"),
+        v1="location works.",
+        v2="Where locations are not shown, location is ImageNotAuthorized, and nothing stays.",
+        fact=(
+            "With show_multiple_locations off, v2 refuses to add one (403, seen on Glance"
+            " 15.0.2); v1 does not ask."
+        ),
+    ),
+    Deviation(
         name="concurrent-updates",
         calls=("update",),
         v1="Changes of different properties by several writers are all kept.",

@@ -219,6 +219,7 @@ class ImageService:
         """
         caller = self._dispatcher.caller(context)
         meta = change.meta_of(image_meta)
+        _refuse_two_sources(meta, data)
         empty = data is None and meta.base.get("size") == 0 and not _has_origin(meta)
         meta = change.completed(meta, empty=empty)
         chosen = change.chosen_id(meta)
@@ -259,6 +260,7 @@ class ImageService:
             raise exceptions.ImageBadRequest(
                 f"image_meta is of image {meta.base['id']}", image_id=image_id
             )
+        _refuse_two_sources(meta, data)
         bare = meta.without(_OF_DATA)
         if data is not None:
             upload = _upload(data, meta, progress)
@@ -525,3 +527,12 @@ def _upload(data: object, meta: Meta, progress: Progress | None) -> Upload:
     # Size 0 with data is what callers say who do not know it (Nova's VMware driver).
     size = meta.base.get("size") or None
     return Upload(data, size=size, checksum=meta.base.get("checksum"), progress=progress)
+
+
+def _refuse_two_sources(meta: Meta, data: object) -> None:
+    """v1 answers 400 and leaves a queued image (seen on Glance 15.0.2); v2 stores what it is given
+    last."""
+    if data is not None and _has_origin(meta):
+        raise exceptions.ImageBadRequest(
+            "an image takes data, a location or copy_from: one of them"
+        )

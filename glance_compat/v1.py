@@ -29,6 +29,17 @@ LOG = logging.getLogger("glance_compat")
 _ERRORS = exceptions.STATUS_ERRORS
 _PURGE = "x-glance-registry-purge-props"
 
+#: Where the status alone says too little: what Glance 15.0.2 says (api/v1/images.py), and which
+#: error that is. v2 answers 413 to the first, and takes the second for what it finds.
+_WORDS: tuple[tuple[int, str, type[exceptions.GlanceCompatError]], ...] = (
+    (400, "Denying attempt to upload image larger than", exceptions.ImageQuotaExceeded),
+    (409, "Provided image size must match", exceptions.IntegrityError),
+)
+
+#: How 500 begins for an image that is deleted while its data arrives, unless an admin sends it; it
+#: is 500 for other reasons too.
+_FAILED_UPLOAD = "Failed to upload image"
+
 #: Pages that are searched for an image whose name did not survive a damaged header block.
 _SEARCHED_PAGES = 100
 
@@ -184,7 +195,16 @@ class V1:
         change.refuse_reserved(meta.properties)
         base = {**meta.base, "id": image_id, "is_public": change.public_wanted(meta.base)}
         sent = image.to_v1(_without_none(base), meta.properties)
-        created = self._write("POST", "/v1/images", sent, upload, image_id, "create")
+        try:
+            created = self._write("POST", "/v1/images", sent, upload, image_id, "create")
+        except exceptions.IntegrityError:
+            # The record was made before its location was looked at.
+            with removed_on_failure(image_id, lambda: self.delete(image_id)):
+                raise
+        except exceptions.BadResponse as error:
+            if error.status == 500 and _FAILED_UPLOAD in error.message:
+                self._current(image_id)
+            raise
         with removed_on_failure(image_id, lambda: self.delete(image_id)):
             self._check_stored(created, meta.properties)
             self._check_owner(meta.base, created)
@@ -279,17 +299,19 @@ class V1:
         sent = dict(headers)
         if upload is not None and upload.size:
             sent[f"{image.V1_META}size"] = str(upload.size)
-        answer = self._wire.send(
-            Request(
-                method=method,
-                path=path,
-                headers=sent,
-                upload=upload,
-                success=frozenset({201 if method == "POST" else 200}),
-                errors=_ERRORS[errors],
-                image_id=image_id,
-            )
+        request = Request(
+            method=method,
+            path=path,
+            headers=sent,
+            upload=upload,
+            success=frozenset({201 if method == "POST" else 200}),
+            errors=_ERRORS[errors],
+            image_id=image_id,
         )
+        try:
+            answer = self._wire.send(request)
+        except exceptions.GlanceCompatError as error:
+            raise _by_its_words(error) from error.__cause__
         with answer.judged():
             return image.from_v1(answer.object_at("image"))
 
@@ -364,7 +386,8 @@ class V1:
 
     def _is_foreign(self, found: Image) -> bool:
         mine = self._wire.project_id()
-        return mine is not None and found["owner"] not in (None, mine)
+        # An image of nobody is an admin's to change.
+        return mine is not None and found["owner"] != mine
 
     def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
         raise exceptions.UnsupportedByVersion(
@@ -466,6 +489,19 @@ def _image_of_headers(answer: Answer, image_id: str) -> tuple[Image, bool]:
         # A value that is not what Glance writes: somebody's metadata got into its place.
         name = record.get("name")
         return image.from_v1({"id": image_id, "name": name}), False
+
+
+def _by_its_words(error: exceptions.GlanceCompatError) -> exceptions.GlanceCompatError:
+    for status, words, kind in _WORDS:
+        if error.status == status and words in error.message:
+            return kind(
+                error.message,
+                status=status,
+                request_id=error.request_id,
+                endpoint=error.endpoint,
+                image_id=error.image_id,
+            )
+    return error
 
 
 def _member(member_id: object, can_share: bool) -> Member:

@@ -218,7 +218,18 @@ class V2:
             created = self._stored(self._image(answer), meta.properties)
             if "location" in base:
                 created = self._patch(image_id, Change({"location": base["location"]}, {}))
+                self._check_location(created, base)
         return created if upload is None else self._upload(image_id, meta, upload)
+
+    def _check_location(self, created: Image, base: Mapping[str, typing.Any]) -> None:
+        """v2 takes the size that it finds; v1 compares it (409, seen on Glance 15.0.2)."""
+        if base.get("size") not in (None, created["size"]):
+            raise exceptions.IntegrityError(
+                f"the location of image {created['id']} has {created['size']} bytes, not"
+                f" {base['size']}",
+                endpoint=self._wire.endpoint,
+                image_id=created["id"],
+            )
 
     def _refuse(self, meta: Meta, *, uploading: bool) -> None:
         """Refuse what v2 does not have; never store it as a property of the same name."""
@@ -281,8 +292,10 @@ class V2:
 
     def update(self, image_id: str, meta: Meta, *, purge: bool) -> Image:
         for attempt in range(1, _UPDATE_ATTEMPTS + 1):
-            current = self.show(image_id) if change.needs_look(meta, purge=purge) else None
+            looked = change.needs_look(meta, purge=purge) or "location" in meta.base
+            current = self.show(image_id) if looked else None
             wanted = self._change(meta, current, purge=purge, uploading=False)
+            self._check_takes_location(wanted, current)
             if current is not None and not (wanted.base or wanted.properties or wanted.removed):
                 return current
             try:
@@ -299,6 +312,16 @@ class V2:
             endpoint=self._wire.endpoint,
             image_id=image_id,
         )
+
+    def _check_takes_location(self, wanted: Change, current: Image | None) -> None:
+        """v2 would add a second location to an image that has data; v1 refuses (400)."""
+        if current is not None and "location" in wanted.base and current["status"] != "queued":
+            raise exceptions.ImageBadRequest(
+                f"image {current['id']} takes no location: its status is {current['status']}, not"
+                " queued",
+                endpoint=self._wire.endpoint,
+                image_id=current["id"],
+            )
 
     def _change(
         self, meta: Meta, current: Image | None, *, purge: bool, uploading: bool

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import http.server
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.contract import targets
+from tests.contract.shape import DATA
 from tests.contract.targets import Kind, Target
 from tests.functional.cloud import Cloud
 
@@ -60,3 +63,31 @@ def target(request: pytest.FixtureRequest, open_target: Callable[[Kind], Target]
 def name() -> str:
     """A name that no other image has."""
     return f"contract {uuid.uuid4()}"
+
+
+@pytest.fixture(scope="session")
+def source() -> Iterator[str]:
+    """The URL of a server that has DATA at /data."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self._answer(b"")
+
+        def do_GET(self) -> None:
+            self._answer(DATA)
+
+        def _answer(self, body: bytes) -> None:
+            self.send_response(200 if self.path == "/data" else 404)
+            self.send_header("Content-Length", str(len(DATA)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()

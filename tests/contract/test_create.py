@@ -6,10 +6,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import http.server
 import io
 import os
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -316,34 +314,6 @@ def test_the_callers_dict_is_not_altered(target: Target, name: str, data: bytes 
 # Data from elsewhere.
 
 
-@pytest.fixture(scope="module")
-def source() -> Iterator[str]:
-    """The URL of a server that has DATA."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self._answer(b"")
-
-        def do_GET(self) -> None:
-            self._answer(DATA)
-
-        def _answer(self, body: bytes) -> None:
-            self.send_response(200 if self.path == "/data" else 404)
-            self.send_header("Content-Length", str(len(DATA)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments: object) -> None:
-            """Say nothing."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
 @on_real
 def test_location(target: Target, name: str, source: str) -> None:
     meta = {"name": name, **FORMATS, "location": f"{source}/data"}
@@ -388,6 +358,36 @@ def test_a_source_that_is_refused(
     assert target.leftovers(name) == []
 
 
+@only(lambda kind: kind.region is not None and kind.release == "pike")
+def test_a_location_of_another_size(target: Target, name: str, source: str) -> None:
+    meta = {"name": name, **FORMATS, "location": f"{source}/data"}
+    for size in (len(DATA) - 1, len(DATA) + 1):
+        with pytest.raises(exceptions.IntegrityError):
+            target.service().create(None, {**meta, "size": size})
+    assert target.leftovers(name) == []
+    assert target.service().create(None, {**meta, "size": len(DATA)})["status"] == "active"
+
+
+@pytest.mark.parametrize("origin", ["location", "copy_from"])
+def test_an_empty_location(target: Target, name: str, origin: str) -> None:
+    with target.counting() as exchanges, pytest.raises(exceptions.ImageBadRequest) as caught:
+        target.service().create(None, {"name": name, **FORMATS, origin: ""})
+    assert exchanges == []
+    assert origin in str(caught.value)
+
+
+@pytest.mark.parametrize("origin", ["location", "copy_from"])
+def test_data_and_a_source(target: Target, name: str, origin: str) -> None:
+    meta = {"name": name, **FORMATS, origin: "http://127.0.0.1:1/x"}
+    image_id = target.make(name=name)
+    with target.counting() as exchanges:
+        with pytest.raises(exceptions.ImageBadRequest):
+            target.service().create(None, meta, data=DATA)
+        with pytest.raises(exceptions.ImageBadRequest):
+            target.service().update(None, image_id, meta, data=DATA)
+    assert exchanges == []
+
+
 # ---------------------------------------------------------------------------------------------
 # Failures.
 
@@ -416,7 +416,10 @@ REFUSED = (
     Refused({"properties": ["a"]}, exceptions.ImageBadRequest),
     Refused({"min_disk": -1}, exceptions.ImageBadRequest),
     Refused({"min_disk": 1.5}, exceptions.ImageBadRequest),
+    Refused({"min_disk": ""}, exceptions.ImageBadRequest),
     Refused({"min_ram": "much"}, exceptions.ImageBadRequest),
+    Refused({"size": ""}, exceptions.ImageBadRequest),
+    Refused({"protected": "maybe"}, exceptions.ImageBadRequest),
     Refused({"min_ram": True}, exceptions.ImageBadRequest),
     Refused({"min_ram": 2147483648}, exceptions.ImageBadRequest, sent=True),
     Refused({"name": 7}, exceptions.ImageBadRequest),
@@ -478,6 +481,18 @@ def test_metadata_is_refused_and_nothing_stays(
         assert target.leftovers(name) == []
     else:
         assert exchanges == []
+
+
+def test_a_checksum_that_is_too_long(target: Target, name: str) -> None:
+    with pytest.raises(exceptions.GlanceCompatError) as caught:
+        target.service().create(None, {"name": name, "checksum": "d" * 33})
+    # v2 takes none at all.
+    expected = exceptions.ImageBadRequest if target.is_v1 else exceptions.UnsupportedByVersion
+    assert type(caught.value) is expected
+    assert target.leftovers(name) == []
+    with pytest.raises(exceptions.IntegrityError):
+        target.service().create(None, {"name": name, **FORMATS, "checksum": "d" * 33}, data=DATA)
+    assert target.leftovers(name) == []
 
 
 class _Unreadable(io.RawIOBase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -142,6 +143,14 @@ def test_ids(target: Target, images: Population) -> None:
 def test_owners(target: Target, images: Population, user: str, names: tuple[str, ...]) -> None:
     filters = {"owner": target.projects[user]}
     assert set(images.list_names(target.service(), filters)) == set(names)
+
+
+def test_the_name_that_is_nothing(target: Target) -> None:
+    mark = uuid.uuid4().hex
+    empty = target.make(name="", properties={"mark": mark})
+    target.make(name=None, properties={"mark": mark})
+    found = target.service().detail(None, filters={"name": "", "property-mark": mark})
+    assert [one["id"] for one in found] == [empty]
 
 
 @pytest.mark.parametrize("key", ["created_at", "updated_at"])

@@ -91,6 +91,7 @@ UNPORTABLE: tuple[dict[str, str], ...] = (
     {"os:type": "x"},
     {"a/b": "x"},
     {"a(b)": "x"},
+    {"": "x"},
     {"Foo": "x", "foo": "y"},
     {"a-b": "x", "a_b": "y"},
 )
@@ -164,6 +165,62 @@ def test_a_property_name_of_other_letters(target: Target, name: str) -> None:
         target.service().create(None, meta)
     assert isinstance(caught.value, exceptions.PropertyNotAllowed) is target.is_v1
     assert target.leftovers(name) == []
+
+
+def test_a_property_name_of_256_characters(target: Target, name: str) -> None:
+    longest, longer = "k" * 255, "k" * 256
+    service = target.service()
+    created = service.create(None, {"name": name, "properties": {longest: "x"}})
+    assert created["properties"] == {longest: "x"}
+    meta = {"name": f"{name} again", "properties": {longer: "x"}}
+    if target.kind.release == "pike":
+        # Pike leaves it to its database, and SQLite takes it.
+        assert service.create(None, meta)["properties"] == {longer: "x"}
+        return
+    with pytest.raises(exceptions.ImageBadRequest) as caught:
+        service.create(None, meta)
+    assert caught.value.status == 400
+    assert target.leftovers(f"{name} again") == []
+    with pytest.raises(exceptions.ImageBadRequest):
+        service.update(None, created["id"], {"properties": {longer: "x"}}, purge_props=False)
+    assert service.show(None, created["id"]) == created
+
+
+@on_pike
+@pytest.mark.parametrize(
+    "meta",
+    [{"name": "\U0001f600"}, {"properties": {"p": "a\U0001f600b"}}],
+    ids=["name", "property"],
+)
+def test_characters_beyond_the_first_plane(
+    target: Target, name: str, meta: dict[str, Any]
+) -> None:
+    with pytest.raises(exceptions.ImageBadRequest) as caught:
+        target.service().create(None, {"name": name, **meta})
+    assert caught.value.status == 400
+    assert target.leftovers(str(meta.get("name", name))) == []
+    image_id = target.make(name=name)
+    before = target.record(image_id)
+    with pytest.raises(exceptions.ImageBadRequest):
+        target.service().update(None, image_id, meta, purge_props=False)
+    assert target.record(image_id) == before
+
+
+#: Words of lists and of other attributes that are plain properties.
+PLAIN = ("owner_id", "base_image_ref", "tag", "limit", "marker", "kernel_id", "ramdisk_id")
+
+
+def test_names_that_only_look_taken(target: Target, name: str) -> None:
+    service = target.service()
+    plain = {key: f"value of {key}" for key in PLAIN}
+    created = service.create(None, {"name": name, "properties": plain})
+    assert created["properties"] == plain
+    for key, value in plain.items():
+        filters = {"name": name, f"property-{key}": value}
+        assert service.detail(None, filters=filters) == [created]
+        assert service.detail(None, filters={**filters, f"property-{key}": "other"}) == []
+    changed = service.update(None, created["id"], {"properties": {"limit": "5"}})
+    assert changed["properties"] == {"limit": "5"}
 
 
 # ---------------------------------------------------------------------------------------------

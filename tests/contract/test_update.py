@@ -15,7 +15,7 @@ import tenacity
 from glance_compat import exceptions
 from tests.contract import shape
 from tests.contract.shape import DATA, MD5, MD5_OF_NOTHING
-from tests.contract.targets import Target, on_v1, on_v2
+from tests.contract.targets import Target, on_v1, on_v2, only
 
 # ---------------------------------------------------------------------------------------------
 # Properties.
@@ -89,6 +89,13 @@ def test_an_empty_value_survives_a_purge_and_an_edit(target: Target, name: str) 
     assert (record.get("a"), record.get("b"), "c" in record) == ("", "3", False)
 
 
+@pytest.mark.parametrize("purge", [False, True])
+def test_tags_survive_a_purge(target: Target, name: str, purge: bool) -> None:
+    image_id = target.make(name=name, tags=["t1", "t2"], properties=OLD)
+    target.service().update(None, image_id, {"properties": {"c": "3"}}, purge_props=purge)
+    assert sorted(target.record(image_id)["tags"]) == ["t1", "t2"]
+
+
 # ---------------------------------------------------------------------------------------------
 # Attributes.
 
@@ -143,6 +150,23 @@ def test_an_admin_gives_an_image_away(target: Target, name: str) -> None:
     changed = target.service("admin").update(None, image_id, {"owner": owner})
     assert changed["owner"] == owner
     assert target.record(image_id)["owner"] == owner
+
+
+def test_an_admin_gives_an_image_to_nobody(target: Target, name: str) -> None:
+    image_id = target.make(name=name, visibility="private")
+    changed = target.service("admin").update(None, image_id, {"owner": None})
+    assert changed["owner"] is None
+    assert target.record(image_id)["owner"] is None
+    # What nobody owns is everybody's to see, and an admin's to change.
+    for user in ("demo", "stranger"):
+        service = target.service(user)
+        assert service.show(None, image_id) == changed
+        with pytest.raises(exceptions.ImageNotAuthorized):
+            service.update(None, image_id, {"min_ram": 1}, purge_props=False)
+        with pytest.raises(exceptions.ImageNotAuthorized):
+            service.delete(None, image_id)
+    whole = target.service("admin").show(None, image_id)
+    assert target.service("admin").update(None, image_id, {**whole, "min_ram": 1})["min_ram"] == 1
 
 
 def test_a_member_cannot_give_an_image_away(target: Target, name: str) -> None:
@@ -414,6 +438,21 @@ def test_a_store_without_data(target: Target, name: str) -> None:
         return
     with pytest.raises(exceptions.UnsupportedByVersion):
         target.service().update(None, image_id, {"store": "file"})
+
+
+@only(lambda kind: kind.region is not None and kind.release == "pike")
+def test_a_location_in_an_update(target: Target, name: str, source: str) -> None:
+    queued, active = target.make(name=name, properties=OLD), target.make(name=name, data=DATA)
+    before = target.record(active)
+    service = target.service()
+    meta = {"location": f"{source}/data"}
+    changed = service.update(None, queued, meta, purge_props=False)
+    assert (changed["status"], changed["size"]) == ("active", len(DATA))
+    assert changed["properties"] == OLD
+    assert b"".join(service.download(None, queued)) == DATA
+    with pytest.raises(exceptions.ImageBadRequest):
+        service.update(None, active, meta, purge_props=False)
+    assert target.record(active) == before
 
 
 def test_copy_from_and_tags_need_their_api(target: Target, name: str) -> None:

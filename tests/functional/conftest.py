@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from tests.contract.conftest import name, source
 from tests.functional.sides import sides
 
-__all__ = ["sides"]
+__all__ = ["name", "sides", "source"]

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every known deviation, with the exact values of both sides, on one real Glance 15.0.2.
 
-Those of :meth:`ImageService.show` are in the corpus: see test_corpus.py.
+Those of :meth:`ImageService.show` are in the corpus: see test_corpus.py; those of servers that are
+set tighter than they come are in test_small_server.py.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from glance_compat import ImageService, exceptions
 from glance_compat.deviations import DEVIATIONS
 from tests.contract.shape import DATA, FORMATS
 from tests.contract.targets import Target
+from tests.functional import test_small_server
 from tests.functional.corpus.images import CORPUS
 from tests.functional.sides import Sides
 
@@ -25,6 +27,7 @@ functional = pytest.mark.functional
 Test = TypeVar("Test", bound=Callable[..., None])
 
 SHOWN: set[str] = {row.deviation for entry in CORPUS for row in entry.differs}
+SHOWN |= test_small_server.SHOWN
 
 
 def shows(*names: str) -> Callable[[Test], Test]:

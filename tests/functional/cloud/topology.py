@@ -68,8 +68,10 @@ SMALL = {
     "image_member_quota": "2",
     "image_tag_quota": "2",
     "image_size_cap": "50000",
-    "user_storage_quota": "120000",
 }
+
+#: Bytes of all images of a project, where that is limited.
+STORAGE_QUOTA = "120000"
 
 _UUID_OR_NULL = {
     "type": ["null", "string"],
@@ -130,7 +132,13 @@ SERVERS = (
         data="pike-small",
         region="pike-schema",
         registry="pike-small-registry",
-        overrides={"DEFAULT": {"allow_additional_image_properties": "False"}},
+        overrides={
+            "DEFAULT": {
+                "allow_additional_image_properties": "False",
+                # Not where deletion is delayed: what waits to be deleted counts.
+                "user_storage_quota": STORAGE_QUOTA,
+            }
+        },
         schema={
             "kernel_id": _UUID_OR_NULL,
             "architecture": {"type": "string"},

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Life and death: what may be done with an image in each status, and by whom."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import tenacity
+
+from glance_compat import ImageService, exceptions
+from glance_compat.fixture import GlanceFixture
+from tests.contract.shape import DATA, FORMATS
+from tests.contract.targets import Target, on_33, on_pike
+
+
+def saw(call: Callable[[], object]) -> object:
+    """What a call gave; of an error, its class."""
+    try:
+        return call()
+    except exceptions.GlanceCompatError as error:
+        return type(error)
+
+
+NOT_FOUND = exceptions.ImageNotFound
+NOT_MINE = exceptions.ImageNotAuthorized
+NO_DATA = exceptions.ImageNotActive
+
+#: The owner, a member, who has nothing to do with it, and an admin.
+USERS = ("demo", "other", "stranger", "admin")
+SEES = frozenset({"demo", "other", "admin"})
+MAY = frozenset({"demo", "admin"})
+
+
+def check_life(target: Target, image_id: str, name: str, status: str, *, listed: bool) -> None:
+    """What each user sees of an image without data to give, and may do with it."""
+    for user in USERS:
+        service = target.service(user)
+        seen = saw(lambda service=service: service.show(None, image_id)["status"])  # type: ignore[misc]
+        assert seen == (status if user in SEES else NOT_FOUND), user
+        found = service.detail(None, filters={"name": name})
+        # An admin's lists leave out nothing but other projects' community images.
+        assert [one["id"] for one in found] == ([image_id] if listed and user in SEES else [])
+        taken = saw(lambda service=service: service.update(None, image_id, {}, data=b"other"))  # type: ignore[misc]
+        assert taken is (NO_DATA if user in SEES else NOT_FOUND), user
+
+
+def check_changes(target: Target, image_id: str) -> None:
+    """Who may change it, and who may delete it; it is gone afterwards."""
+    for number, user in enumerate(USERS):
+        service = target.service(user)
+        meta = {"min_ram": number + 1, "properties": {"by": user}}
+        changed = saw(
+            lambda service=service, meta=meta: service.update(  # type: ignore[misc]
+                None, image_id, meta, purge_props=False
+            )["min_ram"]
+        )
+        refusal = NOT_MINE if user in SEES else NOT_FOUND
+        assert changed == (number + 1 if user in MAY else refusal), user
+    for user in ("other", "stranger", "demo"):
+        service = target.service(user)
+        deleted = saw(lambda service=service: service.delete(None, image_id))  # type: ignore[misc]
+        assert deleted == (True if user in MAY else NOT_MINE if user in SEES else NOT_FOUND), user
+    assert saw(lambda: target.service().show(None, image_id)) is NOT_FOUND
+
+
+@on_pike
+def test_a_killed_image(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+    target.share(image_id, "other", "accepted")
+    headers = {
+        "x-image-meta-size": "1",
+        "x-glance-registry-purge-props": "false",
+        "Content-Type": "application/octet-stream",
+    }
+    answer = target.send("PUT", f"/v1/images/{image_id}", headers=headers, data=b"longer")
+    assert answer.status_code == 400
+    check_life(target, image_id, name, "killed", listed=False)
+    for user in SEES:
+        assert saw(lambda user=user: target.service(user).download(None, image_id)) is NO_DATA  # type: ignore[misc]
+    assert target.service().detail(None, filters={"status": "killed", "name": name}) == []
+    check_changes(target, image_id)
+
+
+def test_a_deactivated_image(target: Target, name: str) -> None:
+    image_id = target.make(name=name, data=DATA)
+    target.share(image_id, "other", "accepted")
+    target.deactivate(image_id)
+    check_life(target, image_id, name, "deactivated", listed=True)
+    for user in SEES:
+        assert saw(lambda user=user: target.service(user).download(None, image_id)) is NOT_MINE  # type: ignore[misc]
+    shown = target.service().show(None, image_id)
+    assert (shown["size"], shown["checksum"] is None) == (len(DATA), False)
+    check_changes(target, image_id)
+
+
+def while_saving(call: Callable[[], object]) -> Iterator[bytes]:
+    """Data in the middle of which something else is done."""
+    yield DATA
+    call()
+    yield DATA
+
+
+def until_saving(target: Target, image_id: str) -> None:
+    """Wait until the server has begun to take the data."""
+    tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda status: status != "saving"),
+        stop=tenacity.stop_after_delay(20),
+        wait=tenacity.wait_fixed(0.02),
+    )(lambda: target.record(image_id)["status"])
+
+
+def test_an_image_that_is_saving(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+    target.share(image_id, "other", "accepted")
+    seen: dict[str, Any] = {}
+
+    def look() -> None:
+        until_saving(target, image_id)
+        check_life(target, image_id, name, "saving", listed=True)
+        seen["data"] = {
+            user: saw(lambda user=user: target.service(user).download(None, image_id))  # type: ignore[misc]
+            for user in sorted(SEES)
+        }
+
+    filled = target.service().update(None, image_id, {}, data=while_saving(look))
+    assert seen == {"data": dict.fromkeys(sorted(SEES), NO_DATA)}
+    assert (filled["status"], filled["size"]) == ("active", 2 * len(DATA))
+
+
+@pytest.mark.parametrize("user", ["demo", "admin"])
+def test_an_image_that_is_deleted_while_it_is_filled(target: Target, name: str, user: str) -> None:
+    image_id = str(uuid.uuid4())
+
+    def delete() -> None:
+        until_saving(target, image_id)
+        assert target.service().delete(None, image_id) is True
+
+    target.service().create(None, {"name": name, **FORMATS, "id": image_id})
+    with pytest.raises(exceptions.ImageNotFound) as caught:
+        target.service(user).update(None, image_id, {}, data=while_saving(delete))
+    assert caught.value.image_id == image_id
+    assert target.leftovers(name) == []
+
+
+def test_a_new_image_that_is_deleted_while_it_is_filled(target: Target, name: str) -> None:
+    def delete() -> None:
+        (found,) = _waiting()(target.service().detail, None, filters={"name": name})
+        until_saving(target, found["id"])
+        target.service().delete(None, found["id"])
+
+    with pytest.raises(exceptions.ImageNotFound):
+        target.service().create(None, {"name": name, **FORMATS}, data=while_saving(delete))
+    assert target.leftovers(name) == []
+
+
+def _waiting() -> tenacity.Retrying:
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda found: not found),
+        stop=tenacity.stop_after_delay(20),
+        wait=tenacity.wait_fixed(0.02),
+    )
+
+
+@on_33
+def test_an_image_that_is_stuck(target: Target, name: str) -> None:
+    # It holds what was refused, and takes nothing else: only deleting it helps.
+    image_id = target.make(name=name, disk_format="qcow2")
+    with pytest.raises(exceptions.ImageUnacceptable):
+        target.service().update(None, image_id, {}, data=DATA)
+    assert target.service().show(None, image_id)["status"] == "queued"
+    with pytest.raises(exceptions.BadResponse):
+        target.service(max_attempts=1).update(None, image_id, {}, data=b"QFI\xfb" + DATA)
+    assert target.service().delete(None, image_id) is True
+
+
+def test_the_id_of_a_deleted_image_is_taken(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+    assert target.service().delete(None, image_id) is True
+    for user in ("demo", "other", "admin"):
+        with pytest.raises(exceptions.Conflict):
+            target.service(user).create(None, {"name": name, "id": image_id})
+    assert target.leftovers(name) == []
+
+
+def test_an_id_has_a_case(target: Target, name: str) -> None:
+    image_id = "abcdef00" + target_id()[8:]
+    target.service().create(None, {"name": name, "id": image_id})
+    for call in ("show", "delete", "download", "members"):
+        with pytest.raises(exceptions.ImageNotFound):
+            getattr(target.service(), call)(None, image_id.upper())
+    assert target.service().show(None, image_id)["id"] == image_id
+
+
+def target_id() -> str:
+    return str(uuid.uuid4())
+
+
+def test_two_deletions(target: Target, name: str) -> None:
+    image_id = target.make(name=name, data=DATA)
+
+    def delete(number: int) -> object:
+        # SQLite refuses some of several writers, which becomes 500.
+        service = target.service()
+        with contextlib.suppress(exceptions.BadResponse):
+            return saw(lambda: service.delete(None, image_id))
+        return None
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        found = set(pool.map(delete, range(2)))
+    # Whoever comes later may find it gone.
+    assert found <= {True, NOT_FOUND, exceptions.BadResponse}
+    assert True in found
+    assert saw(lambda: target.service().show(None, image_id)) is NOT_FOUND
+
+
+@pytest.mark.parametrize("status", ["uploading", "importing", "something new"])
+def test_a_status_of_later_releases(status: str) -> None:
+    image = {"name": "later", "status": status}
+    with GlanceFixture(release="33", images=[image], sockets=False) as glance:
+        service = ImageService(glance.session())
+        (found,) = service.detail(None)
+        assert found["status"] == status
+        assert service.show(None, found["id"]) == found
+        assert service.detail(None, filters={"status": status}) == [found]
+        with pytest.raises(exceptions.ImageNotActive):
+            service.download(None, found["id"])
+        with pytest.raises(exceptions.ImageNotActive):
+            service.update(None, found["id"], {}, data=DATA)
+        assert service.delete(None, found["id"]) is True

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors, and connections that end."""
+
+from __future__ import annotations
+
+from tests.facts.rows import (
+    BOTH,
+    CLIENT,
+    PIKE,
+    bridged,
+    context,
+    create,
+    fixture_only,
+    not_applicable,
+    refusals,
+    small,
+    unit_exceptions,
+    unit_headers,
+    unit_wire,
+    wire,
+    wrong_endpoint,
+)
+
+FACTS = (
+    bridged(
+        "errors-are-html",
+        BOTH,
+        "An error is HTML or text, or with Accept: application/json an object whose message holds"
+        " HTML.",
+        unit_wire("test_what_glance_says_is_one_short_line"),
+        refusals("test_an_error_knows_all_about_itself"),
+        wire("error bodies"),
+    ),
+    bridged(
+        "head-has-no-words",
+        PIKE,
+        "An error of HEAD has no body.",
+        unit_wire("test_an_error_without_a_body_is_an_error"),
+        refusals("test_an_error_knows_all_about_itself", "v1-show"),
+    ),
+    bridged(
+        "a-bad-token-is-401",
+        BOTH,
+        "A bad token and none are 401, with WWW-Authenticate and without a request id.",
+        wrong_endpoint("test_a_bad_token"),
+        context("test_a_stale_token_is_renewed"),
+        wire("no token"),
+    ),
+    bridged(
+        "request-ids",
+        BOTH,
+        "Every other answer has an x-openstack-request-id of its own; the caller's is not echoed.",
+        refusals("test_an_error_knows_all_about_itself"),
+        unit_wire("test_a_request_is_logged_once_with_its_id"),
+    ),
+    fixture_only(
+        "405-has-allow",
+        BOTH,
+        "405 has an Allow header.",
+        wire("methods that are not there"),
+    ),
+    bridged(
+        "413-is-a-quota",
+        BOTH,
+        "413 is a quota: of properties, members, tags, locations, storage, or the size of data.",
+        unit_exceptions("test_a_status_has_its_error"),
+        create("test_metadata_is_refused_and_nothing_stays", "{'properties': {'p0'"),
+        small("test_the_member_quota"),
+        small("test_the_storage_quota"),
+    ),
+    bridged(
+        "no-429",
+        BOTH,
+        "Glance itself never says 429; 503 comes from sources and stores that are not available.",
+        unit_wire("test_every_status_is_an_error_that_carries_what_is_known"),
+        unit_wire("test_retry_after_is_seconds_or_nothing"),
+    ),
+    bridged(
+        "410-and-412",
+        BOTH,
+        "410 (v2) and 412 (v1) say that an image was deleted while its data arrived.",
+        unit_exceptions("test_a_status_has_its_error"),
+        unit_wire("test_every_status_is_an_error_that_carries_what_is_known"),
+    ),
+    bridged(
+        "v1-headers-break-connections",
+        PIKE,
+        "Headers that v1 cannot take, or that a client cannot read, end as failed connections.",
+        unit_wire("test_a_header_that_cannot_be_sent_is_not_a_failed_connection"),
+        unit_headers("test_a_plain_session_fails_over_it_and_the_failure_can_be_told"),
+    ),
+    bridged(
+        "errors-of-the-layers-below",
+        CLIENT,
+        "glanceclient lets TypeError, ValueError and AttributeError escape besides its own"
+        " errors.",
+        unit_wire("test_no_class_of_the_layers_below_escapes"),
+        unit_wire("test_failures_are_named_for_what_they_are"),
+    ),
+    not_applicable(
+        "no-authentication",
+        BOTH,
+        "Without keystone in the pipeline, images have no owner and no token is needed.",
+        "Such a server is not told from others: requests go out without a token when there is no"
+        " plugin, and what is public is what the policy says.",
+    ),
+)

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a fact is, and short ways to write one down."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Verdict(enum.Enum):
+    """What the library makes of a fact."""
+
+    BRIDGED = "bridged"  # a caller sees nothing of it
+    REFUSED = "refused"  # asking for it is an error, the same on both APIs where both have it
+    DEVIATION = "deviation"  # a row of glance_compat.deviations
+    FIXTURE = "fixture-only"  # the library never meets it; the embedded server behaves so too
+    NOT_APPLICABLE = "not applicable"  # nothing of the library or the fixture could meet it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One thing that servers really do.
+
+    :param name: unique.
+    :param seen: the releases on which it was seen.
+    :param fact: what was seen, in a sentence.
+    :param tests: node ids. What stands in brackets must be a part of a parameter's id.
+    :param deviation: the name of a row of ``glance_compat.deviations``.
+    :param reason: why it is not applicable.
+    """
+
+    name: str
+    seen: tuple[str, ...]
+    fact: str
+    verdict: Verdict
+    tests: tuple[str, ...] = ()
+    deviation: str = ""
+    reason: str = ""
+
+
+PIKE = ("15.0.2",)
+ONLY_33 = ("33",)
+BOTH = ("15.0.2", "33")
+#: python-glanceclient and the libraries below it, on the client's side.
+CLIENT = ("python-glanceclient 4.13",)
+
+Seen = tuple[str, ...]
+
+
+def bridged(name: str, seen: Seen, fact: str, *tests: str) -> Fact:
+    return Fact(name=name, seen=seen, fact=fact, verdict=Verdict.BRIDGED, tests=tests)
+
+
+def refused(name: str, seen: Seen, fact: str, *tests: str) -> Fact:
+    return Fact(name=name, seen=seen, fact=fact, verdict=Verdict.REFUSED, tests=tests)
+
+
+def deviation(name: str, seen: Seen, fact: str, row: str, *tests: str) -> Fact:
+    return Fact(
+        name=name, seen=seen, fact=fact, verdict=Verdict.DEVIATION, tests=tests, deviation=row
+    )
+
+
+def fixture_only(name: str, seen: Seen, fact: str, *tests: str) -> Fact:
+    return Fact(name=name, seen=seen, fact=fact, verdict=Verdict.FIXTURE, tests=tests)
+
+
+def not_applicable(name: str, seen: Seen, fact: str, reason: str) -> Fact:
+    return Fact(name=name, seen=seen, fact=fact, verdict=Verdict.NOT_APPLICABLE, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of tests, called with the name of one of them."""
+
+    path: str
+
+    def __call__(self, test: str, case: str = "") -> str:
+        return f"tests/{self.path}::{test}" + (f"[{case}]" if case else "")
+
+
+answers = _File("contract/test_answers.py")
+context = _File("contract/test_context.py")
+create = _File("contract/test_create.py")
+discovery = _File("contract/test_discovery.py")
+download = _File("contract/test_download.py")
+life_cycle = _File("contract/test_life_cycle.py")
+lists = _File("contract/test_lists.py")
+members = _File("contract/test_members.py")
+oracle = _File("contract/test_oracle.py")
+properties = _File("contract/test_properties.py")
+refusals = _File("contract/test_refusals.py")
+costs = _File("contract/test_requests.py")
+states = _File("contract/test_states.py")
+takeover = _File("contract/test_takeover.py")
+update = _File("contract/test_update.py")
+writers = _File("contract/test_writers.py")
+wrong_endpoint = _File("contract/test_wrong_endpoint.py")
+
+corpus = _File("functional/test_corpus.py")
+deviations = _File("functional/test_deviations.py")
+real_discovery = _File("functional/test_discovery.py")
+small = _File("functional/test_small_server.py")
+
+unit_change = _File("unit/test_change.py")
+unit_discovery = _File("unit/test_discovery.py")
+unit_exceptions = _File("unit/test_exceptions.py")
+unit_filters = _File("unit/test_filters.py")
+unit_headers = _File("unit/test_headers.py")
+unit_image = _File("unit/test_image.py")
+unit_listing = _File("unit/test_listing.py")
+unit_takeover = _File("unit/test_takeover.py")
+unit_wire = _File("unit/test_wire.py")
+
+embedded = _File("unit/fixture/test_embedded.py")
+front_ends = _File("unit/fixture/test_front_ends.py")
+records = _File("unit/fixture/test_records.py")
+fixture_server = _File("unit/fixture/test_server.py")
+
+
+def wire(scenario: str) -> str:
+    """What the embedded server and the real ones answer to the requests of a scenario."""
+    return (
+        f"tests/unit/fixture/test_wire.py::test_answers_are_those_of_the_real_server[{scenario}]"
+    )

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Members of images."""
+
+from __future__ import annotations
+
+from tests.facts.rows import (
+    BOTH,
+    PIKE,
+    bridged,
+    deviation,
+    deviations,
+    fixture_only,
+    members,
+    refusals,
+    small,
+    wire,
+)
+
+FACTS = (
+    deviation(
+        "what-is-told-of-a-member",
+        BOTH,
+        "v1 tells can_share of a member, v2 its status and times.",
+        "member-details",
+        deviations("test_member_details"),
+        members("test_can_share_is_told_on_v1"),
+        wire("v1 members"),
+    ),
+    bridged(
+        "listing-members",
+        BOTH,
+        "v2 answers 403 unless the visibility is shared.",
+        members("test_an_image_that_is_not_shared_has_no_members"),
+        wire("v2 members of private images"),
+    ),
+    bridged(
+        "adding-a-member",
+        BOTH,
+        "PUT on v1 is 204, again too; POST on v2 is 200 pending, again 409.",
+        members("test_an_image_is_shared_and_taken_back"),
+        members("test_adding_twice_is_no_error"),
+        members("test_adding_again_keeps_what_the_member_said"),
+        wire("v2 members"),
+    ),
+    deviation(
+        "members-of-what-is-not-shared",
+        BOTH,
+        "v1 adds members to private, public and community images; v2 answers 403.",
+        "members-of-unshared-images",
+        deviations("test_members_of_unshared_images"),
+        wire("v1 members of other visibilities"),
+    ),
+    fixture_only(
+        "replacing-members",
+        PIKE,
+        "PUT of a list of memberships replaces all on v1.",
+        wire("v1 members replaced"),
+    ),
+    fixture_only(
+        "one-member",
+        BOTH,
+        "GET of one member and POST are 405 on v1; v2 has both.",
+        wire("methods that are not there in v1"),
+        wire("v2 members"),
+    ),
+    bridged(
+        "removing-a-member",
+        BOTH,
+        "204, and 404 the second time.",
+        members("test_removing_who_is_no_member"),
+        members("test_what_adding_tells_is_what_is_listed"),
+        wire("v2 members"),
+    ),
+    bridged(
+        "a-member-cannot-leave",
+        BOTH,
+        "A member that removes itself is 403 on v2, 404 on v1.",
+        members("test_a_member_cannot_remove_itself"),
+        wire("v2 members"),
+    ),
+    bridged(
+        "sharing-what-is-not-mine",
+        BOTH,
+        "Sharing an image of others is 404 on v1; on v2 403 for one that is public or shared with"
+        " the caller, 404 for a private one.",
+        refusals("test_refusals", "demo-public-add_member"),
+        refusals("test_refusals", "demo-shared-add_member"),
+        refusals("test_refusals", "demo-private-add_member"),
+        wire("v1 members"),
+    ),
+    fixture_only(
+        "sharing-further",
+        PIKE,
+        "A member of v1 with can_share may share the image with others; v2 has nothing of"
+        " the kind.",
+        wire("v1 members"),
+    ),
+    bridged(
+        "v1-members-are-pending",
+        PIKE,
+        "Who is added over v1 is pending for v2: in v1's lists and not in v2's own; show works.",
+        members("test_a_share_is_listed_whatever_the_member_said"),
+        wire("v1 members"),
+    ),
+    deviation(
+        "answering",
+        BOTH,
+        "A member of v2 accepts or rejects, an admin for it as well; v1 has nothing of the kind.",
+        "needs-v2",
+        members("test_a_member_answers_on_v2"),
+        members("test_a_member_cannot_answer_on_v1"),
+        deviations("test_what_needs_v2", "update_member"),
+    ),
+    fixture_only(
+        "shared-images",
+        PIKE,
+        "/v1/shared-images/PROJECT lists the images that a project was given.",
+        wire("v1 shared images"),
+    ),
+    bridged(
+        "member-quota",
+        BOTH,
+        "More members than image_member_quota are 413.",
+        small("test_the_member_quota"),
+    ),
+    deviation(
+        "members-of-what-waits-to-be-deleted",
+        PIKE,
+        "An admin of v1 may add a member to an image that waits to be deleted.",
+        "delayed-deletion",
+        small("test_an_image_that_waits_to_be_deleted"),
+    ),
+)
