@@ -153,7 +153,7 @@ def test_an_admin_gives_an_image_away(target: Target, name: str) -> None:
 
 
 def test_an_admin_gives_an_image_to_nobody(target: Target, name: str) -> None:
-    image_id = target.make(name=name, visibility="private")
+    image_id = target.make(name=name)
     changed = target.service("admin").update(None, image_id, {"owner": None})
     assert changed["owner"] is None
     assert target.record(image_id)["owner"] is None

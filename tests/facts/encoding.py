@@ -145,7 +145,8 @@ VALUES = (
     bridged(
         "property-names-have-255-characters",
         BOTH,
-        "A property's name of 256 characters is 400 on 33; 15.0.2 leaves it to the database.",
+        "A property's name of 256 characters is 400 in a new image on 33; else it is left to"
+        " the database.",
         properties("test_a_property_name_of_256_characters"),
         wire("v2 create with custom names"),
     ),
