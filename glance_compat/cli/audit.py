@@ -140,14 +140,17 @@ class Audit(Lister):
         place = cloud.Place(self.app.options)
         discovery = _discovery(place, self.app.options.api_version)
         apis, _ = reading.offered(discovery, self.app.options.api_version)
-        service = place.service(
-            api_version=apis[-1][1:], extended=True, v1_exact_show=True, v1_folding="refuse"
-        )
+        services = [
+            place.service(
+                api_version=api[1:], extended=True, v1_exact_show=True, v1_folding="refuse"
+            )
+            for api in apis
+        ]
         steps = [
             step
             for reference in parsed_args.images
             for step in repair.repaired(
-                service,
+                services,
                 reference,
                 dry_run=parsed_args.dry_run,
                 tell=self._tell,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from glance_compat import exceptions
 from glance_compat.image import decoded, is_reserved
@@ -40,7 +40,7 @@ class Step:
 
 
 def repaired(
-    service: ImageService,
+    services: Sequence[ImageService],
     reference: str,
     *,
     dry_run: bool,
@@ -48,20 +48,21 @@ def repaired(
 ) -> Iterator[Step]:
     """Repair one image.
 
-    :param service: over v2 where it is offered, with ``extended`` and ``v1_exact_show``.
+    :param services: one for each API, with ``extended`` and ``v1_exact_show``. All are read, for
+        v2 hides some properties; the last one writes.
     :param reference: the image's id or href.
     :param dry_run: write nothing.
     :param tell: is told what will be written, before it is.
     """
     try:
-        image = service.show(None, reference)
-        steps = _steps(image)
+        *others, image = [service.show(None, reference) for service in services]
+        steps = _steps(image, others)
         wanted = [step for step in steps if step.done]
         for step in steps:
             becomes = f"{step.before!r} becomes {step.after!r}" if step.done else step.outcome
             tell(f"{step.id} {step.subject}: {becomes}")
         if wanted and not dry_run:
-            _write(service, image, wanted)
+            _write(services[-1], image, wanted)
     except exceptions.GlanceCompatError as error:
         outcome = f"failed: {type(error).__name__}: {error}"
         tell(f"{reference}: {outcome}")
@@ -73,11 +74,13 @@ def repaired(
     yield from (dataclasses.replace(one, outcome=word) if one.done else one for one in steps)
 
 
-def _steps(image: Image) -> list[Step]:
+def _steps(image: Image, others: Iterable[Image]) -> list[Step]:
+    shadowed = [one["shadowed_properties"] or {} for one in (image, *others)]
     texts = {} if image["name"] is None else {NAME: image["name"]}
     texts |= {
         PROPERTY + name: value
-        for name, value in image["properties"].items()
+        for properties in (image["properties"], *shadowed)
+        for name, value in properties.items()
         if isinstance(value, str)
     }
     return [
@@ -90,7 +93,7 @@ def _step(image_id: str, subject: str, text: str, found: Reading) -> Step:
     if found.sureness is Sureness.UNSURE:
         refusal = f"refused, for it is not sure: {found.why}"
     elif is_reserved(subject.removeprefix(PROPERTY)) and subject != NAME:
-        refusal = "refused: the property's name is reserved"
+        refusal = "refused: a property of that name cannot be changed, it is an attribute's"
     return Step(
         image_id,
         subject,

@@ -14,7 +14,8 @@ import pytest
 from glance_compat.options import ApiVersion, Options
 from glance_compat.service import ImageService
 from tests.functional.cloud import Cloud
-from tests.unit.cli.running import Outcome, clean_environment, program
+from tests.functional.openrc import openrc
+from tests.unit.cli.running import Outcome, program
 
 pytestmark = pytest.mark.functional
 
@@ -44,18 +45,7 @@ Run = Callable[..., Outcome]
 
 @pytest.fixture
 def environment(cloud: Cloud, tmp_path: Path) -> dict[str, str]:
-    """What the openrc file of the user demo says."""
-    user = cloud.user("demo")
-    return {
-        **clean_environment(tmp_path),
-        "OS_AUTH_URL": cloud.auth_url,
-        "OS_USERNAME": user.name,
-        "OS_PASSWORD": user.password,
-        "OS_PROJECT_NAME": user.project,
-        "OS_USER_DOMAIN_ID": "default",
-        "OS_PROJECT_DOMAIN_ID": "default",
-        "PYTHONIOENCODING": "utf-8",
-    }
+    return openrc(cloud, "demo", tmp_path)
 
 
 @pytest.fixture

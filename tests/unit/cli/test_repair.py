@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``glance-compat audit --fix-percent-encoding`` writes what it says, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from glance_compat.fixture import GlanceFixture
+from tests.unit.cli.conftest import options
+from tests.unit.cli.running import Outcome, in_process, sdk_may_warn
+from tests.unit.scripted_server import Reply, ScriptedServer, json_reply
+
+pytestmark = sdk_may_warn
+
+IMAGE_ID = "70a599e0-31e7-49b7-b260-868f441e862b"
+OTHER_ID = "70a599e0-31e7-49b7-b260-868f441e862c"
+
+IMAGE: Mapping[str, Any] = {
+    "id": IMAGE_ID,
+    "name": "my%20image",
+    "properties": {
+        "text": "caf%C3%A9%20%2B",
+        "block_device_mapping": "%5B%7B%22a%22%3A1%7D%5D",
+        "plain": "100%",
+        "null": None,
+        "kept": "x",
+    },
+    "tags": ["a"],
+    "visibility": "private",
+    "min_disk": 3,
+    "data": b"bytes",
+}
+REPAIRED = {
+    "text": "café +",
+    "block_device_mapping": '[{"a":1}]',
+    "plain": "100%",
+    "null": None,
+    "kept": "x",
+}
+
+each_cloud = pytest.mark.parametrize("apis", [("v1",), ("v2",), ("v1", "v2")], ids="+".join)
+
+
+def fixed(glance: GlanceFixture, *argv: str, token: str = "token") -> Outcome:
+    given = argv or (IMAGE_ID,)
+    return in_process(
+        "audit", *options(glance, token), "-f", "json", "--fix-percent-encoding", *given
+    )
+
+
+def outcomes(outcome: Outcome) -> dict[str, str]:
+    return {one["subject"]: one["outcome"] for one in json.loads(outcome.out)}
+
+
+def on(apis: tuple[str, ...], **changed: Any) -> GlanceFixture:
+    return GlanceFixture(apis=apis, images=[{**IMAGE, **changed}])
+
+
+@each_cloud
+def test_what_is_sure_is_written_and_nothing_else(apis: tuple[str, ...]) -> None:
+    with on(apis) as glance:
+        before = glance.images[IMAGE_ID]
+        outcome = fixed(glance)
+        after = glance.images[IMAGE_ID]
+        again = fixed(glance)
+    assert outcome.code == 0
+    assert json.loads(outcome.out) == [
+        {
+            "id": IMAGE_ID,
+            "subject": subject,
+            "before": old,
+            "after": new,
+            "sureness": "sure",
+            "outcome": "written, and nothing else changed",
+        }
+        for subject, old, new in (
+            ("name", "my%20image", "my image"),
+            ("property text", "caf%C3%A9%20%2B", "café +"),
+            ("property block_device_mapping", "%5B%7B%22a%22%3A1%7D%5D", '[{"a":1}]'),
+        )
+    ]
+    assert (after.name, after.properties) == ("my image", REPAIRED)
+    repaired = dataclasses.replace(before, name=after.name, properties=after.properties)
+    assert dataclasses.replace(repaired, updated_at=after.updated_at) == after
+    assert (again.code, outcomes(again)) == (0, {"image": "nothing is percent-encoded"})
+
+
+@each_cloud
+def test_it_is_said_before_it_is_written(apis: tuple[str, ...]) -> None:
+    with on(apis) as glance:
+        outcome = fixed(glance)
+    assert outcome.err.splitlines() == [
+        f"{IMAGE_ID} name: 'my%20image' becomes 'my image'",
+        f"{IMAGE_ID} property text: 'caf%C3%A9%20%2B' becomes 'café +'",
+        f"{IMAGE_ID} property block_device_mapping: '%5B%7B%22a%22%3A1%7D%5D' becomes"
+        " '[{\"a\":1}]'",
+    ]
+
+
+@each_cloud
+def test_a_dry_run_writes_nothing(apis: tuple[str, ...]) -> None:
+    with on(apis) as glance:
+        before = glance.images
+        outcome = fixed(glance, IMAGE_ID, "--dry-run")
+        assert glance.images == before
+        assert {one.method for one in glance.requests} <= {"GET", "HEAD"}
+    assert outcome.code == 0
+    assert set(outcomes(outcome).values()) == {"would be written"}
+
+
+@each_cloud
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("my%2520image", "it is encoded more than once"),
+        ("http://h/a%20b", "it holds an address, in which escapes may be meant"),
+        (
+            "a%0D%0AX-Image-Meta-Name:%20evil",
+            "decoded, it holds control characters or line breaks",
+        ),
+        ("caf%C3%83%C2%A9", "decoded, it is UTF-8 that was taken for Latin-1"),
+    ],
+)
+def test_what_is_not_sure_is_refused(apis: tuple[str, ...], text: str, why: str) -> None:
+    with on(apis, properties={"doubtful": text, "fine": "a%20b"}) as glance:
+        outcome = fixed(glance)
+        properties = glance.images[IMAGE_ID].properties
+    assert outcome.code == 1
+    assert outcomes(outcome) == {
+        "name": "written, and nothing else changed",
+        "property doubtful": f"refused, for it is not sure: {why}",
+        "property fine": "written, and nothing else changed",
+    }
+    assert properties == {"doubtful": text, "fine": "a b"}
+    assert f"{IMAGE_ID} property doubtful: refused, for it is not sure: {why}" in outcome.err
+
+
+@pytest.mark.parametrize("apis", [("v1",), ("v1", "v2")])
+def test_a_property_that_v2_hides_is_refused(apis: tuple[str, ...]) -> None:
+    with on(apis, name="plain", properties={"status": "my%20status"}) as glance:
+        outcome = fixed(glance)
+        properties = glance.images[IMAGE_ID].properties
+    assert outcome.code == 1
+    assert outcomes(outcome) == {
+        "property status": "refused: a property of that name cannot be changed, it is an"
+        " attribute's"
+    }
+    assert properties == {"status": "my%20status"}
+
+
+def test_a_name_that_v1_would_change_is_refused_there() -> None:
+    properties = {"Vendor-Key": "a%20b"}
+    with on(("v1",), properties=properties) as glance:
+        outcome = fixed(glance)
+        assert glance.images[IMAGE_ID].properties == properties
+        assert glance.images[IMAGE_ID].name == "my%20image"
+    assert outcome.code == 1
+    assert outcomes(outcome)["image"].startswith("failed: PropertyNotAllowed: ")
+    with on(("v1", "v2"), properties=properties) as glance:
+        assert fixed(glance).code == 0
+        assert glance.images[IMAGE_ID].properties == {"Vendor-Key": "a b"}
+
+
+@each_cloud
+def test_a_protected_image_is_repaired(apis: tuple[str, ...]) -> None:
+    # Protection is from being deleted.
+    with on(apis, protected=True) as glance:
+        outcome = fixed(glance)
+        assert (glance.images[IMAGE_ID].name, glance.images[IMAGE_ID].protected) == (
+            "my image",
+            True,
+        )
+    assert outcome.code == 0
+
+
+@each_cloud
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"owner": "somebody", "visibility": "public"}, "ImageNotAuthorized"),
+        ({"owner": "somebody", "visibility": "community"}, "ImageNotAuthorized"),
+        ({"owner": "somebody", "visibility": "private"}, "ImageNotFound"),
+    ],
+)
+def test_an_image_of_another_owner(
+    apis: tuple[str, ...], changed: Mapping[str, Any], error: str
+) -> None:
+    with on(apis, **changed) as glance:
+        outcome = fixed(glance)
+        assert glance.images[IMAGE_ID].name == "my%20image"
+    assert outcome.code == 1
+    assert list(outcomes(outcome)) == ["image"]
+    assert outcomes(outcome)["image"].startswith(f"failed: {error}: ")
+    assert f"{IMAGE_ID}: failed: {error}: " in outcome.err.splitlines()[-1]
+    assert "Traceback" not in outcome.err
+
+
+@each_cloud
+def test_one_that_fails_does_not_stop_the_others(apis: tuple[str, ...]) -> None:
+    with on(apis) as glance:
+        outcome = fixed(glance, OTHER_ID, "../x", "http://192.0.2.1/v2/images/x", IMAGE_ID)
+        name = glance.images[IMAGE_ID].name
+    assert (outcome.code, name) == (1, "my image")
+    rows = json.loads(outcome.out)
+    assert [(one["id"], one["outcome"].split(": ")[1:2]) for one in rows[:3]] == [
+        (OTHER_ID, ["ImageNotFound"]),
+        ("../x", ["InvalidImageRef"]),
+        ("http://192.0.2.1/v2/images/x", ["InvalidImageRef"]),
+    ]
+    assert {one["id"] for one in rows[3:]} == {IMAGE_ID}
+
+
+@pytest.mark.parametrize("output_format", ["table", "value", "csv", "json", "yaml"])
+def test_nothing_unprintable_is_written(output_format: str) -> None:
+    evil = "\x1b]0;owned\x07\u202e"
+    with on(("v2",), properties={f"{evil}": "a%20b", "p": "%1B%5B31m"}) as glance:
+        outcome = in_process(
+            *("audit", *options(glance), "-f", output_format),
+            *("--fix-percent-encoding", IMAGE_ID, f"x{evil}"),
+        )
+    assert outcome.code == 1
+    assert "owned" in outcome.out
+    assert (outcome.out + outcome.err).replace("\n", "").replace("\r", "").isprintable()
+
+
+RECORD = {
+    "id": IMAGE_ID,
+    "name": "my%20image",
+    "status": "active",
+    "visibility": "shared",
+    "size": 3,
+    "kept": "x",
+}
+
+
+@pytest.mark.parametrize(
+    ("after", "different"),
+    [
+        ({"name": "my%20image"}, "name"),
+        ({"name": "my image", "kept": "y"}, "properties"),
+        ({"name": "my image", "visibility": "public"}, "is_public, visibility"),
+    ],
+)
+def test_what_is_there_afterwards_is_looked_at(after: dict[str, Any], different: str) -> None:
+    path = f"/v2/images/{IMAGE_ID}"
+    with ScriptedServer() as server:
+        versions = {"versions": [{"id": "v2.5", "status": "CURRENT"}]}
+        server.on("GET", "/", json_reply(versions, 300))
+        server.on("GET", path, json_reply(RECORD), json_reply({**RECORD, **after}))
+        server.on("PATCH", path, json_reply({**RECORD, "name": "my image"}))
+        token = ("--endpoint", server.url, "--os-auth-type", "admin_token", "--os-token", "any")
+        outcome = in_process("audit", *token, "-f", "json", "--fix-percent-encoding", IMAGE_ID)
+        [patch] = [json.loads(one.body) for one in server.seen if one.method == "PATCH"]
+    assert patch == [{"op": "replace", "path": "/name", "value": "my image"}]
+    assert outcome.code == 1
+    said = outcomes(outcome)["image"]
+    assert said.startswith("failed: IntegrityError: it was written, but then ")
+    assert f"then {different} of the image" in said
+
+
+def test_the_server_refuses() -> None:
+    path = f"/v2/images/{IMAGE_ID}"
+    with ScriptedServer() as server:
+        versions = {"versions": [{"id": "v2.5", "status": "CURRENT"}]}
+        server.on("GET", "/", json_reply(versions, 300))
+        server.on("GET", path, json_reply(RECORD))
+        server.on("PATCH", path, Reply(400, b"no"))
+        token = ("--endpoint", server.url, "--os-auth-type", "admin_token", "--os-token", "any")
+        outcome = in_process("audit", *token, "-f", "json", "--fix-percent-encoding", IMAGE_ID)
+    assert outcome.code == 1
+    assert outcomes(outcome)["image"].startswith("failed: ImageBadRequest: ")
+
+
+def test_nobody_listens() -> None:
+    outcome = in_process(
+        "audit", "--endpoint", "http://127.0.0.1:1", "--fix-percent-encoding", IMAGE_ID
+    )
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.error.startswith("GlanceConnectionFailed: ")
