@@ -416,6 +416,17 @@ KINDS: tuple[Kind, ...] = (
         look=traces.of_image(traces.status("killed")),
     ),
     Kind(
+        name="half-deleted-image",
+        severity="note",
+        towards=_BOTH,
+        meaning=(
+            "Its deletion broke off: both APIs go on listing the image, neither gives its data or"
+            " deletes it (seen on Glance 15.0.2: v1 404, v2 400)."
+        ),
+        to_do="Remove it in Glance's database, or ask those who can.",
+        look=traces.of_image(traces.half_deleted),
+    ),
+    Kind(
         name="private-image",
         severity="note",
         towards=_V1,

@@ -295,10 +295,13 @@ def only_declared(seen: Seen) -> str | None:
 
 
 def deleted(seen: Seen) -> str | None:
-    gone = seen.v1 is not None and (
-        bool(seen.v1.get("deleted")) or seen.v1.get("status") in ("deleted", "pending_delete")
-    )
+    gone = seen.v1 is not None and bool(seen.v1.get("deleted"))
     return f"its status is {seen.status}" if gone else None
+
+
+def half_deleted(seen: Seen) -> str | None:
+    half = seen.status in ("deleted", "pending_delete") and deleted(seen) is None
+    return f"its status is {seen.status}, and it is listed" if half else None
 
 
 def status(*statuses: str) -> Callable[[Seen], str | None]:

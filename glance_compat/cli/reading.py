@@ -41,7 +41,7 @@ class Source:
 
 
 def _is_gone(record: Record) -> bool:
-    return bool(record.get("deleted")) or record.get("status") in ("deleted", "killed")
+    return bool(record.get("deleted")) or record.get("status") == "killed"
 
 
 class _Communities:

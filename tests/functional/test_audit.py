@@ -115,7 +115,7 @@ ELSEWHERE = {
     *("one-api-only", "v1-unseen", "v2-unseen"),
     # These servers cannot be brought to it, or not without breaking them.
     *("broken-text", "long-property-name", "import-status", "no-checksum"),
-    *("several-stores", "several-locations", "unreadable-image"),
+    *("several-stores", "several-locations", "unreadable-image", "half-deleted-image"),
     *("list-incomplete", "lists-unasked"),
 }
 
