@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Percent-encoded text that python-glanceclient left in images, and what it must have been.
 
-From 2.10.1 on, glanceclient percent-encodes every value that it sends over v1 (bugs 1766235 and
-1788942, ``glanceclient/common/http.py``, ``encode_headers``; seen with 4.13), and Glance never
-decodes (seen on Glance 15.0.2): ``my image`` became ``my%20image`` for everybody.
+Since its Rocky release (2018) glanceclient percent-encodes every value that it sends over v1 (bugs
+1766235 and 1788942, ``glanceclient/common/http.py``, ``encode_headers``; seen with 4.13), and
+Glance never decodes (seen on Glance 15.0.2): ``my image`` became ``my%20image`` for everybody.
 
 What must live here: telling such text from text that is meant to be so. What must not: images.
 """

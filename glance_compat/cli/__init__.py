@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``glance-compat``.
 
     :param argv: default: the process's own arguments.
-    :returns: the exit code: 0 done, 1 failed, 2 wrong usage.
+    :returns: the exit code: 0 done, 1 failed, 2 wrong usage, 3 something was found.
     """
     try:
         from glance_compat.cli import app

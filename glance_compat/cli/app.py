@@ -140,7 +140,7 @@ class GlanceCompat(cliff_app.App):
     def run(self, argv: list[str]) -> int:
         """Run one command, and leave the process's log as it was.
 
-        :returns: 0 done, 1 failed, 2 wrong usage.
+        :returns: 0 done, 1 failed, 2 wrong usage, or what the command says.
         """
         root = logging.getLogger()
         handlers, level = list(root.handlers), root.level

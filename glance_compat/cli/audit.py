@@ -69,8 +69,8 @@ class Audit(Lister):
             dest="images",
             metavar="IMAGE",
             nargs="+",
-            help="decode the name and the values of properties that an old glanceclient encoded,"
-            " of these images; what is not sure is refused",
+            help="decode the name and the values of properties that glanceclient encoded, of these"
+            " images; what is not sure is refused",
         )
         group.add_argument(
             "--dry-run", action="store_true", help="show what would be written, write nothing"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``glance-compat audit --fix-percent-encoding``: what an old glanceclient encoded, decoded.
+"""``glance-compat audit --fix-percent-encoding``: what glanceclient encoded, decoded.
 
 What must live here: repairing one image, with a look before and a look after. What must not: what
 text must have been (``glance_compat.percent``).

@@ -252,7 +252,7 @@ TEXTS = {"text": NAME, "block_device_mapping": '[{"a": "é"}]', "url": "http://h
 
 @pytest.fixture
 def encoded(pike: Target) -> str:
-    """An image that an old client named, with data, protected and tagged."""
+    """An image that glanceclient named over v1, with data, protected and tagged."""
     entry = Entry(NAME, "glanceclient v1", properties=TEXTS, data=DATA)
     image_id = make(pike, entry)
     pike.patch(

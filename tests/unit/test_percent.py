@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an old glanceclient encoded, and what only looks like it."""
+"""What glanceclient encoded, and what only looks like it."""
 
 from __future__ import annotations
 

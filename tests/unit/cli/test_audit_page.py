@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/audit.rst shows what the audit really says, and every kind that it knows."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glance_compat import audit
+from glance_compat.fixture import GlanceFixture
+from tests.unit.cli.conftest import options
+from tests.unit.cli.running import PATIENCE, in_process, sdk_may_warn
+
+pytestmark = sdk_may_warn
+
+PAGE = Path(__file__).parents[3] / "docs" / "audit.rst"
+TEXT = PAGE.read_text()
+
+#: The cloud of the example.
+CLOUD: tuple[Mapping[str, Any], ...] = (
+    {
+        "id": "0b5f37a1-6d52-4a5c-9d06-2f8e0c1d7a01",
+        "name": "Ubuntu%2016.04",
+        "properties": {"os_type": "linux", "note": "caf%C3%A9"},
+    },
+    {
+        "id": "1c6a48b2-7e63-4b6d-8e17-3a9f1d2e8b02",
+        "name": "debian",
+        "properties": {"owner": "platform team"},
+    },
+    {"id": "2d7b59c3-8f74-4c7e-9f28-4bad2e3f9c03", "name": "windows", "tags": ["licensed"]},
+    {"id": "3e8c6ad4-9a85-4d8f-8a39-5cbe3f4aad04", "name": "cirros"},
+)
+
+
+def block_after(command: str) -> str:
+    """What the page shows as the output of a command."""
+    _, _, rest = TEXT.partition(f"    $ {command}\n")
+    assert rest, f"the page does not show: {command}"
+    return textwrap.dedent(re.split(r"\n(?=\S)|\n    \$ ", rest)[0]).strip()
+
+
+def said_to(argv: str) -> tuple[int, str]:
+    """Output and summary of a command on the cloud of the example."""
+    with GlanceFixture(images=CLOUD) as glance:
+        command, *rest = shlex.split(argv)
+        outcome = in_process(command, *options(glance), *rest)
+    lines = [line.rstrip() for line in (outcome.out + outcome.err).splitlines()]
+    return outcome.code, "\n".join(lines).strip()
+
+
+EXAMPLES = [
+    ("audit --towards v2 -c name -c severity -c kind -c subject", 3),
+    ("audit --summary -c severity -c kind -c images -c findings", 3),
+    ("audit --fix-percent-encoding 0b5f37a1-6d52-4a5c-9d06-2f8e0c1d7a01 -c subject -c outcome", 0),
+]
+
+
+@pytest.mark.parametrize(("argv", "code"), EXAMPLES)
+def test_the_page_shows_what_is_said(argv: str, code: int) -> None:
+    said = said_to(argv)
+    assert said == (code, block_after(f"glance-compat {argv}")), f"now it says:\n{said[1]}"
+
+
+def kinds() -> str:
+    """The list of kinds, as the page must have it."""
+    parts = []
+    for kind in sorted(audit.KINDS, key=lambda one: -audit.SEVERITIES.index(one.severity)):
+        towards = " and ".join(kind.towards)
+        head = f"``{kind.name}`` ({kind.severity}, towards {towards})"
+        said = f"{kind.meaning} *To do:* {kind.to_do}".replace("_...", "\\_...")
+        body = textwrap.fill(
+            said,
+            99,
+            initial_indent="    ",
+            subsequent_indent="    ",
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+        parts.append(f"{head}\n{body}")
+    return "\n\n".join(parts)
+
+
+def test_the_page_has_every_kind() -> None:
+    _, _, rest = TEXT.partition(".. kinds-begin\n\n")
+    listed, _, _ = rest.partition("\n\n.. kinds-end")
+    assert listed == kinds(), f"docs/audit.rst should have:\n{kinds()}"
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [(CLOUD, "look at findings.json"), (CLOUD[2:], "nothing is lost")],
+)
+def test_the_script_of_the_page_works(
+    environment: dict[str, str],
+    tmp_path: Path,
+    images: tuple[Mapping[str, Any], ...],
+    said: str,
+) -> None:
+    script = textwrap.dedent(TEXT.split("shell script::\n")[1].split("\n\n\n")[0])
+    script = re.split(r"\n(?=\S)(?!case|[013*]\)|esac|glance)", script)[0]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    with GlanceFixture(images=images) as glance:
+        done = subprocess.run(
+            ["/bin/sh", "-c", script],
+            cwd=tmp_path,
+            env={
+                **environment,
+                "PATH": path,
+                "OS_AUTH_TYPE": "admin_token",
+                "OS_TOKEN": "any",
+                "OS_ENDPOINT": glance.url,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+    assert done.stdout.splitlines()[-1:] == [said], done.stderr
