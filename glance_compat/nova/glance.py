@@ -108,9 +108,11 @@ class GlanceImageServiceV2:
         :raises nova.exception.Invalid: a filter, a marker or a key that cannot be.
         """
         with errors_of_nova(OF_MANY_IMAGES):
-            found = host.image_service().detail(
-                host.asking(context), **translation.list_arguments(kwargs)
-            )
+            service, asking = host.image_service(), host.asking(context)
+            wanted = translation.list_arguments(kwargs)
+            if "member-status" in service.discover(asking).capabilities:
+                wanted = translation.accepted_only(wanted)
+            found = service.detail(asking, **wanted)
         images = (translation.to_nova(image) for image in found)
         return [image for image in images if _is_available(context, image)]
 
@@ -143,11 +145,14 @@ class GlanceImageServiceV2:
 
         :raises nova.exception.ImageNotFound: no such image for this caller.
         """
-        written = translation.for_update(image_meta, purge=purge_props and data is None)
         with errors_of_nova(OF_ONE_IMAGE, image_id):
-            update = _offloaded(host.image_service().update, data)
-            changed = update(
-                host.asking(context), str(image_id), written, data, purge_props=purge_props
+            service, asking = host.image_service(), host.asking(context)
+            current: Image = {}
+            if purge_props and data is None and translation.blank_kernel(image_meta):
+                current = service.show(asking, str(image_id))["properties"]
+            written = translation.for_update(image_meta, current)
+            changed = _offloaded(service.update, data)(
+                asking, str(image_id), written, data, purge_props=purge_props
             )
         return translation.to_nova(changed)
 

@@ -88,23 +88,40 @@ def for_creation(
     return {**written, "properties": _without_blank_kernel(written["properties"])}
 
 
-def for_update(image_meta: Mapping[str, typing.Any], *, purge: bool) -> dict[str, typing.Any]:
-    """:func:`from_nova` for an update; what a purge is not told of would be removed."""
+def for_update(
+    image_meta: Mapping[str, typing.Any], current: Mapping[str, typing.Any]
+) -> dict[str, typing.Any]:
+    """:func:`from_nova` for an update.
+
+    :param current: properties of the image of which a purge must leave those that are not
+        written because they are blank.
+    """
     written = from_nova(image_meta)
     written = {name: value for name, value in written.items() if name not in _NOT_WRITTEN}
-    if not purge:
-        written["properties"] = _without_blank_kernel(written["properties"])
-    return written
+    kept = {name: current[name] for name in blank_kernel(image_meta) if name in current}
+    properties = _without_blank_kernel(written["properties"])
+    return {**written, "properties": {**properties, **kept}}
+
+
+def blank_kernel(image_meta: Mapping[str, typing.Any]) -> frozenset[str]:
+    """The names of what says that an image has no kernel, or no RAM disk, of its own.
+
+    They are neither written, for where Glance has a schema for them it takes image ids alone, nor
+    removed by a purge.
+    """
+    properties = image_meta.get("properties") or {}
+    return frozenset(name for name in _KERNEL if _is_blank(properties.get(name)))
+
+
+def _is_blank(value: object) -> bool:
+    return isinstance(value, str) and value.strip().lower() in {"", "none"}
 
 
 def _without_blank_kernel(properties: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
-    # Where Glance has a schema for them, it takes image ids alone.
     return {
         name: value
         for name, value in properties.items()
-        if not (
-            name in _KERNEL and isinstance(value, str) and value.strip().lower() in {"", "none"}
-        )
+        if name not in _KERNEL or not _is_blank(value)
     }
 
 
@@ -123,6 +140,15 @@ def list_arguments(given: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
     if not isinstance(filters, Mapping):
         return wanted
     return {**wanted, "filters": dict(_filter(name, filters[name]) for name in filters)}
+
+
+def accepted_only(arguments: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
+    """The same arguments, for shares that were accepted: what v2 lists unless asked, and so what
+    Nova's module does. v1 cannot tell which were."""
+    filters: Mapping[str, typing.Any] = arguments.get("filters", {})
+    if not isinstance(filters, Mapping):
+        return dict(arguments)
+    return {**arguments, "filters": {"member_status": "accepted", **filters}}
 
 
 def _filter(name: str, value: typing.Any) -> tuple[str, typing.Any]:

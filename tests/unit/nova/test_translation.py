@@ -78,8 +78,10 @@ def test_a_blank_kernel_is_not_written(blank: str) -> None:
     before = copy.deepcopy(meta)
     expected = {"ramdisk_id": "nokernel", "other": ""}
     assert translation.for_creation(meta, with_data=True)["properties"] == expected
-    assert translation.for_update(meta, purge=False)["properties"] == expected
-    assert translation.for_update(meta, purge=True)["properties"] == meta["properties"]
+    assert translation.for_update(meta, {})["properties"] == expected
+    assert translation.blank_kernel(meta) == {"kernel_id"}
+    kept = translation.for_update(meta, {"kernel_id": "mine", "other": "x"})["properties"]
+    assert kept == {**expected, "kernel_id": "mine"}
     assert meta == before
 
 
@@ -90,7 +92,7 @@ def test_a_name_that_is_no_attribute_is_a_property() -> None:
 
 def test_an_update_says_neither_id_nor_size() -> None:
     meta = {"id": "1", "size": 5, "checksum": "c", "name": "a", "properties": {}}
-    assert translation.for_update(meta, purge=True) == {"name": "a", "properties": {}}
+    assert translation.for_update(meta, {}) == {"name": "a", "properties": {}}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same calls through Nova's own module and through the library's, on Glance 33.
+
+Each difference is one that is documented, with the exact outcome of both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.contract import targets
+from tests.contract.targets import Kind, Target
+from tests.nova.cases import CASES
+from tests.nova.differences import DIFFERENCES, differing, fits
+from tests.nova.sides import MODULES, Side, World, configured, populate
+
+pytest_plugins = ["tests.contract.conftest"]
+
+
+def is_33(kind: Kind) -> bool:
+    return kind.release == "33" and not kind.sockets
+
+
+@pytest.fixture(scope="module")
+def world(target: Target) -> Iterator[World]:
+    with configured(target):
+        yield populate(target)
+
+
+def outcome(name: str, world: World, module: str) -> object:
+    """What a case returns, or the name of what it raises."""
+    try:
+        return world.label(CASES[name](Side(MODULES[module], world)))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the outcome
+        kind = type(error)
+        return f"{kind.__module__}.{kind.__name__}"
+
+
+@targets.only(is_33)
+@pytest.mark.parametrize("name", CASES)
+def test_both_give_the_same_unless_novas_is_known_to_be_wrong(name: str, world: World) -> None:
+    novas, ours = outcome(name, world, "nova"), outcome(name, world, "drop-in")
+    difference = DIFFERENCES.get(name)
+    if difference is None:
+        assert ours == novas
+    else:
+        assert ours != novas, f"no longer a difference: {difference.why}"
+        left, right = differing(novas, ours)
+        assert left == difference.novas, difference.why
+        assert fits(difference.ours, right), difference.why
+
+
+def test_there_are_enough_calls_and_every_difference_is_of_one() -> None:
+    assert len(CASES) >= 150
+    assert set(DIFFERENCES) <= set(CASES)

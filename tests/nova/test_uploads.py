@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The calls of Nova's virt drivers that carry data, which its fake driver never makes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cryptography.exceptions
+import pytest
+from nova import exception, objects
+
+from glance_compat.nova import glance, signatures
+from tests.contract import targets
+from tests.contract.shape import DATA
+from tests.contract.targets import Kind, Target
+from tests.nova.sides import Side, World, configured
+
+pytest_plugins = ["tests.contract.conftest"]
+
+SNAPSHOT: dict[str, Any] = {
+    "status": "active",
+    "name": "snap",
+    "disk_format": "raw",
+    "container_format": "bare",
+    "properties": {
+        "kernel_id": "",
+        "image_location": "snapshot",
+        "image_state": "available",
+        "owner_id": "demo",
+        "ramdisk_id": "",
+    },
+}
+
+
+def is_embedded(kind: Kind) -> bool:
+    return kind.region is None and not kind.sockets
+
+
+on_each = targets.only(is_embedded)
+
+
+@pytest.fixture
+def side(target: Target) -> Iterator[Side]:
+    with configured(target):
+        yield Side(glance, World(target, "", {}))
+
+
+def assert_stored(side: Side, image: dict[str, Any], data: bytes = DATA) -> None:
+    assert image["status"] == "active"
+    assert (image["size"], image["checksum"]) == (
+        len(data),
+        hashlib.new("md5", data, usedforsecurity=False).hexdigest(),
+    )
+    again = side.api.get(side.context(), image["id"])
+    assert again == image
+    assert b"".join(side.api.download(side.context(), image["id"])) == data
+
+
+@on_each
+def test_libvirt_uploads_a_snapshot(side: Side) -> None:
+    context = side.context()
+    made = side.api.create(context, {"name": "snap", "min_ram": "64", "properties": {"a": "b"}})
+    assert (made["status"], made["min_ram"]) == ("queued", 64)
+    before = {**SNAPSHOT, "properties": dict(SNAPSHOT["properties"])}
+    stored = side.api.update(context, made["id"], SNAPSHOT, io.BytesIO(DATA), purge_props=False)
+    assert_stored(side, stored)
+    assert before == SNAPSHOT
+    assert stored["properties"] == {
+        "a": "b",
+        "image_location": "snapshot",
+        "image_state": "available",
+        "owner_id": "demo",
+    }
+
+
+class ReadHandle:
+    """As oslo.vmware's read handle of a disk: it can be read, and neither sought nor told."""
+
+    def __init__(self, data: bytes) -> None:
+        self._file = io.BytesIO(data)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(min(size, 100))
+
+
+@on_each
+def test_vmware_says_size_0_for_data_of_a_size_that_it_does_not_know(side: Side) -> None:
+    context = side.context()
+    made = side.api.create(context, {"name": "snap"})
+    meta = {
+        "disk_format": "raw",
+        "container_format": "bare",
+        "name": "snap",
+        "status": "active",
+        "size": 0,
+        "properties": {"vmware_image_version": 1, "vmware_linked_clone": False},
+    }
+    stored = side.api.update(context, made["id"], meta, ReadHandle(DATA), purge_props=False)
+    assert_stored(side, stored)
+    assert stored["properties"] == {"vmware_image_version": "1", "vmware_linked_clone": "False"}
+
+
+@on_each
+def test_zvm_gives_a_file_opened_as_text(side: Side, tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(b"\xff\xfe\r\n" + DATA)
+    context = side.context()
+    made = side.api.create(context, {"name": "snap"})
+    service, image_id = glance.get_remote_image_service(context, made["id"])
+    meta = {"disk_format": "raw", "container_format": "bare"}
+    with open(path, encoding="utf-8") as file:
+        stored = service.update(context, image_id, meta, file, purge_props=False)
+    assert_stored(side, stored, path.read_bytes())
+
+
+@on_each
+def test_an_image_is_created_with_its_data(side: Side) -> None:
+    meta = {"name": "x", "disk_format": "raw", "container_format": "bare", "size": 5}
+    assert_stored(side, side.api.create(side.context(), meta, data=io.BytesIO(DATA)))
+    chunks = side.api.create(side.context(), meta, data=iter([DATA[:100], DATA[100:]]))
+    assert_stored(side, chunks)
+
+
+@on_each
+def test_a_stream_that_breaks_is_not_sent_again(side: Side) -> None:
+    def broken() -> Iterator[bytes]:
+        yield DATA
+        raise OSError("the disk is gone")
+
+    context = side.context()
+    made = side.api.create(context, {"name": "snap"})
+    with pytest.raises(exception.CouldNotUploadImage):
+        side.api.update(context, made["id"], SNAPSHOT, broken(), purge_props=False)
+    assert side.api.get(context, made["id"])["size"] in (0, len(DATA))
+    assert side.api.get(context, made["id"])["status"] != "active"
+
+
+@on_each
+def test_an_empty_image_is_active_and_of_no_other_format_than_raw(side: Side) -> None:
+    context = side.context()
+    mapping = [{"boot_index": 0, "snapshot_id": "some"}]
+    meta = {"name": "v", "size": 0, "properties": {"block_device_mapping": mapping, "b": True}}
+    made = side.api.create(context, meta)
+    assert (made["status"], made["size"]) == ("active", 0)
+    assert (made["disk_format"], made["container_format"]) == ("raw", "bare")
+    assert made["properties"] == {"block_device_mapping": mapping, "b": "True"}
+    with pytest.raises(exception.ImageBadRequest, match="force activate"):
+        side.api.create(context, {"name": "v", "size": 0, "disk_format": "qcow2"})
+
+
+@on_each
+def test_the_owner_of_an_instance_sees_the_snapshot_of_another(side: Side) -> None:
+    member = side.target.projects["other"]
+    meta = {"name": "s", "visibility": "shared", "properties": {"instance_owner": member}}
+    made = side.api.create(side.context(), meta)
+    assert meta["properties"] == {"instance_owner": member}
+    assert made["properties"] == {}
+    assert side.api.get(side.context("other"), made["id"])["name"] == "s"
+    with pytest.raises(exception.ImageNotFound):
+        side.api.get(side.context("stranger"), made["id"])
+
+
+# -- signatures
+
+
+class Verifier:
+    """As cursive's: it knows what was signed."""
+
+    def __init__(self, signed: bytes) -> None:
+        self._signed = signed
+        self._read = b""
+
+    def update(self, data: bytes) -> None:
+        self._read += data
+
+    def verify(self) -> None:
+        if self._read != self._signed:
+            raise cryptography.exceptions.InvalidSignature
+
+
+@pytest.mark.parametrize("signed", [DATA, b"other"])
+def test_data_is_verified_before_its_end(signed: bytes) -> None:
+    blocks = signatures.verified(iter([DATA[:10], DATA[10:]]), Verifier(signed))
+    assert next(blocks) == DATA[:10]
+    if signed == DATA:
+        assert b"".join(blocks) == DATA[10:]
+    else:
+        with pytest.raises(cryptography.exceptions.InvalidSignature):
+            list(blocks)
+
+
+@on_each
+def test_an_unsigned_image_is_refused_where_signatures_are_wanted(
+    side: Side, tmp_path: Path, target: Target
+) -> None:
+    # As all of Nova's services do.
+    objects.register_all()
+    image_id = side.make(DATA)
+    path = tmp_path / "image"
+    with configured(target, verify_glance_signatures=True):
+        with pytest.raises(Exception, match="signature"):
+            side.api.download(side.context(), image_id, dest_path=str(path))
+        certificates = objects.TrustedCerts(ids=["some"])
+        with pytest.raises(Exception, match="signature"):
+            side.api.download(side.context(), image_id, trusted_certs=certificates)
+    assert not path.exists()
+
+
+@on_each
+def test_a_file_of_wrong_data_is_emptied(side: Side) -> None:
+    file = io.BytesIO(b"rest")
+    with (
+        pytest.raises(cryptography.exceptions.InvalidSignature),
+        signatures.emptied_on_failure(file, Verifier(b"other")),
+    ):
+        raise cryptography.exceptions.InvalidSignature
+    assert file.getvalue() == b""
+
+
+# -- contexts
+
+
+@on_each
+def test_a_caller_without_a_token_sees_what_says_that_it_is_theirs(side: Side) -> None:
+    # Only where Glance asks nobody for a token, which the embedded one does: the image is given.
+    theirs = {"properties": {"project_id": side.target.projects["demo"]}, "is_public": False}
+    context = side.context()
+    context.auth_token = None
+    assert glance._is_available(context, theirs)
+    assert not glance._is_available(context, {"properties": {}, "is_public": False})
+    assert not glance._is_available(
+        context, {"properties": {"project_id": "x"}, "is_public": False}
+    )
+    assert glance._is_available(context, {"properties": {"user_id": "demo"}, "is_public": False})
+    assert glance._is_available(context, {"properties": {}, "is_public": True})
+
+
+@on_each
+def test_the_request_id_of_nova_goes_out(side: Side, target: Target) -> None:
+    context = side.context(global_request_id="req-11111111-1111-4111-8111-111111111111")
+    with target.counting() as requests:
+        side.api.get_all(context, filters={"name": "nothing"})
+    assert {one.headers["X-OpenStack-Request-ID"] for one in requests} == {context.global_id}
+
+
+@on_each
+def test_an_href_of_another_service_is_refused(side: Side, target: Target) -> None:
+    image_id = side.make(name="x")
+    for version in ("v1", "v2"):
+        href = f"{target.url}/{version}/images/{image_id}"
+        assert side.api.get(side.context(), href)["id"] == image_id
+    with pytest.raises(exception.InvalidImageRef):
+        side.api.get(side.context(), f"http://elsewhere.invalid/v2/images/{image_id}")
+
+
+@on_each
+def test_nova_s_list_of_servers_stays_as_it_is(side: Side, target: Target) -> None:
+    servers = [target.url, "http://b.invalid:9292/v2", "http://c.invalid:9292/"]
+    with configured(target, api_servers=list(servers)) as conf:
+        seen = {glance.generate_glance_url(side.context()) for _ in range(200)}
+        assert conf.glance.api_servers == servers
+    assert seen == {target.url, "http://b.invalid:9292", "http://c.invalid:9292"}
+
+
+@on_each
+def test_retries_are_novas(side: Side, target: Target) -> None:
+    from glance_compat.nova import host
+
+    with configured(target, num_retries=7):
+        assert host.image_service()._options.max_attempts == 8
