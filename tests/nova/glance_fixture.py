@@ -8,6 +8,7 @@ as it is, whichever it is, and has it configured for an embedded Glance.
 from __future__ import annotations
 
 import copy
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
@@ -74,6 +75,13 @@ def token_of(context: Any) -> str:
     roles = {*(context.roles or ()), *(("admin",) if context.is_admin else ("member",))}
     user = context.user_id or "nova"
     return f"{user}:{context.project_id or 'service'}:{','.join(sorted(roles))}"
+
+
+def _text(value: object) -> str | None:
+    """A property as Glance has it."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, (list, dict)) else str(value)
 
 
 def _aware(when: datetime) -> datetime:
@@ -176,8 +184,7 @@ class HttpGlanceFixture(fixtures.Fixture):
             "min_disk": int(metadata.get("min_disk") or 0),
             "min_ram": int(metadata.get("min_ram") or 0),
             "properties": {
-                name: value if value is None else str(value)
-                for name, value in metadata.get("properties", {}).items()
+                name: _text(value) for name, value in metadata.get("properties", {}).items()
             },
         }
         self.glance.plant(described)

@@ -62,10 +62,7 @@ _BY_CLASS: dict[str, tuple[str, ...]] = {
         "test_unshelve_with_az",
     ),
     "libvirt.test_machine_type.LibvirtMachineTypeTest": (
-        "test_hw_machine_type_config_update_workflow",
-        "test_init_host_register_machine_type",
         "test_machine_type_after_config_change",
-        "test_machine_type_after_server_hard_reboot",
         "test_machine_type_after_server_rebuild",
         "test_machine_type_after_server_soft_reboot",
         "test_machine_type_get",
@@ -74,8 +71,6 @@ _BY_CLASS: dict[str, tuple[str, ...]] = {
         "test_machine_type_update_blocked_between_alias_and_versioned",
         "test_machine_type_update_blocked_between_types",
         "test_machine_type_update_blocked_between_versioned_and_alias",
-        "test_machine_type_update_force",
-        "test_machine_type_update_stopped",
     ),
     "libvirt.test_stateless_firmware.LibvirtStatelessFirmwareTest": (
         "test_create_server",
@@ -85,11 +80,8 @@ _BY_CLASS: dict[str, tuple[str, ...]] = {
         "test_migrate_server_revert",
         "test_rebuild_server",
         "test_rescue_unrescue_server",
-        "test_shelve_and_unshelve_to_different_host",
-        "test_shelve_and_unshelve_to_same_host",
     ),
     "libvirt.test_uefi.UEFIServersFirmwareTest": (
-        "test_hard_reboot",
         "test_rebuild",
         "test_resize",
     ),
@@ -154,7 +146,6 @@ _BY_CLASS: dict[str, tuple[str, ...]] = {
         "test_rebuild_instance_5_0",
         "test_rebuild_instance_5_12",
     ),
-    "regressions.test_bug_1928063.TestSEVInstanceReboot": ("test_hard_reboot",),
     "regressions.test_bug_2040264.ComputeVersion6xPinnedRpcTests": (
         "test_rebuild_instance_6_0",
         "test_rebuild_instance_6_1",
