@@ -110,6 +110,16 @@ def borrowed(
         leave(layout, me)
 
 
+def extend(layout: Layout, report: Report, servers: Sequence[Server]) -> Outcome:
+    """Start more servers in a cloud that this run uses already; they stop with it.
+
+    :raises CloudError: As :func:`up`.
+    :raises PythonMissingError: As :func:`up`.
+    """
+    with locked(layout):
+        return _Start(layout, report, servers).run()
+
+
 def leave(layout: Layout, me: Running) -> None:
     """End one run's use of the cloud; stop it when no other run uses it and nobody keeps it."""
     with locked(layout):
