@@ -12,7 +12,7 @@ import pytest
 
 from tests.clients.serving import Served, program
 
-EXAMPLES = Path(__file__).parents[2] / "docs" / "fixtures" / "examples"
+EXAMPLES = Path(__file__).parents[2] / "docs" / "snippets" / "fixtures"
 DATA = b"what a disk holds" * 10000
 FORMATS = ("--disk-format", "raw", "--container-format", "bare")
 
