@@ -148,7 +148,7 @@ KINDS: tuple[Kind, ...] = (
         severity="loss",
         towards=_V1,
         meaning=(
-            "v1 shows each property as a header. Clients in Python read 100 headers at most and"
+            "v1 shows each property as a header. Clients in Python read 99 headers at most and"
             " fail on this image, its data too (seen on Glance 15.0.2); this library reads it."
         ),
         to_do="Remove properties over v2.",

@@ -386,9 +386,10 @@ def too_large(seen: Seen) -> str | None:
     return f"{size} bytes of properties" if size > V1_BLOCK_BYTES else None
 
 
-#: Headers that Python's http.client reads, and Glance's own beside those of the metadata:
-#: Connection, Content-Length, Content-Type, Date, X-Openstack-Request-Id (seen on Glance 15.0.2).
-_READABLE_HEADERS = 100
+#: Headers that Python's http.client reads (100 lines, the empty one at the end among them), and
+#: Glance's own beside those of the metadata: Connection, Content-Length, Content-Type, Date,
+#: X-Openstack-Request-Id (seen on Glance 15.0.2).
+_READABLE_HEADERS = 99
 _OTHER_HEADERS = 5
 
 

@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from glance_compat import exceptions
-from glance_compat.image import decoded, is_reserved
+from glance_compat.image import decoded, is_reserved, property_text
 from glance_compat.percent import Reading, Sureness
 from glance_compat.service import ImageService
 from glance_compat.traces import NAME, PROPERTY, encoded_texts
@@ -78,10 +78,9 @@ def _steps(image: Image, others: Iterable[Image]) -> list[Step]:
     shadowed = [one["shadowed_properties"] or {} for one in (image, *others)]
     texts = {} if image["name"] is None else {NAME: image["name"]}
     texts |= {
-        PROPERTY + name: value
+        PROPERTY + name: property_text(value) or ""
         for properties in (image["properties"], *shadowed)
         for name, value in properties.items()
-        if isinstance(value, str)
     }
     return [
         _step(image["id"], subject, text, found) for subject, text, found in encoded_texts(texts)

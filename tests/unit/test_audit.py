@@ -147,6 +147,8 @@ CASES = (
     has("too-many-headers", v1=with_v1(_MANY)),
     has("too-many-headers", v2=on_v2(_MANY)),
     almost("too-many-headers", v1=with_v1(dict.fromkeys(_MANY))),
+    has("too-many-headers", v1=with_v1(dict(list(_MANY.items())[:79]))),
+    almost("too-many-headers", v1=with_v1(dict(list(_MANY.items())[:78]))),
     has("too-long-value", "property p", v1=with_v1({"p": "x" * (_ROOM + 1)})),
     has("too-long-value", "property p", v2=on_v2(p="é" * (_ROOM // 2 + 1))),
     almost("too-long-value", v1=with_v1({"p": "x" * _ROOM})),

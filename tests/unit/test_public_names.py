@@ -9,7 +9,16 @@ import inspect
 import pytest
 
 import glance_compat
-from glance_compat import Discovery, ImageService, OfferedVersion, Options, exceptions, retry
+from glance_compat import (
+    Discovery,
+    ImageService,
+    OfferedVersion,
+    Options,
+    audit,
+    exceptions,
+    retry,
+)
+from glance_compat.cli import report
 
 SIGNATURES = {
     "__init__": "session auth=None endpoint_override=None region_name=None interface=None"
@@ -69,6 +78,25 @@ ERRORS = {
     "BadResponse": exceptions.GlanceCompatError,
     "GlanceConnectionFailed": exceptions.GlanceCompatError,
     "DeadlineExceeded": exceptions.GlanceConnectionFailed,
+}
+
+
+#: What scripts that read ``glance-compat audit`` look for.
+AUDIT_COLUMNS = (
+    *("id", "name", "severity", "kind", "towards", "subject", "found", "owner", "value"),
+    *("proposal", "sureness", "meaning", "to_do"),
+)
+AUDIT_KINDS = {
+    *("shadowed-property", "planted-attribute", "line-break", "unfit-property-name"),
+    *("folding-names", "folds-to-reserved", "too-many-headers", "too-long-value"),
+    *("too-large-metadata", "broken-text", "percent-encoded", "percent-encoded-property-name"),
+    *("reserved-property", "foreign-id", "missing-formats", "deleted-image"),
+    *("long-property-name", "folded-name", "outer-blanks", "empty-name", "community-image"),
+    *("hidden-image", "tags", "deactivated-image", "null-property", "no-name", "none-as-text"),
+    *("no-checksum", "image-without-data", "declared-size", "killed-image"),
+    *("half-deleted-image", "private-image", "import-status", "several-stores"),
+    *("several-locations", "server-owned-property", "no-owner", "one-api-only"),
+    *("unreadable-image", "v1-unseen", "v2-unseen", "lists-unasked", "list-incomplete"),
 }
 
 
@@ -152,3 +180,8 @@ def test_what_is_told_of_repeated_attempts() -> None:
     ]
     assert spelt(retry.set_hooks) == "hooks"
     assert spelt(retry.without_pauses) == ""
+
+
+def test_the_audit_keeps_its_words() -> None:
+    assert report.LONG == AUDIT_COLUMNS
+    assert audit.BY_NAME.keys() == AUDIT_KINDS

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,8 @@ import yaml
 
 from glance_compat import audit
 from glance_compat.cli.app import GlanceCompat
-from glance_compat.cli.report import LONG, SHORT, SUMMARY, Progress
+from glance_compat.cli.reading import Pair, Reader, paired
+from glance_compat.cli.report import LONG, SHORT, SUMMARY, Progress, Tally, found
 from glance_compat.fixture import GlanceFixture
 from tests.unit.cli.conftest import options
 from tests.unit.cli.running import Outcome, Terminal, in_process, sdk_may_warn
@@ -79,8 +81,8 @@ def audited(glance: GlanceFixture, *argv: str, token: str = "token") -> Outcome:
 
 
 def rows_of(outcome: Outcome) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(outcome.out)
-    return found
+    rows: list[dict[str, Any]] = json.loads(outcome.out)
+    return rows
 
 
 def kinds_of(outcome: Outcome) -> list[tuple[str, str]]:
@@ -135,7 +137,7 @@ def test_no_image_at_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "found"),
+    ("argv", "rows"),
     [
         (("--towards", "v2"), OVER_V1[:3]),
         (("--towards", "v1", "--severity", "loss"), OVER_V1[3:]),
@@ -146,11 +148,11 @@ def test_no_image_at_all() -> None:
         (("--page-size", "1", "--kind", "tags"), [("02", "tags")]),
     ],
 )
-def test_what_is_looked_for(argv: tuple[str, ...], found: list[tuple[str, str]]) -> None:
+def test_what_is_looked_for(argv: tuple[str, ...], rows: list[tuple[str, str]]) -> None:
     with on(("v1", "v2")) as glance:
         outcome = audited(glance, "-f", "json", *argv)
-    assert kinds_of(outcome) == found
-    assert outcome.code == (3 if found else 0)
+    assert kinds_of(outcome) == rows
+    assert outcome.code == (3 if rows else 0)
 
 
 def test_exit_zero() -> None:
@@ -267,6 +269,63 @@ def test_quiet() -> None:
     with on(("v1", "v2")) as glance:
         outcome = audited(glance, "-q", "-f", "json")
     assert (outcome.code, outcome.err) == (3, "")
+
+
+class Watched(io.StringIO):
+    """Notes how many requests a Glance had got when the second line was written."""
+
+    def __init__(self, glance: GlanceFixture) -> None:
+        super().__init__()
+        self.glance = glance
+        self.at_first: int | None = None
+
+    def write(self, text: str) -> int:
+        if self.at_first is None and self.getvalue():
+            self.at_first = len(self.glance.requests)
+        return super().write(text)
+
+
+@pytest.mark.parametrize("apis", FOUND)
+def test_csv_is_written_as_images_are_read(apis: tuple[str, ...]) -> None:
+    images = [{"name": f"my%20{number}"} for number in range(20)]
+    with on(apis, images=images) as glance:
+        stream = Watched(glance)
+        argv = ["audit", *options(glance), "-f", "csv"]
+        assert GlanceCompat(argv, stdout=stream, stderr=io.StringIO()).run(argv) == 3
+        assert stream.at_first is not None
+        assert stream.at_first <= len(glance.requests) - 9
+
+
+def peak_bytes(images: int) -> int:
+    """Memory that it takes to find something in so many images of two lists."""
+
+    def records(names: int) -> Iterator[Mapping[str, Any]]:
+        for number in range(images):
+            yield {
+                **PLAIN,
+                "id": f"{number:08}",
+                "name": f"my%20{number % names}",
+                "properties": {},
+            }
+
+    class Endless(Reader):
+        def pairs(self) -> Iterator[Pair]:
+            return paired(records(7), records(7))
+
+    reader = Endless({"v1": [], "v2": []}, {})
+    progress = Progress(None, on_terminal=False)
+    tracemalloc.start()
+    try:
+        rows = found(reader, Tally(), audit.KINDS, None, progress)
+        assert sum(1 for one in rows if one.kind.name == "percent-encoded") == images
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_large_cloud_takes_no_more_memory() -> None:
+    peak_bytes(200)
+    assert peak_bytes(4000) < peak_bytes(400) + 200_000
 
 
 EVIL = "\x1b]0;owned\x07\x9b31m\x7f\u202egnp"

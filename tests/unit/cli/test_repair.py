@@ -140,6 +140,18 @@ def test_what_is_not_sure_is_refused(apis: tuple[str, ...], text: str, why: str)
     assert f"{IMAGE_ID} property doubtful: refused, for it is not sure: {why}" in outcome.err
 
 
+@each_cloud
+def test_it_is_as_sure_as_the_audit(apis: tuple[str, ...]) -> None:
+    # A structure is a text of another client, although the library shows it decoded.
+    with on(apis, properties={"mappings": '[{"a": 1}]'}) as glance:
+        found = in_process("audit", *options(glance), "-f", "json", "--long")
+        dry = fixed(glance, IMAGE_ID, "--dry-run")
+    [row] = [one for one in json.loads(found.out) if one["kind"] == "percent-encoded"]
+    [step] = json.loads(dry.out)
+    assert (row["sureness"], step["sureness"]) == ("likely", "likely")
+    assert (row["proposal"], step["after"]) == ("my image", "my image")
+
+
 @pytest.mark.parametrize("apis", [("v1",), ("v1", "v2")])
 def test_a_property_that_v2_hides_is_refused(apis: tuple[str, ...]) -> None:
     with on(apis, name="plain", properties={"status": "my%20status"}) as glance:
