@@ -43,7 +43,10 @@ def test_openstack(served: Served, name: str, files: Path) -> None:
     made = json.loads(
         openstack("create", name, *FORMATS, "--file", "disk", "--property", "k=v", "-f", "json")
     )
-    assert (made["status"], made["size"], made["properties"]["k"]) == ("active", len(DATA), "v")
+    assert made["properties"]["k"] == "v"
+    # Old releases print what they knew before the upload.
+    shown = served.session().get(f"{served.url}/v2/images/{made['id']}").json()
+    assert (shown["status"], shown["size"]) == ("active", len(DATA))
     openstack("add", "project", name, "other")
     [listed] = json.loads(openstack("list", "--name", name, "-f", "json"))
     assert listed["ID"] == made["id"]
