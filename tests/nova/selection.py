@@ -300,8 +300,19 @@ OFTEN: tuple[str, ...] = (
 
 _LOWER_CASE = "v1 stores property names in lower case, and the test looks for 'Label'"
 
+_TRAIT = "the image requires a trait, and a name with a colon cannot be that of a header"
+_AGGREGATES = "test_aggregates.IsolateAggregateFilterTest.test_filter_with_traits"
+
 #: What v1 has not, test by test, and why.
 CANNOT_ON_V1: dict[str, str] = {
+    **{
+        name: _TRAIT
+        for name in SELECTED
+        if name.startswith("test_servers.TraitsBasedSchedulingTest.")
+    },
+    f"{_AGGREGATES}_image_flavor_disjoint_of_aggregates": _TRAIT,
+    f"{_AGGREGATES}_image_flavor_subset_of_aggregates": _TRAIT,
+    f"{_AGGREGATES}_on_image_and_flavor": _TRAIT,
     "api_sample_tests.test_images.ImagesSampleJsonTest.test_image_metadata_post": _LOWER_CASE,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,35 @@ def test_the_owner_of_an_instance_sees_the_snapshot_of_another(side: Side) -> No
     assert side.api.get(side.context("other"), made["id"])["name"] == "s"
     with pytest.raises(exception.ImageNotFound):
         side.api.get(side.context("stranger"), made["id"])
+
+
+@on_each
+def test_nothing_is_left_of_an_image_that_cannot_be_shared(side: Side, target: Target) -> None:
+    if target.is_v1:
+        return
+    name = f"private {uuid.uuid4()}"
+    meta = {"name": name, "visibility": "private", "properties": {"instance_owner": "some"}}
+    with pytest.raises(exception.Forbidden):
+        side.api.create(side.context(), meta)
+    assert target.leftovers(name) == []
+
+
+@on_each
+def test_a_quota_is_novas_own_error(side: Side) -> None:
+    properties = {f"p{number}": "x" for number in range(129)}
+    with pytest.raises(exception.ImageQuotaExceeded):
+        side.api.create(side.context(), {"name": "x", "properties": properties})
+
+
+@on_each
+def test_a_location_is_given_in_an_update(side: Side) -> None:
+    """As libvirt's snapshot over rbd; the embedded servers take none."""
+    context = side.context()
+    made = side.api.create(context, {"name": "snap"})
+    meta = {**SNAPSHOT, "location": "rbd://cluster/pool/image/snap"}
+    with pytest.raises((exception.ImageBadRequest, exception.ImageNotAuthorized)):
+        side.api.update(context, made["id"], meta, purge_props=False)
+    assert side.api.get(context, made["id"])["status"] == "queued"
 
 
 # -- signatures
