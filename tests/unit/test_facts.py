@@ -12,6 +12,7 @@ import pytest
 
 from glance_compat.deviations import DEVIATIONS
 from tests.facts import FACTS, SECTIONS
+from tests.facts.page import PAGE, page
 from tests.facts.rows import Fact, Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -89,5 +90,9 @@ def test_no_fact_is_told_twice() -> None:
 
 def test_no_part_is_empty() -> None:
     modules = {path.stem for path in (ROOT / "tests" / "facts").glob("*.py")}
-    assert set(SECTIONS) == modules - {"__init__", "rows"}
+    assert set(SECTIONS) == modules - {"__init__", "page", "rows"}
     assert all(SECTIONS.values())
+
+
+def test_the_page_of_the_documentation_is_made_from_the_tables() -> None:
+    assert PAGE.read_text() == page(), "python -m tests.facts.page writes it"
