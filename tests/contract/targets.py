@@ -137,9 +137,9 @@ class Target:
     prefer: Literal["1", "2"]
     connect: Callable[[str], Session]
     projects: Mapping[str, str]
-    exchanges: list[Exchange] = dataclasses.field(default_factory=list)
-    made: list[str] = dataclasses.field(default_factory=list)
-    sessions: dict[str, Session] = dataclasses.field(default_factory=dict)
+    exchanges: list[Exchange] = dataclasses.field(default_factory=list, repr=False)
+    made: list[str] = dataclasses.field(default_factory=list, repr=False)
+    sessions: dict[str, Session] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def is_v1(self) -> bool:

@@ -284,6 +284,7 @@ def test_a_purge_that_must_keep_names_that_fold(target: Target, name: str) -> No
 
 KEPT: tuple[dict[str, str], ...] = (
     {"lines": "one\ntwo"},
+    {"alone": "\n"},
     {"nul": "a\0b"},
     {"lead": "  x"},
     {"trail": "x  "},

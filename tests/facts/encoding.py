@@ -379,6 +379,7 @@ READING = (
         PIKE,
         "A line break in a value is written as it is: lines after it are lost or forged.",
         corpus("test_show", "v2 newline"),
+        corpus("test_show", "v2 newline alone"),
         corpus("test_show", "v2 forged name"),
         unit_headers("test_damage_of_a_long_answer_shows_and_stays_with_its_property"),
         wire("damaged headers"),

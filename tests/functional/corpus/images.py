@@ -238,6 +238,8 @@ CORPUS: tuple[Entry, ...] = (
     Entry("v2 folded lines", properties={"lines": "one\n two\n\tthree"}),
     Entry("v2 empty line", properties={"lines": "one\r\n\r\ntwo"}),
     Entry("v2 newline at the end", properties={"lines": "one\n"}),
+    # It ends the block.
+    Entry("v2 newline alone", properties={"lines": "\n"}),
     Entry("v2 NUL", properties={"nul": "one\0two"}),
     Entry("v2 forged name", properties={"p": "one\r\nX-Image-Meta-Name: evil"}),
     Entry("v2 forged status", properties={"p": "one\r\nX-Image-Meta-Status: active"}),
