@@ -37,11 +37,11 @@ SNAPSHOT: dict[str, Any] = {
 }
 
 
-def is_embedded(kind: Kind) -> bool:
-    return kind.region is None and not kind.sockets
+def is_usual(kind: Kind) -> bool:
+    return not kind.sockets
 
 
-on_each = targets.only(is_embedded)
+on_each = targets.only(is_usual)
 
 
 @pytest.fixture
@@ -165,10 +165,8 @@ def test_the_owner_of_an_instance_sees_the_snapshot_of_another(side: Side) -> No
         side.api.get(side.context("stranger"), made["id"])
 
 
-@on_each
+@targets.on_v2
 def test_nothing_is_left_of_an_image_that_cannot_be_shared(side: Side, target: Target) -> None:
-    if target.is_v1:
-        return
     name = f"private {uuid.uuid4()}"
     meta = {"name": name, "visibility": "private", "properties": {"instance_owner": "some"}}
     with pytest.raises(exception.Forbidden):
@@ -185,7 +183,7 @@ def test_a_quota_is_novas_own_error(side: Side) -> None:
 
 @on_each
 def test_a_location_is_given_in_an_update(side: Side) -> None:
-    """As libvirt's snapshot over rbd; the embedded servers take none."""
+    """As libvirt's snapshot over rbd; no server here has a store for it."""
     context = side.context()
     made = side.api.create(context, {"name": "snap"})
     meta = {**SNAPSHOT, "location": "rbd://cluster/pool/image/snap"}
