@@ -63,6 +63,9 @@ class ImagesApi(typing.Protocol):
     #: In words, for messages: "Images API v1".
     words: str
 
+    #: Whether :meth:`show` can tell locations.
+    tells_locations: bool
+
     def show(self, image_id: str) -> Image:
         """The image, deleted or not, as far as the API shows it."""
 

@@ -87,8 +87,8 @@ _HELP: Mapping[str, str] = {
     "well.",
     "trusted_endpoints": "Further URLs of the same image service, from which image hrefs are "
     "accepted.",
-    "allowed_location_schemes": "URL schemes of image locations that may be read directly. Must "
-    "be empty in this release.",
+    "allowed_location_schemes": "Image locations that may be read directly: the folder as a URL "
+    "for files, such as file:///var/lib/glance/images, else a scheme that has a handler.",
 }
 
 _MEANINGS: Mapping[str, Mapping[str, str]] = {

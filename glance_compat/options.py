@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import typing
 
 from glance_compat import exceptions
+from glance_compat.urls import file_path_of
 
 ApiVersion = typing.Literal["auto", "1", "2"]
 Prefer = typing.Literal["1", "2"]
@@ -72,7 +74,8 @@ class Options:
     portable: bool = False
     #: Further URLs of the same image service, from which image hrefs are accepted.
     trusted_endpoints: tuple[str, ...] = ()
-    #: URL schemes of image locations that may be read directly.
+    #: What image locations may be read directly: a folder as a URL for files
+    #: ("file:///var/lib/glance/images"), else a scheme that has a handler.
     allowed_location_schemes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -128,11 +131,22 @@ def _texts(name: str, value: object) -> None:
         _refuse(name, value, "a tuple of non-empty strings")
 
 
-def _no_direct_locations(name: str, value: object) -> None:
-    # Reading locations directly is not built: a choice that would be ignored is refused.
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+
+
+def _locations(name: str, value: object) -> None:
     _texts(name, value)
-    if value:
-        _refuse(name, value, "empty: image locations are not read directly by this release")
+    for entry in typing.cast(tuple[str, ...], value):
+        if not entry.startswith("file:") and entry != "file":
+            if not _SCHEME.fullmatch(entry):
+                _refuse(name, entry, "a scheme in lower case, such as rbd, or a folder of files")
+        elif file_path_of(entry.rstrip("/")) is None:
+            _refuse(
+                name,
+                entry,
+                "the folder that files may be read from, such as file:///var/lib/glance/images"
+                " (no host, no percent sign, no . or ..)",
+            )
 
 
 _CHECKS: dict[str, typing.Callable[[str, object], None]] = {
@@ -158,5 +172,5 @@ _CHECKS: dict[str, typing.Callable[[str, object], None]] = {
     "v1_exact_show": _boolean,
     "portable": _boolean,
     "trusted_endpoints": _texts,
-    "allowed_location_schemes": _no_direct_locations,
+    "allowed_location_schemes": _locations,
 }

@@ -24,6 +24,7 @@ from glance_compat.discovery import Discovery
 from glance_compat.dispatch import Dispatcher
 from glance_compat.endpoints import Catalog, segment
 from glance_compat.image import Image
+from glance_compat.locations import Locations
 from glance_compat.options import Options
 from glance_compat.resume import Resumed
 from glance_compat.transfer import Download, Progress, Upload, Verifier
@@ -69,6 +70,7 @@ class ImageService:
         catalog = Catalog(service_type, service_name, interface, region_name)
         self._options = options
         self._dispatcher = Dispatcher(session, auth, endpoint_override, catalog, options)
+        self._locations = Locations(options.allowed_location_schemes)
         self._uploader = Uploader(self._dispatcher, options)
 
     @classmethod
@@ -347,8 +349,12 @@ class ImageService:
         trusted = signatures.certificate_ids(trusted_certs)
         caller = self._dispatcher.caller(context)
         image_id = self._dispatcher.image_id(caller, image_id)
-        verifier = self._verifier(caller, image_id, context, trusted) if trusted else None
-        source = self._open(caller, image_id, progress, verifier)
+        found = self._looked_at(caller, image_id, always=bool(trusted))
+        verifier = None
+        if trusted:
+            looked_at = typing.cast(Image, found)
+            verifier = signatures.verifier_of(looked_at, context, trusted)
+        source = self._open(caller, image_id, found, progress, verifier)
         if data is None and dst_path is None:
             return source
         with source:
@@ -358,24 +364,30 @@ class ImageService:
                 transfer.write_to_path(source, typing.cast(str, dst_path))
         return None
 
-    def _verifier(
-        self, caller: Caller, image_id: str, context: object, trusted: Sequence[str]
-    ) -> Verifier:
-        # Before the data is asked for: a connection does not wait for a key manager.
-        found = self._dispatcher.repeat(caller, lambda api, attempt: api.show(image_id))
-        return signatures.verifier_of(found, context, trusted)
+    def _looked_at(self, caller: Caller, image_id: str, *, always: bool) -> Image | None:
+        """The image, before its data is asked for, where something of it is needed."""
+        if not always and not self._locations:
+            return None
+
+        def call(api: ImagesApi, attempt: int) -> Image | None:
+            return api.show(image_id) if always or api.tells_locations else None
+
+        return self._dispatcher.repeat(caller, call)
 
     def _open(
         self,
         caller: Caller,
         image_id: str,
+        found: Image | None,
         progress: Progress | None,
         verifier: Verifier | None,
     ) -> Download:
         def opened_at(api: ImagesApi, start: int) -> Opened:
             return api.open_data(image_id, may_be_admin=caller.may_be_admin(), start=start)
 
-        opened = self._dispatcher.repeat(
+        verify = self._options.verify_downloads
+        direct = self._locations.opened(found, verify=verify) if found else None
+        opened = direct or self._dispatcher.repeat(
             caller, lambda api, attempt: opened_at(api, 0), deadline=False
         )
         source = Resumed(

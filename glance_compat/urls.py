@@ -30,6 +30,28 @@ def joined(url: str, location: str) -> str:
         return location
 
 
+def scheme_of(url: str) -> str:
+    """The scheme of a URL in lower case, or what stands in its place."""
+    return url.partition(":")[0].lower()
+
+
+# Glance takes the path of a file URL literally (glance_store, filesystem driver); others would
+# decode it. A sign that means two things is in none that Glance writes.
+_FILE = re.compile(r"file://(?:localhost)?((?:/[^/%?#\x00-\x1f\x7f]+)+)", re.IGNORECASE)
+
+
+def file_path_of(url: str) -> str | None:
+    """The path of a file URL on this host.
+
+    :returns: None if it is of another form, or holds ``//``, ``.`` or ``..``, or what could be
+        read in more than one way.
+    """
+    found = _FILE.fullmatch(url)
+    if found is None or {".", ".."} & {*found[1].split("/")}:
+        return None
+    return found[1]
+
+
 def shown(url: str) -> str:
     """A URL, or what claims to be one, fit for messages: no credentials, no query."""
     return re.sub(r"//[^/]*@", "//", re.sub(r"[?#].*", "", url, flags=re.DOTALL))

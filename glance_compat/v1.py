@@ -48,6 +48,7 @@ class V1:
     """Images API v1 at one endpoint."""
 
     words = "Images API v1"
+    tells_locations = False
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire

@@ -42,6 +42,7 @@ class V2:
     """
 
     words = "Images API v2"
+    tells_locations = True
 
     def __init__(self, wire: Wire, offered: Offered) -> None:
         self._wire = wire

@@ -140,6 +140,10 @@ class TestValues:
                 "trusted_endpoints = https://one.example, https://two.example/image",
                 {"trusted_endpoints": ("https://one.example", "https://two.example/image")},
             ),
+            (
+                "allowed_location_schemes = file:///srv/images, rbd",
+                {"allowed_location_schemes": ("file:///srv/images", "rbd")},
+            ),
         ],
     )
     def test_option_reaches_options(

@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).parents[2] / "glance_compat"
 #: A module may import only what stands before it. This is the one place that declares it.
 ORDER = (
     "exceptions",
+    "urls",
     "options",
     "image",
     "change",
@@ -28,7 +29,6 @@ ORDER = (
     "headers",
     "retry",
     "transfer",
-    "urls",
     "failures",
     "message",
     "sessions",
@@ -44,6 +44,7 @@ ORDER = (
     "upload",
     "resume",
     "signatures",
+    "locations",
     "takeover",
     "conf",
     "service",

@@ -172,5 +172,46 @@ def test_trusted_endpoints_are_kept_in_order() -> None:
     assert Options(trusted_endpoints=trusted).trusted_endpoints == trusted
 
 
-def test_locations_that_would_not_be_read_are_refused() -> None:
-    assert "not read directly" in refused("allowed_location_schemes", ("file",)).message
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "file:///var/lib/glance/images",
+        "file:///var/lib/glance/images/",
+        "file://localhost/images",
+        "file:///with blanks/\u00fc",
+        *("rbd", "swift+https", "x-1.0"),
+    ],
+)
+def test_a_place_that_locations_may_be_in(entry: str) -> None:
+    for entries in ((entry,), ("rbd", entry)):
+        found = Options(allowed_location_schemes=entries).allowed_location_schemes
+        assert found == entries
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *("file", "file:", "file://", "file:///", "file:////", "file:/images", "file:images"),
+        *("file:///images/../etc", "file:///images//a", "file:///./images", "file:///images/.."),
+        *("file://host/images", "file://user@localhost/images", "file://images"),
+        *("file:///images%2Fa", "file:///im%61ges", "file:///images?a", "file:///images#a"),
+        *("file:///images\0", "file:///images\n"),
+    ],
+)
+def test_files_need_their_folder(entry: str) -> None:
+    message = refused("allowed_location_schemes", (entry,)).message
+    assert "the folder that files may be read from" in message
+    assert "file:///var/lib/glance/images" in message
+    assert message.isprintable()
+    refused("allowed_location_schemes", ("rbd", entry))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *("RBD", "File", "FILE:///images", "rbd://", "rbd://pool", "rbd:", "1rbd", "*", " rbd"),
+        *("rbd ", "/var/lib/glance/images", "r\u00e9bd", "rbd\n", "file\n", "\0"),
+    ],
+)
+def test_what_is_no_scheme(entry: str) -> None:
+    assert "a scheme in lower case" in refused("allowed_location_schemes", (entry,)).message
