@@ -148,13 +148,14 @@ class V2:
     def _from(self, start: int, request: Request) -> tuple[Answer, _Part | None]:
         """Ask for data from a byte on, and for all of it where that is not what comes.
 
-        Range is answered with 206 (seen on Glance 15.0.2 and 33; RFC 9110, section 14).
+        Range is answered with 206 (seen on Glance 15.0.2 and 33; RFC 9110, section 14), but with
+        400 where the store cannot begin in the middle, as that of http.
         """
         if start:
             ranged = dataclasses.replace(
                 request,
                 headers={"Range": f"bytes={start}-"},
-                success=request.success | {206, 416},
+                success=request.success | {206, 400, 416},
             )
             answer = self._wire.send(ranged)
             part = _part(answer)

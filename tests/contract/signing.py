@@ -102,13 +102,13 @@ def certificate(
     *,
     days: tuple[int, int] = (-1, 1),
     authority: bool = False,
-    path_length: int | None = None,
+    path_length: int | None = 5,
 ) -> x509.Certificate:
     """A certificate of a public key, signed by an authority.
 
     :param public_key: default: that of the authority named like the subject.
     :param days: from when and until when it is valid, counted from today.
-    :param authority: whether it may sign others.
+    :param authority: whether it may sign others, in chains of that path length.
     """
     now = datetime.now(timezone.utc)
     usage = dict.fromkeys(
@@ -126,7 +126,9 @@ def certificate(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now + timedelta(days=days[0]))
         .not_valid_after(now + timedelta(days=days[1]))
-        .add_extension(x509.BasicConstraints(authority, path_length), critical=True)
+        .add_extension(
+            x509.BasicConstraints(authority, path_length if authority else None), critical=True
+        )
         .add_extension(x509.KeyUsage(**usage, key_cert_sign=authority), critical=True)
     )
     return builder.sign(_key_of_authority(issuer), hashes.SHA256())

@@ -6,11 +6,13 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from castellan.common import exception as castellan_errors
+from packaging.version import Version
 
 from glance_compat import ImageService, Options, exceptions
 from glance_compat.fixture import GlanceFixture
@@ -276,6 +278,18 @@ def test_one_of_several_trusted_certificates_is_enough(target: Target) -> None:
     image_id = signed(target, {"img_signature_certificate_uuid": signing.signer(issuer="middle")})
     trusted = [signing.root("another root"), "no such", middle, signing.root()]
     found = target.service().download(None, image_id, trusted_certs=trusted)
+    assert b"".join(found) == DATA
+
+
+@embedded
+@pytest.mark.skipif(
+    Version(metadata.version("cursive")) < Version("0.3"),
+    reason="cursive before 0.3 refuses authorities that may sign chains of any length",
+)
+def test_an_authority_may_sign_chains_of_any_length(target: Target) -> None:
+    found = target.service().download(
+        None, signed(target), trusted_certs=[signing.root(path_length=None)]
+    )
     assert b"".join(found) == DATA
 
 
