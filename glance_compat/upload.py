@@ -40,7 +40,20 @@ class Uploader:
             that a repeated creation finds what an earlier one made.
         """
         image_id = chosen or str(uuid.uuid4())
-        return self._dispatcher.repeat(caller, _creation(image_id, meta, ours=chosen is None))
+        try:
+            return self._dispatcher.repeat(caller, _creation(image_id, meta, ours=chosen is None))
+        except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
+            # Perhaps it was made, and it was the answers that were lost or damaged.
+            found = self._found(caller, image_id) if chosen is None else None
+            if found is None:
+                raise
+            return found
+
+    def _found(self, caller: Caller, image_id: str) -> Image | None:
+        try:
+            return self._dispatcher.once(caller, lambda api: api.show(image_id))
+        except exceptions.GlanceCompatError:
+            return None
 
     def create_with_data(
         self, caller: Caller, chosen: str | None, meta: Meta, upload: Upload
@@ -221,6 +234,6 @@ def _is_lost(error: BaseException, upload: Upload) -> bool:
     """Whether the server may have taken all of the data, and only its answer did not come."""
     if upload.failure is not None or not upload.begun:
         return False
-    status = getattr(error, "status", None)
-    server_failed = isinstance(error, exceptions.BadResponse) and (status is None or status >= 500)
-    return server_failed or isinstance(error, exceptions.GlanceConnectionFailed)
+    # Whatever says that all is not well, or nothing that can be understood: an image that is whole
+    # is whole.
+    return isinstance(error, (exceptions.BadResponse, exceptions.GlanceConnectionFailed))

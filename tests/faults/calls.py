@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every call of the facade as it is made under faults, with the requests that it sends."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from glance_compat import ImageService
+from glance_compat.fixture import Image
+
+Api = Literal["v1", "v2"]
+APIS: tuple[Api, ...] = ("v1", "v2")
+
+ACTIVE = "aaaaaaaa-0000-4000-8000-000000000001"
+QUEUED = "aaaaaaaa-0000-4000-8000-000000000002"
+DATA = bytes(range(256)) * 1200
+FORMATS = {"disk_format": "raw", "container_format": "bare"}
+NEW = {"name": "new", "properties": {"os": "any"}, **FORMATS}
+
+#: What is there before each call. The token is its owner's.
+IMAGES: tuple[Mapping[str, Any], ...] = (
+    {
+        "id": ACTIVE,
+        "name": "active",
+        "data": DATA,
+        "visibility": "shared",
+        "owner": "fixture-project",
+        "properties": {"a": "1", "b": "2"},
+        **FORMATS,
+    },
+    {"id": QUEUED, "name": "queued", "owner": "fixture-project", **FORMATS},
+)
+MEMBER = "friend"
+
+
+class Kind(enum.Enum):
+    """What a request is for, which decides what may be done when it fails."""
+
+    #: The version document, without anything else.
+    DISCOVER = "discover"
+    READ = "read"
+    WRITE = "write"
+    #: An image without data, under an id that the library chose.
+    CREATE = "create"
+    #: A write that is worked out from a look, anew for each attempt.
+    UPDATE = "update after a look"
+    #: The record of an image whose data follows.
+    RECORD = "make a record"
+    SEND = "send data"
+    #: Data that can be read only once.
+    PIPE = "send a pipe"
+    #: The look at what was stored.
+    LOOK = "look after sending"
+    PULL = "get data"
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One request of a call.
+
+    :param path: a pattern for the rule.
+    :param nth: which of the requests that fit.
+    :param bodiless: the answer has no body.
+    """
+
+    kind: Kind
+    method: str
+    path: str
+    nth: int = 1
+    bodiless: bool = False
+
+    def __str__(self) -> str:
+        again = f" ({self.nth})" if self.nth > 1 else ""
+        return f"{self.method} {self.path}{again}"
+
+
+def _read(method: str, path: str, nth: int = 1) -> Step:
+    return Step(Kind.READ, method, path, nth, bodiless=method == "HEAD")
+
+
+def _write(method: str, path: str, *, bodiless: bool = False) -> Step:
+    return Step(Kind.WRITE, method, path, bodiless=bodiless)
+
+
+_PULL = Step(Kind.PULL, "GET", "images/*/file")
+_RECORD = Step(Kind.RECORD, "POST", "images")
+_SEND = Step(Kind.SEND, "PUT", "images/*/file", bodiless=True)
+_PIPE = dataclasses.replace(_SEND, kind=Kind.PIPE)
+_LOOK = Step(Kind.LOOK, "GET", "images/*")
+
+Make = Callable[[ImageService, Path], object]
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One way to call the facade.
+
+    :param make: makes it; given a folder of its own, with an old file at ``image``.
+    :param steps: the requests of each API that has the call.
+    :param token: who makes it.
+    """
+
+    make: Make
+    steps: Mapping[Api, tuple[Step, ...]]
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    token: str = "owner"
+
+
+def _to_path(service: ImageService, folder: Path) -> object:
+    service.download(None, ACTIVE, dst_path=str(folder / "image"))
+    return (folder / "image").read_bytes()
+
+
+def _to_file(service: ImageService, folder: Path) -> object:
+    file = io.BytesIO()
+    service.download(None, ACTIVE, data=file)
+    return file.getvalue()
+
+
+CALLS: dict[str, Call] = {
+    "discover": Call(
+        lambda service, folder: service.discover().api,
+        {api: (Step(Kind.DISCOVER, "GET", "/"),) for api in APIS},
+    ),
+    "show": Call(
+        lambda service, folder: service.show(None, ACTIVE),
+        {"v1": (_read("HEAD", "images/*"),), "v2": (_read("GET", "images/*"),)},
+    ),
+    "detail": Call(
+        lambda service, folder: service.detail(None, page_size=1),
+        {
+            "v1": (_read("GET", "images/detail"), _read("GET", "images/detail", 2)),
+            "v2": (_read("GET", "images"), _read("GET", "images", 2)),
+        },
+    ),
+    "iter_detail": Call(
+        lambda service, folder: list(service.iter_detail(None)),
+        {"v1": (_read("GET", "images/detail"),), "v2": (_read("GET", "images"),)},
+    ),
+    "create": Call(
+        lambda service, folder: service.create(None, NEW),
+        {api: (Step(Kind.CREATE, "POST", "images"),) for api in APIS},
+    ),
+    "create, empty": Call(
+        lambda service, folder: service.create(None, {**NEW, "size": 0}),
+        {
+            "v1": (Step(Kind.SEND, "POST", "images"),),
+            "v2": (_RECORD, _SEND, _LOOK),
+        },
+    ),
+    "create with data": Call(
+        lambda service, folder: service.create(None, NEW, data=DATA),
+        {
+            "v1": (Step(Kind.SEND, "POST", "images"),),
+            "v2": (_RECORD, _SEND, _LOOK),
+        },
+    ),
+    "create with a pipe": Call(
+        lambda service, folder: service.create(None, NEW, data=iter([DATA[:7], DATA[7:]])),
+        {
+            "v1": (Step(Kind.PIPE, "POST", "images"),),
+            "v2": (_RECORD, _PIPE, _LOOK),
+        },
+    ),
+    "update": Call(
+        lambda service, folder: service.update(
+            None, ACTIVE, {"properties": {"c": "3"}}, purge_props=False
+        ),
+        {"v1": (_write("PUT", "images/*"),), "v2": (_write("PATCH", "images/*"),)},
+    ),
+    "update with a purge": Call(
+        lambda service, folder: service.update(None, ACTIVE, {"properties": {"a": "3"}}),
+        {
+            "v1": (_read("HEAD", "images/*"), Step(Kind.UPDATE, "PUT", "images/*")),
+            "v2": (_read("GET", "images/*"), Step(Kind.UPDATE, "PATCH", "images/*")),
+        },
+    ),
+    "update with data": Call(
+        lambda service, folder: service.update(None, QUEUED, {"name": "full"}, data=DATA),
+        {
+            "v1": (Step(Kind.SEND, "PUT", "images/*"),),
+            "v2": (
+                _read("GET", "images/*"),
+                Step(Kind.UPDATE, "PATCH", "images/*"),
+                _SEND,
+                Step(Kind.LOOK, "GET", "images/*", 2),
+            ),
+        },
+    ),
+    "delete": Call(
+        lambda service, folder: service.delete(None, ACTIVE),
+        {
+            "v1": (_write("DELETE", "images/*", bodiless=True),),
+            "v2": (_write("DELETE", "images/*", bodiless=True),),
+        },
+    ),
+    "download": Call(
+        lambda service, folder: b"".join(service.download(None, ACTIVE)),
+        {"v1": (Step(Kind.PULL, "GET", "images/*"),), "v2": (_PULL,)},
+    ),
+    "download to a path": Call(
+        _to_path, {"v1": (Step(Kind.PULL, "GET", "images/*"),), "v2": (_PULL,)}
+    ),
+    "download to a file": Call(
+        _to_file, {"v1": (Step(Kind.PULL, "GET", "images/*"),), "v2": (_PULL,)}
+    ),
+    "download, strong": Call(
+        lambda service, folder: b"".join(service.download(None, ACTIVE)),
+        {"v2": (_read("GET", "images/*"), _PULL)},
+        {"verify_downloads": "strong"},
+    ),
+    "members": Call(
+        lambda service, folder: service.members(None, ACTIVE),
+        {
+            "v1": (_read("GET", "images/*/members"),),
+            "v2": (_read("GET", "images/*/members"),),
+        },
+    ),
+    "add_member": Call(
+        lambda service, folder: service.add_member(None, ACTIVE, "another"),
+        {
+            "v1": (_write("PUT", "images/*/members/*", bodiless=True),),
+            "v2": (_write("POST", "images/*/members"),),
+        },
+    ),
+    "update_member": Call(
+        lambda service, folder: service.update_member(None, ACTIVE, MEMBER, "accepted"),
+        {"v2": (_write("PUT", "images/*/members/*"),)},
+        token=f"user:{MEMBER}:member",
+    ),
+    "remove_member": Call(
+        lambda service, folder: service.remove_member(None, ACTIVE, MEMBER),
+        {
+            "v1": (_write("DELETE", "images/*/members/*", bodiless=True),),
+            "v2": (_write("DELETE", "images/*/members/*", bodiless=True),),
+        },
+    ),
+}
+
+#: Methods of the facade that send no request of their own.
+WITHOUT_REQUESTS = {"from_conf", "from_client", "resolve"}
+
+#: Methods that are not called here, and why.
+LEFT_OUT = {
+    "copy_to_stores": "no embedded server has several stores; it is one request that is never"
+    " repeated",
+}
+
+
+def state(images: Mapping[str, Image]) -> list[tuple[object, ...]]:
+    """What is stored, without what differs each time (ids of new images, times)."""
+    return sorted(
+        (
+            (
+                image.name,
+                image.status,
+                image.size,
+                image.checksum,
+                bytes(image.data or b""),
+                tuple(sorted(image.properties.items())),
+                image.visibility,
+                tuple(sorted((one.member_id, one.status) for one in image.live_members())),
+            )
+            for image in images.values()
+            if image.status != "deleted"
+        ),
+        key=repr,
+    )
+
+
+def shown(result: object) -> object:
+    """A result without what differs each time."""
+    if isinstance(result, list):
+        return [shown(one) for one in result]
+    if isinstance(result, dict):
+        changing = {"created_at", "updated_at", "endpoint", "requests"}
+        changing |= {"id"} if result.get("name") == "new" else set()
+        return {name: value for name, value in result.items() if name not in changing}
+    return result

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""docs/reliability.rst, made from the table: ``python -m tests.faults.page``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.faults.calls import CALLS, LEFT_OUT, Kind
+from tests.faults.table import EXCEPTIONS, ROWS, cells, left_out
+
+PATH = Path(__file__).parents[2] / "docs" / "reliability.rst"
+
+_BEGINNING = """\
+.. Made by python -m tests.faults.page from tests/faults/table.py; a test compares the two.
+
+===========
+Reliability
+===========
+
+What becomes of a call when something goes wrong, for each kind of request. ``tests/faults`` makes
+each of {tried} cells happen on the embedded server (see :doc:`faults`): one fault in one request
+of one call over one API. It compares what is
+returned or raised, what is stored afterwards, and what is left in the folder of a download, and
+sees that the call ends.
+
+"Right" is the result that the call has without the fault. Otherwise one of the errors named is
+raised, and after it stands what is stored: "done" is what the call would have stored, "as before"
+what there was before it: no record of an image is left behind, none has a part of its data, and
+none that is whole is removed. An update with data of which only the data failed has changed the
+metadata, and the image still waits for its data. A file at the path of a download is replaced by
+the whole image or stays as it is. No other exception is raised in any of these cells.
+
+A fault happens once, unless it says otherwise; the tests allow three attempts.
+"""
+
+_KINDS = """
+Kinds of requests
+=================
+
+"""
+
+
+def text() -> str:
+    """The page."""
+    tried = sum(left_out(cell) is None for cell in cells())
+    parts = [_BEGINNING.format(tried=tried), *_table(), _KINDS, *_calls(), *_exceptions()]
+    return "".join(parts)
+
+
+def _table() -> Iterator[str]:
+    for name, row in ROWS.items():
+        yield f"\n{name}\n{'-' * len(name)}\n\n*{row.fault.sentence()}*\n\n"
+        for outcome in dict.fromkeys(row.outcomes.values()):
+            kinds = [kind.value for kind in Kind if row.outcomes[kind] == outcome]
+            yield f"* {', '.join(kinds)}: **{outcome}**\n"
+
+
+def _calls() -> Iterator[str]:
+    yield ".. list-table::\n   :header-rows: 1\n\n   * - call\n     - API\n     - requests\n"
+    for name, call in CALLS.items():
+        for api, steps in call.steps.items():
+            said = "; ".join(f"``{step}`` ({step.kind.value})" for step in steps)
+            yield f"   * - {name}\n     - {api}\n     - {said}\n"
+    for name, why in LEFT_OUT.items():
+        yield f"   * - {name}\n     - v2\n     - left out: {why}\n"
+
+
+def _exceptions() -> Iterator[str]:
+    yield "\nExceptions\n==========\n\nCells whose outcome is another than that of their kind:\n\n"
+    for (row, call, api, kind), outcome in EXCEPTIONS.items():
+        yield f"* {row}: {call} on {api} ({kind.value}): **{outcome}**\n"
+    yield "\nCells that are left out:\n\n"
+    for reason in sorted({left_out(cell) or "" for cell in cells()} - {""}):
+        count = sum(left_out(cell) == reason for cell in cells())
+        yield f"* {count}, since {reason}\n"
+
+
+if __name__ == "__main__":
+    PATH.write_text(text())

@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of every call under every fault: the promise, of which docs/reliability is made."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Iterator, Mapping
+
+from glance_compat import exceptions
+from glance_compat.fixture import faults
+from glance_compat.fixture.faults import Edited, Fault
+from tests.faults.calls import CALLS, Api, Kind, Step
+
+
+class State(enum.Enum):
+    """What is stored afterwards."""
+
+    DONE = "done"
+    #: As before; of an update with data, the metadata may be changed, but no data is there.
+    BEFORE = "as before"
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a call ends with.
+
+    :param errors: one of these is raised; none: the right result is returned.
+    """
+
+    errors: tuple[type[exceptions.GlanceCompatError], ...]
+    state: State
+
+    def __str__(self) -> str:
+        if not self.errors:
+            return "right"
+        named = " or ".join(one.__name__ for one in self.errors)
+        return f"{named}; {self.state.value}"
+
+
+RIGHT = Outcome((), State.DONE)
+
+
+def _error(*errors: type[exceptions.GlanceCompatError]) -> Outcome:
+    return Outcome(errors, State.BEFORE)
+
+
+def _done(*errors: type[exceptions.GlanceCompatError]) -> Outcome:
+    return Outcome(errors, State.DONE)
+
+
+_LOST = exceptions.GlanceConnectionFailed
+_BAD = exceptions.BadResponse
+_DAMAGED = exceptions.IntegrityError
+_UNKNOWN = exceptions.OutcomeUnknown
+_REFUSED = exceptions.NotAuthenticated
+
+_ALL: dict[Kind, Outcome] = dict.fromkeys(Kind, RIGHT)
+
+
+def _all_but(**other: Outcome) -> dict[Kind, Outcome]:
+    return {**_ALL, **{Kind[name]: outcome for name, outcome in other.items()}}
+
+
+def _always(error: type[exceptions.GlanceCompatError], **other: Outcome) -> dict[Kind, Outcome]:
+    return {
+        **dict.fromkeys(Kind, _error(error)),
+        **{Kind[name]: outcome for name, outcome in other.items()},
+    }
+
+
+#: It fails before anything is done, and a new attempt is right.
+_NOT_SENT = _all_but(DISCOVER=_error(_LOST), PIPE=_error(_LOST))
+_BUSY = _all_but(DISCOVER=_error(_BAD), PIPE=_error(_BAD))
+#: It was done, and a new attempt finds it done.
+_ANSWER_LOST = _all_but(DISCOVER=_error(_LOST))
+#: Another text in place of the answer, before anything is done.
+_STRANGE = {
+    **dict.fromkeys(Kind, _error(_BAD)),
+    Kind.DISCOVER: RIGHT,
+    Kind.LOOK: RIGHT,
+    Kind.PULL: _error(_BAD, _DAMAGED),
+}
+#: It was done, and the answer cannot be understood.
+_GARBLED = {
+    Kind.DISCOVER: RIGHT,
+    Kind.READ: _error(_BAD),
+    Kind.WRITE: _done(_BAD),
+    Kind.CREATE: RIGHT,
+    Kind.UPDATE: _done(_BAD),
+    Kind.RECORD: _error(_BAD),
+    Kind.SEND: RIGHT,
+    Kind.PIPE: RIGHT,
+    Kind.LOOK: RIGHT,
+    Kind.PULL: _error(_DAMAGED),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One fault, and what becomes of the calls that meet it.
+
+    :param times: how many of the requests it hits; None: all.
+    :param outcomes: by what the request is for.
+    """
+
+    fault: Fault
+    outcomes: Mapping[Kind, Outcome]
+    times: int | None = 1
+
+
+ROWS: dict[str, Row] = {
+    "reset before the request": Row(faults.ResetBefore(), _NOT_SENT),
+    "reset before every request": Row(
+        faults.ResetBefore(), _always(_LOST, LOOK=_done(_UNKNOWN)), None
+    ),
+    "reset in the middle of the data": Row(faults.ResetDuring(1000), _NOT_SENT),
+    "reset in the middle of the data, always": Row(faults.ResetDuring(1000), _always(_LOST), None),
+    "reset after the request": Row(faults.ResetAfter(), _NOT_SENT),
+    "done, but the answer is lost": Row(faults.AnswerLost(), _ANSWER_LOST),
+    "done, but every answer is lost": Row(
+        faults.AnswerLost(),
+        _always(
+            _LOST,
+            WRITE=_done(_LOST),
+            CREATE=RIGHT,
+            UPDATE=RIGHT,
+            SEND=RIGHT,
+            PIPE=RIGHT,
+            LOOK=_done(_UNKNOWN),
+        ),
+        None,
+    ),
+    "closed without an answer": Row(faults.Closed(), _NOT_SENT),
+    "no answer until the time-out": Row(faults.Stalled(), _NOT_SENT),
+    "never an answer": Row(faults.Stalled(), _always(_LOST, LOOK=_done(_UNKNOWN)), None),
+    "done, but no answer until the time-out": Row(faults.AnswerStalled(), _ANSWER_LOST),
+    "503": Row(faults.Status(503), _BUSY),
+    "503, always": Row(faults.Status(503), _always(_BAD, LOOK=_done(_UNKNOWN)), None),
+    "429 with Retry-After": Row(faults.Status(429, retry_after=0), _BUSY),
+    "502": Row(faults.Status(502), _BUSY),
+    "504": Row(faults.Status(504), _BUSY),
+    "500": Row(faults.Status(500), {**_STRANGE, Kind.PULL: _error(_BAD)}),
+    "a status that Glance does not have": Row(
+        faults.Status(418), {**_STRANGE, Kind.PULL: _error(_BAD)}
+    ),
+    "the token has expired": Row(faults.ExpiredToken(), _all_but(PIPE=_error(_REFUSED))),
+    "every token is refused": Row(faults.ExpiredToken(), _always(_REFUSED, DISCOVER=RIGHT), None),
+    "a page of HTML": Row(faults.HtmlPage(), _STRANGE),
+    "JSON of another shape": Row(faults.WrongJson(), _STRANGE),
+    "JSON that is cut": Row(faults.BrokenJson(), _STRANGE),
+    "200 and nothing else": Row(faults.Instead(), _STRANGE),
+    "204": Row(
+        faults.Instead(204),
+        {**_STRANGE, Kind.SEND: _error(_BAD, _DAMAGED), Kind.PIPE: _error(_BAD, _DAMAGED)},
+    ),
+    "an answer that is huge when decompressed": Row(faults.Compressed(size=4 * 2**20), _STRANGE),
+    "a redirect to itself": Row(
+        faults.Redirect(),
+        _always(_BAD, DISCOVER=RIGHT, LOOK=_done(_UNKNOWN)),
+        None,
+    ),
+    "a redirect within the server": Row(
+        faults.Redirect(status=307, location="{path}#moved"),
+        {
+            **_ALL,
+            **dict.fromkeys(
+                (Kind.WRITE, Kind.CREATE, Kind.UPDATE, Kind.RECORD, Kind.SEND, Kind.PIPE),
+                _error(_BAD),
+            ),
+        },
+    ),
+    "a redirect to another server": Row(
+        faults.Redirect(location="http://127.0.0.2:9{path}"),
+        {**_STRANGE, Kind.PULL: _error(_BAD)},
+    ),
+    "the answer is cut at its end": Row(faults.Cut(), _ANSWER_LOST),
+    "the answer is cut early": Row(faults.Cut(after=3), _ANSWER_LOST),
+    "every answer is cut": Row(
+        faults.Cut(),
+        _always(
+            _LOST,
+            WRITE=_done(_LOST),
+            CREATE=RIGHT,
+            UPDATE=RIGHT,
+            SEND=RIGHT,
+            PIPE=RIGHT,
+            LOOK=_done(_UNKNOWN),
+        ),
+        None,
+    ),
+    "reset within the answer": Row(faults.BodyReset(after=3), _ANSWER_LOST),
+    "the answer stops": Row(faults.BodyStalled(), _ANSWER_LOST),
+    "the answer comes octet by octet": Row(faults.Dripping(seconds=0), _ALL),
+    "the answer is shorter and looks whole": Row(faults.Shortened(), _GARBLED),
+    "the answer is longer and looks whole": Row(faults.Lengthened(), _GARBLED),
+    "one bit is another": Row(faults.Corrupted(), _GARBLED),
+    "the last chunk does not come": Row(faults.Unterminated(), _ANSWER_LOST),
+    "no length, and cut": Row(faults.Lengthless(), _GARBLED),
+    "a header line that is none": Row(faults.JunkLine(), _ALL),
+    "no header comes": Row(
+        faults.HeadCut(after=1), {**_GARBLED, Kind.PULL: _error(_BAD, _DAMAGED)}
+    ),
+    "no Content-Type": Row(faults.HeaderLost("Content-Type"), _ALL),
+    "no Content-Length": Row(faults.HeaderLost("Content-Length"), _ALL),
+    "200 more headers": Row(faults.HeaderAdded(count=200), _ANSWER_LOST),
+    "two lengths": Row(faults.HeaderAdded("Content-Length", "3"), _ANSWER_LOST),
+    "another protocol": Row(faults.NotHttp(), _ANSWER_LOST),
+}
+
+#: Outcomes of single cells that differ from those of their row: what the status line alone says
+#: is enough there.
+EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
+    **{
+        ("no header comes", call, api, Kind.WRITE): RIGHT
+        for call, api in (
+            ("delete", "v1"),
+            ("delete", "v2"),
+            ("add_member", "v1"),
+            ("remove_member", "v1"),
+            ("remove_member", "v2"),
+        )
+    },
+    **{
+        (row, call, "v2", kind): _error(_BAD)
+        for row in (
+            "the answer is shorter and looks whole",
+            "the answer is longer and looks whole",
+            "one bit is another",
+            "no length, and cut",
+            "no header comes",
+        )
+        for call, kind in (
+            # Over v2 the record is removed again when its answer cannot be read.
+            ("create", Kind.CREATE),
+            # The data was not sent yet.
+            ("update with data", Kind.UPDATE),
+        )
+    },
+    # v1 kills an image whose data is cut, and a killed image takes no data.
+    ("reset in the middle of the data", "update with data", "v1", Kind.SEND): _error(_LOST),
+    # Nothing is removed of an image that was there before.
+    ("every token is refused", "update with data", "v2", Kind.LOOK): _done(_REFUSED),
+}
+_SUCCESS_IS_204 = {("delete", "v2"), ("add_member", "v1"), ("remove_member", "v1")} | {
+    ("remove_member", "v2")
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One call under one fault in one of its requests."""
+
+    row: str
+    call: str
+    api: Api
+    step: Step
+
+    def __str__(self) -> str:
+        return f"{self.row}: {self.call} on {self.api}, {self.step}"
+
+
+_FIRST: dict[tuple[Api, Kind], tuple[str, Step]] = {}
+for _name, _call in CALLS.items():
+    for _api, _steps in _call.steps.items():
+        for _step in _steps:
+            _FIRST.setdefault((_api, _step.kind), (_name, _step))
+
+
+def left_out(cell: Cell) -> str | None:
+    """Why a cell is not tried, or None."""
+    fault = ROWS[cell.row].fault
+    if isinstance(fault, faults.ResetDuring) and cell.step.kind not in (Kind.SEND, Kind.PIPE):
+        return "the request carries no data"
+    if isinstance(fault, Edited) and cell.step.bodiless and not fault.without_body:
+        return "the answer has no body"
+    if isinstance(fault, faults.ResetBefore) and cell.step.kind is Kind.PIPE:
+        return "it depends on the system how much of the pipe was read"
+    if cell.row == "204" and (cell.call, cell.api) in _SUCCESS_IS_204:
+        return "that is Glance's own answer"
+    if cell.row == "200 and nothing else" and (cell.call, cell.api) == ("delete", "v1"):
+        return "that is Glance's own answer"
+    return None
+
+
+def usual(cell: Cell) -> bool:
+    """Whether a cell is the first one of its row, API and kind, or one of an exception."""
+    key = (cell.row, cell.call, cell.api, cell.step.kind)
+    return key in EXCEPTIONS or (cell.call, cell.step) == _FIRST[cell.api, cell.step.kind]
+
+
+def cells() -> Iterator[Cell]:
+    """All cells, those that are left out as well."""
+    for row in ROWS:
+        for name, call in CALLS.items():
+            for api, steps in call.steps.items():
+                for step in steps:
+                    yield Cell(row, name, api, step)
+
+
+def expected(cell: Cell) -> Outcome:
+    """What becomes of a call."""
+    kind = cell.step.kind
+    return EXCEPTIONS.get((cell.row, cell.call, cell.api, kind), ROWS[cell.row].outcomes[kind])

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of faults is walked on the embedded server."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from glance_compat import ImageService
+from tests.faults import page, walk
+from tests.faults.calls import CALLS, DATA, LEFT_OUT, WITHOUT_REQUESTS, Kind
+from tests.faults.table import ROWS, Cell, State, cells, expected, left_out, usual
+
+LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+#: Rows that are walked over sockets as well in every run; in long runs all are.
+ON_THE_WIRE = {
+    "done, but the answer is lost",
+    "reset in the middle of the data",
+    "the answer is cut at its end",
+    "no header comes",
+}
+#: In every run one call of each kind over each API, in long runs every call.
+CELLS = [cell for cell in cells() if left_out(cell) is None and (LONG or usual(cell))]
+
+
+def judge(cell: Cell, seen: walk.Seen) -> None:
+    """Compare what was seen with what the table promises."""
+    outcome = expected(cell)
+    undisturbed = walk.undisturbed(cell.call, cell.api)
+    assert seen.happened, "the fault did not happen"
+    if outcome.errors:
+        assert isinstance(seen.error, outcome.errors), repr(seen.error)
+        assert seen.result is None
+        assert "owner" not in str(seen.error)
+    else:
+        assert seen.error is None, repr(seen.error)
+        assert seen.result == undisturbed.result
+    judge_state(cell, seen, outcome.state)
+    arrived = seen.error is None and cell.call == "download to a path"
+    assert seen.files == {"image": DATA if arrived else walk.OLD}
+
+
+def judge_state(cell: Cell, seen: walk.Seen, state: State) -> None:
+    """No record is left behind, no image is short, none that is whole is gone."""
+    if state is State.DONE:
+        assert seen.state == walk.undisturbed(cell.call, cell.api).state
+    elif cell.call == "update with data":
+        [image] = [one for one in seen.state if one[0] in ("queued", "full")]
+        assert image[1] in ("queued", "killed"), image
+        assert not image[4], "there is data"
+        others = [one for one in seen.state if one is not image]
+        assert others == [one for one in walk.untouched(cell.call, cell.api) if one[0] == "active"]
+    else:
+        assert seen.state == walk.untouched(cell.call, cell.api)
+
+
+def make(cell: Cell, *, sockets: bool) -> walk.Seen:
+    row = ROWS[cell.row]
+    waits = sockets and ("time-out" in cell.row or "never" in cell.row or "stops" in cell.row)
+    quick = {"read_timeout": 0.4, "stall_timeout": 0.4} if waits else {}
+    return walk.make(
+        cell.call, cell.api, cell.step, row.fault, row.times, sockets=sockets, **quick
+    )
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_without_sockets(cell: Cell) -> None:
+    judge(cell, make(cell, sockets=False))
+
+
+@pytest.mark.parametrize(
+    "cell", [cell for cell in CELLS if LONG or cell.row in ON_THE_WIRE], ids=str
+)
+def test_on_the_wire(cell: Cell) -> None:
+    judge(cell, make(cell, sockets=True))
+
+
+def test_every_method_is_in_the_table() -> None:
+    methods = {name for name in vars(ImageService) if not name.startswith("_")}
+    used = {name.partition(" ")[0].rstrip(",") for name in CALLS}
+    assert used | WITHOUT_REQUESTS | LEFT_OUT.keys() == methods
+
+
+def test_every_row_says_what_becomes_of_every_kind() -> None:
+    for name, row in ROWS.items():
+        assert row.outcomes.keys() == set(Kind), name
+
+
+def test_what_is_left_out_says_why() -> None:
+    reasons = {left_out(cell) for cell in cells()} - {None}
+    assert all(reason in page.text() for reason in reasons if reason)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_without_a_fault(call: str) -> None:
+    for api in CALLS[call].steps:
+        seen = walk.undisturbed(call, api)
+        assert seen.error is None
+        assert seen.result is not None
+
+
+def test_the_page_is_made_from_the_table() -> None:
+    assert page.PATH.read_text() == page.text(), "run python -m tests.faults.page"

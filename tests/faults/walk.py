@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Making one call under one fault, and seeing what became of it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import functools
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from glance_compat import ImageService, Options
+from glance_compat.fixture import GlanceFixture
+from glance_compat.fixture.faults import Fault
+from tests.faults.calls import ACTIVE, CALLS, IMAGES, MEMBER, Api, Step, shown, state
+
+#: Seconds after which a call is taken to hang.
+DEADLINE = 60.0
+OLD = b"what was there before"
+
+#: No pauses between attempts, and time-outs that only a stall reaches.
+OPTIONS: Mapping[str, Any] = {
+    "max_attempts": 3,
+    "backoff_max": 0,
+    "connect_timeout": 30,
+    "read_timeout": 30,
+    "stall_timeout": 30,
+    "deadline": 50,
+    "max_response_bytes": 2**20,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """What became of a call.
+
+    :ivar result: what it returned, or None.
+    :ivar error: what it raised, or None.
+    :ivar state: what is stored afterwards.
+    :ivar files: name to content, of the folder that downloads go to.
+    :ivar happened: how often the fault happened.
+    """
+
+    result: object
+    error: BaseException | None
+    state: list[tuple[object, ...]]
+    files: dict[str, bytes]
+    happened: int
+
+
+def make(
+    call: str,
+    api: Api,
+    step: Step | None = None,
+    fault: Fault | None = None,
+    times: int | None = 1,
+    *,
+    sockets: bool = False,
+    **options: Any,
+) -> Seen:
+    """Make a call on a Glance of its own."""
+    wanted = CALLS[call]
+    chosen = Options(**{**OPTIONS, **wanted.options, **options})
+    with GlanceFixture((api,), images=IMAGES, sockets=sockets) as glance:
+        if call != "discover":
+            # So the version is known, and no request is spent on it.
+            ImageService(glance.session(), options=chosen).add_member(None, ACTIVE, MEMBER)
+        if step is not None and fault is not None:
+            glance.faults.add(fault, step.method, step.path, nth=step.nth, times=times)
+        service = ImageService(glance.session(wanted.token), options=chosen)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "image").write_bytes(OLD)
+            result, error = _within_time(functools.partial(wanted.make, service, folder))
+            files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        return Seen(shown(result), error, state(glance.images), files, len(glance.faults.happened))
+
+
+def _within_time(call: Any) -> tuple[object, BaseException | None]:
+    """:raises TimeoutError: it hangs."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        future = pool.submit(call)
+        error = future.exception(timeout=DEADLINE)
+        return (None, error) if error is not None else (future.result(), None)
+
+
+@functools.cache
+def undisturbed(call: str, api: Api) -> Seen:
+    """The same without a fault."""
+    return make(call, api)
+
+
+@functools.cache
+def untouched(call: str, api: Api) -> list[tuple[object, ...]]:
+    """What is stored before a call."""
+    return make("discover" if call == "discover" else "show", api).state
