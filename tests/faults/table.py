@@ -208,19 +208,18 @@ ROWS: dict[str, Row] = {
     "another protocol": Row(faults.NotHttp(), _ANSWER_LOST),
 }
 
+_STATUS_SAYS_ALL: tuple[tuple[str, Api], ...] = (
+    ("delete", "v1"),
+    ("delete", "v2"),
+    ("add_member", "v1"),
+    ("remove_member", "v1"),
+    ("remove_member", "v2"),
+)
+
 #: Outcomes of single cells that differ from those of their row: what the status line alone says
 #: is enough there.
 EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
-    **{
-        ("no header comes", call, api, Kind.WRITE): RIGHT
-        for call, api in (
-            ("delete", "v1"),
-            ("delete", "v2"),
-            ("add_member", "v1"),
-            ("remove_member", "v1"),
-            ("remove_member", "v2"),
-        )
-    },
+    **{("no header comes", call, api, Kind.WRITE): RIGHT for call, api in _STATUS_SAYS_ALL},
     **{
         (row, call, "v2", kind): _error(_BAD)
         for row in (

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glance_compat import ImageService, Options, exceptions
-from glance_compat.fixture import GlanceFixture, faults
+from glance_compat.fixture import GlanceFixture, Happened, faults
 from tests.faults.calls import APIS, CALLS, IMAGES, MEMBER, Api
 from tests.faults.walk import OPTIONS
 
@@ -126,7 +126,7 @@ def test_nothing_else_is_raised(call: str, api: Api) -> None:
 def _invent(
     glance: GlanceFixture, prepare: Callable[[], None], service: ImageService, call: str
 ) -> None:
-    happened = []
+    happened: list[Happened] = []
 
     @settings(
         max_examples=max(10, settings().max_examples // 20),
