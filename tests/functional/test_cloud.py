@@ -353,7 +353,14 @@ def test_ci_requires_the_cloud(environ: dict[str, str], required: bool) -> None:
     assert is_required(environ) is required
 
 
-MAJORS = {"pike": {"v1", "v2"}, "pike-v1": {"v1"}, "pike-v2": {"v2"}, "glance-33": {"v2"}}
+MAJORS = {
+    "pike": {"v1", "v2"},
+    "pike-v1": {"v1"},
+    "pike-v2": {"v2"},
+    "pike-small": {"v1", "v2"},
+    "pike-schema": {"v1", "v2"},
+    "glance-33": {"v2"},
+}
 REGIONS = pytest.mark.parametrize("region", sorted(MAJORS))
 
 
