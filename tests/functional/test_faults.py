@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The worst of the table of faults, on the wire in front of real servers."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from glance_compat import ImageService, Options, exceptions
+from glance_compat.fixture import FaultProxy, faults
+from glance_compat.fixture.faults import Fault
+from tests.functional.cloud import Cloud
+
+pytestmark = pytest.mark.functional
+
+DATA = hashlib.sha256(b"fault").digest() * 40_000
+OLD = b"what was there before"
+FORMATS = {"disk_format": "raw", "container_format": "bare"}
+
+#: While data is sent.
+SENDING: tuple[Fault, ...] = (
+    faults.ResetBefore(),
+    faults.ResetDuring(200_000),
+    faults.ResetAfter(),
+    faults.AnswerLost(),
+    faults.Status(503),
+    faults.Status(503, unread=True),
+    faults.Closed(),
+    faults.HtmlPage(),
+    faults.ExpiredToken(),
+    faults.Redirect(location="http://127.0.0.2:9{path}"),
+)
+#: While data is read.
+READING: tuple[Fault, ...] = (
+    faults.Cut(after=500_000),
+    faults.BodyReset(after=500_000),
+    faults.Shortened(7),
+    faults.Lengthened(7),
+    faults.Corrupted(700_000),
+    faults.Lengthless(1000),
+    faults.HtmlPage(),
+    faults.HeadCut(after=1),
+    faults.NotHttp(),
+    faults.Unterminated(),
+)
+
+
+@pytest.fixture(params=["pike-v1", "pike-v2", "glance-33"])
+def proxy(request: pytest.FixtureRequest, cloud: Cloud) -> Iterator[FaultProxy]:
+    with FaultProxy(cloud.url(request.param)) as found:
+        yield found
+
+
+@pytest.fixture
+def service(proxy: FaultProxy, cloud: Cloud) -> ImageService:
+    options = Options(max_attempts=3, backoff_max=0.1)
+    found = ImageService(cloud.session("demo"), endpoint_override=proxy.url, options=options)
+    found.discover()
+    return found
+
+
+@pytest.fixture
+def name(service: ImageService, proxy: FaultProxy) -> Iterator[str]:
+    """A name for images, none of which are left."""
+    found = f"faults {uuid.uuid4()}"
+    yield found
+    proxy.faults.clear()
+    for image in service.detail(None, filters={"name": found}):
+        service.delete(None, image["id"])
+
+
+@pytest.mark.parametrize("fault", SENDING, ids=lambda fault: fault.name())
+def test_sending(proxy: FaultProxy, service: ImageService, name: str, fault: Fault) -> None:
+    is_v1 = service.discover().api == "v1"
+    method, path = ("POST", "images") if is_v1 else ("PUT", "images/*/file")
+    proxy.faults.add(fault, method, path)
+    try:
+        made = service.create(None, {"name": name, **FORMATS}, data=DATA)
+    except exceptions.GlanceCompatError:
+        expected = 0
+    else:
+        expected = 1
+        assert (made["status"], made["size"]) == ("active", len(DATA))
+        assert made["checksum"] == hashlib.md5(DATA, usedforsecurity=False).hexdigest()
+    assert proxy.faults.happened
+    proxy.faults.clear()
+    assert len(service.detail(None, filters={"name": name})) == expected
+
+
+@pytest.mark.parametrize("fault", READING, ids=lambda fault: fault.name())
+def test_reading(
+    proxy: FaultProxy, service: ImageService, name: str, tmp_path: Path, fault: Fault
+) -> None:
+    image = service.create(None, {"name": name, **FORMATS}, data=DATA)
+    path = tmp_path / "image"
+    path.write_bytes(OLD)
+    is_v1 = service.discover().api == "v1"
+    proxy.faults.add(fault, "GET", "images/*" if is_v1 else "images/*/file")
+    try:
+        service.download(None, image["id"], dst_path=str(path))
+    except exceptions.GlanceCompatError:
+        expected = OLD
+    else:
+        expected = DATA
+    assert proxy.faults.happened
+    assert path.read_bytes() == expected
+    assert [one.name for one in tmp_path.iterdir()] == ["image"]
