@@ -7,6 +7,7 @@ The embedded server tells what locations it is told to tell; the real ones tell 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import logging
 import os
@@ -551,6 +552,17 @@ def test_a_handler_that_breaks_off(
     assert "Input/output error" in caplog.text
     assert "password" not in caplog.text
     assert len(odd.CLOSED) == 1
+
+
+def test_the_rest_comes_from_the_middle_on(place: Place, odd: Any) -> None:
+    own = "file:///var/lib/glance/images/image"
+    # The API tells MD5 with the data, and Glance 33 SHA-512 with the image.
+    digest = hashlib.sha512(DATA).hexdigest()
+    place.image(own, "breaks://image", os_hash_algo="sha512", os_hash_value=digest)
+    with place.asked() as asked:
+        assert read(place, allowed_location_schemes=("breaks",), extended=True) == DATA
+    assert asked == ["look", "data"]
+    assert place.glance.requests[-1].headers["Range"] == f"bytes={len(DATA) // 2 + 1}-"
 
 
 def test_a_handler_that_breaks_off_for_good(place: Place, odd: Any) -> None:

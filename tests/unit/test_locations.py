@@ -24,6 +24,9 @@ def folder(tmp_path: Path) -> Path:
     (found / "inner").mkdir(parents=True)
     (found / "image").write_bytes(DATA)
     (found / "inner" / "image").write_bytes(DATA)
+    # What a percent sign would mean literally.
+    for name in ("%69mage", "image%00", "inner%2Fimage", "..%2Fsecret"):
+        (found / name).write_bytes(SECRET)
     (tmp_path / "secret").write_bytes(SECRET)
     (tmp_path / "images2").mkdir()
     (tmp_path / "images2" / "image").write_bytes(SECRET)
@@ -201,31 +204,29 @@ def test_only_regular_files(folder: Path) -> None:
             read(f"file:///dev/{name}", "file:///dev")
 
 
-def test_links_that_come_and_go(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "outside").mkdir()
-    (tmp_path / "outside" / "image").write_bytes(SECRET)
-    real, link, stage = folder / "inner", tmp_path / "link", folder / "stage"
-    link.symlink_to(tmp_path / "outside")
+@pytest.mark.parametrize(
+    ("name", "elsewhere"), [("inner", "images2"), ("image", "secret")], ids=["folder", "file"]
+)
+def test_links_that_come_and_go(folder: Path, tmp_path: Path, name: str, elsewhere: str) -> None:
+    real, link = folder / name, tmp_path / "link"
+    link.symlink_to(tmp_path / elsewhere)
     ended = threading.Event()
 
     def exchange() -> None:
         while not ended.is_set():
-            for one in (real, link):
-                # There is always something of the name that is read.
-                one.rename(stage)
-                stage.rename(one)
             real.rename(tmp_path / "kept")
             link.rename(real)
             real.rename(link)
             (tmp_path / "kept").rename(real)
 
+    url = f"file://{real}/image" if real.is_dir() else f"file://{real}"
     thread = threading.Thread(target=exchange)
     thread.start()
     found = set()
     try:
-        for _ in range(2000):
+        for _ in range(10_000):
             try:
-                found.add(read(f"file://{real}/image", folder))
+                found.add(read(url, folder))
             except OSError as error:
                 found.add(type(error).__name__.encode())
     finally:
