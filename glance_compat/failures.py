@@ -124,11 +124,20 @@ def _ours_for(error: Exception) -> type[exceptions.GlanceCompatError] | None:
     return next((ours for classes, ours in _BELOW if isinstance(known, classes)), None)
 
 
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception and what it came from. A chain may lead back into itself: an error that is kept
+    and raised again comes from what came from it."""
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        yield one
+        one = one.__cause__ or one.__context__
+
+
 def _reason(error: BaseException) -> str:
     """The innermost cause, which says most; lower layers put URLs with queries in theirs."""
-    inner = error
-    while inner.__cause__ or inner.__context__:
-        inner = typing.cast(BaseException, inner.__cause__ or inner.__context__)
+    inner = list(_chain(error))[-1]
     text = str(inner) if isinstance(inner, OSError) and inner.strerror else ""
     return text or f"{type(inner).__name__}" + (
         f" ({type(error).__name__})" if inner is not error else ""

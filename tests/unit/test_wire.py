@@ -1371,3 +1371,11 @@ def test_headers_are_found_by_name_in_any_case() -> None:
 @pytest.mark.parametrize("text", ["", "plain", "Größe", "\N{SNOWMAN}", "\xff", "日本"])
 def test_text_survives_the_way_to_the_wire_and_back(text: str) -> None:
     assert headers.from_wire(headers.to_wire(text)) == text
+
+
+def test_a_chain_of_errors_that_leads_back_into_itself_has_an_end() -> None:
+    # As it becomes when an error is kept and raised again.
+    first, second = ConnectionResetError("first"), requests.ConnectionError("second")
+    first.__cause__, second.__cause__ = second, first
+    with pytest.raises(GlanceConnectionFailed, match="that failed"), translated_errors("that"):
+        raise first
