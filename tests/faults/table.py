@@ -283,9 +283,23 @@ def left_out(cell: Cell) -> str | None:
 
 
 def usual(cell: Cell) -> bool:
-    """Whether a cell is the first one of its row, API and kind, or one of an exception."""
+    """Whether a cell stands for others: the first of its row, API and kind, or an exception.
+
+    Of rows with the outcomes of an earlier one, only three kinds do.
+    """
     key = (cell.row, cell.call, cell.api, cell.step.kind)
-    return key in EXCEPTIONS or (cell.call, cell.step) == _FIRST[cell.api, cell.step.kind]
+    if key in EXCEPTIONS:
+        return True
+    first = (cell.call, cell.step) == _FIRST[cell.api, cell.step.kind]
+    return first and (cell.row in _LEADING or cell.step.kind in _TELLING)
+
+
+_TELLING = {Kind.READ, Kind.SEND, Kind.PULL}
+_LEADING = {
+    name
+    for number, (name, row) in enumerate(ROWS.items())
+    if row.outcomes not in [one.outcomes for one in list(ROWS.values())[:number]]
+}
 
 
 def cells() -> Iterator[Cell]:

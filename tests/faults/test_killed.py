@@ -19,7 +19,7 @@ from tests.faults.calls import ACTIVE, DATA, FORMATS
 
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 TIMES = 1000 if LONG else 50
-CONTENT = DATA * 4
+CONTENT = DATA * 2
 OLD = b"what was there before"
 
 #: Downloads again and again, and says so; a new process for every kill would cost seconds.

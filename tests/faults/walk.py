@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from glance_compat import ImageService, Options
+from glance_compat import ImageService, Options, retry
 from glance_compat.fixture import GlanceFixture
 from glance_compat.fixture.faults import Fault
 from tests.faults.calls import ACTIVE, CALLS, IMAGES, MEMBER, Api, Step, shown, state
@@ -64,16 +64,20 @@ def make(
     wanted = CALLS[call]
     chosen = Options(**{**OPTIONS, **wanted.options, **options})
     with GlanceFixture((api,), images=IMAGES, sockets=sockets) as glance:
-        if call != "discover":
-            # So the version is known, and no request is spent on it.
-            ImageService(glance.session(), options=chosen).add_member(None, ACTIVE, MEMBER)
+        owner = ImageService(glance.session(), options=chosen)
+        if "member" in call:
+            owner.add_member(None, ACTIVE, MEMBER)
+        elif call != "discover":
+            # No request is to be spent on it later.
+            owner.discover()
         if step is not None and fault is not None:
             glance.faults.add(fault, step.method, step.path, nth=step.nth, times=times)
         service = ImageService(glance.session(wanted.token), options=chosen)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             (folder / "image").write_bytes(OLD)
-            result, error = _within_time(functools.partial(wanted.make, service, folder))
+            with retry.without_pauses():
+                result, error = _within_time(functools.partial(wanted.make, service, folder))
             files = {path.name: path.read_bytes() for path in folder.iterdir()}
         return Seen(shown(result), error, state(glance.images), files, len(glance.faults.happened))
 
@@ -95,4 +99,4 @@ def undisturbed(call: str, api: Api) -> Seen:
 @functools.cache
 def untouched(call: str, api: Api) -> list[tuple[object, ...]]:
     """What is stored before a call."""
-    return make("discover" if call == "discover" else "show", api).state
+    return make("members" if "member" in call else "show", api).state
