@@ -36,6 +36,11 @@ PARENTS = {
     "ImageQuotaExceeded": "GlanceCompatError",
     "ImageImportImpossible": "GlanceCompatError",
     "IntegrityError": "GlanceCompatError",
+    "SignatureVerificationError": "GlanceCompatError",
+    "SignatureUnusable": "SignatureVerificationError",
+    "KeyManagerFailed": "SignatureVerificationError",
+    "CertificateValidationFailed": "SignatureVerificationError",
+    "InvalidSignature": "SignatureVerificationError",
     "OutcomeUnknown": "GlanceCompatError",
     "UnreadableImage": "GlanceCompatError",
     "DataSourceError": "GlanceCompatError",
@@ -163,6 +168,7 @@ OWN = {
     "delete": {409: "ImageDeleteConflict"},
     "download": {409: "ImageNotActive"},
     "members": {400: "Invalid"},
+    "import": {409: "ImageImportImpossible"},
 }
 
 
