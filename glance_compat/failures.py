@@ -121,6 +121,9 @@ def _ours_for(error: Exception) -> type[exceptions.GlanceCompatError] | None:
     # keystoneauth wraps what it does not know.
     original = getattr(error, "original", None)
     known = original if isinstance(original, Exception) else error
+    if any(isinstance(inner, urllib3.exceptions.InvalidHeader) for inner in known.args):
+        # requests has one name for a header that cannot be sent and for an answer's two lengths.
+        return exceptions.GlanceConnectionFailed
     return next((ours for classes, ours in _BELOW if isinstance(known, classes)), None)
 
 
