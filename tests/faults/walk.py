@@ -6,6 +6,7 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import functools
+import itertools
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,9 @@ OPTIONS: Mapping[str, Any] = {
     "deadline": 50,
     "max_response_bytes": 2**20,
 }
+
+
+_NUMBERS = itertools.count(1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +67,9 @@ def make(
     """Make a call on a Glance of its own."""
     wanted = CALLS[call]
     chosen = Options(**{**OPTIONS, **wanted.options, **options})
-    with GlanceFixture((api,), images=IMAGES, sockets=sockets) as glance:
+    # Free ports come again, and the library remembers what it learnt of a URL.
+    prefix = f"/{next(_NUMBERS)}"
+    with GlanceFixture((api,), prefix=prefix, images=IMAGES, sockets=sockets) as glance:
         owner = ImageService(glance.session(), options=chosen)
         if "member" in call:
             owner.add_member(None, ACTIVE, MEMBER)
@@ -71,7 +77,8 @@ def make(
             # No request is to be spent on it later.
             owner.discover()
         if step is not None and fault is not None:
-            glance.faults.add(fault, step.method, step.path, nth=step.nth, times=times)
+            path = prefix if step.path == "/" else step.path
+            glance.faults.add(fault, step.method, path, nth=step.nth, times=times)
         service = ImageService(glance.session(wanted.token), options=chosen)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
