@@ -9,9 +9,12 @@ from __future__ import annotations
 import dataclasses
 import http.server
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable
+
+from glance_compat.fixture.ports import unused
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -94,7 +97,10 @@ class ScriptedServer:
         self.reads_bodies.set()
         self._script: dict[tuple[str, str], list[Answer]] = {}
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _handler_of(self))
+        self._server = _Server(("127.0.0.1", 0), _handler_of(self), bind_and_activate=False)
+        self._server.socket.close()
+        self._server.socket = unused(lambda: socket.create_server(("127.0.0.1", 0), backlog=64))
+        self._server.server_address = self._server.socket.getsockname()
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._scheme = "https" if tls else "http"
@@ -137,7 +143,6 @@ class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     # A test may leave a connection open or an answer unfinished.
     block_on_close = False
-    request_queue_size = 64
 
     def handle_error(self, request: object, client_address: object) -> None:
         # A client that goes away in the middle is part of many tests.
