@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from glance_compat import ImageService, exceptions
@@ -302,7 +302,9 @@ def check_properties(
     """What was given is there, and of the rest what must be."""
     unchanged = {name for name, text in new.items() if old.get(name) == text}
     for name, text in new.items():
-        stored = name if not target.is_v1 or name in found else _fold(name)
+        # v1 writes the folded name, beside an old spelling that v2 has left.
+        as_given = not target.is_v1 or (name in found and name in unchanged)
+        stored = name if as_given else _fold(name)
         assert _plain(stored, found.get(stored)) == _plain(stored, text), (target.kind.api, name)
     given = set(new) | {_fold(name) for name in new if target.is_v1}
     rest = {name: text for name, text in found.items() if name not in given}
@@ -326,6 +328,7 @@ UPDATES = given(old=OLD, new=PROPERTIES, purge=st.booleans(), whole=st.booleans(
 
 @here(0.5)
 @UPDATES
+@example(old={"A": ""}, new={"A": "0"}, purge=False, whole=False)
 def test_an_update_changes_what_it_says(
     embedded_pair: Pair, old: dict[str, str], new: dict[str, Any], purge: bool, whole: bool
 ) -> None:
