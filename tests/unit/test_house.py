@@ -57,6 +57,20 @@ HOSTS: dict[str, frozenset[str]] = {
     "cli": frozenset({"fixture"}),
 }
 
+#: The same for the floors of the fixture; a file beside the floors is one of its own.
+FLOORS = (
+    "identity",
+    "exchange",
+    "glance",
+    "v1",
+    "v2",
+    "application",
+    "keystone",
+    "faults",
+    "fronts",
+    "embedded",
+)
+
 #: Arrows that point left and are forbidden all the same.
 FORBIDDEN = {
     # The two APIs are two implementations of one port.
@@ -152,6 +166,36 @@ def test_arrows_point_left_only(path: Path) -> None:
     assert violations(module_of(path), path.read_text()) == []
 
 
+def floor_violations(floor: str, source: str) -> list[str]:
+    """Return a sentence for each import with which a floor of the fixture looks up."""
+    names = (name.split(".") for name, _ in imports_of(source))
+    known = {name[2] for name in names if name[:2] == ["glance_compat", "fixture"]} - {floor}
+    allowed = set(FLOORS[: FLOORS.index(floor)]) - ({"v1"} if floor == "v2" else set())
+    return [f"{floor} imports {other}" for other in sorted(known - allowed)]
+
+
+FIXTURE = PACKAGE / "fixture"
+FLOOR_SOURCES = [path for path in SOURCES if FIXTURE in path.parents and path.parent != FIXTURE]
+FLOOR_SOURCES += [path for path in FIXTURE.glob("*.py") if path.stem != "__init__"]
+
+
+@pytest.mark.parametrize("path", FLOOR_SOURCES, ids=lambda path: str(path.relative_to(FIXTURE)))
+def test_the_floors_of_the_fixture_stand_on_those_below(path: Path) -> None:
+    floor = path.relative_to(FIXTURE).with_suffix("").parts[0]
+    assert floor in FLOORS, "a floor that is not in the declared order"
+    assert floor_violations(floor, path.read_text()) == []
+
+
+def test_a_floor_that_looks_up_is_noticed() -> None:
+    assert floor_violations("v2", "from glance_compat.fixture.v1.metadata import view") == [
+        "v2 imports v1"
+    ]
+    assert floor_violations("glance", "import glance_compat.fixture.fronts.door") == [
+        "glance imports fronts"
+    ]
+    assert floor_violations("fronts", "from glance_compat.fixture.faults import Cut") == []
+
+
 @pytest.mark.parametrize(
     ("module", "source", "complaint"),
     [
@@ -185,7 +229,7 @@ def test_a_wrong_arrow_is_noticed(module: str, source: str, complaint: str) -> N
         ("service", "def f():\n    import glanceclient"),
         ("conf", "from oslo_config import cfg"),
         ("cli", "from glance_compat.fixture import GlanceFixture"),
-        ("fixture", "from glance_compat.fixture.records import Image"),
+        ("fixture", "from glance_compat.fixture.glance.records import Image"),
         ("wire", "import requests, keystoneauth1.session"),
     ],
 )
