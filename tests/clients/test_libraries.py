@@ -11,6 +11,7 @@ import openstack
 import pytest
 from glanceclient import exc
 
+from glance_compat.fixture import GlanceFixture
 from tests.clients.serving import Served
 
 DATA = b"what a disk holds" * 10000
@@ -95,3 +96,17 @@ def test_openstacksdk(served: Served, name: str, monkeypatch: pytest.MonkeyPatch
         assert [one.name for one in cloud.identity.projects(name="other")] == ["other"]
         cloud.image.delete_image(made.id, ignore_missing=False)
         assert list(cloud.image.images(name=name)) == []
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
+def test_openstacksdk_finds_a_prefix_with_a_public_endpoint() -> None:
+    with GlanceFixture(release="33", prefix="/image", public_endpoint=True) as glance:
+        cloud = openstack.connection.Connection(
+            session=glance.session(), image_endpoint_override=glance.url
+        )
+        made = cloud.image.create_image(
+            "prefixed", disk_format="raw", container_format="bare", data=DATA
+        )
+        assert cloud.image.download_image(made.id).content == DATA
+        assert [one.id for one in cloud.image.images(name="prefixed")] == [made.id]
+        assert all(request.path.startswith("/image") for request in glance.requests)
