@@ -18,12 +18,13 @@ from keystoneauth1 import session as ksa_session
 from glance_compat import discovery, exceptions, retry
 from glance_compat.api import ImagesApi
 from glance_compat.caller import Caller, caller_of
-from glance_compat.discovery import Discovery
 from glance_compat.endpoints import RESTING, Catalog, checked, image_id_of, unversioned
+from glance_compat.memory import MEMORY
 from glance_compat.message import LookAgain
 from glance_compat.options import Options
 from glance_compat.retry import Deadline
 from glance_compat.sessions import OwnSession
+from glance_compat.versions import Discovery
 from glance_compat.wire import Wire
 
 LOG = logging.getLogger("glance_compat")
@@ -86,7 +87,7 @@ class Dispatcher:
             try:
                 return self._on(caller, url, until, lambda api: call(api, number), failed_at)
             except exceptions.GlanceCompatError as error:
-                failed_at = discovery.MEMORY.clock()
+                failed_at = MEMORY.clock()
                 if _is_of_endpoint(error):
                     RESTING.rest(url)
                 raise

@@ -20,7 +20,6 @@ from glance_compat import filters as queries
 from glance_compat.api import ImagesApi, Member, Opened
 from glance_compat.caller import Caller
 from glance_compat.change import Meta
-from glance_compat.discovery import Discovery
 from glance_compat.dispatch import Dispatcher
 from glance_compat.endpoints import Catalog, segment
 from glance_compat.image import Image
@@ -29,6 +28,7 @@ from glance_compat.options import Options
 from glance_compat.resume import Resumed
 from glance_compat.transfer import Download, Progress, Upload, Verifier
 from glance_compat.upload import Uploader
+from glance_compat.versions import Discovery
 
 
 class ImageService:

@@ -22,7 +22,7 @@ from glance_compat.cli.images import at_least
 from glance_compat.cli.reading import Reader
 from glance_compat.cli.report import Progress, Tally
 from glance_compat.cli.usage import UsageError, checked
-from glance_compat.discovery import Discovery
+from glance_compat.versions import Discovery
 
 #: Something was found. 1 and 2 are taken: failed, wrong usage.
 EXIT_FOUND = 3

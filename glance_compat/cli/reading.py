@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from glance_compat import exceptions, filters, listing
 from glance_compat.audit import BY_NAME, Finding
-from glance_compat.discovery import Discovery, in_words
 from glance_compat.dispatch import Dispatcher
 from glance_compat.traces import Hit, Record
+from glance_compat.versions import Discovery, in_words
 
 Pair = tuple["Record | None", "Record | None"]
 
@@ -76,7 +76,7 @@ def sources_v1(*, deleted: bool) -> list[Source]:
 def sources_v2(capabilities: frozenset[str]) -> list[Source]:
     """The lists of v2: what is left out of the list of all has to be asked for.
 
-    :param capabilities: see :data:`glance_compat.discovery.CAPABILITIES`.
+    :param capabilities: see :data:`glance_compat.versions.CAPABILITIES`.
     """
     new = _Communities().note
     found = [Source("the list of v2", {}, new)]

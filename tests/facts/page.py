@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from glance_compat import change, discovery, filters, image
+from glance_compat import change, filters, image, versions
 from glance_compat.deviations import DEVIATIONS, Deviation
 from tests.facts import FACTS, SECTIONS
 from tests.facts.rows import Fact, Verdict
@@ -231,7 +231,7 @@ def _sent(sent: filters.Sent | None) -> str:
 def _capabilities() -> str:
     rows = [
         (_code(name), f"v{major}.{minor}")
-        for name, (major, minor) in sorted(discovery.CAPABILITIES.items())
+        for name, (major, minor) in sorted(versions.CAPABILITIES.items())
     ]
     return "\n".join(
         (

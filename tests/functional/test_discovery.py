@@ -12,7 +12,7 @@ import pytest
 from keystoneauth1 import discover as ksa_discover
 from keystoneauth1 import session as ksa_session
 
-from glance_compat import Discovery, ImageService, Options, discovery
+from glance_compat import Discovery, ImageService, Options
 from glance_compat.exceptions import (
     GlanceConnectionFailed,
     ImageNotFound,
@@ -20,6 +20,7 @@ from glance_compat.exceptions import (
     NotAuthenticated,
     NoUsableVersion,
 )
+from glance_compat.memory import MEMORY
 from tests.functional.cloud import Cloud
 
 pytestmark = pytest.mark.functional
@@ -66,7 +67,7 @@ def session(cloud: Cloud) -> Iterator[ksa_session.Session]:
 def forget(cloud: Cloud, region: str) -> str:
     """The URL of a region, of which nothing is known any more."""
     url = cloud.url(region)
-    discovery.MEMORY.forget(url)
+    MEMORY.forget(url)
     return url
 
 
@@ -178,7 +179,7 @@ def test_an_endpoint_that_is_down_does_not_hide_the_others(
 
 
 def test_keystone_is_not_glance(cloud: Cloud, session: ksa_session.Session) -> None:
-    discovery.MEMORY.forget(cloud.auth_url)
+    MEMORY.forget(cloud.auth_url)
     service = ImageService(session, endpoint_override=cloud.auth_url)
     with pytest.raises(NoUsableVersion) as caught:
         service.discover()

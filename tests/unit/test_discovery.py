@@ -20,7 +20,6 @@ from keystoneauth1 import session as ksa_session
 from keystoneauth1 import token_endpoint
 
 from glance_compat import ImageService, OfferedVersion, Options, discovery
-from glance_compat.discovery import Discovery, Facts, Memory, Place
 from glance_compat.endpoints import RESTING, unversioned
 from glance_compat.exceptions import (
     BadResponse,
@@ -30,7 +29,9 @@ from glance_compat.exceptions import (
     NotAuthenticated,
     NoUsableVersion,
 )
+from glance_compat.memory import MEMORY, Memory, Place
 from glance_compat.retry import Deadline
+from glance_compat.versions import Discovery, Facts
 from glance_compat.wire import Identity, Wire
 from tests.unit.scripted_server import (
     NO_ANSWER,
@@ -118,7 +119,7 @@ def server() -> Iterator[ScriptedServer]:
 def fresh() -> ScriptedServer:
     """A server of whose port nobody remembers anything."""
     one = ScriptedServer()
-    discovery.MEMORY.forget(one.url)
+    MEMORY.forget(one.url)
     RESTING.answered(one.url)
     return one
 
@@ -343,7 +344,7 @@ def test_links_of_a_document_are_never_followed(scheme: str, href: str) -> None:
         mock.get(f"{url}/", status_code=300, text=document(PIKE, href=href).body.decode())
         mock.get(f"{url}/v2/images/an-image", text='{"id": "an-image"}')
         service = ImageService(own, endpoint_override=url)
-        discovery.MEMORY.forget(url)
+        MEMORY.forget(url)
         assert service.show(None, "an-image")["id"] == "an-image"
         assert [one.url for one in mock.request_history] == [
             f"{url}/",
@@ -365,7 +366,7 @@ def test_the_name_and_password_of_an_endpoint_are_sent_and_never_shown(
     url = server.url.replace("http://", "http://user:hunter2@")
     with pytest.raises(NoUsableVersion) as caught:
         service_at(url).discover()
-    discovery.MEMORY.forget(server.url)
+    MEMORY.forget(server.url)
     found = service_at(url).discover()
     assert server.seen[0].headers["authorization"].startswith("Basic ")
     assert "hunter2" not in f"{caught.value} {caught.value.endpoint} {found}"

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from glance_compat.cli import reading
 from glance_compat.cli.reading import Pair, paired
-from glance_compat.discovery import Discovery, OfferedVersion
 from glance_compat.traces import Record
+from glance_compat.versions import Discovery, OfferedVersion
 
 
 def records(api: str, ids: Sequence[str]) -> Iterator[Record]:
