@@ -210,3 +210,27 @@ def until(call: Callable[[], Result], settled: Callable[[Result], bool]) -> Resu
         retry_error_callback=lambda state: typing.cast(tenacity.Future, state.outcome).result(),
     )
     return policy(call)
+
+
+def awaited(
+    call: Callable[[], Result], settled: Callable[[Result], bool], options: Options
+) -> Result:
+    """Call until what it returns is settled, for as long as a call may take.
+
+    Each time, what fails for the moment or gives an answer that is none is called again.
+
+    :returns: the last that was returned, settled or not.
+    :raises Exception: what the call raised in all of its attempts.
+    """
+    deadline = Deadline(options.deadline)
+
+    def again(error: BaseException) -> bool:
+        return is_transient(error) or isinstance(error, exceptions.BadResponse)
+
+    policy = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda found: not settled(found)),
+        stop=lambda state: state.upcoming_sleep >= deadline.remaining(),
+        wait=tenacity.wait_exponential(multiplier=0.05, max=2),
+        retry_error_callback=lambda state: typing.cast(tenacity.Future, state.outcome).result(),
+    )
+    return policy(repeat, lambda number: call(), options, deadline, again)

@@ -13,7 +13,7 @@ import typing
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 
-from glance_compat import change, exceptions, filters, image
+from glance_compat import change, exceptions, filters, image, retry
 from glance_compat.api import Member, Opened, Page, removed_on_failure
 from glance_compat.change import Change, Meta
 from glance_compat.filters import Query
@@ -29,6 +29,16 @@ _PATCH = "application/openstack-images-v2.1-json-patch"
 
 #: How often an update is worked out again when another writer came between.
 _UPDATE_ATTEMPTS = 4
+
+#: Statuses of an image whose location is being looked at behind an answer.
+_UNSETTLED = frozenset({"queued", "importing"})
+
+#: Says that a task works on an image; gone when it ends, however it ends (seen on Glance 33).
+_TASK = "os_glance_import_task"
+
+#: What the locations API answers to who may not use it (403), and what a server answers that has
+#: none (404 and 405 during an upgrade; 501, at which Nova 34 too turns to a PATCH).
+_NO_LOCATIONS_API = frozenset({403, 404, 405, 501})
 
 Version = tuple[int, int]
 Offered = Callable[[], tuple[Version, frozenset[str]]]
@@ -225,6 +235,8 @@ class V2:
         base = {**self._known(meta.base), "id": image_id}
         if change.public_wanted(base):
             base["visibility"] = "public"
+        if "location" in base:
+            self._check_formats(base)
         record = {
             name: value
             for name, value in image.to_v2(base, meta.properties).items()
@@ -234,7 +246,7 @@ class V2:
         with removed_on_failure(image_id, lambda: self.delete(image_id)):
             created = self._stored(self._image(answer), meta.properties)
             if "location" in base:
-                created = self._patch(image_id, Change({"location": base["location"]}, {}))
+                created = self._give_location(image_id, base["location"])
                 self._check_location(created, base)
         return created if upload is None else self._upload(image_id, meta, upload)
 
@@ -316,7 +328,7 @@ class V2:
             if current is not None and not (wanted.base or wanted.properties or wanted.removed):
                 return current
             try:
-                updated = self._patch(image_id, wanted)
+                updated = self._write(image_id, wanted, current)
             except exceptions.UpdateConflict:
                 # A property that was to be removed is gone, or the image is being changed.
                 if current is None or attempt == _UPDATE_ATTEMPTS:
@@ -339,6 +351,93 @@ class V2:
                 endpoint=self._wire.endpoint,
                 image_id=current["id"],
             )
+
+    def _write(self, image_id: str, wanted: Change, current: Image | None) -> Image:
+        """A change; the location of it last, since it makes the image active."""
+        location = wanted.base.get("location")
+        if location is None:
+            return self._patch(image_id, wanted)
+        self._check_formats({**(current or {}), **wanted.base})
+        base = {name: value for name, value in wanted.base.items() if name != "location"}
+        if base or wanted.properties or wanted.removed:
+            self._patch(image_id, dataclasses.replace(wanted, base=base))
+        return self._give_location(image_id, location)
+
+    def _check_formats(self, base: Mapping[str, typing.Any]) -> None:
+        """The locations API of Glance 33 takes a location without them, keeps it, and leaves the
+        image queued for ever (seen); by a PATCH that is 400."""
+        missing = [name for name in ("disk_format", "container_format") if not base.get(name)]
+        if missing:
+            raise exceptions.ImageBadRequest(
+                f"an image takes no location before its {' and '.join(missing)}",
+                endpoint=self._wire.endpoint,
+                image_id=base.get("id"),
+            )
+
+    def _give_location(self, image_id: str, url: str) -> Image:
+        """Make a queued image active with the data that is at a URL.
+
+        A PATCH adds a location where show_multiple_locations is on. v2.17 (Glance 2024.2) has an
+        API for it that needs no such option. It lets services use it, and others for URLs of http
+        where there is a store for them; whom it refuses, the PATCH may still let in.
+        """
+        try:
+            if "locations-api" not in self._offered()[1]:
+                return self._patch(image_id, Change({"location": url}, {}))
+            return self._post_location(image_id, url)
+        except exceptions.GlanceCompatError as error:
+            # Where only the answer was lost, an attempt more would find an image that takes none.
+            if retry.is_transient(error) and _is_taken(self.show(image_id)):
+                return self._settled(image_id)
+            raise
+
+    def _post_location(self, image_id: str, url: str) -> Image:
+        path = f"{_path(image_id)}/locations"
+        try:
+            self._send("POST", path, "update", image_id, {"url": url}, success=202)
+        except exceptions.GlanceCompatError as refused:
+            if refused.status not in _NO_LOCATIONS_API:
+                raise
+            try:
+                return self._patch(image_id, Change({"location": url}, {}))
+            except exceptions.GlanceCompatError as error:
+                error.message += f"; before that, {path}: {refused.message}"
+                raise error from refused
+        return self._settled(image_id)
+
+    def _settled(self, image_id: str) -> Image:
+        """Wait for what the locations API does behind its answer: it looks whether the data is
+        there, makes the image active, and then hashes the data for as long as that takes.
+
+        :raises glance_compat.exceptions.ImageBadRequest: the image is queued as before.
+        :raises glance_compat.exceptions.OutcomeUnknown: it takes longer than a call may, or
+            nobody can look.
+        """
+        try:
+            found = retry.awaited(
+                lambda: self.show(image_id),
+                lambda shown: shown["status"] not in _UNSETTLED or not _is_taken(shown),
+                self._options,
+            )
+        except (exceptions.GlanceConnectionFailed, exceptions.BadResponse) as unseen:
+            raise exceptions.OutcomeUnknown(
+                f"image {image_id} was given a location, and cannot be looked at: {unseen}",
+                endpoint=self._wire.endpoint,
+                image_id=image_id,
+            ) from unseen
+        if found["status"] not in _UNSETTLED:
+            return found
+        if _is_taken(found):
+            raise exceptions.OutcomeUnknown(
+                f"image {image_id} was given a location, and the server still looks at it",
+                endpoint=self._wire.endpoint,
+                image_id=image_id,
+            )
+        raise exceptions.ImageBadRequest(
+            f"the server has no data for image {image_id} at its location",
+            endpoint=self._wire.endpoint,
+            image_id=image_id,
+        )
 
     def _change(
         self, meta: Meta, current: Image | None, *, purge: bool, uploading: bool
@@ -458,6 +557,11 @@ class V2:
             endpoint=self._wire.endpoint,
             image_id=image_id,
         )
+
+
+def _is_taken(found: Image) -> bool:
+    """Whether an image has a location, or is being given one."""
+    return found["status"] not in _UNSETTLED or _TASK in found["properties"]
 
 
 def _has_next(answer: Answer) -> bool:

@@ -160,6 +160,10 @@ LIMITS = {
     "api_limit_max": "3",
 }
 
+_FROM_LOOPBACK = {
+    "import_filtering_opts": {"allowed_ports": "[]", "allowed_hosts": "[127.0.0.1]"}
+}
+
 #: Servers with options that no other test wants; only who asks for them starts them.
 VARIANTS = (
     Server(
@@ -204,7 +208,23 @@ VARIANTS = (
         region="33-web",
         overrides={
             "DEFAULT": {"enabled_backends": "fast:file, slow:file, web:http"},
-            "import_filtering_opts": {"allowed_ports": "[]", "allowed_hosts": "[127.0.0.1]"},
+            **_FROM_LOOPBACK,
+        },
+    ),
+    # As a site that has left show_multiple_locations for the API that came after it.
+    Server(
+        "33-web-unshown",
+        GLANCE_33,
+        "image",
+        data="33-web",
+        region="33-web-unshown",
+        overrides={
+            "DEFAULT": {
+                "enabled_backends": "fast:file, slow:file, web:http",
+                "show_image_direct_url": "False",
+                "show_multiple_locations": "False",
+            },
+            **_FROM_LOOPBACK,
         },
     ),
 )
