@@ -279,10 +279,14 @@ DEVIATIONS: tuple[Deviation, ...] = (
         name="unshown-locations",
         calls=("create", "update"),
         v1="location works.",
-        v2="Where locations are not shown, location is ImageNotAuthorized, and nothing stays.",
+        v2=(
+            "Where locations are not shown, location is ImageNotAuthorized, and nothing stays;"
+            " since v2.17 only for who is no service, and no http store has the location."
+        ),
         fact=(
-            "With show_multiple_locations off, v2 refuses to add one (403, seen on Glance"
-            " 15.0.2); v1 does not ask."
+            "With show_multiple_locations off, v2 refuses to add one by PATCH (403, seen on Glance"
+            " 15.0.2 and 33), and so does the locations API of v2.17 (403, seen on Glance 33); v1"
+            " does not ask."
         ),
     ),
     Deviation(

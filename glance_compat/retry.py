@@ -233,4 +233,4 @@ def awaited(
         wait=tenacity.wait_exponential(multiplier=0.05, max=2),
         retry_error_callback=lambda state: typing.cast(tenacity.Future, state.outcome).result(),
     )
-    return policy(repeat, lambda number: call(), options, deadline, again)
+    return policy(lambda: repeat(lambda number: call(), options, deadline, again))

@@ -21,6 +21,9 @@ from glance_compat.options import Options
 from glance_compat.retry import Deadline
 from glance_compat.transfer import Upload
 
+#: Raised without a status, they say that nothing was sent, or that nothing is left of it.
+_REFUSALS = (exceptions.Invalid, exceptions.UnsupportedByVersion)
+
 
 class Uploader:
     """Writes of one image service.
@@ -39,6 +42,8 @@ class Uploader:
         :param chosen: the caller's id for it; the library's own is one that nobody else has, so
             that a repeated creation finds what an earlier one made.
         """
+        if meta.base.get("location") is not None:
+            return self._create_at_location(caller, chosen, meta)
         image_id = chosen or str(uuid.uuid4())
         try:
             return self._dispatcher.repeat(caller, _creation(image_id, meta, ours=chosen is None))
@@ -48,6 +53,13 @@ class Uploader:
             if found is None:
                 raise
             return found
+
+    def _create_at_location(self, caller: Caller, chosen: str | None, meta: Meta) -> Image:
+        """A location may need a request of its own, and the id of an image that was removed
+        because that failed cannot be used again: the library's own is another in each attempt."""
+        if chosen is None:
+            return self._create_whole(caller, meta, None)
+        return self._dispatcher.once(caller, lambda api: api.create(chosen, meta, None))
 
     def _found(self, caller: Caller, image_id: str) -> Image | None:
         try:
@@ -82,8 +94,11 @@ class Uploader:
         stored = retry.repeat(attempt, self._options, Deadline(None), again)
         return self._verified(stored, upload)
 
-    def _create_whole(self, caller: Caller, meta: Meta, upload: Upload) -> Image:
-        """Every attempt under an id of its own: that of a removed image cannot be used again."""
+    def _create_whole(self, caller: Caller, meta: Meta, upload: Upload | None) -> Image:
+        """Every attempt under an id of its own: that of a removed image cannot be used again.
+
+        :param upload: None: the data is elsewhere, and the call bounded by the option deadline.
+        """
         left: list[str] = []
 
         def attempt(number: int) -> Image:
@@ -92,16 +107,19 @@ class Uploader:
             return self._whole(caller, image_id, meta, upload, left.clear)
 
         def again(error: BaseException) -> bool:
-            return not left and self._can_send(error, upload)
+            if left:
+                return False
+            return retry.is_transient(error) if upload is None else self._can_send(error, upload)
 
-        return retry.repeat(attempt, self._options, Deadline(None), again)
+        deadline = Deadline(self._options.deadline if upload is None else None)
+        return retry.repeat(attempt, self._options, deadline, again)
 
     def _whole(
         self,
         caller: Caller,
         image_id: str,
         meta: Meta,
-        upload: Upload,
+        upload: Upload | None,
         removed: Callable[[], object],
     ) -> Image:
         """One attempt.
@@ -124,9 +142,12 @@ class Uploader:
         answered = True
         with removed_on_failure(image_id, delete):
             try:
+                if upload is None:
+                    return self._dispatcher.once(caller, make)
                 stored = self._sent(caller, image_id, upload, make)
             except BaseException as error:
                 answered = getattr(error, "status", None) is not None
+                asked = asked and (answered or not isinstance(error, _REFUSALS))
                 raise
             return self._verified(stored, upload)
 

@@ -246,7 +246,7 @@ class V2:
         with removed_on_failure(image_id, lambda: self.delete(image_id)):
             created = self._stored(self._image(answer), meta.properties)
             if "location" in base:
-                created = self._give_location(image_id, base["location"])
+                created = self._give_location(image_id, _given(base["location"]))
                 self._check_location(created, base)
         return created if upload is None else self._upload(image_id, meta, upload)
 
@@ -353,15 +353,16 @@ class V2:
             )
 
     def _write(self, image_id: str, wanted: Change, current: Image | None) -> Image:
-        """A change; the location of it last, since it makes the image active."""
-        location = wanted.base.get("location")
-        if location is None:
+        if "location" not in wanted.base:
             return self._patch(image_id, wanted)
         self._check_formats({**(current or {}), **wanted.base})
+        if "locations-api" not in self._offered()[1]:
+            return self._give_location(image_id, wanted)
+        # Last, since it makes the image active.
         base = {name: value for name, value in wanted.base.items() if name != "location"}
         if base or wanted.properties or wanted.removed:
             self._patch(image_id, dataclasses.replace(wanted, base=base))
-        return self._give_location(image_id, location)
+        return self._give_location(image_id, _given(wanted.base["location"]))
 
     def _check_formats(self, base: Mapping[str, typing.Any]) -> None:
         """The locations API of Glance 33 takes a location without them, keeps it, and leaves the
@@ -374,7 +375,7 @@ class V2:
                 image_id=base.get("id"),
             )
 
-    def _give_location(self, image_id: str, url: str) -> Image:
+    def _give_location(self, image_id: str, wanted: Change) -> Image:
         """Make a queued image active with the data that is at a URL.
 
         A PATCH adds a location where show_multiple_locations is on. v2.17 (Glance 2024.2) has an
@@ -383,23 +384,23 @@ class V2:
         """
         try:
             if "locations-api" not in self._offered()[1]:
-                return self._patch(image_id, Change({"location": url}, {}))
-            return self._post_location(image_id, url)
-        except exceptions.GlanceCompatError as error:
+                return self._patch(image_id, wanted)
+            return self._post_location(image_id, wanted)
+        except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
             # Where only the answer was lost, an attempt more would find an image that takes none.
-            if retry.is_transient(error) and _is_taken(self.show(image_id)):
-                return self._settled(image_id)
-            raise
+            if not _is_taken(self.show(image_id)):
+                raise
+            return self._settled(image_id)
 
-    def _post_location(self, image_id: str, url: str) -> Image:
-        path = f"{_path(image_id)}/locations"
+    def _post_location(self, image_id: str, wanted: Change) -> Image:
+        path, url = f"{_path(image_id)}/locations", wanted.base["location"]
         try:
             self._send("POST", path, "update", image_id, {"url": url}, success=202)
         except exceptions.GlanceCompatError as refused:
             if refused.status not in _NO_LOCATIONS_API:
                 raise
             try:
-                return self._patch(image_id, Change({"location": url}, {}))
+                return self._patch(image_id, wanted)
             except exceptions.GlanceCompatError as error:
                 error.message += f"; before that, {path}: {refused.message}"
                 raise error from refused
@@ -557,6 +558,10 @@ class V2:
             endpoint=self._wire.endpoint,
             image_id=image_id,
         )
+
+
+def _given(location: str) -> Change:
+    return Change({"location": location}, {})
 
 
 def _is_taken(found: Image) -> bool:

@@ -15,6 +15,7 @@ from tests.facts.rows import (
     deviations,
     fixture_only,
     fixture_server,
+    giving,
     life_cycle,
     not_applicable,
     properties,
@@ -375,12 +376,35 @@ OVER_V2 = (
         small("test_a_location_where_locations_are_not_shown"),
         wire("locations that may not be set"),
     ),
-    not_applicable(
+    bridged(
         "v2-locations-api",
         ONLY_33,
-        "POST /v2/images/{id}/locations exists since 2.17, for http stores.",
-        "The library adds a location by PATCH; a server that refuses that is an error and leaves"
-        " nothing: see v2-locations-by-patch.",
+        "POST /v2/images/{id}/locations exists since 2.17. It needs no show_multiple_locations,"
+        " and permits services all URLs, others those of http where there is an http store: else 403."
+        " What is not to be fetched is 400.",
+        giving("test_an_image_is_active_when_the_call_is_over"),
+        giving("test_whom_the_api_refuses_is_let_in_by_a_patch_or_not_at_all"),
+        giving("test_a_service_may_give_what_a_user_may_not"),
+        giving("test_what_the_server_may_not_fetch_is_no_way_around_that"),
+        wire("the resource of locations"),
+    ),
+    bridged(
+        "v2-locations-api-answers-first",
+        ONLY_33,
+        "It answers 202 before it has looked. An image whose location is of no use is queued"
+        " again, without a word; one without formats keeps its location and stays queued. The property"
+        " os_glance_import_task is there for as long as it works.",
+        giving("test_a_location_of_nothing_is_not_taken_for_one"),
+        giving("test_an_image_without_formats_is_not_given_one"),
+        giving("test_what_takes_longer_than_a_call_may_is_told"),
+        wire("locations that turn out to be wrong"),
+    ),
+    bridged(
+        "v2-locations-api-hashes-later",
+        ONLY_33,
+        "It makes the image active and then, with do_secure_hash, reads all of the data for the"
+        " checksum and the hash; without, there are none.",
+        giving("test_its_data_is_hashed_later_where_the_server_is_told_to"),
     ),
     deviation(
         "v2-import",

@@ -37,6 +37,11 @@ IMAGES: tuple[Mapping[str, Any], ...] = (
 )
 MEMBER = "friend"
 
+#: Data that is elsewhere, and servers that take it from there.
+WEB = "http://web.invalid/data"
+_LOCATIONS_API = {"release": "33", "stores": ["fast", "web:http"], "sources": {WEB: DATA}}
+_LOCATIONS_BY_PATCH = {"show_locations": True, "sources": {WEB: DATA}}
+
 
 class Kind(enum.Enum):
     """What a request is for, which decides what may be done when it fails."""
@@ -54,6 +59,8 @@ class Kind(enum.Enum):
     SEND = "send data"
     #: Data that can be read only once.
     PIPE = "send a pipe"
+    #: Where the data is, which makes the image active.
+    GIVE = "give a location"
     #: The look at what was stored.
     LOOK = "look after sending"
     PULL = "get data"
@@ -103,12 +110,14 @@ class Call:
     :param make: makes it; given a folder of its own, with an old file at ``image``.
     :param steps: the requests of each API that has the call.
     :param token: who makes it.
+    :param server: how the server is configured.
     """
 
     make: Make
     steps: Mapping[Api, tuple[Step, ...]]
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     token: str = "owner"
+    server: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def _to_path(service: ImageService, folder: Path) -> object:
@@ -191,6 +200,39 @@ CALLS: dict[str, Call] = {
                 Step(Kind.LOOK, "GET", "images/*", 2),
             ),
         },
+    ),
+    "update with a location": Call(
+        lambda service, folder: service.update(None, QUEUED, {"name": "full", "location": WEB}),
+        {
+            "v2": (
+                _read("GET", "images/*"),
+                Step(Kind.UPDATE, "PATCH", "images/*"),
+                Step(Kind.GIVE, "POST", "images/*/locations", bodiless=True),
+                Step(Kind.LOOK, "GET", "images/*", 2),
+            )
+        },
+        server=_LOCATIONS_API,
+    ),
+    "update with a location, by a patch": Call(
+        lambda service, folder: service.update(None, QUEUED, {"name": "full", "location": WEB}),
+        {"v2": (_read("GET", "images/*"), Step(Kind.GIVE, "PATCH", "images/*"))},
+        server=_LOCATIONS_BY_PATCH,
+    ),
+    "create with a location": Call(
+        lambda service, folder: service.create(None, {**NEW, "location": WEB}),
+        {
+            "v2": (
+                _RECORD,
+                Step(Kind.GIVE, "POST", "images/*/locations", bodiless=True),
+                _LOOK,
+            )
+        },
+        server=_LOCATIONS_API,
+    ),
+    "create with a location, by a patch": Call(
+        lambda service, folder: service.create(None, {**NEW, "location": WEB}),
+        {"v1": (_RECORD,), "v2": (_RECORD, Step(Kind.GIVE, "PATCH", "images/*"))},
+        server=_LOCATIONS_BY_PATCH,
     ),
     "delete": Call(
         lambda service, folder: service.delete(None, ACTIVE),

@@ -88,6 +88,7 @@ _GARBLED = {
     Kind.WRITE: _done(_BAD),
     Kind.CREATE: RIGHT,
     Kind.UPDATE: _done(_BAD),
+    Kind.GIVE: RIGHT,
     Kind.RECORD: _error(_BAD),
     Kind.SEND: RIGHT,
     Kind.PIPE: RIGHT,
@@ -125,6 +126,7 @@ ROWS: dict[str, Row] = {
             WRITE=_done(_LOST),
             CREATE=RIGHT,
             UPDATE=RIGHT,
+            GIVE=RIGHT,
             SEND=RIGHT,
             PIPE=RIGHT,
             LOOK=_done(_UNKNOWN),
@@ -165,7 +167,10 @@ ROWS: dict[str, Row] = {
         {
             **_ALL,
             **dict.fromkeys(
-                (Kind.WRITE, Kind.CREATE, Kind.UPDATE, Kind.RECORD, Kind.SEND, Kind.PIPE),
+                (
+                    *(Kind.WRITE, Kind.CREATE, Kind.UPDATE, Kind.GIVE),
+                    *(Kind.RECORD, Kind.SEND, Kind.PIPE),
+                ),
                 _error(_BAD),
             ),
         },
@@ -183,6 +188,7 @@ ROWS: dict[str, Row] = {
             WRITE=_done(_LOST),
             CREATE=RIGHT,
             UPDATE=RIGHT,
+            GIVE=RIGHT,
             SEND=RIGHT,
             PIPE=RIGHT,
             LOOK=_done(_UNKNOWN),
@@ -232,14 +238,18 @@ EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
         for call, kind in (
             # Over v2 the record is removed again when its answer cannot be read.
             ("create", Kind.CREATE),
-            # The data was not sent yet.
+            # Neither the data nor where it is was sent yet.
             ("update with data", Kind.UPDATE),
+            ("update with a location", Kind.UPDATE),
         )
     },
     # v1 kills an image whose data is cut, and a killed image takes no data.
     ("reset in the middle of the data", "update with data", "v1", Kind.SEND): _error(_LOST),
     # Nothing is removed of an image that was there before.
-    ("every token is refused", "update with data", "v2", Kind.LOOK): _done(_REFUSED),
+    **{
+        ("every token is refused", f"update with {what}", "v2", Kind.LOOK): _done(_REFUSED)
+        for what in ("data", "a location")
+    },
 }
 _SUCCESS_IS_204 = {("delete", "v2"), ("add_member", "v1"), ("remove_member", "v1")} | {
     ("remove_member", "v2")

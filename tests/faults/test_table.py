@@ -46,7 +46,7 @@ def judge_state(cell: Cell, seen: walk.Seen, state: State) -> None:
     """No record is left behind, no image is short, none that is whole is gone."""
     if state is State.DONE:
         assert seen.state == walk.undisturbed(cell.call, cell.api).state
-    elif cell.call == "update with data":
+    elif cell.call.startswith(("update with data", "update with a location")):
         [image] = [one for one in seen.state if one[0] in ("queued", "full")]
         assert image[1] in ("queued", "killed"), image
         assert not image[4], "there is data"

@@ -69,7 +69,9 @@ def make(
     chosen = Options(**{**OPTIONS, **wanted.options, **options})
     # Free ports come again, and the library remembers what it learnt of a URL.
     prefix = f"/{next(_NUMBERS)}"
-    with GlanceFixture((api,), prefix=prefix, images=IMAGES, sockets=sockets) as glance:
+    with GlanceFixture(
+        (api,), prefix=prefix, images=IMAGES, sockets=sockets, **wanted.server
+    ) as glance:
         owner = ImageService(glance.session(), options=chosen)
         if "member" in call:
             owner.add_member(None, ACTIVE, MEMBER)

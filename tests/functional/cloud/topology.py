@@ -160,9 +160,7 @@ LIMITS = {
     "api_limit_max": "3",
 }
 
-_FROM_LOOPBACK = {
-    "import_filtering_opts": {"allowed_ports": "[]", "allowed_hosts": "[127.0.0.1]"}
-}
+_FROM_LOOPBACK = {"import_filtering_opts": {"allowed_ports": "[]", "allowed_hosts": "[127.0.0.1]"}}
 
 #: Servers with options that no other test wants; only who asks for them starts them.
 VARIANTS = (
@@ -223,6 +221,7 @@ VARIANTS = (
                 "enabled_backends": "fast:file, slow:file, web:http",
                 "show_image_direct_url": "False",
                 "show_multiple_locations": "False",
+                "do_secure_hash": "False",
             },
             **_FROM_LOOPBACK,
         },
