@@ -1,125 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Locations given over the API that Glance has for them since v2.17, and what stands in for it.
-
-Servers with an http store, embedded and real: one that shows locations, and so lets them be added
-by PATCH as well, and one that does not.
-"""
+"""Locations given over the API that Glance has for them since v2.17, and what stands in for it."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import hashlib
 import threading
+import types
 import uuid
-from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from collections.abc import Iterator
 
 import pytest
-import tenacity
+from keystoneauth1.service_token import ServiceTokenAuthWrapper
 
 from glance_compat import exceptions
 from glance_compat.fixture import GlanceFixture, faults
-from tests.contract import targets
+from tests.contract.places import SERVICE, Place, embedded, patiently, place, real_place
 from tests.contract.shape import DATA, FORMATS, MD5
-from tests.contract.targets import Exchange, Kind, Target
-from tests.functional.cloud import Cloud, Layout, lifecycle
-from tests.functional.cloud.topology import SERVERS, VARIANTS
+from tests.contract.targets import Exchange
+
+__all__ = ["place", "real_place"]
 
 HASH = hashlib.sha512(DATA).hexdigest()
-
-#: Has the role service.
-SERVICE = "glance"
-ROLES = {"admin": "admin", "demo": "member", "other": "member", SERVICE: "service"}
-PROJECTS = {user: f"{user}-project" for user in ROLES}
-
-Where = Literal["embedded", "embedded-unshown", "33-web", "33-web-unshown"]
-REAL: tuple[Where, ...] = ("33-web", "33-web-unshown")
-
-
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """A server with an http store.
-
-    :param source: the URL of what it has as a store: DATA at /data.
-    :param shown: whether locations are shown, and so may be added by PATCH.
-    :param hashes: whether data at a location is hashed.
-    """
-
-    target: Target
-    source: str
-    shown: bool
-    hashes: bool
-
-
-@contextlib.contextmanager
-def embedded(shown: bool, **settings: Any) -> Iterator[tuple[Place, GlanceFixture]]:
-    source = "http://web.invalid"
-    with GlanceFixture(
-        prefix="shown" if shown else "unshown",
-        sockets=False,
-        show_locations=shown,
-        stores=["fast", "web:http"],
-        **{
-            "release": "33",
-            "sources": {f"{source}/data": DATA, f"{source}/nothing": 404},
-            **settings,
-        },
-    ) as glance:
-        target = Target(
-            kind=Kind("mounted-33", "v2", "33"),
-            url=glance.url,
-            wide_url=glance.url,
-            place={"endpoint_override": glance.url},
-            prefer="2",
-            connect=lambda user: glance.session(f"{user}:{PROJECTS[user]}:{ROLES[user]}"),
-            projects=PROJECTS,
-        )
-        yield Place(target, source, shown, hashes=True), glance
-
-
-@pytest.fixture(scope="module")
-def real_place(cloud: Cloud, source: str) -> Iterator[Callable[[Where], Place]]:
-    with contextlib.ExitStack() as stack:
-
-        def opened(where: Where) -> Place:
-            wanted = [one for one in (*SERVERS, *VARIANTS) if one.name in ("keystone", *REAL)]
-            outcome = lifecycle.extend(Layout.from_environment(), print, wanted)
-            more = Cloud(outcome, cloud.unavailable)
-            target = targets.real(Kind(where, "v2", "33", region=where), more)
-            stack.callback(target.clean)
-            shown = where == "33-web"
-            return Place(target, source, shown, hashes=shown)
-
-        yield opened
-
-
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(where, marks=[pytest.mark.functional] if where in REAL else [])
-        for where in ("embedded", "embedded-unshown", *REAL)
-    ],
-)
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
-    where: Where = request.param
-    if where in REAL:
-        found: Place = request.getfixturevalue("real_place")(where)
-        found.target.service().discover()
-        yield found
-        return
-    with embedded(where == "embedded") as (made, _):
-        made.target.service().discover()
-        yield made
-
-
-def patiently(condition: Callable[[], bool]) -> None:
-    """Wait for what a server does behind its answers."""
-    tenacity.Retrying(
-        retry=tenacity.retry_if_result(lambda met: not met),
-        stop=tenacity.stop_after_delay(60),
-        wait=tenacity.wait_fixed(0.05),
-    )(condition)
 
 
 def methods(exchanges: list[Exchange]) -> list[str]:
@@ -295,6 +196,20 @@ def test_a_service_may_give_what_a_user_may_not(place: Place, name: str) -> None
         target.service(SERVICE).update(None, image_id, {"location": "rbd://cluster/pool/i/s"})
     assert [(one.method, one.status) for one in exchanges[:2]] == [("GET", 200), ("POST", 202)]
     assert target.record(image_id)["status"] == "queued"
+
+
+def test_the_token_of_a_service_beside_the_users_is_enough(place: Place, name: str) -> None:
+    # As Nova sends them with [service_user]send_service_user_token.
+    target = place.target
+    image_id = target.make(name=name)
+    user, service = target.session().auth, target.session(SERVICE).auth
+    assert user is not None
+    assert service is not None
+    both = ServiceTokenAuthWrapper(user, service)
+    context = types.SimpleNamespace(get_auth_plugin=lambda: both)
+    with target.counting() as exchanges, pytest.raises(exceptions.ImageBadRequest):
+        target.service().update(context, image_id, {"location": "rbd://cluster/pool/image/snap"})
+    assert [(one.method, one.status) for one in exchanges[:2]] == [("GET", 200), ("POST", 202)]
 
 
 def test_an_image_of_somebody_else_is_refused(place: Place, name: str) -> None:

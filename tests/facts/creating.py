@@ -380,11 +380,13 @@ OVER_V2 = (
         "v2-locations-api",
         ONLY_33,
         "POST /v2/images/{id}/locations exists since 2.17. It needs no show_multiple_locations,"
-        " and permits services all URLs, others those of http where there is an http store: else 403."
-        " What is not to be fetched is 400.",
+        " and permits services all URLs (the role in their token, or in the X-Service-Token beside"
+        " a user's), others those of http where there is an http store: else 403. What is not to"
+        " be fetched is 400.",
         giving("test_an_image_is_active_when_the_call_is_over"),
         giving("test_whom_the_api_refuses_is_let_in_by_a_patch_or_not_at_all"),
         giving("test_a_service_may_give_what_a_user_may_not"),
+        giving("test_the_token_of_a_service_beside_the_users_is_enough"),
         giving("test_what_the_server_may_not_fetch_is_no_way_around_that"),
         wire("the resource of locations"),
     ),
@@ -392,8 +394,8 @@ OVER_V2 = (
         "v2-locations-api-answers-first",
         ONLY_33,
         "It answers 202 before it has looked. An image whose location is of no use is queued"
-        " again, without a word; one without formats keeps its location and stays queued. The property"
-        " os_glance_import_task is there for as long as it works.",
+        " again, without a word; one without formats keeps its location and stays queued. The"
+        " property os_glance_import_task is there for as long as it works.",
         giving("test_a_location_of_nothing_is_not_taken_for_one"),
         giving("test_an_image_without_formats_is_not_given_one"),
         giving("test_what_takes_longer_than_a_call_may_is_told"),

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.contract.population import ALL
 from tests.contract.shape import DATA
-from tests.nova.sides import BROKEN_MARK, MARK, Side
+from tests.nova.sides import BROKEN_MARK, MARK, SNAPSHOT, Side
 
 Case = Callable[[Side], object]
 CASES: dict[str, Case] = {}
@@ -333,22 +333,9 @@ def _upload(meta: Mapping[str, Any], data: Callable[[], object], **record: Any) 
     return call
 
 
-_LIBVIRT = {
-    "status": "active",
-    "name": "snap",
-    "disk_format": "raw",
-    "container_format": "bare",
-    "properties": {
-        "kernel_id": "",
-        "image_location": "snapshot",
-        "image_state": "available",
-        "owner_id": "demo",
-        "ramdisk_id": "",
-    },
-}
-CASES["upload a snapshot"] = _upload(_LIBVIRT, lambda: io.BytesIO(DATA))
-CASES["upload of size 0"] = _upload({**_LIBVIRT, "size": 0}, lambda: io.BytesIO(DATA))
-CASES["upload nothing"] = _upload(_LIBVIRT, lambda: io.BytesIO(b""))
+CASES["upload a snapshot"] = _upload(SNAPSHOT, lambda: io.BytesIO(DATA))
+CASES["upload of size 0"] = _upload({**SNAPSHOT, "size": 0}, lambda: io.BytesIO(DATA))
+CASES["upload nothing"] = _upload(SNAPSHOT, lambda: io.BytesIO(b""))
 
 
 def _upload_twice(side: Side) -> object:
@@ -357,6 +344,21 @@ def _upload_twice(side: Side) -> object:
 
 
 CASES["upload over data"] = _upload_twice
+
+
+def _located(image_id: str) -> Mapping[str, Any]:
+    return {"location": f"rbd://cluster/pool/{image_id}/snap"}
+
+
+def _update_location(side: Side) -> object:
+    image_id = side.make()
+    return side.api.update(side.context(), image_id, _located(image_id), purge_props=False)
+
+
+CASES["create at a location that no store has"] = _create(
+    {"name": "l", "disk_format": "raw", "container_format": "bare", **_located("i")}
+)
+CASES["give a location that no store has"] = _update_location
 
 
 # -- deleting

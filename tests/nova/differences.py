@@ -48,6 +48,7 @@ _TYPES = "is_public may be None or a bool"
 _OPERATORS = "a name with a colon is a name, not an operator"
 _SCHEMA = "what the schema does not allow is a bad request, not a Python error"
 _NULL = "None is an absent property"
+_PATCHED = "whom the locations API refuses is let in by a PATCH, if that finds the data"
 _NUMBER = "a number that is none is a bad request"
 
 DIFFERENCES: dict[str, Difference] = {
@@ -115,6 +116,12 @@ DIFFERENCES: dict[str, Difference] = {
         "glanceclient.exc.HTTPConflict",
         "nova.exception.ImageUnacceptable",
         "no error of glanceclient reaches Nova",
+    ),
+    "create at a location that no store has": Difference(
+        "nova.exception.Forbidden", INVALID, _PATCHED
+    ),
+    "give a location that no store has": Difference(
+        "nova.exception.ImageNotAuthorized", BAD_REQUEST, _PATCHED
     ),
     "download a deactivated image as admin": Difference(
         b"four",

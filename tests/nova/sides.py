@@ -35,6 +35,22 @@ _OF_NOVA: Mapping[str, Mapping[str, str]] = {
 }
 
 
+#: What libvirt says of a snapshot with its data.
+SNAPSHOT: dict[str, Any] = {
+    "status": "active",
+    "name": "snap",
+    "disk_format": "raw",
+    "container_format": "bare",
+    "properties": {
+        "kernel_id": "",
+        "image_location": "snapshot",
+        "image_state": "available",
+        "owner_id": "demo",
+        "ramdisk_id": "",
+    },
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class World:
     """Images of all states on one server.

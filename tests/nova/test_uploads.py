@@ -16,25 +16,12 @@ from nova import exception, objects
 
 from glance_compat.nova import glance, signatures
 from tests.contract import targets
+from tests.contract.places import Place, patiently
 from tests.contract.shape import DATA
 from tests.contract.targets import Kind, Target
-from tests.nova.sides import Side, World, configured
+from tests.nova.sides import MODULES, SNAPSHOT, Side, World, configured
 
-pytest_plugins = ["tests.contract.conftest"]
-
-SNAPSHOT: dict[str, Any] = {
-    "status": "active",
-    "name": "snap",
-    "disk_format": "raw",
-    "container_format": "bare",
-    "properties": {
-        "kernel_id": "",
-        "image_location": "snapshot",
-        "image_state": "available",
-        "owner_id": "demo",
-        "ramdisk_id": "",
-    },
-}
+pytest_plugins = ["tests.contract.conftest", "tests.contract.places"]
 
 
 def is_usual(kind: Kind) -> bool:
@@ -181,9 +168,38 @@ def test_a_quota_is_novas_own_error(side: Side) -> None:
         side.api.create(side.context(), {"name": "x", "properties": properties})
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_a_location_is_given_in_an_update(place: Place, module: str) -> None:
+    """As libvirt's snapshot over rbd; here it is the http store that has the data."""
+    with configured(place.target):
+        side = Side(MODULES[module], World(place.target, "", {}))
+        context = side.context()
+        made = side.api.create(context, {"name": "snap"})
+        meta = {**SNAPSHOT, "location": f"{place.source}/data"}
+        changed = side.api.update(context, made["id"], meta, purge_props=False)
+        if module == "drop-in":
+            assert changed["status"] == "active"
+        patiently(lambda: side.api.get(context, made["id"])["status"] == "active")
+        assert b"".join(side.api.download(context, made["id"])) == DATA
+
+
+def test_a_location_of_nothing_is_not_taken_for_one(place: Place) -> None:
+    found = {}
+    for name, module in MODULES.items():
+        with configured(place.target):
+            side = Side(module, World(place.target, "", {}))
+            made = side.api.create(side.context(), {"name": "snap"})
+            meta = {**SNAPSHOT, "location": f"{place.source}/nothing"}
+            try:
+                found[name] = side.api.update(side.context(), made["id"], meta)["status"]
+            except exception.ImageBadRequest as error:
+                found[name] = type(error)
+            assert side.api.get(side.context(), made["id"])["status"] == "queued"
+    assert found == {"nova": "queued", "drop-in": exception.ImageBadRequest}
+
+
 @on_each
-def test_a_location_is_given_in_an_update(side: Side) -> None:
-    """As libvirt's snapshot over rbd; no server here has a store for it."""
+def test_a_location_that_no_store_has(side: Side) -> None:
     context = side.context()
     made = side.api.create(context, {"name": "snap"})
     meta = {**SNAPSHOT, "location": "rbd://cluster/pool/image/snap"}
