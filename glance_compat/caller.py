@@ -101,11 +101,11 @@ def caller_of(
     """Read a context.
 
     :param options: of which ``read_timeout`` bounds what plugins ask, unless the session has a
-        time-out of its own.
+        time-out of its own, and ``deadline`` each answer.
     :raises glance_compat.exceptions.NotAuthenticated: it is one with a token, but has none.
     """
     return Caller(
-        session=for_plugins(session, options.read_timeout),
+        session=for_plugins(session, options.read_timeout, options.deadline),
         plugin=own if context is None else _plugin(context),
         own=own,
         entries=getattr(context, "service_catalog", None) or None,

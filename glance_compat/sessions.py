@@ -16,7 +16,8 @@ import requests
 import requests.adapters
 from keystoneauth1 import session as ksa_session
 
-from glance_compat import headers
+from glance_compat import headers, receiving
+from glance_compat.retry import Deadline
 
 #: The operating system counts the milliseconds of a time-out in 32 bits.
 LONGEST_SECONDS = 1_000_000.0
@@ -72,16 +73,21 @@ def for_long_answers(session: ksa_session.Session) -> ksa_session.Session:
     return _alike(session, http, session.timeout)
 
 
-def for_plugins(session: ksa_session.Session, timeout: float) -> ksa_session.Session:
-    """What auth plugins ask the identity service with: the session, or one that ends waiting.
+def for_plugins(
+    session: ksa_session.Session, timeout: float, seconds: float | None = None
+) -> ksa_session.Session:
+    """What auth plugins ask the identity service with: a session that ends waiting.
 
     keystoneauth waits for ever unless the session has a time-out.
 
     :param timeout: seconds without an answer, where the session has no time-out of its own.
+    :param seconds: within which each answer has to be whole; None: no limit.
     """
-    if session.timeout is not None:
-        return session
-    return _alike(session, session.session, min(timeout, LONGEST_SECONDS))
+    if session.timeout is None:
+        session = _alike(session, session.session, min(timeout, LONGEST_SECONDS))
+    # Each has its own time: a plugin may keep the session for longer than a call.
+    limits = receiving.Limits(float(session.timeout or timeout), lambda: Deadline(seconds))
+    return receiving.within(session, limits)
 
 
 def _alike(

@@ -28,7 +28,7 @@ from keystoneauth1 import adapter as ksa_adapter
 from keystoneauth1 import plugin as ksa_plugin
 from keystoneauth1 import session as ksa_session
 
-from glance_compat import exceptions, headers, sessions
+from glance_compat import exceptions, headers, receiving, sessions
 from glance_compat.failures import plugin_errors, translated_errors
 from glance_compat.message import Answer, LookAgain, Request, explanation, headers_of, retry_after
 from glance_compat.options import Options
@@ -198,8 +198,10 @@ class Wire:
     def _transmit(
         self, request: Request, url: str, token: bool, session: ksa_session.Session
     ) -> requests.Response:
+        connect, read = self._timeout(request)
+        limits = receiving.Limits(read, lambda: self.deadline)
         adapter = ksa_adapter.Adapter(
-            session,
+            receiving.within(session, limits),
             auth=self._identity.auth,
             client_name="glance_compat",
             global_request_id=self._identity.request_id,
@@ -222,7 +224,7 @@ class Wire:
                 connect_retries=0,
                 status_code_retries=0,
                 stream=True,
-                timeout=self._timeout(request),
+                timeout=(connect, read),
                 hooks={"response": [*sessions.hooks_of(session), _leave_redirects_alone]},
             )
         self._log(request, url, response, time.monotonic() - begun)
@@ -238,7 +240,9 @@ class Wire:
         return found
 
     def _for_plugins(self) -> ksa_session.Session:
-        return sessions.for_plugins(self._session, min(self.options.read_timeout, self._left()))
+        # A transfer of data has no deadline, but what it asks the identity service has.
+        left = min(self.options.deadline, self._left())
+        return sessions.for_plugins(self._session, min(self.options.read_timeout, left), left)
 
     def _has_auth(self) -> bool:
         return bool(self._identity.auth or self._session.auth)

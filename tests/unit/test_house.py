@@ -32,6 +32,7 @@ ORDER = (
     "transfer",
     "failures",
     "message",
+    "receiving",
     "sessions",
     "wire",
     "api",
@@ -86,8 +87,8 @@ RESERVED = {
     "oslo_config": frozenset({"conf"}),
     "keystoneauth1": frozenset(
         {
-            *("failures", "sessions", "wire", "discovery", "endpoints", "caller", "dispatch"),
-            *("takeover", "service", "conf", "nova", "fixture", "cli"),
+            *("failures", "receiving", "sessions", "wire", "discovery", "endpoints", "caller"),
+            *("dispatch", "takeover", "service", "conf", "nova", "fixture", "cli"),
         }
     ),
 }

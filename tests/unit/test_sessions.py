@@ -72,6 +72,8 @@ def test_a_session_for_long_answers_has_the_settings_and_none_of_the_connections
 def test_auth_plugins_do_not_wait_for_ever() -> None:
     own = ksa_session.Session()
     assert sessions.for_plugins(own, 3).timeout == 3
-    assert sessions.for_plugins(own, 3).session is own.session
+    assert sessions.for_plugins(own, 3).session.adapters is own.session.adapters
+    assert own.timeout is None
     patient = ksa_session.Session(timeout=99)
-    assert sessions.for_plugins(patient, 3) is patient
+    assert sessions.for_plugins(patient, 3).timeout == 99
+    assert sessions.for_plugins(patient, 3).session.adapters is patient.session.adapters
