@@ -32,6 +32,14 @@ metadata, and the image still waits for its data. A file at the path of a downlo
 the whole image or stays as it is. No other exception is raised in any of these cells.
 
 A fault happens once, unless it says otherwise; the tests allow three attempts.
+
+What comes slowly has an end as well. A call about metadata ends within ``deadline``, however its
+answers drip, header blocks and all. In a transfer of data the header block of an answer, and the
+lines between two chunks of data, are whole within ``stall_timeout``, which for the data itself is
+the time without a byte. An answer of the identity service is whole within ``deadline``. An answer
+that is cut in its header block is no answer. This holds for every session whose transports are
+requests' own ``HTTPAdapter`` or derived from it; a transport of another kind is used as it is, and
+says itself what is an answer.
 """
 
 _KINDS = """
