@@ -88,7 +88,12 @@ _HELP: Mapping[str, str] = {
     "trusted_endpoints": "Further URLs of the same image service, from which image hrefs are "
     "accepted.",
     "allowed_location_schemes": "Image locations that may be read directly: the folder as a URL "
-    "for files, such as file:///var/lib/glance/images, else a scheme that has a handler.",
+    "for files, such as file:///var/lib/glance/images, the cluster and the pool for Ceph, as in "
+    "rbd://<fsid>/images, else a scheme that has a handler.",
+    "ceph_conf": "The configuration file of the Ceph cluster that rbd locations are read from, an "
+    "absolute path.",
+    "ceph_user": 'The user of the Ceph cluster, without "client.". Unset: librados\'s own choice, '
+    "which is admin.",
 }
 
 _MEANINGS: Mapping[str, Mapping[str, str]] = {
@@ -126,6 +131,8 @@ def _option(field: dataclasses.Field[typing.Any], hint: typing.Any) -> cfg.Opt:
         return cfg.FloatOpt(field.name, min=0, **given)
     if hint in (int, int | None):
         return cfg.IntOpt(field.name, min=1, **given)
+    if hint is str:
+        return cfg.StrOpt(field.name, **given)
     return cfg.ListOpt(field.name, **{**given, "default": list(given["default"])})
 
 

@@ -3,7 +3,7 @@
 
 Whoever may write locations, or metadata, is not trusted: a location is read only where an entry of
 ``allowed_location_schemes`` says so, by a handler of its scheme. Handlers are found through the
-entry point group :data:`GROUP`; the one for files is here.
+entry point group :data:`GROUP`; the one for files is here, the one for Ceph is ``rbd``.
 
 What must live here: which locations may be read, and how a handler is asked. What must not: what
 the data must turn out to be when it comes from the API (``v1``, ``v2``), going on when it breaks
@@ -22,11 +22,12 @@ import stat
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from stevedore import driver
+from stevedore import extension, named
 
 from glance_compat import exceptions
 from glance_compat.api import Opened
 from glance_compat.image import Image
+from glance_compat.options import Options
 from glance_compat.transfer import BLOCK_BYTES, HASHES, Expected
 from glance_compat.urls import file_path_of, scheme_of
 
@@ -48,6 +49,7 @@ class Location:
     :param image_id: the image.
     :param size: of the image, in bytes; more is not read.
     :param entries: the entries of ``allowed_location_schemes`` that are of this scheme.
+    :param options: all options; ``connect_timeout`` and ``stall_timeout`` are for handlers too.
     """
 
     url: str
@@ -55,6 +57,7 @@ class Location:
     image_id: str
     size: int
     entries: Sequence[str]
+    options: Options = dataclasses.field(default_factory=Options)
 
 
 class Handler(typing.Protocol):
@@ -66,18 +69,20 @@ class Handler(typing.Protocol):
         A generator does. A ``close()`` of what is returned is called once, however the download
         ends. An exception, here or out of the first block, means that the location cannot be
         read; one that comes later, that it broke off. Of an OSError the ``strerror`` is logged,
-        of any other exception only the class: texts may hold credentials.
+        of any other exception only the class: texts may hold credentials. An InvalidOption, here
+        or out of the first block, goes to the caller: the options ask for what cannot be had.
         """
 
 
 class Locations:
     """What of an image may be read directly.
 
-    :param entries: of the option ``allowed_location_schemes``, checked.
+    :param options: ``allowed_location_schemes`` says what; the rest is for the handlers.
     """
 
-    def __init__(self, entries: Sequence[str]) -> None:
-        self._entries = entries
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._entries = options.allowed_location_schemes
         self._handlers: Mapping[str, Handler] | None = None
 
     def __bool__(self) -> bool:
@@ -89,7 +94,8 @@ class Locations:
         :param found: the image with its locations.
         :param verify: the option ``verify_downloads``.
         :returns: None: the data must come from the API.
-        :raises glance_compat.exceptions.InvalidOption: a scheme has no handler.
+        :raises glance_compat.exceptions.InvalidOption: a scheme has no handler, or that of the
+            location lacks something.
         """
         if self._handlers is None:
             self._handlers = {scheme_of(one): _handler(scheme_of(one)) for one in self._entries}
@@ -122,6 +128,7 @@ class Locations:
                     image_id=found["id"],
                     size=found["size"],
                     entries=entries,
+                    options=self._options,
                 )
 
     def _open(self, handler: Handler, location: Location, found: Image, verify: str) -> Opened:
@@ -147,7 +154,7 @@ class Locations:
 
 def _handler(scheme: str) -> Handler:
     try:
-        found: typing.Any = driver.DriverManager(GROUP, scheme).driver
+        found = _plugin(scheme)
     except Exception as error:
         raise exceptions.InvalidOption(
             f"allowed_location_schemes: there is no one handler of {scheme} in the entry point"
@@ -160,6 +167,33 @@ def _handler(scheme: str) -> Handler:
     return typing.cast(Handler, found)
 
 
+def _plugin(scheme: str) -> typing.Any:
+    """What the one entry point of that name stands for; another package's before the library's.
+
+    :raises ValueError: there are several.
+    :raises LookupError: there is none.
+    """
+    known: list[extension.Extension[typing.Any]] = list(
+        named.NamedExtensionManager(
+            GROUP,
+            [scheme],
+            on_load_failure_callback=_not_loaded,
+            on_missing_entrypoints_callback=_missing,
+        )
+    )
+    others = [one for one in known if not one.module_name.startswith(f"{__package__}.")]
+    [found] = others or known
+    return found.plugin
+
+
+def _not_loaded(manager: object, entry_point: object, error: BaseException) -> None:
+    raise error
+
+
+def _missing(schemes: object) -> None:
+    raise LookupError
+
+
 class _UnreadableError(Exception):
     """Nothing of a location could be read; the text may be logged."""
 
@@ -168,6 +202,8 @@ class _UnreadableError(Exception):
 def _unreadable() -> Iterator[None]:
     try:
         yield
+    except exceptions.InvalidOption:
+        raise
     except Exception as error:
         raise _UnreadableError(_reason(error)) from error
 

@@ -13,7 +13,7 @@ import re
 import typing
 
 from glance_compat import exceptions
-from glance_compat.urls import file_path_of
+from glance_compat.urls import file_path_of, rbd_names_of
 
 ApiVersion = typing.Literal["auto", "1", "2"]
 Prefer = typing.Literal["1", "2"]
@@ -75,8 +75,13 @@ class Options:
     #: Further URLs of the same image service, from which image hrefs are accepted.
     trusted_endpoints: tuple[str, ...] = ()
     #: What image locations may be read directly: a folder as a URL for files
-    #: ("file:///var/lib/glance/images"), else a scheme that has a handler.
+    #: ("file:///var/lib/glance/images"), a cluster and its pool for Ceph ("rbd://<fsid>/images"),
+    #: else a scheme that has a handler.
     allowed_location_schemes: tuple[str, ...] = ()
+    #: The configuration file of the Ceph cluster, an absolute path.
+    ceph_conf: str = "/etc/ceph/ceph.conf"
+    #: The user of the Ceph cluster, without "client."; "": librados's own choice, which is admin.
+    ceph_user: str = ""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -131,21 +136,50 @@ def _texts(name: str, value: object) -> None:
         _refuse(name, value, "a tuple of non-empty strings")
 
 
+def _absolute_path(name: str, value: object) -> None:
+    if not isinstance(value, str) or not value.startswith("/") or not value.isprintable():
+        _refuse(name, value, "an absolute path")
+
+
+def _ceph_user(name: str, value: object) -> None:
+    # Of a name that is none librados finds no key, and says as much as "not found".
+    named = isinstance(value, str) and value.isprintable() and not value.startswith("client.")
+    if not named:
+        _refuse(name, value, "the name of a user without client., such as glance, or empty")
+
+
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
+_FSID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def _is_folder(entry: str) -> bool:
+    return file_path_of(entry.rstrip("/")) is not None
+
+
+def _is_scheme_or_pool(entry: str) -> bool:
+    names = rbd_names_of(entry)
+    if names is None:
+        return _SCHEME.fullmatch(entry) is not None
+    return len(names) == 2 and _FSID.fullmatch(names[0]) is not None
 
 
 def _locations(name: str, value: object) -> None:
     _texts(name, value)
     for entry in typing.cast(tuple[str, ...], value):
-        if not entry.startswith("file:") and entry != "file":
-            if not _SCHEME.fullmatch(entry):
-                _refuse(name, entry, "a scheme in lower case, such as rbd, or a folder of files")
-        elif file_path_of(entry.rstrip("/")) is None:
+        if entry == "file" or entry.startswith("file:"):
+            if not _is_folder(entry):
+                _refuse(
+                    name,
+                    entry,
+                    "the folder that files may be read from, such as"
+                    " file:///var/lib/glance/images (no host, no percent sign, no . or ..)",
+                )
+        elif not _is_scheme_or_pool(entry):
             _refuse(
                 name,
                 entry,
-                "the folder that files may be read from, such as file:///var/lib/glance/images"
-                " (no host, no percent sign, no . or ..)",
+                "a scheme in lower case, such as swift, a folder of files, or a cluster of Ceph"
+                " and its pool, such as rbd://01234567-89ab-cdef-0123-456789abcdef/images",
             )
 
 
@@ -173,4 +207,6 @@ _CHECKS: dict[str, typing.Callable[[str, object], None]] = {
     "portable": _boolean,
     "trusted_endpoints": _texts,
     "allowed_location_schemes": _locations,
+    "ceph_conf": _absolute_path,
+    "ceph_user": _ceph_user,
 }

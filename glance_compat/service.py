@@ -70,7 +70,7 @@ class ImageService:
         catalog = Catalog(service_type, service_name, interface, region_name)
         self._options = options
         self._dispatcher = Dispatcher(session, auth, endpoint_override, catalog, options)
-        self._locations = Locations(options.allowed_location_schemes)
+        self._locations = Locations(options)
         self._uploader = Uploader(self._dispatcher, options)
 
     @classmethod

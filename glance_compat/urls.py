@@ -52,6 +52,29 @@ def file_path_of(url: str) -> str | None:
     return found[1]
 
 
+# glance_store percent-encodes each name (rbd driver, with nothing that is safe beside letters,
+# digits and these signs). Anything else is in none that it writes.
+_NAME = r"(?:[A-Za-z0-9_.~-]|%[0-9A-Fa-f]{2})+"
+_RBD = re.compile(rf"rbd://({_NAME}(?:/{_NAME})*)")
+
+
+def rbd_names_of(url: str) -> tuple[str, ...] | None:
+    """The names of a URL of Ceph's block devices: fsid, pool, image and snapshot, or fewer.
+
+    :returns: each without percent signs; None if the URL is of another form, or a name is not
+        printable UTF-8. Of librbd's bindings (16.2.15, seen) a lone surrogate ends the process,
+        and a NUL ends the name.
+    """
+    found = _RBD.fullmatch(url)
+    if found is None:
+        return None
+    try:
+        names = [urllib.parse.unquote(one, errors="strict") for one in found[1].split("/")]
+    except UnicodeDecodeError:
+        return None
+    return tuple(names) if all(map(str.isprintable, names)) else None
+
+
 def shown(url: str) -> str:
     """A URL, or what claims to be one, fit for messages: no credentials, no query."""
     return re.sub(r"//[^/]*@", "//", re.sub(r"[?#].*", "", url, flags=re.DOTALL))

@@ -406,6 +406,7 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [f"{name} = glance_compat_odd:{name}" for name in names]
     lines += ["archive = glance_compat_archives:read", "broken = glance_compat_odd:missing"]
     lines += ["absent = no_such_module:read", "number = glance_compat_odd:NUMBER"]
+    lines += ["wants = glance_compat_odd:wants", "rbd = glance_compat_odd:counts"]
     (about / "entry_points.txt").write_text(f"[{GROUP}]\n" + "\n".join(lines) + "\n")
     again = site / "twice-1.dist-info"
     again.mkdir()
@@ -416,6 +417,8 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 #: Handlers that do what handlers must not do, and one that does what it may.
 ODD = """
+    from glance_compat.exceptions import InvalidOption
+
     NUMBER = 1
     CLOSED = []
     SEEN = []
@@ -462,6 +465,10 @@ ODD = """
     def breaks(location):
         half = bytes(range(256)) * 2048
         return Blocks(half, b"", bytearray(b"\\0"), OSError(5, "Input/output error", "password"))
+
+
+    def wants(location):
+        raise InvalidOption("what it wants")
 
 
     def closes(location):
@@ -585,7 +592,24 @@ def test_a_handler_is_closed_once(
     assert "password" not in caplog.text
 
 
-@pytest.mark.parametrize("scheme", ["rbd", "late", "broken", "absent", "number"])
+def test_another_package_reads_a_scheme_that_the_library_reads(place: Place, odd: Any) -> None:
+    place.image("rbd://anything")
+    with place.asked() as asked:
+        assert read(place, allowed_location_schemes=("rbd",), stall_timeout=7) == DATA
+    assert asked == ["look"]
+    [location] = odd.SEEN
+    assert location.entries == ("rbd",)
+    assert location.options.stall_timeout == 7
+
+
+def test_a_handler_may_refuse_the_options(place: Place, odd: Any) -> None:
+    place.image("wants://image")
+    with place.asked() as asked, pytest.raises(exceptions.InvalidOption, match="what it wants"):
+        read(place, allowed_location_schemes=("wants",))
+    assert asked == ["look"]
+
+
+@pytest.mark.parametrize("scheme", ["nothing-at-all", "late", "broken", "absent", "number"])
 def test_a_scheme_without_one_good_handler(place: Place, odd: Any, scheme: str) -> None:
     # Of two packages that read one scheme neither is chosen.
     place.image(place.file())

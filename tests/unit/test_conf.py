@@ -144,6 +144,9 @@ class TestValues:
                 "allowed_location_schemes = file:///srv/images, rbd",
                 {"allowed_location_schemes": ("file:///srv/images", "rbd")},
             ),
+            ("ceph_conf = /etc/ceph/two.conf", {"ceph_conf": "/etc/ceph/two.conf"}),
+            ("ceph_user = glance", {"ceph_user": "glance"}),
+            ("ceph_user =", {"ceph_user": ""}),
         ],
     )
     def test_option_reaches_options(
@@ -164,6 +167,8 @@ class TestValues:
             ("deadline = nan", "deadline"),
             ("read_timeout = inf", "read_timeout"),
             ("allowed_location_schemes = file", "allowed_location_schemes"),
+            ("ceph_conf = ceph.conf", "ceph_conf"),
+            ("ceph_user = client.glance", "ceph_user"),
             ("num_retries = -1", "num_retries"),
             ("use_glance_v1 = perhaps", "use_glance_v1"),
             ("glance_api_version = 3", "glance_api_version"),

@@ -48,6 +48,7 @@ ORDER = (
     "resume",
     "signatures",
     "locations",
+    "rbd",
     "takeover",
     "conf",
     "service",
@@ -94,7 +95,7 @@ RESERVED = {
 }
 
 #: Packages that are imported when they are needed, never with the module.
-LATE = frozenset({"glanceclient", "castellan", "cryptography", "cursive", "nova"})
+LATE = frozenset({"glanceclient", "castellan", "cryptography", "cursive", "nova", "rados", "rbd"})
 
 VAGUE_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "base", "manager"})
 

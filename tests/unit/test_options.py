@@ -39,6 +39,8 @@ DEFAULTS: dict[str, object] = {
     "portable": False,
     "trusted_endpoints": (),
     "allowed_location_schemes": (),
+    "ceph_conf": "/etc/ceph/ceph.conf",
+    "ceph_user": "",
 }
 
 CHOICES = {
@@ -52,6 +54,8 @@ ABOVE_ZERO = ["connect_timeout", "read_timeout", "stall_timeout", "deadline"]
 ZERO_OR_MORE = ["discovery_ttl", "discovery_failure_ttl", "backoff_max"]
 COUNTS = ["page_size", "max_attempts", "max_response_bytes"]
 TEXTS = ["trusted_endpoints", "allowed_location_schemes"]
+FSID = "01234567-89ab-cdef-0123-456789abcdef"
+OTHERS = ["ceph_conf", "ceph_user"]
 
 
 def with_option(name: str, value: object) -> Options:
@@ -70,9 +74,8 @@ def test_defaults_are_the_promised_ones() -> None:
 
 
 def test_every_option_has_a_group_here() -> None:
-    assert sorted([*CHOICES, *BOOLEANS, *ABOVE_ZERO, *ZERO_OR_MORE, *COUNTS, *TEXTS]) == sorted(
-        DEFAULTS
-    )
+    groups = (CHOICES, BOOLEANS, ABOVE_ZERO, ZERO_OR_MORE, COUNTS, TEXTS, OTHERS)
+    assert sorted(name for group in groups for name in group) == sorted(DEFAULTS)
 
 
 def test_options_are_frozen() -> None:
@@ -180,6 +183,8 @@ def test_trusted_endpoints_are_kept_in_order() -> None:
         "file://localhost/images",
         "file:///with blanks/\u00fc",
         *("rbd", "swift+https", "x-1.0"),
+        f"rbd://{FSID}/images",
+        f"rbd://{FSID}/a%20b%2Fc%C3%BC",
     ],
 )
 def test_a_place_that_locations_may_be_in(entry: str) -> None:
@@ -211,7 +216,47 @@ def test_files_need_their_folder(entry: str) -> None:
     [
         *("RBD", "File", "FILE:///images", "rbd://", "rbd://pool", "rbd:", "1rbd", "*", " rbd"),
         *("rbd ", "/var/lib/glance/images", "r\u00e9bd", "rbd\n", "file\n", "\0"),
+        *("rbd://cluster/images", f"rbd://{FSID}", f"rbd://{FSID}/", f"rbd://{FSID}/images/"),
+        *(
+            f"rbd://{FSID}/images/image",
+            f"rbd://{FSID}/images/image/snap",
+            f"rbd:///{FSID}/images",
+        ),
+        *(f"rbd://{FSID.upper()}/images", f"RBD://{FSID}/images", f"rbd://{FSID}/a b"),
+        *(
+            f"rbd://{FSID}/*",
+            f"rbd://{FSID}/images%00",
+            f"rbd://{FSID}/%ff",
+            f"rbd://{FSID}/\u00fc",
+        ),
+        *(f"rbd://{FSID}/images\n", f"rbd://{FSID}/images?x", f"rbd://user@{FSID}/images"),
+        *(f" rbd://{FSID}/images", f"rbd://{FSID}0/images", f"rbd+x://{FSID}/images"),
     ],
 )
 def test_what_is_no_scheme(entry: str) -> None:
     assert "a scheme in lower case" in refused("allowed_location_schemes", (entry,)).message
+    assert "rbd://01234567-89ab-cdef-0123-456789abcdef/images" in (
+        refused("allowed_location_schemes", (entry,)).message
+    )
+
+
+@pytest.mark.parametrize("path", ["/etc/ceph/ceph.conf", "/a b/\u00fc.conf"])
+def test_a_file_of_ceph(path: str) -> None:
+    assert Options(ceph_conf=path).ceph_conf == path
+
+
+@pytest.mark.parametrize(
+    "path", ["", "ceph.conf", "~/ceph.conf", "/a\0", "/a\n", "/\ud800", None, 1, b"/a"]
+)
+def test_what_is_no_file_of_ceph(path: object) -> None:
+    assert "an absolute path" in refused("ceph_conf", path).message
+
+
+@pytest.mark.parametrize("user", ["", "glance", "nova-1.x", "client"])
+def test_a_user_of_ceph(user: str) -> None:
+    assert Options(ceph_user=user).ceph_user == user
+
+
+@pytest.mark.parametrize("user", ["client.glance", "client.", "a\0", "a\n", "\ud800", None, 1])
+def test_what_is_no_user_of_ceph(user: object) -> None:
+    assert "without client." in refused("ceph_user", user).message
