@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How thorough property tests are: ``HYPOTHESIS_PROFILE`` is default, ci or long.
 
-The fixture ``cloud`` is for all tests that need real servers, wherever they are.
+The fixtures ``cloud`` and ``cluster`` are for all tests that need real servers, wherever they are.
 """
 
 from __future__ import annotations
@@ -18,4 +18,4 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile("long", deadline=None, max_examples=5000, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "default")
 
-pytest_plugins = ["tests.functional.cloud.plugin", "pytester"]
+pytest_plugins = ["tests.functional.cloud.plugin", "tests.ceph.plugin", "pytester"]

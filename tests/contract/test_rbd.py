@@ -23,7 +23,6 @@ from glance_compat.fixture import GlanceFixture
 from glance_compat.locations import Location
 from glance_compat.rbd import BLOCK_BYTES, read_snapshot
 from tests.ceph import READER, Ceph
-from tests.ceph.cluster import Cluster, UnavailableError
 from tests.ceph.stand_in import StandIn
 
 DATA = bytes(range(256)) * 4096
@@ -31,20 +30,6 @@ OTHER = DATA[:-1] + b"x"
 ANOTHER_FSID = "01234567-89ab-cdef-0123-456789abcdef"
 #: The path of a location that is as it should be; ``{fsid}`` stands for that of the cluster.
 USUAL = "{fsid}/images/image/snap"
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A real cluster."""
-    try:
-        found = Cluster(tmp_path_factory.mktemp("ceph"))
-    except UnavailableError as error:
-        pytest.skip(str(error))
-    try:
-        found.start()
-        yield found
-    finally:
-        found.stop()
 
 
 @pytest.fixture(params=["stand-in", pytest.param("real", marks=pytest.mark.functional)])

@@ -25,8 +25,9 @@ EXTRA_OF_HOST = {"cli": ("cli", "fixtures"), "fixture": ("fixtures",)}
 #: Packages of an extra that are imported only inside functions.
 EXTRA_OF_LATE_IMPORTS = "signatures"
 
-#: Known to type checkers only; and Nova, which imports the library and is there when it does.
-NOT_INSTALLED = frozenset({"_typeshed", "nova"})
+#: Known to type checkers only; Nova, which imports the library and is there when it does; and
+#: what comes with Ceph.
+NOT_INSTALLED = frozenset({"_typeshed", "nova", "rados", "rbd"})
 
 
 def requirements(*extras: str) -> dict[NormalizedName, Requirement]:

@@ -231,6 +231,7 @@ class _Start:
             self.builder.digest(server.release),
             *files_of(server, self.site).values(),
             *releases.command_of(server, self.layout),
+            *server.modules,
         ]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 

@@ -131,7 +131,8 @@ def environ_of(server: Server, layout: Layout) -> dict[str, str]:
     variables = RELEASES[server.release].variables
     places = _places(server, layout)
     own = {name: value.format_map(places) for name, value in variables.items()}
-    return processes.server_environ() | {"PYTHONPATH": str(_STARTUP)} | own
+    path = os.pathsep.join([str(_STARTUP), *server.modules])
+    return processes.server_environ() | {"PYTHONPATH": path} | own
 
 
 def command_of(server: Server, layout: Layout) -> list[str]:

@@ -38,6 +38,7 @@ class Server:
     :param overrides: Options on top of those that every server of the release gets.
     :param schema: The content of ``schema-image.json``: property name to its JSON schema; empty:
         there is no such file.
+    :param modules: Folders of further modules for its interpreter.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Server:
     registry: str | None = None
     overrides: Sections = field(default_factory=dict)
     schema: Mapping[str, object] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
