@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image signatures and downloads past Glance, as Nova has them: cursive, certificates, rbd.
+"""Image signatures and downloads past Glance, as Nova has them: its options, errors, and rbd.
 
-Nova and cursive are imported by the functions, when they are called.
+What verifies a signature is :mod:`glance_compat.signatures`. Nova and cursive are imported by the
+functions, when they are called.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import logging
 import os
 import typing
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
+from glance_compat import exceptions, signatures
 from glance_compat.image import Image
 from glance_compat.nova import host
 
@@ -21,13 +23,13 @@ LOG = logging.getLogger(__name__)
 
 
 class Verifier(typing.Protocol):
-    """What cursive verifies with."""
+    """What verifies data."""
 
-    def update(self, data: bytes) -> None:
+    def update(self, block: bytes) -> None:
         """More of the data."""
 
     def verify(self) -> None:
-        """:raises cryptography.exceptions.InvalidSignature: it is not what was signed."""
+        """Raise an error when it is not what was signed."""
 
 
 def verifier_of(
@@ -38,7 +40,8 @@ def verifier_of(
     :param show: gives the image; called only if a signature is wanted.
     :param trusted_certs: ``nova.objects.TrustedCerts`` or None; where there is none, the default
         of ``[glance]default_trusted_certificate_ids`` counts.
-    :raises cursive.exception.SignatureVerificationError: the image's signature is incomplete.
+    :raises cursive.exception.SignatureVerificationError: there is no signature that could be
+        verified.
     :raises nova.exception.CertificateValidationFailed: its certificate is not trusted.
     """
     settings = host.configuration().glance
@@ -47,11 +50,10 @@ def verifier_of(
         trusted = list(settings.default_trusted_certificate_ids)
     if not trusted and not settings.verify_glance_signatures:
         return None
-    properties = _signature_properties(show())
-    verifier = _verifier(context, properties)
-    if trusted:
-        _check_certificate(context, properties["img_signature_certificate_uuid"], trusted)
-    elif settings.enable_certificate_validation:
+    image = show()
+    with _errors_of_nova(image):
+        verifier = signatures.verifier_of(image, context, trusted)
+    if settings.enable_certificate_validation and not trusted:
         raise host.nova_exceptions().CertificateValidationFailed(
             "Image signature certificate validation enabled, but no trusted certificate IDs were"
             " provided. Unable to validate the certificate used to verify the image signature."
@@ -59,40 +61,19 @@ def verifier_of(
     return verifier
 
 
-_SIGNATURE = (
-    "img_signature",
-    "img_signature_hash_method",
-    "img_signature_certificate_uuid",
-    "img_signature_key_type",
-)
-
-
-def _signature_properties(image: Image) -> Mapping[str, typing.Any]:
-    from nova import objects
-
-    # As Nova reads them, which refuses a hash method or a key type that it does not know.
-    properties = objects.ImageMeta.from_dict(image).properties
-    return {name: properties.get(name) for name in _SIGNATURE}
-
-
-def _verifier(context: object, properties: Mapping[str, typing.Any]) -> Verifier:
-    from cursive import signature_utils
-
-    return typing.cast(Verifier, signature_utils.get_verifier(context=context, **properties))
-
-
-def _check_certificate(context: object, certificate: typing.Any, trusted: list[str]) -> None:
-    from cursive import certificate_utils
-    from cursive import exception as cursive_exception
-
+@contextlib.contextmanager
+def _errors_of_nova(image: Image) -> Iterator[None]:
+    """Raise what Nova's own module raises: cursive's errors, and one of its own."""
     try:
-        certificate_utils.verify_certificate(
-            context=context, certificate_uuid=certificate, trusted_certificate_uuids=trusted
-        )
-    except cursive_exception.SignatureVerificationError as error:
+        yield
+    except exceptions.CertificateValidationFailed as error:
         raise host.nova_exceptions().CertificateValidationFailed(
-            cert_uuid=certificate, reason=str(error)
+            cert_uuid=image["properties"].get(signatures.CERTIFICATE), reason=str(error)
         ) from error
+    except exceptions.SignatureVerificationError as error:
+        from cursive import exception as of_cursive
+
+        raise of_cursive.SignatureVerificationError(reason=str(error)) from error
 
 
 def verified(blocks: Iterable[bytes], verifier: Verifier | None) -> Iterator[bytes]:
@@ -105,7 +86,16 @@ def verified(blocks: Iterable[bytes], verifier: Verifier | None) -> Iterator[byt
             verifier.update(block)
         yield block
     if verifier is not None:
+        _verify(verifier)
+
+
+def _verify(verifier: Verifier) -> None:
+    try:
         verifier.verify()
+    except exceptions.InvalidSignature as error:
+        from cryptography.exceptions import InvalidSignature
+
+        raise InvalidSignature(str(error)) from error
 
 
 @contextlib.contextmanager

@@ -3,19 +3,22 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cryptography.exceptions
 import pytest
+from cursive import exception as cursive_exception
 from keystoneauth1 import token_endpoint
-from nova import service_auth
+from nova import exception, objects, service_auth
 from nova.storage import rbd_utils
 
 from glance_compat.nova import glance, signatures
-from tests.contract import targets
+from tests.contract import signing, targets
 from tests.contract.shape import DATA
 from tests.contract.targets import Kind, Target
 from tests.nova.sides import Side, World, configured
@@ -138,6 +141,111 @@ def test_each_form_of_a_download_is_verified(side: Side, signed_as: Any, tmp_pat
     with path.open("wb") as file, pytest.raises(cryptography.exceptions.InvalidSignature):
         side.api.download(context, image_id, data=file)
     assert path.read_bytes() == b""
+
+
+# -- with real certificates
+
+
+@pytest.fixture
+def key_manager() -> Iterator[None]:
+    # As all of Nova's services do.
+    objects.register_all()
+    with signing.configured():
+        yield
+
+
+def download(side: Side, image_id: str, trusted: list[str]) -> bytes | BaseException:
+    """The data, or what is raised instead of it; within a minute."""
+
+    def call() -> bytes:
+        certificates = objects.TrustedCerts(ids=trusted) if trusted else None
+        return b"".join(side.api.download(side.context(), image_id, trusted_certs=certificates))
+
+    # Whatever hangs is left behind.
+    future: concurrent.futures.Future[bytes] = concurrent.futures.Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except Exception as error:  # noqa: BLE001 - it is the outcome
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    error = future.exception(timeout=60)
+    return future.result() if error is None else error
+
+
+@on_each
+@pytest.mark.usefixtures("key_manager")
+def test_what_a_trusted_certificate_has_signed_is_given(side: Side, target: Target) -> None:
+    image_id = side.make(DATA, properties=signing.properties(DATA))
+    assert download(side, image_id, [signing.root()]) == DATA
+    with configured(target, verify_glance_signatures=True):
+        assert download(side, image_id, []) == DATA
+        other = side.make(DATA, properties=signing.properties(b"other"))
+        assert isinstance(download(side, other, []), cryptography.exceptions.InvalidSignature)
+
+
+@on_each
+@pytest.mark.usefixtures("key_manager")
+def test_certificates_that_sign_each_other_in_a_circle_are_refused(side: Side) -> None:
+    # cursive follows them for ever.
+    properties = signing.properties(DATA, certificate_id=signing.signer(issuer="b"))
+    image_id = side.make(DATA, properties=properties)
+    found = download(side, image_id, signing.circle(["a", "b", "c"]))
+    assert isinstance(found, exception.CertificateValidationFailed), found
+    assert "circle" in str(found)
+
+
+@on_each
+@pytest.mark.usefixtures("key_manager")
+@pytest.mark.parametrize(
+    ("changed", "trusted", "kind"),
+    [
+        ({}, "another root", exception.CertificateValidationFailed),
+        ({}, None, exception.CertificateValidationFailed),
+        ({"img_signature": ""}, "root", cursive_exception.SignatureVerificationError),
+        (
+            {"img_signature_hash_method": "MD5"},
+            "root",
+            cursive_exception.SignatureVerificationError,
+        ),
+        ({"img_signature_key_type": "DSA"}, "root", cursive_exception.SignatureVerificationError),
+        (
+            {"img_signature_certificate_uuid": "../../v1/secrets"},
+            "root",
+            cursive_exception.SignatureVerificationError,
+        ),
+        (
+            {"img_signature_certificate_uuid": "no-such"},
+            "root",
+            cursive_exception.SignatureVerificationError,
+        ),
+    ],
+    ids=str,
+)
+def test_nova_is_told_by_its_own_errors_what_is_wrong(
+    side: Side, changed: dict[str, str], trusted: str | None, kind: type[Exception]
+) -> None:
+    image_id = side.make(DATA, properties={**signing.properties(DATA), **changed})
+    found = download(side, image_id, [signing.root(trusted) if trusted else "no-such-root"])
+    assert isinstance(found, kind), found
+
+
+@on_each
+@pytest.mark.parametrize("trusted", [False, True])
+def test_certificates_are_validated_where_that_is_wanted(
+    side: Side, target: Target, trusted: bool
+) -> None:
+    image_id = side.make(DATA, properties=signing.properties(DATA))
+    settings = {
+        "verify_glance_signatures": True,
+        "enable_certificate_validation": True,
+        "default_trusted_certificate_ids": [signing.root()] if trusted else [],
+    }
+    with configured(target, **settings), signing.configured():
+        found = download(side, image_id, [])
+    assert found == DATA if trusted else isinstance(found, exception.CertificateValidationFailed)
 
 
 @on_each
