@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import functools
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -136,9 +137,10 @@ def _option(field: dataclasses.Field[typing.Any], hint: typing.Any) -> cfg.Opt:
     return cfg.ListOpt(field.name, **{**given, "default": list(given["default"])})
 
 
-def _own_options() -> list[cfg.Opt]:
+@functools.cache
+def _own_options() -> tuple[cfg.Opt, ...]:
     hints = typing.get_type_hints(Options)
-    return [_option(field, hints[field.name]) for field in dataclasses.fields(Options)]
+    return tuple(_option(field, hints[field.name]) for field in dataclasses.fields(Options))
 
 
 _ENDPOINTS = cfg.ListOpt(
@@ -323,11 +325,15 @@ def own_options(conf: cfg.ConfigOpts, group: str = GROUP, **unless_set: typing.A
     :raises glance_compat.exceptions.InvalidOption: a value is not valid, or two contradict.
     """
     conf.register_group(cfg.OptGroup(group))
-    own = {field.name for field in dataclasses.fields(Options)}
+    own = {one.dest for one in _own_options()}
     with _invalid_option(group):
-        conf.register_opts(_own_options(), group=group)
-        old = [copy.copy(one.option) for one in _OLD if one.replaced_by in own]
-        conf.register_opts([one for one in old if one.dest not in conf[group]], group=group)
+        known = conf[group]
+        old = [one.option for one in _OLD if one.replaced_by in own]
+        missing = [one for one in old if one.dest not in known]
+        # Each registration makes oslo.config forget the values that it has read, the host's too.
+        if missing or any(name not in known for name in own):
+            conf.register_opts(_own_options(), group=group)
+            conf.register_opts([copy.copy(one) for one in missing], group=group)
         said = {name for name in unless_set if _spellings(conf, group, name)}
         given = {name: value for name, value in unless_set.items() if name not in said}
         return dataclasses.replace(_options(conf, group), **given)

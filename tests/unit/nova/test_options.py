@@ -64,3 +64,44 @@ def test_only_the_own_options_are_registered(tmp_path: Path) -> None:
     assert known & {"auth_type", "cafile", "region_name", "endpoints", "api_servers"} == set()
     assert set(conf["glance"]) == {"num_retries", "api_servers"}
     assert conf.glance.num_retries == 2
+
+
+class Counting(cfg.ConfigOpts):
+    """Counts what is registered, after which oslo.config reads every value anew."""
+
+    registered = 0
+
+    def register_opts(self, *arguments: object, **named: object) -> None:
+        self.registered += 1
+        super().register_opts(*arguments, **named)
+
+
+def test_options_are_registered_once() -> None:
+    conf = Counting()
+    conf([])
+    configuration.own_options(conf)
+    before = conf.registered
+    configuration.own_options(conf)
+    assert before
+    assert conf.registered == before
+
+
+def test_options_of_another_kind_are_refused_each_time() -> None:
+    conf = cfg.ConfigOpts()
+    conf.register_opts([cfg.StrOpt("read_timeout")], group="glance_compat")
+    conf([])
+    for _ in range(2):
+        with pytest.raises(exceptions.InvalidOption, match="read_timeout"):
+            configuration.own_options(conf)
+
+
+def test_a_changed_configuration_counts_at_once(tmp_path: Path) -> None:
+    conf = parsed(tmp_path, "[glance_compat]\nread_timeout = 7")
+    assert configuration.own_options(conf).read_timeout == 7
+    (tmp_path / "nova.conf").write_text("[glance_compat]\nread_timeout = 8")
+    conf.reload_config_files()
+    assert configuration.own_options(conf).read_timeout == 8
+    conf.set_override("read_timeout", 9, group="glance_compat")
+    assert configuration.own_options(conf).read_timeout == 9
+    conf.clear_override("read_timeout", group="glance_compat")
+    assert configuration.own_options(conf).read_timeout == 8
