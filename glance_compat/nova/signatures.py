@@ -93,9 +93,8 @@ def _verify(verifier: Verifier) -> None:
     try:
         verifier.verify()
     except exceptions.InvalidSignature as error:
-        from cryptography.exceptions import InvalidSignature
-
-        raise InvalidSignature(str(error)) from error
+        # cryptography's own, which Nova expects.
+        raise error.__cause__ or error from None
 
 
 @contextlib.contextmanager
