@@ -23,6 +23,7 @@ from glance_compat.fixture import GlanceFixture
 from glance_compat.locations import Location
 from glance_compat.rbd import BLOCK_BYTES, read_snapshot
 from tests.ceph import READER, Ceph
+from tests.ceph.cluster import Cluster, UnavailableError
 from tests.ceph.stand_in import StandIn
 
 DATA = bytes(range(256)) * 4096
@@ -309,6 +310,17 @@ def test_storage_that_answers_no_more(ceph: Ceph) -> None:
     with ceph.silent_storage(), pytest.raises(TimeoutError) as caught:
         next(blocks)
     assert caught.value.strerror == "it cannot be read: Connection timed out"
+
+
+# -- the cluster of these tests
+
+
+def test_without_ceph_it_is_said_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UnavailableError, match="Ceph is not installed: ceph-authtool, ceph-mon"):
+        Cluster(tmp_path)
 
 
 # -- what the operator has to do
