@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import datetime
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -137,14 +137,15 @@ MODULES = {"nova": novas_module, "drop-in": our_module}
 
 
 @contextlib.contextmanager
-def configured(target: Target, **settings: Any) -> Iterator[Any]:
+def configured(target: Target, *, files: Sequence[str] = (), **settings: Any) -> Iterator[Any]:
     """Nova's configuration for a server; embedded ones are reached without sockets, through the
     session that both modules have of ``nova.service_auth``.
 
+    :param files: configuration files.
     :param settings: of ``[glance]``.
     """
     conf = nova.conf.CONF
-    conf([], project="nova", default_config_files=[])
+    conf([], project="nova", default_config_files=list(files))
     conf.set_override("api_servers", [target.url], group="glance")
     conf.set_override("num_retries", 0, group="glance")
     for name, value in settings.items():

@@ -238,7 +238,7 @@ def test_certificates_are_validated_where_that_is_wanted(
     side: Side, target: Target, trusted: bool
 ) -> None:
     image_id = side.make(DATA, properties=signing.properties(DATA))
-    settings = {
+    settings: dict[str, Any] = {
         "verify_glance_signatures": True,
         "enable_certificate_validation": True,
         "default_trusted_certificate_ids": [signing.root()] if trusted else [],

@@ -316,3 +316,20 @@ def test_retries_are_novas(side: Side, target: Target) -> None:
 
     with configured(target, num_retries=7):
         assert host.image_service()._options.max_attempts == 8
+
+
+@targets.only(lambda kind: kind.name == "mounted-v2")
+@pytest.mark.parametrize(("use_glance_v1", "api"), [("True", "v1"), ("False", "v2")])
+def test_the_switch_of_newton_keeps_its_meaning(
+    target: Target, tmp_path: Path, use_glance_v1: str, api: str
+) -> None:
+    # That server offers both.
+    path = tmp_path / "nova.conf"
+    path.write_text(f"[glance]\nuse_glance_v1 = {use_glance_v1}\n")
+    with configured(target, files=[str(path)]):
+        side = Side(glance, World(target, "", {}))
+        with target.counting() as requests:
+            made = side.api.create(side.context(), {"name": "newton"})
+            assert side.api.get(side.context(), made["id"])["name"] == "newton"
+    assert requests
+    assert {f"/{api}/images" in one.path for one in requests} == {True}
