@@ -213,11 +213,21 @@ class V1:
 
     def update(self, image_id: str, meta: Meta, *, purge: bool) -> Image:
         self._refuse(Meta(meta.base, {}))
-        current = self._current(image_id) if change.needs_look(meta, purge=purge) else None
+        looked = change.needs_look(meta, purge=purge) or "location" in meta.base
+        current = self._current(image_id) if looked else None
         wanted = change.change_of(meta, current, purge=purge, match=image.folded)
         if current is not None and not (wanted.base or wanted.properties or wanted.removed):
             return current
-        return self._change(image_id, meta, wanted, current, None)
+        try:
+            return self._change(image_id, meta, wanted, current, None)
+        except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
+            # Where only the answer was lost, an attempt more would find an image that takes none.
+            if current is None or "location" not in wanted.base or current["status"] != "queued":
+                raise
+            found = self._current(image_id)
+            if found["status"] == "queued":
+                raise
+            return found
 
     def update_with_data(self, image_id: str, meta: Meta, upload: Upload) -> Image:
         current = self._current(image_id) if change.needs_look(meta, purge=False) else None

@@ -40,7 +40,7 @@ MEMBER = "friend"
 #: Data that is elsewhere, and servers that take it from there.
 WEB = "http://web.invalid/data"
 _LOCATIONS_API = {"release": "33", "stores": ["fast", "web:http"], "sources": {WEB: DATA}}
-_LOCATIONS_BY_PATCH = {"show_locations": True, "sources": {WEB: DATA}}
+_NO_LOCATIONS_API = {"show_locations": True, "sources": {WEB: DATA}}
 
 
 class Kind(enum.Enum):
@@ -213,10 +213,13 @@ CALLS: dict[str, Call] = {
         },
         server=_LOCATIONS_API,
     ),
-    "update with a location, by a patch": Call(
+    "update with a location, before v2.17": Call(
         lambda service, folder: service.update(None, QUEUED, {"name": "full", "location": WEB}),
-        {"v2": (_read("GET", "images/*"), Step(Kind.GIVE, "PATCH", "images/*"))},
-        server=_LOCATIONS_BY_PATCH,
+        {
+            "v1": (_read("HEAD", "images/*"), Step(Kind.GIVE, "PUT", "images/*")),
+            "v2": (_read("GET", "images/*"), Step(Kind.GIVE, "PATCH", "images/*")),
+        },
+        server=_NO_LOCATIONS_API,
     ),
     "create with a location": Call(
         lambda service, folder: service.create(None, {**NEW, "location": WEB}),
@@ -229,10 +232,10 @@ CALLS: dict[str, Call] = {
         },
         server=_LOCATIONS_API,
     ),
-    "create with a location, by a patch": Call(
+    "create with a location, before v2.17": Call(
         lambda service, folder: service.create(None, {**NEW, "location": WEB}),
         {"v1": (_RECORD,), "v2": (_RECORD, Step(Kind.GIVE, "PATCH", "images/*"))},
-        server=_LOCATIONS_BY_PATCH,
+        server=_NO_LOCATIONS_API,
     ),
     "delete": Call(
         lambda service, folder: service.delete(None, ACTIVE),
