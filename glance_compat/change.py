@@ -28,9 +28,9 @@ from glance_compat.image import (
     decoded,
     folded,
     is_reserved,
-    shown,
     text_of,
 )
+from glance_compat.quoting import shown
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def meta_of(image_meta: Mapping[str, object]) -> Meta:
             continue
         field = BY_NAME.get(name)
         if field is None and name not in ORIGINS:
-            raise exceptions.ImageBadRequest(f"unknown image attribute {name!r}")
+            raise exceptions.ImageBadRequest(f"unknown image attribute {shown(name)}")
         if (field is None or field.access is not Access.READ) and _is_given(name, value):
             base[name] = _checked(name, field.read if field else text_of, value)
     properties = image_meta.get("properties")
@@ -90,11 +90,21 @@ def meta_of(image_meta: Mapping[str, object]) -> Meta:
         properties = {}
     if not isinstance(properties, Mapping):
         raise exceptions.ImageBadRequest("properties must be a dict")
+    given = {_property_name(name): value for name, value in properties.items()}
     return Meta(
         base,
-        {name: written(name, value) for name, value in properties.items() if value is not None},
-        frozenset(name for name, value in properties.items() if value is None),
+        {name: written(name, value) for name, value in given.items() if value is not None},
+        frozenset(name for name, value in given.items() if value is None),
     )
+
+
+def _property_name(name: object) -> str:
+    if not isinstance(name, str):
+        raise exceptions.PropertyNotAllowed(f"the name of property {shown(name)} is not text")
+    try:
+        return text_of(name)
+    except Malformed as wrong:
+        raise exceptions.PropertyNotAllowed(f"property {shown(name)} must be {wrong}") from None
 
 
 def _is_given(name: str, value: object) -> bool:
@@ -103,7 +113,7 @@ def _is_given(name: str, value: object) -> bool:
 
 def _checked(name: str, read: Reader, value: object) -> object:
     # v1 cannot tell an empty text from none (seen on Glance 15.0.2), so no API is asked to.
-    if value is None or (name in {"name", "owner"} and value == ""):
+    if value is None or (name in {"name", "owner", "checksum"} and value == ""):
         return None
     try:
         checked = read(value)
@@ -111,8 +121,10 @@ def _checked(name: str, read: Reader, value: object) -> object:
         raise exceptions.ImageBadRequest(f"{name} must be {wrong}, not {shown(value)}") from None
     if isinstance(checked, int) and checked < 0:
         raise exceptions.ImageBadRequest(f"{name} must not be negative")
-    if name in ORIGINS and not checked:
-        raise exceptions.ImageBadRequest(f"{name} must not be empty")
+    # A header of v1, and for a store of v2 as well.
+    obstacle = v1_obstacle(str(checked)) if name in ORIGINS else None
+    if obstacle or (name in ORIGINS and not checked):
+        raise exceptions.ImageBadRequest(f"{name} cannot be sent: {obstacle or 'it is empty'}")
     return checked
 
 
@@ -121,22 +133,21 @@ def written(name: object, value: object) -> str:
 
     :raises glance_compat.exceptions.PropertyNotAllowed: there is none.
     """
-    if not isinstance(name, str):
-        raise exceptions.PropertyNotAllowed(f"the name of property {name!r} is not text")
+    name = _property_name(name)
     if isinstance(value, (bytes, bytearray, memoryview)):
-        raise exceptions.PropertyNotAllowed(f"property {name!r} is bytes, not text")
+        raise exceptions.PropertyNotAllowed(f"property {shown(name)} is bytes, not text")
     try:
-        text_of(name)
         return text_of(value if isinstance(value, str) else _text_for(name, value))
     except Malformed as wrong:
-        raise exceptions.PropertyNotAllowed(f"property {name!r} must be {wrong}") from None
+        raise exceptions.PropertyNotAllowed(f"property {shown(name)} must be {wrong}") from None
 
 
 def _text_for(name: str, value: object) -> str:
     try:
         return json.dumps(value) if name in STRUCTURED else str(value)
-    except (TypeError, ValueError, RecursionError):
-        raise Malformed("what can be written as text") from None
+    except Exception as error:
+        # The object is the caller's own, and so is what its __str__ raises.
+        raise Malformed("what can be written as text") from error
 
 
 def changed_properties(old: Mapping[str, object], new: Mapping[str, str]) -> dict[str, str]:
@@ -159,7 +170,8 @@ def refuse_reserved(names: Iterable[str]) -> None:
     for name in names:
         if is_reserved(name):
             raise exceptions.PropertyNotAllowed(
-                f"property name {name!r} is reserved: it is an attribute of the image or of Glance"
+                f"property name {shown(name)} is reserved: it is an attribute of the image or of"
+                " Glance"
             )
 
 
@@ -202,7 +214,9 @@ def chosen_id(meta: Meta) -> str | None:
     """
     image_id: str | None = meta.base.get("id")
     if image_id is not None and not UUID.fullmatch(image_id):
-        raise exceptions.ImageBadRequest(f"the id of a new image must be a UUID, not {image_id!r}")
+        raise exceptions.ImageBadRequest(
+            f"the id of a new image must be a UUID, not {shown(image_id)}"
+        )
     return image_id
 
 
@@ -332,11 +346,13 @@ def refuse_on_v1(meta_or_change: Meta | Change, *, folding: bool = True) -> None
     block = 0
     for name, text in meta_or_change.properties.items():
         obstacle = _property_obstacle(name, text, folding) or (
-            f"it folds together with {stored[folded(name)]!r}" if folded(name) in stored else None
+            f"it folds together with {shown(stored[folded(name)])}"
+            if folded(name) in stored
+            else None
         )
         if obstacle:
             raise exceptions.PropertyNotAllowed(
-                f"property {name!r} cannot be sent over v1: {obstacle}"
+                f"property {shown(name)} cannot be sent over v1: {obstacle}"
             )
         stored[folded(name)] = name
         block += line_bytes(name, text)
@@ -355,9 +371,9 @@ def _property_obstacle(name: str, text: str, folding: bool) -> str | None:
     if not is_header_name(name):
         return "its name is not made of header characters"
     if folded(name) != name and is_reserved(folded(name)):
-        return f"v1 would store it as {folded(name)!r}, which is reserved"
+        return f"v1 would store it as {shown(folded(name))}, which is reserved"
     if not folding and folded(name) != name:
-        return f"v1 would store it as {folded(name)!r}"
+        return f"v1 would store it as {shown(folded(name))}"
     if line_bytes(name, text) > V1_LINE_BYTES:
         return f"it is longer than {V1_LINE_BYTES} bytes"
     return v1_obstacle(text)

@@ -19,7 +19,7 @@ from keystoneauth1 import plugin as ksa_plugin
 from keystoneauth1 import session as ksa_session
 from keystoneauth1.access import service_catalog
 
-from glance_compat import exceptions
+from glance_compat import exceptions, quoting
 from glance_compat.failures import plugin_errors
 from glance_compat.urls import origin, shown
 
@@ -46,7 +46,8 @@ def checked(endpoint_override: str | Sequence[str] | None) -> tuple[str, ...]:
         if not isinstance(url, str) or not is_http(url):
             said = shown(url) if isinstance(url, str) else url
             raise exceptions.InvalidOption(
-                f"endpoint_override must be an http or https URL or a list of them, not {said!r}"
+                f"endpoint_override must be an http or https URL or a list of them, not"
+                f" {quoting.shown(said)}"
             )
     return typing.cast("tuple[str, ...]", urls)
 
@@ -77,8 +78,8 @@ class Catalog(typing.NamedTuple):
             "interface": self.interface,
             "region": self.region_name,
         }
-        rest = "".join(f", {key} {value!r}" for key, value in named.items() if value)
-        return f"type {self.service_type!r}{rest}"
+        rest = "".join(f", {key} {quoting.shown(value)}" for key, value in named.items() if value)
+        return f"type {quoting.shown(self.service_type)}{rest}"
 
 
 def of_plugin(
@@ -144,6 +145,14 @@ def every_interface(
 # References.
 
 _UNSAFE = re.compile(r"[/?#\\\x00-\x1f\x7f]")
+
+#: Octets of an id in a path, quoted. Front ends take a request line of some 4000 unless configured
+#: (gunicorn 4094, uWSGI 4096 with all headers), and an id of Glance's has 36.
+_SEGMENT_OCTETS = 1024
+
+#: Characters of a member id (Glance 15.0.2 and 33, db/sqlalchemy/models.py).
+_MEMBER_CHARACTERS = 255
+
 # User information is none of an endpoint's own, whoever it is meant to deceive.
 _HREF = re.compile(
     r"(?P<base>(?i:https?)://[^/@\\]+(?:/.+?)??)(?:/v[0-9]+(?:\.[0-9]+)?)?/images/(?P<id>[^/]+)"
@@ -156,12 +165,47 @@ def segment(value: object, what: str) -> str:
     :raises glance_compat.exceptions.InvalidImageRef: it is not.
     """
     if not isinstance(value, str) or value in ("", ".", "..") or _UNSAFE.search(value):
-        raise exceptions.InvalidImageRef(f"{value!r} is not {what}")
+        raise exceptions.InvalidImageRef(f"{quoting.shown(value)} is not {what}")
     try:
-        value.encode("utf-8")
+        quoted = urllib.parse.quote(value, safe="")
     except UnicodeEncodeError:
-        raise exceptions.InvalidImageRef(f"{value!r} is not {what}") from None
-    return value
+        raise exceptions.InvalidImageRef(f"{quoting.shown(value)} is not {what}") from None
+    if len(quoted) > _SEGMENT_OCTETS:
+        raise exceptions.InvalidImageRef(
+            f"{quoting.shown(value)} is not {what}: it is longer than {_SEGMENT_OCTETS} bytes"
+        )
+    # Exactly a str: an Enum is sent as what it holds, and shown as what it is called.
+    return str.__str__(value)
+
+
+def member_id_of(value: object) -> str:
+    """The id of a project that an image is shared with.
+
+    :raises glance_compat.exceptions.InvalidImageRef: it is not one.
+    """
+    member_id = segment(value, "a member id")
+    # To an id that is not ASCII v1 answers 500, and Glance 33 adds it and cannot remove it (seen on
+    # Glance 15.0.2 and 33). Keystone gives no project one (keystone 30, parameter_types).
+    if len(member_id) > _MEMBER_CHARACTERS or not member_id.isascii():
+        raise exceptions.InvalidImageRef(
+            f"{quoting.shown(member_id)} is not a member id, which has at most"
+            f" {_MEMBER_CHARACTERS} characters, all of them ASCII"
+        )
+    return member_id
+
+
+def marker_of(value: object) -> str | None:
+    """The id of the image after which a list begins; None and '' are none.
+
+    :raises glance_compat.exceptions.Invalid: no image has such an id.
+    """
+    if value is None or value == "":
+        return None
+    marker = segment(value, "a marker")
+    # 400 on v1 and on Glance 33, but 500 on v2 of Glance 15.0.2.
+    if not marker.isascii():
+        raise exceptions.Invalid(f"marker {quoting.shown(marker)} is no image's id")
+    return marker
 
 
 def image_id_of(reference: object, ours: Callable[[], Iterable[str]]) -> str:
@@ -175,12 +219,13 @@ def image_id_of(reference: object, ours: Callable[[], Iterable[str]]) -> str:
     found = _HREF.fullmatch(reference)
     if found is None or not is_http(reference):
         raise exceptions.InvalidImageRef(
-            f"{shown(reference)!r} is not an image id or an image href"
+            f"{quoting.shown(shown(reference))} is not an image id or an image href"
         )
     base = unversioned(found["base"])
     if not any(_same_place(base, unversioned(one)) for one in ours()):
         raise exceptions.InvalidImageRef(
-            f"{reference!r} is not an image of this image service: it is of none of its endpoints"
+            f"{quoting.shown(reference)} is not an image of this image service: it is of none"
+            " of its endpoints"
         )
     return segment(urllib.parse.unquote(found["id"]), "an image id")
 

@@ -241,10 +241,19 @@ _ANY: StatusErrors = {
     410: ImageNotFound,
     412: ImageNotFound,
     413: ImageQuotaExceeded,
+    414: Invalid,
     415: ImageUnacceptable,
     416: Invalid,
+    431: ImageBadRequest,
 }
-_LIST: StatusErrors = {**_ANY, 400: Invalid, 403: Forbidden, 404: NotFound, 410: NotFound}
+_LIST: StatusErrors = {
+    **_ANY,
+    400: Invalid,
+    403: Forbidden,
+    404: NotFound,
+    410: NotFound,
+    431: Invalid,
+}
 
 #: HTTP status to error, one table per method of the facade. 410 (v2) and 412 (v1) say that the
 #: image was deleted while its data was on the way (Glance 15.0.2, api/v1/upload_utils.py and

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -27,10 +28,10 @@ from glance_compat.image import (
     boolean,
     integer,
     moment,
-    shown,
     text_of,
     visibility,
 )
+from glance_compat.quoting import shown
 
 Params = list[tuple[str, str]]
 Version = tuple[int, int]
@@ -103,6 +104,11 @@ def _natural(value: object) -> int:
     if number < 0:
         raise Malformed("a whole number of at least 0")
     return number
+
+
+def _countable(value: int) -> str:
+    # 500 to what the database has no number for (seen on Glance 15.0.2 and 33); nothing is larger.
+    return str(min(value, 2**63 - 1))
 
 
 def _v2_size(value: int, version: Version) -> Sent:
@@ -227,15 +233,15 @@ FILTERS: tuple[Filter, ...] = (
     Filter(
         "size_min",
         _natural,
-        _plain("size_min"),
-        _plain("size_min"),
+        _plain("size_min", _countable),
+        _plain("size_min", _countable),
         lambda image, value: bool(image["size"] >= value),
     ),
     Filter(
         "size_max",
         _natural,
-        _plain("size_max"),
-        _plain("size_max"),
+        _plain("size_max", _countable),
+        _plain("size_max", _countable),
         lambda image, value: bool(image["size"] <= value),
     ),
     _number_filter("min_disk"),
@@ -263,7 +269,7 @@ FILTERS: tuple[Filter, ...] = (
         _tags,
         _unless,
         lambda value, version: Sent([("tag", one) for one in value], exact=True),
-        fits=None,
+        lambda image, value: set(value) <= set(image["tags"] or ()),
     ),
     Filter("member_status", _member_status, _v1_member_status, _plain("member_status"), fits=None),
     Filter("os_hidden", boolean, _unless, _v2_hidden, fits=None),
@@ -301,6 +307,18 @@ _DEFAULT_SORT = (("created_at", "desc"),)
 SORTED_BY_THE_LIBRARY = frozenset({"size"})
 
 
+#: Characters of any text attribute (Glance 15.0.2 and 33, db/sqlalchemy/models.py).
+_ATTRIBUTE_CHARACTERS = 255
+
+
+def _is_awkward(value: object) -> bool:
+    """Whether a server may not take a text in a query: a front end may find it too long (gunicorn
+    takes 4094 characters in all), and over SQLite Glance 15.0.2 answers 500 to what is not ASCII.
+    """
+    text = "".join(value) if isinstance(value, list) else value
+    return isinstance(text, str) and (len(text) > _ATTRIBUTE_CHARACTERS or not text.isascii())
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Query:
     """A list that was asked for, checked.
@@ -308,11 +326,29 @@ class Query:
     :param filters: contract names to converted values.
     :param properties: names to text, or JSON text of a structure.
     :param sort: keys and directions ("asc", "desc"), most significant first.
+    :param sparing: send no text that a server may not take; the library filters by it alone.
     """
 
     filters: Mapping[str, typing.Any]
     properties: Mapping[str, str]
     sort: Sequence[tuple[str, str]] = _DEFAULT_SORT
+    sparing: bool = False
+
+    @property
+    def fits_nothing(self) -> bool:
+        """Whether an attribute is looked for that is longer than any can be."""
+        texts = [value for value in self.filters.values() if isinstance(value, str)]
+        return any(len(text) > _ATTRIBUTE_CHARACTERS for text in texts)
+
+    @property
+    def is_awkward(self) -> bool:
+        """Whether it sends text that a server may not take."""
+        texts = [*self.filters.values(), *itertools.chain(*self.properties.items())]
+        return not self.sparing and any(map(_is_awkward, texts))
+
+    def spared(self) -> Query:
+        """The same, without such text being sent."""
+        return dataclasses.replace(self, sparing=True)
 
     @property
     def sorted_locally(self) -> bool:
@@ -352,7 +388,7 @@ def query_of(
     for name, value in (filters or {}).items():
         if value is None:
             continue
-        if str(name).startswith(PROPERTY_PREFIX):
+        if isinstance(name, str) and name.startswith(PROPERTY_PREFIX):
             key = name[len(PROPERTY_PREFIX) :]
             properties[key] = written(key, value)
         else:
@@ -364,7 +400,7 @@ def _read(name: str, value: object) -> object:
     row = _BY_FILTER.get(name)
     if row is None:
         raise exceptions.Invalid(
-            f"unknown filter {name!r}; a property is asked for as {PROPERTY_PREFIX}NAME"
+            f"unknown filter {shown(name)}; a property is asked for as {PROPERTY_PREFIX}NAME"
         )
     try:
         return row.read(value)
@@ -387,11 +423,11 @@ def _sort_of(sort_key: object, sort_dir: object) -> tuple[tuple[str, str], ...]:
     for key in keys:
         if not isinstance(key, str) or key not in SORT_KEYS:
             raise exceptions.Invalid(
-                f"sort_key must be one of {', '.join(sorted(SORT_KEYS))}, not {key!r}"
+                f"sort_key must be one of {', '.join(sorted(SORT_KEYS))}, not {shown(key)}"
             )
     for direction in directions:
         if direction not in ("asc", "desc"):
-            raise exceptions.Invalid(f"sort_dir must be asc or desc, not {direction!r}")
+            raise exceptions.Invalid(f"sort_dir must be asc or desc, not {shown(direction)}")
     return tuple(zip(map(str, keys), map(str, directions), strict=True))
 
 
@@ -452,7 +488,9 @@ def _served(query: Query) -> dict[str, str]:
     An empty one is NULL on v1, which no filter finds; and a structure is the same in any spelling.
     """
     return {
-        name: text for name, text in query.properties.items() if text and name not in STRUCTURED
+        name: text
+        for name, text in query.properties.items()
+        if text and name not in STRUCTURED and not (query.sparing and _is_awkward([name, text]))
     }
 
 
@@ -467,7 +505,9 @@ def _sent(query: Query, side: Callable[[Filter], Sender], version: Version, offe
     for name, value in query.filters.items():
         sent = side(_BY_FILTER[name])(value, version)
         if sent is None:
-            raise exceptions.UnsupportedByVersion(f"the filter {name}={value!r}", offered)
+            raise exceptions.UnsupportedByVersion(f"the filter {name}={shown(value)}", offered)
+        if query.sparing and _is_awkward(value):
+            sent = _LOCAL
         params += sent.params
         exact = exact and sent.exact
     return Sent(params, exact)

@@ -17,13 +17,13 @@ import datetime
 import enum
 import json
 import re
-import reprlib
 import typing
 from collections.abc import Callable, Iterable, Mapping
 
 from oslo_utils import strutils, timeutils
 
 from glance_compat import exceptions
+from glance_compat.quoting import shown
 
 Image = dict[str, typing.Any]
 
@@ -33,15 +33,6 @@ Image = dict[str, typing.Any]
 
 class Malformed(Exception):
     """A value that its kind cannot be; the caller says whose value it was."""
-
-
-def shown(value: object) -> str:
-    """A value as messages repeat it, cut short."""
-    try:
-        return reprlib.repr(value)
-    except ValueError:
-        # Python makes no text of a number of some thousands of digits.
-        return type(value).__name__
 
 
 def mended(text: str) -> str:
@@ -554,6 +545,7 @@ def _pointer(name: str) -> str:
     """RFC 6901. Glance strips blanks around a key, so such a key cannot be reached."""
     if name != name.strip():
         raise exceptions.PropertyNotAllowed(
-            f"property {name!r} cannot be changed over v2: its name begins or ends with a blank"
+            f"property {shown(name)} cannot be changed over v2: its name begins or ends with a"
+            " blank"
         )
     return "/" + name.replace("~", "~0").replace("/", "~1")

@@ -11,8 +11,9 @@ import typing
 from collections.abc import Callable, Iterator
 
 from glance_compat import exceptions, filters
-from glance_compat.api import Page
+from glance_compat.api import ImagesApi, Page
 from glance_compat.image import Image
+from glance_compat.quoting import shown
 
 #: Images asked for when the caller does not say. Servers grant fewer (1000 unless configured);
 #: more than this would make a single answer large.
@@ -38,6 +39,29 @@ class Listing(typing.NamedTuple):
     page_size: int | None
 
 
+#: What is answered to a query that a server cannot take: it is too long, or not ASCII.
+_NOT_TAKEN = frozenset({414, 500})
+
+
+class Pages:
+    """Asks for pages of one list; from when on a server does not take its texts, without them.
+
+    :param query: what is asked for; who walks the list filters by it again.
+    """
+
+    def __init__(self, query: filters.Query) -> None:
+        self._query = query
+
+    def ask(self, api: ImagesApi, marker: str | None, size: int, left: int | None) -> Page:
+        try:
+            return api.page(self._query, marker, size, left)
+        except exceptions.GlanceCompatError as error:
+            if error.status not in _NOT_TAKEN or not self._query.is_awkward:
+                raise
+            self._query = self._query.spared()
+            return api.page(self._query, marker, size, left)
+
+
 def walk(listing: Listing, fetch: FetchPage) -> Iterator[Image]:
     """All images of a list, each of them once.
 
@@ -45,7 +69,7 @@ def walk(listing: Listing, fetch: FetchPage) -> Iterator[Image]:
     :raises glance_compat.exceptions.BadResponse: the server's pages do not come to an end.
     :raises glance_compat.exceptions.Invalid: the marker is not in the list.
     """
-    if listing.limit == 0:
+    if listing.limit == 0 or listing.query.fits_nothing:
         return iter(())
     if not listing.query.sorted_locally:
         return _fitting(listing, fetch, listing.marker)
@@ -59,7 +83,7 @@ def _sorted(listing: Listing, fetch: FetchPage) -> list[Image]:
         return images
     places = [place for place, image in enumerate(images) if image["id"] == listing.marker]
     if not places:
-        raise exceptions.Invalid(f"marker {listing.marker!r} is not in the list")
+        raise exceptions.Invalid(f"marker {shown(listing.marker)} is not in the list")
     return images[places[0] + 1 :]
 
 

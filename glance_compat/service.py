@@ -8,7 +8,9 @@ What must not: anything that differs between v1 and v2 (``v1``, ``v2``), spellin
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -20,11 +22,13 @@ from glance_compat import filters as queries
 from glance_compat.api import ImagesApi, Member, Opened
 from glance_compat.caller import Caller
 from glance_compat.change import Meta
+from glance_compat.destination import destination_of, write_to_file
 from glance_compat.dispatch import Dispatcher
-from glance_compat.endpoints import Catalog, segment
-from glance_compat.image import Image
+from glance_compat.endpoints import Catalog, marker_of, member_id_of
+from glance_compat.image import Image, Malformed
 from glance_compat.locations import Locations
 from glance_compat.options import Options
+from glance_compat.quoting import shown
 from glance_compat.resume import Resumed
 from glance_compat.transfer import Download, Progress, Upload, Verifier
 from glance_compat.upload import Uploader
@@ -184,15 +188,16 @@ class ImageService:
         query = queries.query_of(filters, sort_key, sort_dir)
         asked = listing.Listing(
             query=query,
-            marker=None if not marker else segment(marker, "a marker"),
+            marker=marker_of(marker),
             limit=_count(limit, "limit", 0),
             page_size=_count(page_size, "page_size", 1)
             or _count(self._options.page_size, "page_size", 1),
         )
+        pages = listing.Pages(query)
         found = listing.walk(
             asked,
             lambda after, size, left: self._dispatcher.repeat(
-                caller, lambda api, attempt: api.page(query, after, size, left)
+                caller, lambda api, attempt: pages.ask(api, after, size, left)
             ),
         )
         first = list(itertools.islice(found, 1))
@@ -220,6 +225,7 @@ class ImageService:
         :raises glance_compat.exceptions.OutcomeUnknown: the answer was lost, and so was the look.
         """
         caller = self._dispatcher.caller(context)
+        progress = transfer.checked_progress(progress)
         meta = change.meta_of(image_meta)
         _refuse_two_sources(meta, data)
         empty = data is None and meta.base.get("size") == 0 and not _has_origin(meta)
@@ -257,6 +263,12 @@ class ImageService:
         """
         caller = self._dispatcher.caller(context)
         image_id = self._dispatcher.image_id(caller, image_id)
+        progress = transfer.checked_progress(progress)
+        if not isinstance(purge_props, bool):
+            # What is taken for true removes properties, and so would the text "False".
+            raise exceptions.Invalid(
+                f"purge_props must be True or False, not {shown(purge_props)}"
+            )
         meta = change.meta_of(image_meta)
         if meta.base.get("id", image_id) != image_id:
             raise exceptions.ImageBadRequest(
@@ -314,7 +326,7 @@ class ImageService:
         context: object,
         image_id: str,
         data: typing.IO[bytes] | None = None,
-        dst_path: str | None = None,
+        dst_path: str | os.PathLike[str] | None = None,
         trusted_certs: Sequence[str] | None = None,
         *,
         progress: Progress | None = None,
@@ -325,43 +337,46 @@ class ImageService:
         context: object,
         image_id: str,
         data: typing.IO[bytes] | None = None,
-        dst_path: str | None = None,
+        dst_path: str | os.PathLike[str] | None = None,
         trusted_certs: Sequence[str] | None = None,
         *,
         progress: Progress | None = None,
     ) -> Download | None:
         """The data of an image, verified.
 
-        :param data: a file object to write to, where it stands.
-        :param dst_path: a path to put the data at; it never holds a part of an image.
+        :param data: a file object to write bytes to, where it stands.
+        :param dst_path: a path to put the data at; it never holds a part of an image. It is opened
+            before anything is asked for.
         :param trusted_certs: ids of certificates in the key manager: the signature of the image
             is verified with a certificate that comes from one of them. None or none: it is not
             looked at.
         :returns: an iterator of bytes with ``close()``, or None when the data was written.
+        :raises glance_compat.exceptions.Invalid: an argument that cannot be.
+        :raises OSError: dst_path or data cannot be written.
         :raises glance_compat.exceptions.ImageNotActive: the image has no data.
         :raises glance_compat.exceptions.IntegrityError: the data is not what was stored, or not
             what was signed; out of the iterator in place of its end.
         :raises glance_compat.exceptions.SignatureVerificationError: the signature or its
             certificate is refused before any data is read.
         """
-        if data is not None and dst_path is not None:
-            raise exceptions.Invalid("give data or dst_path, not both")
+        destination = destination_of(data, dst_path)
+        progress = transfer.checked_progress(progress)
         trusted = signatures.certificate_ids(trusted_certs)
         caller = self._dispatcher.caller(context)
         image_id = self._dispatcher.image_id(caller, image_id)
-        found = self._looked_at(caller, image_id, always=bool(trusted))
-        verifier = None
-        if trusted:
-            looked_at = typing.cast(Image, found)
-            verifier = signatures.verifier_of(looked_at, context, trusted)
-        source = self._open(caller, image_id, found, progress, verifier)
-        if data is None and dst_path is None:
-            return source
-        with source:
-            if data is not None:
-                transfer.write_to_file(source, data)
-            else:
-                transfer.write_to_path(source, typing.cast(str, dst_path))
+
+        def opened() -> Download:
+            found = self._looked_at(caller, image_id, always=bool(trusted))
+            verifier = None
+            if trusted:
+                looked_at = typing.cast(Image, found)
+                verifier = signatures.verifier_of(looked_at, context, trusted)
+            return self._open(caller, image_id, found, progress, verifier)
+
+        if destination is None:
+            return opened()
+        with destination as file, opened() as source:
+            write_to_file(source, file)
         return None
 
     def _looked_at(self, caller: Caller, image_id: str, *, always: bool) -> Image | None:
@@ -411,14 +426,14 @@ class ImageService:
     def copy_to_stores(self, context: object, image_id: str, stores: Sequence[str]) -> None:
         """Have the server copy an image's data into further stores; it goes on after the call.
 
-        :param stores: names of stores, as ``openstack image stores info`` has them.
+        :param stores: a list of names of stores, as ``openstack image stores info`` has them.
+        :raises glance_compat.exceptions.Invalid: something else, or no name.
         :raises glance_compat.exceptions.ImageImportImpossible: the image is not active, or there
             is no such store.
         :raises glance_compat.exceptions.ImageBadRequest: the data is in one of them already.
         :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint has no stores.
         """
-        if isinstance(stores, str) or not stores:
-            raise exceptions.Invalid("stores must be a list of names of stores")
+        stores = _names_of_stores(stores)
         caller = self._dispatcher.caller(context)
         image_id = self._dispatcher.image_id(caller, image_id)
         # Not repeated: of two copies that begin, the second would fail the first.
@@ -447,7 +462,7 @@ class ImageService:
         """
         caller = self._dispatcher.caller(context)
         image_id = self._dispatcher.image_id(caller, image_id)
-        member_id = segment(member_id, "a member id")
+        member_id = member_id_of(member_id)
         return self._dispatcher.repeat(
             caller, lambda api, attempt: api.add_member(image_id, member_id)
         )
@@ -456,12 +471,15 @@ class ImageService:
         """Accept, reject or reset a share; v2 only.
 
         :param status: "accepted", "rejected" or "pending".
+        :raises glance_compat.exceptions.Invalid: another status.
         :raises glance_compat.exceptions.UnsupportedByVersion: v1 answers.
         :raises glance_compat.exceptions.MemberNotFound: the image has no such member.
         """
         caller = self._dispatcher.caller(context)
         image_id = self._dispatcher.image_id(caller, image_id)
-        member_id = segment(member_id, "a member id")
+        member_id = member_id_of(member_id)
+        if not isinstance(status, str) or status not in _ANSWERS:
+            raise exceptions.Invalid(f"status must be {', '.join(_ANSWERS)}, not {shown(status)}")
         return self._dispatcher.repeat(
             caller, lambda api, attempt: api.update_member(image_id, member_id, status)
         )
@@ -475,7 +493,7 @@ class ImageService:
         """
         caller = self._dispatcher.caller(context)
         image_id = self._dispatcher.image_id(caller, image_id)
-        member_id = segment(member_id, "a member id")
+        member_id = member_id_of(member_id)
 
         def call(api: ImagesApi, attempt: int) -> None:
             try:
@@ -528,6 +546,19 @@ def _count(value: object, name: str, minimum: int) -> int | None:
         raise exceptions.Invalid(f"{name} must be a whole number of at least {minimum}")
     # More images than there can be, in a number that can be written down.
     return min(value, _MOST)
+
+
+def _names_of_stores(stores: object) -> list[str]:
+    if isinstance(stores, (list, tuple)) and stores:
+        with contextlib.suppress(Malformed):
+            names = [image.text_of(one) for one in stores]
+            if all(names):
+                return names
+    raise exceptions.Invalid(f"stores must be a list of names of stores, not {shown(stores)}")
+
+
+#: What a member may say of a share (Glance 15.0.2 and 33, the schema of members).
+_ANSWERS = ("accepted", "pending", "rejected")
 
 
 def _has_origin(meta: Meta) -> bool:

@@ -76,14 +76,13 @@ def certificate_ids(trusted_certs: object) -> tuple[str, ...]:
         raise exceptions.InvalidOption(
             f"trusted_certs must be a list of certificate ids, not {type(trusted_certs).__name__}"
         )
-    for one in trusted_certs:
-        try:
-            segment(one, "the id of a certificate")
-        except exceptions.InvalidImageRef as error:
-            raise exceptions.InvalidOption(f"trusted_certs: {error}") from None
-    if trusted_certs:
+    try:
+        ids = tuple(segment(one, "the id of a certificate") for one in trusted_certs)
+    except exceptions.InvalidImageRef as error:
+        raise exceptions.InvalidOption(f"trusted_certs: {error}") from None
+    if ids:
         _cursive()
-    return tuple(trusted_certs)
+    return ids
 
 
 def verifier_of(found: Image, context: object, trusted: Sequence[str]) -> Verifier:

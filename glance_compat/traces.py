@@ -25,9 +25,9 @@ from glance_compat.image import (
     folded,
     is_reserved,
     mended,
-    shown,
 )
 from glance_compat.percent import Reading, name_reading, reading
+from glance_compat.quoting import shown
 
 Record = Mapping[str, typing.Any]
 

@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image data on its way: what a caller gives, what a caller gets, and the hashes of both.
 
-What must live here: streams, hashing, files. What must not: requests to a server (``wire``) and
-what to do when one fails (``service``).
+What must live here: streams and hashing. What must not: requests to a server (``wire``), what to
+do when one fails (``service``), and where a download is written (``destination``).
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import io
 import os
-import secrets
-import stat
 import typing
 from collections.abc import Callable, Iterable, Iterator
 
@@ -30,6 +26,16 @@ BLOCK_BYTES = 256 * 1024
 
 def _md5() -> hashlib._Hash:
     return hashlib.new("md5", usedforsecurity=False)
+
+
+def checked_progress(progress: object) -> Progress | None:
+    """What a caller gives to be told of progress.
+
+    :raises glance_compat.exceptions.Invalid: it cannot be called.
+    """
+    if progress is not None and not callable(progress):
+        raise exceptions.Invalid(f"progress must be callable, not {type(progress).__name__}")
+    return progress
 
 
 def _tell(progress: Progress | None, done: int, total: int | None) -> None:
@@ -199,7 +205,7 @@ class _Sized:
 
 def _source_of(data: object) -> Iterable[bytes] | typing.IO[bytes]:
     if isinstance(data, (bytes, bytearray, memoryview)):
-        return io.BytesIO(data)
+        return io.BytesIO(_contiguous(data))
     if isinstance(data, io.TextIOBase):
         buffer = getattr(data, "buffer", None)
         if buffer is None:
@@ -212,6 +218,15 @@ def _source_of(data: object) -> Iterable[bytes] | typing.IO[bytes]:
     raise exceptions.Invalid(
         f"data must be bytes, a binary file or an iterable of bytes, not {type(data).__name__}"
     )
+
+
+def _contiguous(data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
+    """Data whose bytes lie one after the other, as BytesIO takes them; copied if need be."""
+    try:
+        strided = isinstance(data, memoryview) and not data.c_contiguous
+        return data.tobytes() if strided and isinstance(data, memoryview) else data
+    except ValueError:
+        raise exceptions.Invalid("data is a memoryview that was released") from None
 
 
 # A pipe, a closed file, and callers' own classes without seek(), or with one that takes no whence.
@@ -409,62 +424,3 @@ def checked_format(blocks: Iterator[bytes], disk_format: str | None) -> Iterator
         raise exceptions.ImageUnacceptable(
             f"the disk format is {disk_format}, but the content is {' and '.join(sorted(names))}"
         )
-
-
-def write_to_file(blocks: Iterable[bytes], file: typing.IO[bytes]) -> None:
-    """Write data into the caller's own file object, where it stands.
-
-    :raises OSError: the file does not take it.
-    """
-    for block in blocks:
-        _write(block, file)
-    with contextlib.suppress(AttributeError):
-        file.flush()
-
-
-def _write(block: bytes, file: typing.IO[bytes]) -> None:
-    """Write a whole block. Of all files only one without a buffer may take a part of it."""
-    rest = block
-    while rest:
-        taken = file.write(rest)
-        if not isinstance(file, io.RawIOBase):
-            return
-        if not taken:
-            raise BlockingIOError(errno.EAGAIN, "the file does not take any more")
-        rest = rest[taken:]
-
-
-def write_to_path(blocks: Iterable[bytes], path: str) -> None:
-    """Put data at a path so that the path never holds a part of it.
-
-    A new file of mode 0600 is written beside the path, synchronised, and renamed over it. What is
-    there and is not a regular file (a device, a FIFO) is written in place.
-
-    :raises OSError: the path cannot be written.
-    """
-    if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
-        with open(path, "wb") as device:
-            write_to_file(blocks, device)
-        return
-    folder, name = os.path.split(os.path.abspath(path))
-    # A name has 255 bytes at most, of which a character may take four.
-    part = os.path.join(folder, f".{name[:50]}.{secrets.token_hex(8)}.part")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    try:
-        with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
-            write_to_file(blocks, file)
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(part)
-        raise
-    _synchronise(folder)
-
-
-def _synchronise(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

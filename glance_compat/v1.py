@@ -21,6 +21,7 @@ from glance_compat.filters import Query
 from glance_compat.image import Image
 from glance_compat.listing import PAGE_IMAGES
 from glance_compat.message import Answer, Request
+from glance_compat.quoting import shown
 from glance_compat.transfer import Expected, Upload
 from glance_compat.wire import Wire
 
@@ -208,7 +209,7 @@ class V1:
             raise
         with removed_on_failure(image_id, lambda: self.delete(image_id)):
             self._check_stored(created, meta.properties)
-            self._check_owner(meta.base, created)
+            self._check_owner(_without_none(meta.base), created, exceptions.Forbidden)
         return created
 
     def update(self, image_id: str, meta: Meta, *, purge: bool) -> Image:
@@ -347,15 +348,20 @@ class V1:
                 _tell_folding(name)
             if not change.has_text(stored["properties"], image.folded(name), text):
                 raise exceptions.IntegrityError(
-                    f"property {name!r} was not stored as it was sent over v1",
+                    f"property {shown(name)} was not stored as it was sent over v1",
                     endpoint=self._wire.endpoint,
                     image_id=stored["id"],
                 )
 
-    def _check_owner(self, sent: Mapping[str, typing.Any], stored: Image) -> None:
+    def _check_owner(
+        self,
+        sent: Mapping[str, typing.Any],
+        stored: Image,
+        error: type[exceptions.Forbidden] = exceptions.ImageNotAuthorized,
+    ) -> None:
         """v1 replaces or ignores an owner that the caller may not set, and says nothing."""
         if "owner" in sent and sent["owner"] != stored["owner"]:
-            raise exceptions.ImageNotAuthorized(
+            raise error(
                 f"image {stored['id']} was not given the owner that was asked for",
                 endpoint=self._wire.endpoint,
                 image_id=stored["id"],
@@ -457,7 +463,7 @@ class V1:
             if self._is_foreign(found) and not self._wire.may_be_admin():
                 raise self._foreign(image_id) from error
             raise exceptions.MemberNotFound(
-                f"image {image_id} has no member {member_id}",
+                f"image {image_id} has no member {shown(member_id)}",
                 status=404,
                 request_id=error.request_id,
                 endpoint=self._wire.endpoint,
@@ -480,7 +486,7 @@ class V1:
 def _path(image_id: str) -> str:
     if not image_id.isascii():
         # Such an id is 500 on v1 and 404 on v2; no image can have one.
-        raise exceptions.ImageNotFound(f"there is no image {image_id!r}", image_id=image_id)
+        raise exceptions.ImageNotFound(f"there is no image {shown(image_id)}", image_id=image_id)
     return f"/v1/images/{urllib.parse.quote(image_id, safe='')}"
 
 

@@ -19,6 +19,7 @@ from glance_compat.change import Change, Meta
 from glance_compat.filters import Query
 from glance_compat.image import Image
 from glance_compat.message import Answer, Request
+from glance_compat.quoting import shown
 from glance_compat.transfer import HASHES, Expected, Upload
 from glance_compat.wire import Wire
 
@@ -471,7 +472,7 @@ class V2:
         for name, text in sent.items():
             if not change.has_text(stored["properties"], name, text):
                 raise exceptions.IntegrityError(
-                    f"property {name!r} was not stored as it was sent over v2",
+                    f"property {shown(name)} was not stored as it was sent over v2",
                     endpoint=self._wire.endpoint,
                     image_id=stored["id"],
                 )
@@ -552,7 +553,7 @@ class V2:
         except exceptions.ImageNotFound:
             return error
         return exceptions.MemberNotFound(
-            f"image {image_id} has no member {member_id}",
+            f"image {image_id} has no member {shown(member_id)}",
             status=404,
             request_id=error.request_id,
             endpoint=self._wire.endpoint,

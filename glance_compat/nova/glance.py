@@ -16,7 +16,7 @@ import logging
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from glance_compat import transfer
+from glance_compat import destination, transfer
 from glance_compat.api import removed_on_failure
 from glance_compat.nova import host, signatures, translation
 from glance_compat.nova.host import errors_of_nova
@@ -193,10 +193,10 @@ class GlanceImageServiceV2:
             return blocks
         with source:
             if data is None:
-                transfer.write_to_path(blocks, typing.cast(str, dst_path))
+                destination.write_to_path(blocks, typing.cast(str, dst_path))
             else:
                 with signatures.emptied_on_failure(data, verifier):
-                    transfer.write_to_file(blocks, data)
+                    destination.write_to_file(blocks, data)
         return None
 
     def image_import_copy(self, context: Context, image_id: str, stores: Sequence[str]) -> None:

@@ -402,6 +402,60 @@ def test_pages_of_several_tags(target: Target, images: Population, page_size: in
     assert images.list_names(target.service(), tags, page_size=page_size) == [OPERATOR]
 
 
+@pytest.mark.parametrize("key", ["name", "status", "disk_format", "owner", "checksum", "id"])
+def test_what_no_attribute_can_be_is_not_asked_for(target: Target, key: str) -> None:
+    with target.counting() as exchanges:
+        assert target.service().detail(None, {key: "x" * 256}) == []
+    assert exchanges == []
+
+
+#: What servers do not take in a query; see the tests of listing for how often they are asked.
+UNTAKEN: dict[str, dict[str, object]] = {
+    "letters": {"name": "Bücher"},
+    "letters of an operator": {"name": "in:ü,ö"},
+    "a long property": {"property-long": "x" * 5000},
+}
+
+
+@pytest.mark.parametrize("kind", UNTAKEN)
+@pytest.mark.parametrize("page_size", [1, None])
+def test_what_a_server_does_not_take_in_a_query(
+    target: Target, name: str, kind: str, page_size: int | None
+) -> None:
+    filters = {"property-mark": name, **UNTAKEN[kind]}
+    properties = {
+        key.removeprefix("property-"): str(value)
+        for key, value in filters.items()
+        if key.startswith("property-")
+    }
+    wanted = str(filters.get("name", name))
+    ids = [target.make(name=wanted, properties=properties) for _ in range(2)]
+    target.make(name=f"{wanted} too", properties={"mark": name, "long": "x"})
+    service = target.service()
+    found = service.detail(None, filters, page_size=page_size)
+    assert [one["id"] for one in found] == ids[::-1]
+    assert [one["id"] for one in service.detail(None, filters, limit=1)] == ids[1:]
+
+
+@on_v2
+@pytest.mark.parametrize("tags", [["größe", "a"], [f"{number:0200}" for number in range(30)]])
+def test_tags_that_a_server_does_not_take_in_a_query(
+    target: Target, name: str, tags: list[str]
+) -> None:
+    image_id = target.make(name=name, tags=tags)
+    target.make(name=name, tags=tags[1:])
+    found = target.service().detail(None, {"name": name, "tag": tags})
+    assert [one["id"] for one in found] == [image_id]
+
+
+@pytest.mark.parametrize("size", [2**63 - 1, 2**63, 10**19])
+def test_sizes_that_no_database_has(target: Target, images: Population, size: int) -> None:
+    service = target.service()
+    assert images.list_names(service, {"size_min": size}) == []
+    largest = images.list_names(service, {"size_max": 10**12})
+    assert images.list_names(service, {"size_max": size}) == largest
+
+
 def unknown(images: Population) -> str:
     return "00000000-0000-4000-8000-000000000000"
 

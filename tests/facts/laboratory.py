@@ -3,7 +3,16 @@
 
 from __future__ import annotations
 
-from tests.facts.rows import BOTH, ONLY_33, PIKE, not_applicable
+from tests.facts.rows import (
+    BOTH,
+    ONLY_33,
+    PIKE,
+    bridged,
+    lists,
+    not_applicable,
+    unit_filters,
+    unit_listing,
+)
 
 _SQLITE = "Comes from SQLite, under the servers that were measured."
 
@@ -14,11 +23,29 @@ FACTS = (
         "A created_at header on create over v1 is 500.",
         f"{_SQLITE} The library never sends one.",
     ),
-    not_applicable(
+    bridged(
         "sqlite-name-filter",
         PIKE,
-        "A filter by a name that is not ASCII is 500 on v1 and v2.",
-        f"{_SQLITE} 33 finds the image.",
+        "A filter by text that is not ASCII is 500 on v1 and v2, over SQLite; 33 finds the image.",
+        lists("test_what_a_server_does_not_take_in_a_query", "letters"),
+        lists("test_tags_that_a_server_does_not_take_in_a_query"),
+        unit_listing("test_a_text_that_is_not_taken_is_spared_from_then_on"),
+    ),
+    bridged(
+        "front-end-lengths",
+        BOTH,
+        "A query that is longer than the front end takes is 414: 4094 bytes with gunicorn, more"
+        " with that of 15.0.2.",
+        lists("test_what_a_server_does_not_take_in_a_query", "a long property"),
+        lists("test_what_no_attribute_can_be_is_not_asked_for"),
+        unit_listing("test_a_text_that_is_not_taken_is_spared_from_then_on"),
+    ),
+    bridged(
+        "sqlite-numbers",
+        BOTH,
+        "size_min and size_max of 2**63 or more are 500, over SQLite.",
+        lists("test_sizes_that_no_database_has"),
+        unit_filters("test_no_number_goes_out_that_no_database_has"),
     ),
     not_applicable(
         "sqlite-locks",

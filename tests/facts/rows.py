@@ -80,6 +80,7 @@ class _File:
 
 
 answers = _File("contract/test_answers.py")
+arguments = _File("contract/test_arguments.py")
 context = _File("contract/test_context.py")
 create = _File("contract/test_create.py")
 discovery = _File("contract/test_discovery.py")

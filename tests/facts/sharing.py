@@ -6,12 +6,14 @@ from __future__ import annotations
 from tests.facts.rows import (
     BOTH,
     PIKE,
+    arguments,
     bridged,
     deviation,
     deviations,
     fixture_only,
     members,
     refusals,
+    refused,
     small,
     wire,
 )
@@ -62,6 +64,14 @@ FACTS = (
         "GET of one member and POST are 405 on v1; v2 has both.",
         wire("methods that are not there in v1"),
         wire("v2 members"),
+    ),
+    refused(
+        "member-ids-of-other-letters",
+        BOTH,
+        "A member id that is not ASCII is 500 on v1; v2 adds it, 15.0.2 removes it and 33 answers"
+        " 404 to that.",
+        arguments("test_what_cannot_be_is_refused_by_the_call_itself", "add_member member_id"),
+        arguments("test_what_cannot_be_is_refused_by_the_call_itself", "remove_member member_id"),
     ),
     bridged(
         "removing-a-member",

@@ -156,12 +156,21 @@ EVERYWHERE = {
     412: "ImageNotFound",
     413: "ImageQuotaExceeded",
     415: "ImageUnacceptable",
+    414: "Invalid",
     416: "Invalid",
+    431: "ImageBadRequest",
+}
+OF_A_LIST = {
+    400: "Invalid",
+    403: "Forbidden",
+    404: "NotFound",
+    410: "NotFound",
+    431: "Invalid",
 }
 OWN = {
     "show": {},
-    "detail": {400: "Invalid", 403: "Forbidden", 404: "NotFound", 410: "NotFound"},
-    "detail after a marker": {400: "Invalid", 403: "Invalid", 404: "NotFound", 410: "NotFound"},
+    "detail": OF_A_LIST,
+    "detail after a marker": {**OF_A_LIST, 403: "Invalid"},
     "create": {403: "Forbidden", 404: "NotFound"},
     "upload": {409: "ImageNotActive"},
     "update": {409: "UpdateConflict"},

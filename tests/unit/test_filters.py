@@ -664,3 +664,60 @@ def test_anything_is_a_query_or_invalid(given: dict[str, object]) -> None:
         except UnsupportedByVersion:
             continue
         assert all(type(text) is str for pair in sent.params for text in pair)
+
+
+# ---------------------------------------------------------------------------------------------
+# Texts that a server may not take.
+
+AWKWARD = {"name": "größe", "owner": "ü", "status": "active", "property-p": "ü", "property-q": "q"}
+
+
+def test_a_sparing_query_sends_no_awkward_text_and_filters_by_it() -> None:
+    query = query_of(AWKWARD)
+    assert query.is_awkward
+    sparing = query.spared()
+    assert not sparing.is_awkward
+    sent = [("status", "eq:active")]
+    all_of_v1, *sorted_by = V1_ALL
+    assert filters.to_v1(sparing) == Sent(
+        [*sent, all_of_v1, ("property-q", "q"), *sorted_by], exact=False
+    )
+    assert filters.to_v2(sparing, PIKE) == Sent(
+        [*sent, V2_ALL[0], ("q", "q"), *V2_SORT], exact=False
+    )
+    record = {"id": "i", "name": "größe", "owner": "ü", "status": "active", "p": "ü", "q": "q"}
+    assert sparing.fits(image.from_v2(record))
+    for key in ("name", "owner", "p"):
+        assert not sparing.fits(image.from_v2({**record, key: "x"}))
+
+
+@pytest.mark.parametrize(
+    ("given", "awkward"),
+    [
+        ({}, False),
+        ({"name": "x" * 255}, False),
+        ({"name": "x" * 256}, True),
+        ({"tag": ["a", "b"]}, False),
+        ({"tag": ["x" * 200, "y" * 200]}, True),
+        ({"size_min": 10**19, "created_at": "gt:2020-01-01T00:00:00Z"}, False),
+    ],
+)
+def test_what_is_awkward(given: dict[str, object], awkward: bool) -> None:
+    assert query_of(given).is_awkward is awkward
+
+
+def test_tags_are_told_by_the_library_too() -> None:
+    sparing = query_of({"tag": ["ü", "a"]}).spared()
+    assert filters.to_v2(sparing, PIKE) == Sent(V2_ALL, exact=False)
+    assert sparing.fits(image.from_v2({"id": "i", "tags": ["b", "a", "ü"]}))
+    assert not sparing.fits(image.from_v2({"id": "i", "tags": ["a"]}))
+    assert not sparing.fits(image.from_v2({"id": "i"}))
+
+
+@pytest.mark.parametrize("key", ["size_min", "size_max"])
+def test_no_number_goes_out_that_no_database_has(key: str) -> None:
+    largest = (key, str(2**63 - 1))
+    for value in (2**63 - 1, 2**63, 10**19):
+        query = query_of({key: value})
+        assert largest in filters.to_v1(query).params
+        assert largest in filters.to_v2(query, PIKE).params

@@ -16,6 +16,7 @@ PACKAGE = Path(__file__).parents[2] / "glance_compat"
 
 #: A module may import only what stands before it. This is the one place that declares it.
 ORDER = (
+    "quoting",
     "exceptions",
     "urls",
     "options",
@@ -30,6 +31,7 @@ ORDER = (
     "headers",
     "retry",
     "transfer",
+    "destination",
     "failures",
     "message",
     "receiving",

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import strategies
 
 from glance_compat import listing
-from glance_compat.api import Page
+from glance_compat.api import ImagesApi, Page
 from glance_compat.exceptions import BadResponse, Invalid
 from glance_compat.filters import Query, query_of
 from glance_compat.image import Image, from_v2
-from glance_compat.listing import Listing, walk
+from glance_compat.listing import Listing, Pages, walk
 
 
 def images(count: int, **given: object) -> list[Image]:
@@ -64,6 +64,75 @@ class Server:
 
 def ids(*numbers: int) -> list[str]:
     return [f"{number:05}" for number in numbers]
+
+
+# ---------------------------------------------------------------------------------------------
+# Texts that a server does not take.
+
+
+class Picky:
+    """An API that is answered with an error as long as it sends texts of some kind.
+
+    :param status: of the error; None: it takes everything.
+    """
+
+    def __init__(self, status: int | None) -> None:
+        self.status = status
+        self.sparing: list[bool] = []
+
+    def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
+        self.sparing.append(query.sparing)
+        if self.status is not None and not query.sparing:
+            raise BadResponse("not that", status=self.status)
+        return Page([], more=False, asked=size)
+
+    def asked(self, query: Query, times: int = 1) -> list[bool]:
+        pages = Pages(query)
+        for _ in range(times):
+            pages.ask(typing.cast(ImagesApi, self), None, 10, None)
+        return self.sparing
+
+
+AWKWARD = ({"name": "größe"}, {"property-größe": "x"}, {"property-p": "x" * 256}, {"tag": ["ü"]})
+
+
+@pytest.mark.parametrize("given", AWKWARD, ids=str)
+@pytest.mark.parametrize("status", [414, 500])
+def test_a_text_that_is_not_taken_is_spared_from_then_on(
+    given: dict[str, object], status: int
+) -> None:
+    assert Picky(status).asked(query_of(given), times=3) == [False, True, True, True]
+
+
+@pytest.mark.parametrize("given", AWKWARD, ids=str)
+def test_a_text_that_is_taken_is_sent(given: dict[str, object]) -> None:
+    assert Picky(None).asked(query_of(given), times=2) == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ({"name": "size", "property-p": "x" * 250, "size_min": 5}, 500),
+        ({"created_at": "gt:2020-01-01T00:00:00Z"}, 414),
+        (None, 500),
+        ({"name": "größe"}, 400),
+        ({"name": "größe"}, 503),
+    ],
+)
+def test_an_error_that_is_not_over_a_text_stays(
+    given: dict[str, object] | None, status: int
+) -> None:
+    picky = Picky(status)
+    with pytest.raises(BadResponse) as caught:
+        picky.asked(query_of(given))
+    assert (caught.value.status, picky.sparing) == (status, [False])
+
+
+def test_what_no_image_can_have_is_not_asked_for() -> None:
+    server = Server(images(3))
+    assert server.walked(query_of({"name": "x" * 256})) == []
+    assert server.walked(query_of({"name": "x" * 255})) == []
+    assert len(server.asked) == 2
 
 
 # ---------------------------------------------------------------------------------------------

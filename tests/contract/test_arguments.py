@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arguments that cannot be: refused by the call itself, before any request, whichever API answers;
+and odd ones that can."""
+
+from __future__ import annotations
+
+import enum
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glance_compat import ImageService, exceptions
+from tests.contract.shape import DATA, FORMATS
+from tests.contract.targets import Target
+
+MISSING = "00000000-0000-4000-8000-000000000000"
+
+Call = Callable[[ImageService, Any], object]
+
+
+class Unspeakable:
+    """Somebody's own object, whose text fails."""
+
+    def __repr__(self) -> str:
+        raise LookupError("no text")
+
+
+class Word(str, enum.Enum):
+    """Text that is shown as something else."""
+
+    NAME = "word"
+
+
+#: Python makes no text of it.
+HUGE = 10**5000
+
+
+def released() -> memoryview:
+    view = memoryview(bytearray(DATA))
+    view.release()
+    return view
+
+
+def closed() -> io.BytesIO:
+    file = io.BytesIO()
+    file.close()
+    return file
+
+
+IDS = (None, "", 7, HUGE, True, b"bytes", ["a"], Unspeakable(), "a/b", "\ud800", "x" * 1025)
+NOT_CALLABLE: tuple[Any, ...] = (5, True, "", [], Unspeakable())
+TEXTS = (io.StringIO(), io.TextIOWrapper(io.BytesIO()))
+
+#: Parameter to how it is given and what it cannot be.
+CANNOT_BE: dict[str, tuple[Call, tuple[Any, ...]]] = {
+    "show image_id": (lambda service, value: service.show(None, value), IDS),
+    "delete image_id": (lambda service, value: service.delete(None, value), IDS),
+    "resolve reference": (lambda service, value: service.resolve(None, value), IDS),
+    "iter_detail marker": (
+        lambda service, value: service.iter_detail(None, marker=value),
+        (7, HUGE, b"bytes", Unspeakable(), "a/b", "größe", "x" * 1025),
+    ),
+    "iter_detail limit": (
+        lambda service, value: service.iter_detail(None, limit=value),
+        (-1, 1.5, True, "many", [], Unspeakable()),
+    ),
+    "iter_detail sort_key": (
+        lambda service, value: service.iter_detail(None, sort_key=value),
+        (7, HUGE, "colour", "x" * 5000, Unspeakable()),
+    ),
+    "iter_detail sort_dir": (
+        lambda service, value: service.iter_detail(None, sort_dir=value),
+        (7, HUGE, "up", Unspeakable()),
+    ),
+    "iter_detail filters": (
+        lambda service, value: service.iter_detail(None, {value: "x"}),
+        (7, HUGE, "x" * 5000, Unspeakable()),
+    ),
+    "iter_detail property": (
+        lambda service, value: service.iter_detail(None, {"property-p": value}),
+        (b"bytes", HUGE, Unspeakable(), "\ud800"),
+    ),
+    "create image_meta": (
+        lambda service, value: service.create(None, value),
+        (None, 5, [("name", "x")], {HUGE: "x"}, {Unspeakable(): "x"}, {"name": Unspeakable()}),
+    ),
+    "create properties": (
+        lambda service, value: service.create(None, {"properties": value}),
+        ([], {HUGE: "x"}, {"p": HUGE}, {Unspeakable(): "x"}, {"p": Unspeakable()}),
+    ),
+    "create store": (
+        lambda service, value: service.create(None, {"store": value, **FORMATS}, data=DATA),
+        ("", " ", " store", "a\nb", "a\rb", "a\0b", 5),
+    ),
+    "create data": (
+        lambda service, value: service.create(None, FORMATS, data=value),
+        (5, "text", {}, io.StringIO(), released(), Unspeakable()),
+    ),
+    "create progress": (
+        lambda service, value: service.create(None, FORMATS, data=DATA, progress=value),
+        NOT_CALLABLE,
+    ),
+    "create progress without data": (
+        lambda service, value: service.create(None, {}, progress=value),
+        NOT_CALLABLE,
+    ),
+    "update progress": (
+        lambda service, value: service.update(None, MISSING, {}, data=DATA, progress=value),
+        NOT_CALLABLE,
+    ),
+    "update purge_props": (
+        lambda service, value: service.update(None, MISSING, {}, purge_props=value),
+        ("False", "", None, 0, 1, HUGE, Unspeakable()),
+    ),
+    "download progress": (
+        lambda service, value: service.download(None, MISSING, progress=value),
+        NOT_CALLABLE,
+    ),
+    "download dst_path": (
+        lambda service, value: service.download(None, MISSING, dst_path=value),
+        # Of a number open() would take the file descriptor, whoever's it is.
+        ("", b"image", b"", 0, 1, False, HUGE, 1.5, [], "a\0b", "\ud800", Unspeakable()),
+    ),
+    "download data": (
+        lambda service, value: service.download(None, MISSING, data=value),
+        (5, True, "", b"", [], io.BytesIO, closed(), *TEXTS, Unspeakable()),
+    ),
+    "download trusted_certs": (
+        lambda service, value: service.download(None, MISSING, trusted_certs=value),
+        ("abc", 5, [5], [""], [HUGE], [Unspeakable()]),
+    ),
+    "copy_to_stores stores": (
+        lambda service, value: service.copy_to_stores(None, MISSING, value),
+        (None, 5, "fast", (), [], [5], [""], ["fast", None], {"fast"}, iter(["fast"]), ["\ud800"]),
+    ),
+    "add_member member_id": (
+        lambda service, value: service.add_member(None, MISSING, value),
+        (*IDS, "m" * 256, "größe"),
+    ),
+    "remove_member member_id": (
+        lambda service, value: service.remove_member(None, MISSING, value),
+        (*IDS, "m" * 256, "größe"),
+    ),
+    "update_member status": (
+        lambda service, value: service.update_member(None, MISSING, "a", value),
+        (None, "", "perhaps", "Accepted", 5, HUGE, b"accepted", ["accepted"], Unspeakable()),
+    ),
+}
+
+
+@pytest.mark.parametrize("parameter", CANNOT_BE)
+def test_what_cannot_be_is_refused_by_the_call_itself(target: Target, parameter: str) -> None:
+    call, values = CANNOT_BE[parameter]
+    service = target.service()
+    for value in values:
+        with target.counting() as exchanges, pytest.raises(exceptions.Invalid) as caught:
+            call(service, value)
+        assert exchanges == []
+        said = str(caught.value)
+        assert said.isprintable()
+        assert len(said) < 300
+
+
+def test_a_file_that_is_not_open_for_writing(target: Target, tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(b"old")
+    with (
+        path.open("rb") as file,
+        target.counting() as exchanges,
+        pytest.raises(exceptions.Invalid),
+    ):
+        target.service().download(None, MISSING, data=file)
+    assert exchanges == []
+    assert path.read_bytes() == b"old"
+
+
+UNWRITABLE: dict[str, type[OSError]] = {
+    "": IsADirectoryError,
+    ".": IsADirectoryError,
+    "missing/image": FileNotFoundError,
+    "missing/": IsADirectoryError,
+    "file/image": NotADirectoryError,
+    "file/": NotADirectoryError,
+    "n" * 300: OSError,
+}
+
+
+@pytest.mark.parametrize("name", UNWRITABLE)
+def test_a_path_that_cannot_be_written_costs_no_request(
+    target: Target, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+    with target.counting() as exchanges, pytest.raises(UNWRITABLE[name]):
+        target.service().download(None, MISSING, dst_path=os.path.join(tmp_path, name))
+    assert exchanges == []
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("file", b"old")]
+
+
+@pytest.mark.parametrize("old", [None, b"old"])
+def test_a_path_stays_as_it_was_when_there_is_no_image(
+    target: Target, tmp_path: Path, old: bytes | None
+) -> None:
+    path = tmp_path / "image"
+    if old is not None:
+        path.write_bytes(old)
+    with pytest.raises(exceptions.ImageNotFound):
+        target.service().download(None, MISSING, dst_path=str(path))
+    left = [] if old is None else [("image", old)]
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == left
+
+
+def test_a_path_may_be_an_object(target: Target, tmp_path: Path) -> None:
+    image_id = target.make(name="by path", data=DATA)
+    target.service().download(None, image_id, dst_path=tmp_path / "image")
+    assert (tmp_path / "image").read_bytes() == DATA
+
+
+def test_data_that_does_not_lie_together(target: Target, name: str) -> None:
+    service = target.service()
+    created = service.create(None, {"name": name, **FORMATS}, data=memoryview(DATA)[::2])
+    assert created["size"] == len(DATA[::2])
+    assert b"".join(service.download(None, created["id"])) == DATA[::2]
+
+
+def test_text_of_a_class_of_its_own(target: Target, name: str) -> None:
+    service = target.service()
+    meta = {"name": name, "properties": {Word.NAME: Word.NAME}}
+    created = service.create(None, meta)
+    assert created["properties"] == {"word": "word"}
+    image_id = created["id"]
+    added = service.add_member(None, image_id, Word.NAME)
+    assert (added["member_id"], type(added["member_id"])) == ("word", str)
+    assert service.remove_member(None, image_id, Word.NAME) is True
+
+
+@pytest.mark.parametrize("owner", [None, ""])
+def test_no_owner_is_the_callers_project(target: Target, name: str, owner: str | None) -> None:
+    created = target.service().create(None, {"name": name, "owner": owner})
+    assert created["owner"] == target.projects["demo"]
+
+
+@pytest.mark.parametrize("data", [None, DATA])
+def test_an_empty_checksum_is_none(target: Target, name: str, data: bytes | None) -> None:
+    created = target.service().create(None, {"name": name, "checksum": "", **FORMATS}, data=data)
+    assert created["status"] == ("queued" if data is None else "active")
