@@ -184,7 +184,7 @@ def member_id_of(value: object) -> str:
     :raises glance_compat.exceptions.InvalidImageRef: it is not one.
     """
     member_id = segment(value, "a member id")
-    # To an id that is not ASCII v1 answers 500, and Glance 33 adds it and cannot remove it (seen on
+    # An id that is not ASCII: v1 answers 500, Glance 33 adds it and cannot remove it (seen on
     # Glance 15.0.2 and 33). Keystone gives no project one (keystone 30, parameter_types).
     if len(member_id) > _MEMBER_CHARACTERS or not member_id.isascii():
         raise exceptions.InvalidImageRef(
