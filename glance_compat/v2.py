@@ -337,6 +337,8 @@ class V2:
                 continue
             if not self._options.verify_updates or self._is_kept(image_id, wanted):
                 return updated
+            # It has its location, and takes no other.
+            meta = meta.without({"location"})
         raise exceptions.UpdateConflict(
             f"other writers undid the update of image {image_id} {_UPDATE_ATTEMPTS} times",
             endpoint=self._wire.endpoint,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 import types
 import uuid
@@ -108,6 +109,23 @@ def test_what_is_created_with_another_size_is_removed(place: Place, name: str) -
     with pytest.raises(exceptions.IntegrityError):
         place.target.service().create(None, meta)
     assert place.target.leftovers(name) == []
+
+
+def test_an_update_that_another_writer_undoes_is_made_again_without_it() -> None:
+    with embedded(shown=True) as (place, glance):
+        target = place.target
+        image_id = target.make(name="x", properties={"a": "1"})
+        meta = {"location": f"{place.source}/data", "properties": {"a": "2"}}
+        # The look that compares shows an image as it was before.
+        before = json.dumps({**target.record(image_id), "status": "active"}).encode()
+        stale = faults.Instead(200, body=before, content_type="application/json")
+        glance.faults.add(stale, "GET", "images/*", nth=3)
+        service = target.service(verify_updates=True)
+        with target.counting() as exchanges:
+            changed = service.update(None, image_id, meta, purge_props=False)
+        again = ["PATCH", "GET"]
+        assert [one.method for one in exchanges] == ["GET", "PATCH", "POST", "GET", "GET", *again]
+        assert (changed["status"], changed["properties"]) == ("active", {"a": "2"})
 
 
 # -- refused
