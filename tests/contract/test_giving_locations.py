@@ -121,6 +121,7 @@ def test_an_update_that_another_writer_undoes_is_made_again_without_it() -> None
         stale = faults.Instead(200, body=before, content_type="application/json")
         glance.faults.add(stale, "GET", "images/*", nth=3)
         service = target.service(verify_updates=True)
+        service.discover()
         with target.counting() as exchanges:
             changed = service.update(None, image_id, meta, purge_props=False)
         again = ["PATCH", "GET"]
