@@ -254,12 +254,15 @@ class ImageService:
         """Change an image, or give a queued image its data.
 
         :param image_meta: what to change; a whole image dict changes what differs. Read-only
-            attributes are ignored.
+            attributes are ignored. ``location`` makes a queued image active with the data that is
+            at a URL; the call ends when it is.
         :param data: as in :meth:`create`. With data nothing is purged.
         :param purge_props: remove the properties that image_meta does not have.
         :raises glance_compat.exceptions.ImageNotFound: no such image for this caller.
         :raises glance_compat.exceptions.ImageNotActive: data for an image that takes none.
         :raises glance_compat.exceptions.UpdateConflict: other writers came between.
+        :raises glance_compat.exceptions.OutcomeUnknown: the server took a location, and was not
+            done with it within the option ``deadline``.
         """
         caller = self._dispatcher.caller(context)
         image_id = self._dispatcher.image_id(caller, image_id)
