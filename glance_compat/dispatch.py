@@ -101,12 +101,18 @@ class Dispatcher:
 
         return retry.repeat(attempt, self._options, until)
 
-    def once(self, caller: Caller, call: Callable[[ImagesApi], Result]) -> Result:
-        """Make a call that must not be repeated, on the first endpoint that tells its versions."""
+    def once(
+        self, caller: Caller, call: Callable[[ImagesApi], Result], *, deadline: bool = True
+    ) -> Result:
+        """Make a call that must not be repeated, on the first endpoint that tells its versions.
+
+        :param deadline: whether the option ``deadline`` bounds the call.
+        """
+        until = Deadline(self._options.deadline if deadline else None)
         *others, last = self._urls(caller)
         url = next((one for one in others if self._answers(caller, one)), last)
         try:
-            return self._on(caller, url, Deadline(None), call)
+            return self._on(caller, url, until, call)
         except exceptions.GlanceCompatError as error:
             if _is_of_endpoint(error):
                 RESTING.rest(url)

@@ -160,7 +160,7 @@ class Uploader:
     ) -> Image:
         """Send the data once; when only the answer is lost, look at what became of it."""
         try:
-            return self._dispatcher.once(caller, call)
+            return self._dispatcher.once(caller, call, deadline=False)
         except BaseException as error:
             found = self._settled(caller, image_id, upload, error)
             if found is None:

@@ -296,7 +296,7 @@ class Wire:
     def _read(self, request: Request, response: requests.Response) -> Answer:
         body = b""
         if not (request.stream and 200 <= response.status_code < 300):
-            body = self._whole_body(request, response)
+            body = self._bounded()._whole_body(request, response)
         return Answer(
             status=response.status_code,
             headers=headers_of(response),
@@ -306,6 +306,11 @@ class Wire:
             what=self._what(request),
             where=self._where(request),
         )
+
+    def _bounded(self) -> Wire:
+        """The same; within a transfer of data, which has no end, with one for an answer's text."""
+        bounded = self.deadline.seconds is not None
+        return self if bounded else self.within(Deadline(self.options.deadline))
 
     def _whole_body(self, request: Request, response: requests.Response) -> bytes:
         whole = bytearray()

@@ -281,6 +281,20 @@ def test_an_answer_to_data_that_drips_is_a_stall() -> None:
         assert seconds_until(GlanceConnectionFailed, lambda: wire.send(request)) < SOON
 
 
+@pytest.mark.parametrize("status", [b"201 Created", b"503 Busy"])
+@pytest.mark.parametrize("method", ["PUT", "GET"])
+def test_the_text_of_an_answer_within_a_transfer_has_an_end(method: str, status: bytes) -> None:
+    options = Options(deadline=0.5, stall_timeout=30, read_timeout=30, connect_timeout=30)
+    request = Request(method="PUT", path=PATH, upload=Upload(b"data"))
+    if method == "GET":
+        request = PULL
+        status = status.replace(b"201 Created", b"404 Gone")
+    head = b"HTTP/1.1 %s\r\nContent-Length: 99999\r\n\r\n" % status
+    with dripping(head, for_ever(b" ")) as url:
+        wire = wire_to(url, options=options, deadline=None)
+        assert seconds_until(DeadlineExceeded, lambda: wire.send(request)) < SOON
+
+
 @pytest.mark.parametrize("chunked", [True, False])
 def test_data_may_drip_for_as_long_as_it_comes(chunked: bool) -> None:
     # For longer in all than without a byte.
