@@ -40,6 +40,7 @@ MEMBER = "friend"
 #: Data that is elsewhere, and servers that take it from there.
 WEB = "http://web.invalid/data"
 _LOCATIONS_API = {"release": "33", "stores": ["fast", "web:http"], "sources": {WEB: DATA}}
+_TWO_STORES = {"release": "33", "stores": ["fast", "slow"]}
 _NO_LOCATIONS_API = {"show_locations": True, "sources": {WEB: DATA}}
 
 
@@ -50,6 +51,8 @@ class Kind(enum.Enum):
     DISCOVER = "discover"
     READ = "read"
     WRITE = "write"
+    #: A write that is not repeated.
+    ONCE = "write once"
     #: An image without data, under an id that the library chose.
     CREATE = "create"
     #: A write that is worked out from a look, anew for each attempt.
@@ -129,6 +132,11 @@ def _to_file(service: ImageService, folder: Path) -> object:
     file = io.BytesIO()
     service.download(None, ACTIVE, data=file)
     return file.getvalue()
+
+
+def _copied(service: ImageService, folder: Path) -> object:
+    service.copy_to_stores(None, ACTIVE, ["slow"])
+    return "copied"
 
 
 CALLS: dict[str, Call] = {
@@ -259,6 +267,12 @@ CALLS: dict[str, Call] = {
         {"v2": (_read("GET", "images/*"), _PULL)},
         {"verify_downloads": "strong"},
     ),
+    "copy_to_stores": Call(
+        _copied,
+        {"v2": (Step(Kind.ONCE, "POST", "images/*/import", bodiless=True),)},
+        token="admin:admin:admin",
+        server=_TWO_STORES,
+    ),
     "members": Call(
         lambda service, folder: service.members(None, ACTIVE),
         {
@@ -290,12 +304,6 @@ CALLS: dict[str, Call] = {
 #: Methods of the facade that send no request of their own.
 WITHOUT_REQUESTS = {"from_conf", "from_client", "resolve"}
 
-#: Methods that are not called here, and why.
-LEFT_OUT = {
-    "copy_to_stores": "no embedded server has several stores; it is one request that is never"
-    " repeated",
-}
-
 
 def state(images: Mapping[str, Image]) -> list[tuple[object, ...]]:
     """What is stored, without what differs each time (ids of new images, times)."""
@@ -308,6 +316,7 @@ def state(images: Mapping[str, Image]) -> list[tuple[object, ...]]:
                 image.checksum,
                 bytes(image.data or b""),
                 tuple(sorted(image.properties.items())),
+                image.stores,
                 image.visibility,
                 tuple(sorted((one.member_id, one.status) for one in image.live_members())),
             )

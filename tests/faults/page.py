@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.faults.calls import CALLS, LEFT_OUT, Kind
+from tests.faults.calls import CALLS, Kind
 from tests.faults.table import EXCEPTIONS, ROWS, cells, left_out
 
 PATH = Path(__file__).parents[2] / "docs" / "reliability.rst"
@@ -70,8 +70,6 @@ def _calls() -> Iterator[str]:
         for api, steps in call.steps.items():
             said = "; ".join(f"``{step}`` ({step.kind.value})" for step in steps)
             yield f"   * - {name}\n     - {api}\n     - {said}\n"
-    for name, why in LEFT_OUT.items():
-        yield f"   * - {name}\n     - v2\n     - left out: {why}\n"
 
 
 def _exceptions() -> Iterator[str]:

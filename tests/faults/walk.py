@@ -62,10 +62,14 @@ def make(
     times: int | None = 1,
     *,
     sockets: bool = False,
+    like: str | None = None,
     **options: Any,
 ) -> Seen:
-    """Make a call on a Glance of its own."""
-    wanted = CALLS[call]
+    """Make a call on a Glance of its own.
+
+    :param like: a call that needs another server.
+    """
+    wanted = dataclasses.replace(CALLS[call], server=CALLS[like or call].server)
     chosen = Options(**{**OPTIONS, **wanted.options, **options})
     # Free ports come again, and the library remembers what it learnt of a URL.
     prefix = f"/{next(_NUMBERS)}"
@@ -88,6 +92,7 @@ def make(
             with retry.without_pauses():
                 result, error = _within_time(functools.partial(wanted.make, service, folder))
             files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        glance.run_tasks()
         return Seen(shown(result), error, state(glance.images), files, len(glance.faults.happened))
 
 
@@ -108,4 +113,4 @@ def undisturbed(call: str, api: Api) -> Seen:
 @functools.cache
 def untouched(call: str, api: Api) -> list[tuple[object, ...]]:
     """What is stored before a call."""
-    return make("members" if "member" in call else "show", api).state
+    return make("members" if "member" in call else "show", api, like=call).state
