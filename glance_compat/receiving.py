@@ -174,6 +174,7 @@ class _Receiver:
     def __init__(self, kind: type[http.client.HTTPResponse], limits: Limits) -> None:
         self.kind = kind
         self._limits = limits
+        self._response: http.client.HTTPResponse | None = None
 
     def __call__(
         self, sock: typing.Any, *args: typing.Any, **kwargs: typing.Any
@@ -183,13 +184,21 @@ class _Receiver:
         if isinstance(file, io.BufferedReader):
             source = _Source(file.detach(), sock, self._limits)
             response.fp = typing.cast(typing.Any, _Reader(source))
+        self._response = response
         return response
 
+    def close(self) -> None:
+        """Close what was made last."""
+        if self._response is not None:
+            self._response.close()
 
-def _attach(connection: typing.Any, limits: Limits) -> None:
+
+def _attach(connection: typing.Any, limits: Limits) -> _Receiver | None:
     kind = getattr(connection, "response_class", None)
-    if isinstance(kind, type) and issubclass(kind, http.client.HTTPResponse):
-        connection.response_class = _Receiver(kind, limits)
+    if not (isinstance(kind, type) and issubclass(kind, http.client.HTTPResponse)):
+        return None
+    receiver = connection.response_class = _Receiver(kind, limits)
+    return receiver
 
 
 def _detach(connection: typing.Any) -> None:
@@ -267,9 +276,23 @@ class _Adapter(_View, requests.adapters.HTTPAdapter):
 
 
 class _Pool(_View, urllib3.connectionpool.HTTPConnectionPool):
+    __slots__ = ("_receiving_receiver",)
+
+    _receiving_receiver: _Receiver | None
+
+    def urlopen(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
+        self._receiving_receiver = None
+        try:
+            return super().urlopen(*args, **kwargs)
+        except BaseException:
+            # urllib3 leaves an answer that it refuses, one with two lengths for example, open.
+            if self._receiving_receiver is not None:
+                self._receiving_receiver.close()
+            raise
+
     def _get_conn(self, timeout: float | None = None) -> typing.Any:
         connection = super()._get_conn(timeout)
-        _attach(connection, self._receiving_limits)
+        self._receiving_receiver = _attach(connection, self._receiving_limits)
         return connection
 
     def _put_conn(self, conn: typing.Any) -> None:

@@ -13,9 +13,6 @@ from tests.faults import page, walk
 from tests.faults.calls import CALLS, DATA, WITHOUT_REQUESTS, Kind
 from tests.faults.table import ROWS, Cell, State, cells, expected, left_out, usual
 
-# urllib3 leaves the socket to the garbage collector when an answer has two lengths.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 #: Rows that are walked over sockets as well in every run; in long runs all are.
 ON_THE_WIRE = {

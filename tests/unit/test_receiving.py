@@ -436,6 +436,32 @@ def test_a_session_that_the_library_was_given_last_lives_as_long_as_its_answer(
     assert b"".join(blocks) == b"x" * 100_000
 
 
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
+def test_the_connection_of_an_answer_that_is_refused_is_closed(more: bytes) -> None:
+    lengths = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n%s\r\n" % more
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        wire = wire_to(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        errors: list[BaseException] = []
+
+        def ask() -> None:
+            try:
+                wire.send(SHOW)
+            except GlanceConnectionFailed as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(lengths)
+            thread.join()
+            # Not only when the error is forgotten, and what it holds is collected.
+            [_] = errors
+            connection.settimeout(10)
+            assert connection.recv(1) == b""
+
+
 def test_transports_without_sockets_are_used_as_they_are() -> None:
     mounted = requests_mock.Adapter()
     mounted.register_uri("GET", f"http://glance.example{PATH}", json={"a": 1})
