@@ -86,7 +86,12 @@ _ANSWERS_LOST = _always(
     LOOK=_done(_UNKNOWN),
 )
 #: It was done, and time is over when that is known.
-_TOO_LATE = {**_ANSWERS_LOST, Kind.UPDATE: _done(_LOST), Kind.LOOK: RIGHT}
+_TOO_LATE = {
+    **_ANSWERS_LOST,
+    Kind.UPDATE: _done(_LOST),
+    Kind.GIVE: _done(_LOST),
+    Kind.LOOK: RIGHT,
+}
 #: Another text in place of the answer, before anything is done.
 _STRANGE = {
     **dict.fromkeys(Kind, _error(_BAD)),
@@ -127,6 +132,8 @@ class Row:
     sockets: bool = False
     options: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
+
+_DRIPS = "the answer drips until the deadline"
 
 ROWS: dict[str, Row] = {
     "reset before the request": Row(faults.ResetBefore(), _NOT_SENT),
@@ -190,9 +197,7 @@ ROWS: dict[str, Row] = {
     "reset within the answer": Row(faults.BodyReset(after=3), _ANSWER_LOST),
     "the answer stops": Row(faults.BodyStalled(), _ANSWER_LOST),
     "the answer comes octet by octet": Row(faults.Dripping(seconds=0), _ALL),
-    "the answer drips until the deadline": Row(
-        faults.Dripping(seconds=0.02), _TOO_LATE, options={"deadline": 1.5}
-    ),
+    _DRIPS: Row(faults.Dripping(seconds=0.05), _TOO_LATE, options={"deadline": 1.5}),
     "the answer is shorter and looks whole": Row(faults.Shortened(), _GARBLED),
     "the answer is longer and looks whole": Row(faults.Lengthened(), _GARBLED),
     "one bit is another": Row(faults.Corrupted(), _GARBLED),
@@ -229,6 +234,16 @@ EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
             ("update with data", Kind.UPDATE),
             ("update with a location", Kind.UPDATE),
         )
+    },
+    # The same, when there is no time for another attempt.
+    **{
+        (_DRIPS, f"update with {what}", "v2", Kind.UPDATE): _error(_LOST)
+        for what in ("data", "a location")
+    },
+    (_DRIPS, "create with a location, by a patch", "v2", Kind.GIVE): _error(_LOST),
+    **{
+        (_DRIPS, f"{call} with a location", "v2", Kind.LOOK): _done(_UNKNOWN)
+        for call in ("create", "update")
     },
     # v1 kills an image whose data is cut, and a killed image takes no data.
     ("reset in the middle of the data", "update with data", "v1", Kind.SEND): _error(_LOST),
