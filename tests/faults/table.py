@@ -240,7 +240,7 @@ EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
         (_DRIPS, f"update with {what}", "v2", Kind.UPDATE): _error(_LOST)
         for what in ("data", "a location")
     },
-    (_DRIPS, "create with a location, by a patch", "v2", Kind.GIVE): _error(_LOST),
+    (_DRIPS, "create with a location, before v2.17", "v2", Kind.GIVE): _error(_LOST),
     **{
         (_DRIPS, f"{call} with a location", "v2", Kind.LOOK): _done(_UNKNOWN)
         for call in ("create", "update")
