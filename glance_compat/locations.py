@@ -19,6 +19,7 @@ import itertools
 import logging
 import os
 import stat
+import time
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -277,11 +278,16 @@ def _expected(found: Image, verify: str) -> Expected:
 def read_file(location: Location) -> Iterator[bytes]:
     """The handler of ``file``: a regular file below an allowed folder, over no symbolic link.
 
-    :raises OSError: it is not that, or cannot be read.
+    :raises OSError: it is not that, or cannot be read within ``stall_timeout`` for a block.
     """
+    begun = time.monotonic()
     with open(_descriptor(location), "rb", buffering=0) as file:
         while block := file.read(BLOCK_BYTES):
+            # Nothing interrupts a file system that hangs, but it need not hang a second time.
+            if time.monotonic() - begun > location.options.stall_timeout:
+                raise OSError(errno.ETIMEDOUT, "a block took longer than stall_timeout")
             yield block
+            begun = time.monotonic()
 
 
 def _refuse(why: str) -> typing.NoReturn:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import socket
 import threading
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from glance_compat.locations import Location, read_file
+from glance_compat.options import Options
+from glance_compat.transfer import BLOCK_BYTES
 from glance_compat.urls import file_path_of, scheme_of
 
 DATA = b"what a disk holds" * 1000
@@ -234,6 +237,27 @@ def test_links_that_come_and_go(folder: Path, tmp_path: Path, name: str, elsewhe
         thread.join()
     assert found
     assert SECRET not in found
+
+
+def test_a_block_that_takes_too_long_is_the_last(folder: Path) -> None:
+    before = open_files()
+    hurried = dataclasses.replace(
+        location(f"file://{folder}/image", folder), options=Options(stall_timeout=1e-9)
+    )
+    with pytest.raises(TimeoutError, match="stall_timeout"):
+        next(iter(read_file(hurried)))
+    assert open_files() == before
+
+
+def test_the_time_between_blocks_is_the_readers_own(folder: Path) -> None:
+    (folder / "large").write_bytes(bytes(2 * BLOCK_BYTES))
+    patient = dataclasses.replace(
+        location(f"file://{folder}/large", folder), options=Options(stall_timeout=0.5)
+    )
+    blocks = iter(read_file(patient))
+    first = next(blocks)
+    assert not threading.Event().wait(0.6)
+    assert len(first + b"".join(blocks)) == 2 * BLOCK_BYTES
 
 
 def test_reading_ends_when_nobody_asks_any_more(folder: Path) -> None:
