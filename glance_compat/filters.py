@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from glance_compat import exceptions
 from glance_compat.change import has_text, written
 from glance_compat.image import (
+    ATTRIBUTE_CHARACTERS,
     BY_NAME,
     STRUCTURED,
     V2_BASE,
@@ -307,16 +308,12 @@ _DEFAULT_SORT = (("created_at", "desc"),)
 SORTED_BY_THE_LIBRARY = frozenset({"size"})
 
 
-#: Characters of any text attribute (Glance 15.0.2 and 33, db/sqlalchemy/models.py).
-_ATTRIBUTE_CHARACTERS = 255
-
-
 def _is_awkward(value: object) -> bool:
     """Whether a server may not take a text in a query: a front end may find it too long (gunicorn
     takes 4094 characters in all), and over SQLite Glance 15.0.2 answers 500 to what is not ASCII.
     """
     text = "".join(value) if isinstance(value, list) else value
-    return isinstance(text, str) and (len(text) > _ATTRIBUTE_CHARACTERS or not text.isascii())
+    return isinstance(text, str) and (len(text) > ATTRIBUTE_CHARACTERS or not text.isascii())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -338,7 +335,7 @@ class Query:
     def fits_nothing(self) -> bool:
         """Whether an attribute is looked for that is longer than any can be."""
         texts = [value for value in self.filters.values() if isinstance(value, str)]
-        return any(len(text) > _ATTRIBUTE_CHARACTERS for text in texts)
+        return any(len(text) > ATTRIBUTE_CHARACTERS for text in texts)
 
     @property
     def is_awkward(self) -> bool:

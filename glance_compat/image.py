@@ -268,6 +268,9 @@ FIELDS: tuple[Field, ...] = (
 
 BY_NAME = {field.name: field for field in FIELDS}
 
+#: Characters of any text attribute (Glance 15.0.2 and 33, db/sqlalchemy/models.py).
+ATTRIBUTE_CHARACTERS = 255
+
 V1_META = "x-image-meta-"
 V1_PROPERTY = "x-image-meta-property-"
 

@@ -275,7 +275,7 @@ class ImageService:
         meta = change.meta_of(image_meta)
         if meta.base.get("id", image_id) != image_id:
             raise exceptions.ImageBadRequest(
-                f"image_meta is of image {meta.base['id']}", image_id=image_id
+                f"image_meta is of image {shown(meta.base['id'])}", image_id=image_id
             )
         _refuse_two_sources(meta, data)
         bare = meta.without(_OF_DATA)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from oslo_utils.imageutils import format_inspector
 
 from glance_compat import exceptions
+from glance_compat.quoting import shown
 
 Progress = Callable[[int, "int | None"], object]
 
@@ -142,7 +143,7 @@ class Upload:
         self._check_length(ended=True)
         if self._declared is not None and self._declared != self.checksum:
             raise exceptions.IntegrityError(
-                f"the data has MD5 {self.checksum}, but {self._declared} was declared"
+                f"the data has MD5 {self.checksum}, but {shown(self._declared)} was declared"
             )
         if held is not None:
             yield held

@@ -194,7 +194,7 @@ class V1:
 
     def create(self, image_id: str, meta: Meta, upload: Upload | None) -> Image:
         self._refuse(meta)
-        change.refuse_reserved(meta.properties)
+        change.refuse_names(meta.properties)
         base = {**meta.base, "id": image_id, "is_public": change.public_wanted(meta.base)}
         sent = image.to_v1(_without_none(base), meta.properties)
         try:

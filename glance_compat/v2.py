@@ -232,7 +232,7 @@ class V2:
 
     def create(self, image_id: str, meta: Meta, upload: Upload | None) -> Image:
         self._refuse(meta, uploading=upload is not None)
-        change.refuse_reserved(meta.properties)
+        change.refuse_names(meta.properties)
         base = {**self._known(meta.base), "id": image_id}
         if change.public_wanted(base):
             base["visibility"] = "public"

@@ -457,6 +457,8 @@ REFUSED = (
     Refused({"properties": {"os_glance_x": "x"}}, exceptions.PropertyNotAllowed),
     Refused({"properties": {"image_id": "x"}}, exceptions.PropertyNotAllowed),
     Refused({"properties": {"extra_properties": "x"}}, exceptions.PropertyNotAllowed),
+    Refused({"properties": {"\U0001f600": "x"}}, exceptions.PropertyNotAllowed),
+    Refused({"owner": "x" * 256}, exceptions.ImageBadRequest),
     Refused({"properties": {7: "x"}}, exceptions.PropertyNotAllowed),
     Refused({"properties": {"a": b"bytes"}}, exceptions.PropertyNotAllowed),
     Refused(

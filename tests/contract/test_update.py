@@ -194,6 +194,8 @@ REFUSED = (
     ({"properties": {"is_public": "True"}}, exceptions.PropertyNotAllowed),
     ({"properties": {"os_glance_x": "x"}}, exceptions.PropertyNotAllowed),
     ({"properties": {"extra_properties": "x"}}, exceptions.PropertyNotAllowed),
+    ({"properties": {"\U0001f600": "x"}}, exceptions.PropertyNotAllowed),
+    ({"owner": "x" * 256}, exceptions.ImageBadRequest),
     ({"properties": {f"p{n}": "x" for n in range(129)}}, exceptions.ImageQuotaExceeded),
     ("name", exceptions.Invalid),
 )

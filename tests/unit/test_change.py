@@ -469,9 +469,9 @@ def test_a_property_never_becomes_a_visibility(value: object) -> None:
 
 
 def test_refuse_reserved_names_the_name() -> None:
-    change.refuse_reserved(["os_type", "kernel_id"])
+    change.refuse_names(["os_type", "kernel_id"])
     with pytest.raises(PropertyNotAllowed, match="'self'"):
-        change.refuse_reserved(["os_type", "self"])
+        change.refuse_names(["os_type", "self"])
 
 
 # -- is_public and visibility
