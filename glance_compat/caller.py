@@ -116,12 +116,17 @@ def caller_of(
     )
 
 
+def is_plugin(auth: object) -> bool:
+    """Whether something is an auth plugin, as far as can be told before it is asked."""
+    return not isinstance(auth, type) and callable(getattr(auth, "get_headers", None))
+
+
 def _plugin(context: object) -> ksa_plugin.BaseAuthPlugin:
     get_auth_plugin = getattr(context, "get_auth_plugin", None)
     if callable(get_auth_plugin):
         plugin = get_auth_plugin()
         # Without one the session's own token would go out, with the service's rights.
-        if not callable(getattr(plugin, "get_headers", None)):
+        if not is_plugin(plugin):
             raise exceptions.NotAuthenticated(
                 "the context's get_auth_plugin() gave no auth plugin"
             )

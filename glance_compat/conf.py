@@ -27,6 +27,7 @@ from oslo_config import cfg
 
 from glance_compat import exceptions
 from glance_compat.options import Options
+from glance_compat.quoting import shown
 
 #: The group that is meant when none is named.
 GROUP = "glance_compat"
@@ -348,6 +349,12 @@ def settings(conf: cfg.ConfigOpts, group: str = GROUP) -> Settings:
     :raises glance_compat.exceptions.InvalidOption: a value is not valid, a file asks for a plugin
         that is not there or lacks options of it, or two options contradict each other.
     """
+    if not isinstance(conf, cfg.ConfigOpts):
+        raise exceptions.InvalidOption(
+            f"conf must be an oslo_config ConfigOpts, not {type(conf).__name__}"
+        )
+    if not isinstance(group, str) or not group or not group.isprintable():
+        raise exceptions.InvalidOption(f"group must be the name of one, not {shown(group)}")
     register_opts(conf, group)
     with _invalid_option(group):
         values = conf[group]

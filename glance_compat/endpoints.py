@@ -82,6 +82,20 @@ class Catalog(typing.NamedTuple):
         return f"type {quoting.shown(self.service_type)}{rest}"
 
 
+def checked_catalog(catalog: Catalog) -> Catalog:
+    """What a caller looks for in a catalog.
+
+    :raises glance_compat.exceptions.InvalidOption: something of it is not text; an interface may
+        be a list of it, and all but the type of the service may be None.
+    """
+    for name, value in catalog._asdict().items():
+        several = name == "interface" and isinstance(value, (list, tuple))
+        absent = value is None and name != "service_type"
+        if not absent and not all(isinstance(one, str) for one in (value if several else [value])):
+            raise exceptions.InvalidOption(f"{name} must be text, not {quoting.shown(value)}")
+    return catalog
+
+
 def of_plugin(
     session: ksa_session.Session, auth: ksa_plugin.BaseAuthPlugin | None, catalog: Catalog
 ) -> str | None:

@@ -8,8 +8,8 @@ What must live here: the fields, their defaults, units and checks. What must not
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
+import sys
 import typing
 
 from glance_compat import exceptions
@@ -108,9 +108,10 @@ def _boolean(name: str, value: object) -> None:
 
 def _number(name: str, value: object, minimum: float, strictly: bool) -> None:
     wanted = f"a finite number {'above' if strictly else 'of at least'} {minimum:g}"
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         _refuse(name, value, wanted)
-    if value < minimum or (strictly and value == minimum):
+    # No float is beyond: Python cannot make one of a number of some hundred digits.
+    if not minimum <= value <= sys.float_info.max or (strictly and value == minimum):
         _refuse(name, value, wanted)
 
 

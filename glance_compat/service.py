@@ -20,11 +20,11 @@ from keystoneauth1 import session as ksa_session
 from glance_compat import change, exceptions, image, listing, signatures, transfer
 from glance_compat import filters as queries
 from glance_compat.api import ImagesApi, Member, Opened
-from glance_compat.caller import Caller
+from glance_compat.caller import Caller, is_plugin
 from glance_compat.change import Meta
 from glance_compat.destination import destination_of, write_to_file
 from glance_compat.dispatch import Dispatcher
-from glance_compat.endpoints import Catalog, marker_of, member_id_of
+from glance_compat.endpoints import Catalog, checked_catalog, marker_of, member_id_of
 from glance_compat.image import Image, Malformed
 from glance_compat.locations import Locations
 from glance_compat.options import Options
@@ -71,7 +71,11 @@ class ImageService:
             raise exceptions.InvalidOption(
                 f"options must be glance_compat.Options, not {type(options).__name__}"
             )
-        catalog = Catalog(service_type, service_name, interface, region_name)
+        if auth is not None and not is_plugin(auth):
+            raise exceptions.InvalidOption(
+                f"auth must be a keystoneauth1 plugin, not {type(auth).__name__}"
+            )
+        catalog = checked_catalog(Catalog(service_type, service_name, interface, region_name))
         self._options = options
         self._dispatcher = Dispatcher(session, auth, endpoint_override, catalog, options)
         self._locations = Locations(options)

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from keystoneauth1.noauth import NoAuth
+from keystoneauth1.session import Session
+from oslo_config import cfg
 
-from glance_compat import ImageService, exceptions
+from glance_compat import ImageService, Options, exceptions
 from tests.contract.shape import DATA, FORMATS
 from tests.contract.targets import Target
 
@@ -163,6 +166,41 @@ def test_what_cannot_be_is_refused_by_the_call_itself(target: Target, parameter:
         said = str(caught.value)
         assert said.isprintable()
         assert len(said) < 300
+
+
+#: Argument of the constructor to what it cannot be; there is no server yet.
+NO_SERVICE: dict[str, tuple[Any, ...]] = {
+    "session": (None, 5, Session, Unspeakable()),
+    "auth": (5, True, "", "token", NoAuth, Unspeakable()),
+    "endpoint_override": (5, "", "image", "file:///", [5], [""], [Unspeakable()], HUGE),
+    "region_name": (5, True, b"one", ["one"], HUGE, Unspeakable()),
+    "interface": (5, b"public", {"public"}, [None], [5], HUGE, Unspeakable()),
+    "service_type": (None, 5, b"image", ["image"], Unspeakable()),
+    "service_name": (5, b"glance", Unspeakable()),
+    "options": (None, {}, Options, Unspeakable()),
+}
+
+
+@pytest.mark.parametrize("argument", NO_SERVICE)
+def test_what_makes_no_service(argument: str) -> None:
+    for value in NO_SERVICE[argument]:
+        with pytest.raises(exceptions.InvalidOption) as caught:
+            ImageService(**{"session": Session(), argument: value})
+        said = str(caught.value)
+        assert argument in said
+        assert said.isprintable()
+
+
+@pytest.mark.parametrize("conf", [None, {}, 5, cfg.ConfigOpts], ids=repr)
+def test_what_is_no_configuration(conf: Any) -> None:
+    with pytest.raises(exceptions.InvalidOption):
+        ImageService.from_conf(conf)
+
+
+@pytest.mark.parametrize("group", [None, "", 5, True, [], "a\nb", Unspeakable()])
+def test_what_is_no_group_of_a_configuration(group: Any) -> None:
+    with pytest.raises(exceptions.InvalidOption):
+        ImageService.from_conf(cfg.ConfigOpts(), group)
 
 
 def test_a_file_that_is_not_open_for_writing(target: Target, tmp_path: Path) -> None:

@@ -127,7 +127,9 @@ def test_only_booleans_are_booleans(name: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("name", [*ABOVE_ZERO, *ZERO_OR_MORE])
-@pytest.mark.parametrize("value", [-1, -0.001, math.nan, math.inf, -math.inf, "1", None, True])
+@pytest.mark.parametrize(
+    "value", [-1, -0.001, 10**400, math.nan, math.inf, -math.inf, "1", None, True]
+)
 def test_a_time_is_a_finite_number(name: str, value: object) -> None:
     assert "finite number" in refused(name, value).message
 
