@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from glance_compat import ImageService, exceptions
 from tests.contract import targets
+from tests.contract.outcomes import Arguments
 from tests.contract.population import MARK, PUBLIC, ROWS, Population, populate
 from tests.contract.shape import check
 from tests.contract.targets import Kind, Target
@@ -122,11 +123,16 @@ def said(error: exceptions.GlanceCompatError) -> str:
     return f"{type(error).__name__}({error.status})"
 
 
-def attempt(target: Target, call: Callable[[], Any]) -> tuple[Any, str, int]:
+def attempt(
+    target: Target,
+    call: Callable[Arguments, Any],
+    *args: Arguments.args,
+    **kwargs: Arguments.kwargs,
+) -> tuple[Any, str, int]:
     """What a call gave, or the error that it ended with, and how many requests there were."""
     with target.counting() as exchanges:
         try:
-            result, error = call(), ""
+            result, error = call(*args, **kwargs), ""
         except exceptions.GlanceCompatError as caught:
             result, error = None, said(caught)
     return result, error, len(exchanges)
@@ -198,10 +204,7 @@ def check_written(pair: Pair, meta: dict[str, Any]) -> None:
     for api, target in pair.items():
         service = target.service()
         service.discover()
-        created, error, requests = attempt(
-            target,
-            lambda service=service: service.create(None, meta),  # type: ignore[misc]
-        )
+        created, error, requests = attempt(target, service.create, None, meta)
         event(f"{api}: {error or 'created'}")
         if created is None:
             refusals[api] = error
@@ -277,10 +280,7 @@ def check_updated(
             meta = {**shown, "properties": new, "min_ram": 3}
         before = target.record(image_id)
         changed, error, _ = attempt(
-            target,
-            lambda service=service, i=image_id, meta=meta: service.update(  # type: ignore[misc]
-                None, i, meta, purge_props=purge
-            ),
+            target, service.update, None, image_id, meta, purge_props=purge
         )
         event(f"{api}: {error or 'updated'}")
         after = target.record(image_id)

@@ -7,6 +7,7 @@ import dataclasses
 import datetime
 import uuid
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -290,7 +291,7 @@ def test_several_keys(
     each = [directions] * len(keys) if isinstance(directions, str) else directions
     expected = sorted(found, key=lambda one: str(one["name"]))
     for key, direction in reversed(list(zip(keys, each, strict=True))):
-        expected.sort(key=lambda one, key=key: one[key], reverse=direction == "desc")  # type: ignore[misc]
+        expected.sort(key=itemgetter(key), reverse=direction == "desc")
     assert [one["name"] for one in found] == [one["name"] for one in expected]
     assert len(found) == len(VISIBLE)
 

@@ -14,17 +14,9 @@ import tenacity
 
 from glance_compat import ImageService, exceptions
 from glance_compat.fixture import GlanceFixture
+from tests.contract.outcomes import saw, status_of
 from tests.contract.shape import DATA, FORMATS
 from tests.contract.targets import Target, on_33, on_pike
-
-
-def saw(call: Callable[[], object]) -> object:
-    """What a call gave; of an error, its class."""
-    try:
-        return call()
-    except exceptions.GlanceCompatError as error:
-        return type(error)
-
 
 NOT_FOUND = exceptions.ImageNotFound
 NOT_MINE = exceptions.ImageNotAuthorized
@@ -40,13 +32,17 @@ def check_life(target: Target, image_id: str, name: str, status: str, *, listed:
     """What each user sees of an image without data to give, and may do with it."""
     for user in USERS:
         service = target.service(user)
-        seen = saw(lambda service=service: service.show(None, image_id)["status"])  # type: ignore[misc]
+        seen = saw(status_of, service, image_id)
         assert seen == (status if user in SEES else NOT_FOUND), user
         found = service.detail(None, filters={"name": name})
         # An admin's lists leave out nothing but other projects' community images.
         assert [one["id"] for one in found] == ([image_id] if listed and user in SEES else [])
-        taken = saw(lambda service=service: service.update(None, image_id, {}, data=b"other"))  # type: ignore[misc]
+        taken = saw(service.update, None, image_id, {}, data=b"other")
         assert taken is (NO_DATA if user in SEES else NOT_FOUND), user
+
+
+def min_ram_after(service: ImageService, image_id: str, meta: dict[str, object]) -> object:
+    return service.update(None, image_id, meta, purge_props=False)["min_ram"]
 
 
 def check_changes(target: Target, image_id: str) -> None:
@@ -54,18 +50,14 @@ def check_changes(target: Target, image_id: str) -> None:
     for number, user in enumerate(USERS):
         service = target.service(user)
         meta = {"min_ram": number + 1, "properties": {"by": user}}
-        changed = saw(
-            lambda service=service, meta=meta: service.update(  # type: ignore[misc]
-                None, image_id, meta, purge_props=False
-            )["min_ram"]
-        )
+        changed = saw(min_ram_after, service, image_id, meta)
         refusal = NOT_MINE if user in SEES else NOT_FOUND
         assert changed == (number + 1 if user in MAY else refusal), user
     for user in ("other", "stranger", "demo"):
         service = target.service(user)
-        deleted = saw(lambda service=service: service.delete(None, image_id))  # type: ignore[misc]
+        deleted = saw(service.delete, None, image_id)
         assert deleted == (True if user in MAY else NOT_MINE if user in SEES else NOT_FOUND), user
-    assert saw(lambda: target.service().show(None, image_id)) is NOT_FOUND
+    assert saw(target.service().show, None, image_id) is NOT_FOUND
 
 
 @on_pike
@@ -81,7 +73,7 @@ def test_a_killed_image(target: Target, name: str) -> None:
     assert answer.status_code == 400
     check_life(target, image_id, name, "killed", listed=False)
     for user in SEES:
-        assert saw(lambda user=user: target.service(user).download(None, image_id)) is NO_DATA  # type: ignore[misc]
+        assert saw(target.service(user).download, None, image_id) is NO_DATA
     assert target.service().detail(None, filters={"status": "killed", "name": name}) == []
     check_changes(target, image_id)
 
@@ -92,7 +84,7 @@ def test_a_deactivated_image(target: Target, name: str) -> None:
     target.deactivate(image_id)
     check_life(target, image_id, name, "deactivated", listed=True)
     for user in SEES:
-        assert saw(lambda user=user: target.service(user).download(None, image_id)) is NOT_MINE  # type: ignore[misc]
+        assert saw(target.service(user).download, None, image_id) is NOT_MINE
     shown = target.service().show(None, image_id)
     assert (shown["size"], shown["checksum"] is None) == (len(DATA), False)
     check_changes(target, image_id)
@@ -123,8 +115,7 @@ def test_an_image_that_is_saving(target: Target, name: str) -> None:
         until_saving(target, image_id)
         check_life(target, image_id, name, "saving", listed=True)
         seen["data"] = {
-            user: saw(lambda user=user: target.service(user).download(None, image_id))  # type: ignore[misc]
-            for user in sorted(SEES)
+            user: saw(target.service(user).download, None, image_id) for user in sorted(SEES)
         }
 
     filled = target.service().update(None, image_id, {}, data=while_saving(look))
@@ -207,7 +198,7 @@ def test_two_deletions(target: Target, name: str) -> None:
         # SQLite refuses some of several writers, which becomes 500.
         service = target.service()
         with contextlib.suppress(exceptions.BadResponse):
-            return saw(lambda: service.delete(None, image_id))
+            return saw(service.delete, None, image_id)
         return None
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -215,7 +206,7 @@ def test_two_deletions(target: Target, name: str) -> None:
     # Whoever comes later may find it gone.
     assert found <= {True, NOT_FOUND, exceptions.BadResponse}
     assert True in found
-    assert saw(lambda: target.service().show(None, image_id)) is NOT_FOUND
+    assert saw(target.service().show, None, image_id) is NOT_FOUND
 
 
 @pytest.mark.parametrize("status", ["uploading", "importing", "something new"])

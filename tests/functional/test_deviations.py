@@ -17,6 +17,7 @@ import tenacity
 
 from glance_compat import ImageService, exceptions
 from glance_compat.deviations import DEVIATIONS
+from tests.contract.outcomes import saw
 from tests.contract.shape import DATA, FORMATS
 from tests.contract.targets import Target
 from tests.functional import test_small_server
@@ -38,13 +39,7 @@ def shows(*names: str) -> Callable[[Test], Test]:
 
 def on_both(sides: Sides, call: Callable[[Target], object]) -> dict[str, object]:
     """What a call gives on each side; of an error, its class."""
-    found: dict[str, object] = {}
-    for api, target in sides.items():
-        try:
-            found[api] = call(target)
-        except exceptions.GlanceCompatError as error:
-            found[api] = type(error)
-    return found
+    return {api: saw(call, target) for api, target in sides.items()}
 
 
 @pytest.fixture

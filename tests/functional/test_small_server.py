@@ -15,6 +15,7 @@ import pytest
 
 from glance_compat import exceptions
 from tests.contract import shape, targets
+from tests.contract.outcomes import saw, status_of
 from tests.contract.shape import DATA, FORMATS, MD5
 from tests.contract.targets import Api, Kind, Target
 from tests.functional.cloud import Cloud
@@ -67,14 +68,6 @@ def schema_sides(cloud: Cloud) -> Iterator[dict[str, Target]]:
     yield found
     for target in found.values():
         target.clean()
-
-
-def saw(call: Callable[[], object]) -> object:
-    """What a call gave; of an error, its class."""
-    try:
-        return call()
-    except exceptions.GlanceCompatError as error:
-        return type(error)
 
 
 NOT_FOUND = exceptions.ImageNotFound
@@ -216,7 +209,7 @@ def test_an_image_that_waits_to_be_deleted(target: Target, name: str, user: str)
     service = target.service(user)
     is_admin_of_v1 = target.is_v1 and user == "admin"
 
-    shown = saw(lambda: service.show(None, image_id))
+    shown = saw(service.show, None, image_id)
     if is_admin_of_v1:
         assert isinstance(shown, dict)
         shape.check(shown)
@@ -225,7 +218,7 @@ def test_an_image_that_waits_to_be_deleted(target: Target, name: str, user: str)
         assert shown["deleted_at"] is not None
     else:
         assert shown is NOT_FOUND
-    assert saw(lambda: service.show(None, image_id, show_deleted=False)) is NOT_FOUND
+    assert saw(service.show, None, image_id, show_deleted=False) is NOT_FOUND
     assert service.detail(None, filters={"name": name}) == []
 
     calls: dict[str, Callable[[], object]] = {
@@ -264,7 +257,7 @@ def test_changes_since_tells_of_what_waits_to_be_deleted(
 def test_an_image_without_data_is_deleted_at_once(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     assert target.service().delete(None, image_id) is True
-    assert saw(lambda: target.service().show(None, image_id)) is NOT_FOUND
+    assert saw(target.service().show, None, image_id) is NOT_FOUND
     path = f"/v1/images/{image_id}"
     status = target.send("HEAD", path, user="admin").headers["x-image-meta-status"]
     assert status == "deleted"
@@ -275,11 +268,11 @@ def test_an_admin_deletes_a_deactivated_image(sides: dict[str, Target], name: st
     for api, target in sides.items():
         image_id = target.make(name=name, data=DATA)
         target.deactivate(image_id)
-        found[api] = saw(lambda i=image_id, t=target: t.service("admin").delete(None, i))  # type: ignore[misc]
-        shown = saw(lambda i=image_id, t=target: t.service().show(None, i)["status"])  # type: ignore[misc]
+        found[api] = saw(target.service("admin").delete, None, image_id)
+        shown = saw(status_of, target.service(), image_id)
         # Its owner may delete it over both.
         assert shown == (NOT_FOUND if api == "v1" else "deactivated")
-        owners = saw(lambda i=image_id, t=target: t.service().delete(None, i))  # type: ignore[misc]
+        owners = saw(target.service().delete, None, image_id)
         assert owners == (NOT_FOUND if api == "v1" else True)
     # A known deviation: delayed-deletion.
     assert found == {"v1": True, "v2": exceptions.ImageBadRequest}
@@ -314,7 +307,7 @@ def test_a_location_where_locations_are_not_shown(target: Target, name: str, sou
     meta = {"name": name, **FORMATS, "location": f"{source}/data"}
     made = saw(lambda: target.service().create(None, meta)["status"])
     image_id = target.make(name=f"{name} queued")
-    updated = saw(lambda: target.service().update(None, image_id, {"location": f"{source}/data"}))
+    updated = saw(target.service().update, None, image_id, {"location": f"{source}/data"})
     if target.is_v1:
         assert made == "active"
         assert isinstance(updated, dict)
@@ -372,7 +365,7 @@ def test_properties_that_the_schema_does_not_have(
     created = schema_sides["v1"].service().create(None, meta)
     assert created["properties"] == meta["properties"]
     assert schema_sides["v2"].service().show(None, created["id"])["properties"] == KNOWN
-    assert saw(lambda: schema_sides["v2"].service().create(None, meta)) in (
+    assert saw(schema_sides["v2"].service().create, None, meta) in (
         exceptions.ImageBadRequest,
         exceptions.ImageNotAuthorized,
     )

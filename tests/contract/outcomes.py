@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What became of a call, as a value that can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec
+
+from glance_compat import ImageService, exceptions
+
+Arguments = ParamSpec("Arguments")
+
+
+def saw(
+    call: Callable[Arguments, object], *args: Arguments.args, **kwargs: Arguments.kwargs
+) -> object:
+    """What a call gave; of an error, its class."""
+    try:
+        return call(*args, **kwargs)
+    except exceptions.GlanceCompatError as error:
+        return type(error)
+
+
+def status_of(service: ImageService, image_id: str) -> object:
+    """The status of an image, as one user is shown it."""
+    return service.show(None, image_id)["status"]
