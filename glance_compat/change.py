@@ -24,13 +24,11 @@ from glance_compat.image import (
     V1_PROPERTY,
     Access,
     Image,
-    Malformed,
-    Reader,
     decoded,
     folded,
     is_reserved,
-    text_of,
 )
+from glance_compat.kinds import Malformed, Reader, text_of
 from glance_compat.quoting import shown
 
 

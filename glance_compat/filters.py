@@ -25,13 +25,8 @@ from glance_compat.image import (
     STRUCTURED,
     V2_BASE,
     Image,
-    Malformed,
-    boolean,
-    integer,
-    moment,
-    text_of,
-    visibility,
 )
+from glance_compat.kinds import Malformed, boolean, integer, moment, text_of, visibility
 from glance_compat.quoting import shown
 
 Params = list[tuple[str, str]]

@@ -13,129 +13,30 @@ of a HEAD; v2: the JSON object). An *image* is the library's own dict with all F
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import enum
 import json
-import re
 import typing
 from collections.abc import Callable, Iterable, Mapping
 
-from oslo_utils import strutils, timeutils
-
 from glance_compat import exceptions
+from glance_compat.kinds import (
+    Malformed,
+    Reader,
+    boolean,
+    integer,
+    mended,
+    moment,
+    objects,
+    public_of_visibility,
+    stores,
+    text_of,
+    texts,
+    visibility,
+    visibility_of_public,
+)
 from glance_compat.quoting import shown
 
 Image = dict[str, typing.Any]
-
-# ---------------------------------------------------------------------------------------------
-# Kinds: how one value is read and written.
-
-
-class Malformed(Exception):
-    """A value that its kind cannot be; the caller says whose value it was."""
-
-
-def mended(text: str) -> str:
-    """Text of a server as text that can be written anywhere.
-
-    Half a surrogate pair becomes U+FFFD. Glance 15.0.2 stores it and sends it to everybody who
-    may see the image.
-    """
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
-
-
-def _mended(value: object) -> object:
-    if isinstance(value, list):
-        return [mended(one) if isinstance(one, str) else one for one in value]
-    return mended(value) if isinstance(value, str) else value
-
-
-def text_of(value: object) -> str:
-    if not isinstance(value, str):
-        raise Malformed("text")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise Malformed("text without lone surrogates") from None
-    # Exactly a str: json writes what a subclass (an Enum, say) holds, str() what it is called.
-    return str.__str__(value)
-
-
-#: Decimal digits of a number. More fit no column of Glance's, and Python refuses to make text of
-#: some thousands.
-_DIGITS = 20
-
-
-def integer(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise Malformed("a whole number")
-    if isinstance(value, str) and not re.fullmatch(rf"-?[0-9]{{1,{_DIGITS}}}", value):
-        raise Malformed("a whole number")
-    number = int(value)
-    if abs(number) >= 10**_DIGITS:
-        raise Malformed(f"a whole number of {_DIGITS} digits at most")
-    return number
-
-
-def boolean(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    try:
-        return bool(strutils.bool_from_string(text_of(value), strict=True))
-    except (Malformed, ValueError):
-        raise Malformed("true or false") from None
-
-
-def moment(value: object) -> datetime.datetime:
-    # v1 has microseconds and no zone, v2 has whole seconds and Z; both are UTC (seen on
-    # Glance 15.0.2). The contract has whole seconds, the most that both can say.
-    try:
-        when = timeutils.parse_isotime(text_of(value))
-        return when.astimezone(datetime.timezone.utc).replace(microsecond=0)
-    except (ValueError, OverflowError):
-        raise Malformed("an ISO 8601 time") from None
-
-
-def _texts(value: object) -> list[str]:
-    if not isinstance(value, (list, tuple, set, frozenset)):
-        raise Malformed("a list of text")
-    # The order of tags is not kept by Glance (seen on 15.0.2 and 33): sorted, both APIs agree.
-    return sorted({text_of(one) for one in value})
-
-
-def _stores(value: object) -> list[str]:
-    # Glance 33 sends the stores as one comma-separated string.
-    return [one for one in text_of(value).split(",") if one]
-
-
-def _objects(value: object) -> list[dict[str, typing.Any]]:
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise Malformed("a list of objects")
-    return list(value)
-
-
-def visibility(value: object) -> str:
-    """One of Glance's visibilities (Glance 15.0.2 and 33, the schema of v2)."""
-    text = text_of(value)
-    if text not in {"public", "private", "shared", "community"}:
-        raise Malformed("public, private, shared or community")
-    return text
-
-
-def _public_of_visibility(value: object) -> bool:
-    return text_of(value) == "public"
-
-
-def _visibility_of_public(value: object) -> str | None:
-    return "public" if boolean(value) else None
-
-
-Reader = Callable[[object], typing.Any]
-
 
 # ---------------------------------------------------------------------------------------------
 # The table.
@@ -239,7 +140,7 @@ FIELDS: tuple[Field, ...] = (
         "is_public",
         boolean,
         v1=Spelling("is_public", boolean),
-        v2=Spelling("visibility", _public_of_visibility),
+        v2=Spelling("visibility", public_of_visibility),
         access=Access.WRITE,
         absent=False,
     ),
@@ -247,23 +148,23 @@ FIELDS: tuple[Field, ...] = (
     _same("updated_at", moment, Access.READ),
     Field("deleted_at", moment, Spelling("deleted_at", moment), None, Access.READ),
     Field("deleted", boolean, Spelling("deleted", boolean), None, Access.READ, absent=False),
-    _v2_only("locations", _objects, Access.READ, (), Part.LOCATIONS),
+    _v2_only("locations", objects, Access.READ, (), Part.LOCATIONS),
     _v2_only("direct_url", text_of, Access.READ, None, Part.LOCATIONS),
     Field(
         "visibility",
         visibility,
-        v1=Spelling("is_public", _visibility_of_public),
+        v1=Spelling("is_public", visibility_of_public),
         v2=Spelling("visibility", text_of),
         access=Access.WRITE,
         part=Part.EXTENDED,
     ),
     _same("protected", boolean, Access.WRITE, part=Part.EXTENDED),
-    _v2_only("tags", _texts, Access.WRITE, None, Part.EXTENDED),
+    _v2_only("tags", texts, Access.WRITE, None, Part.EXTENDED),
     _same("virtual_size", integer, Access.READ, part=Part.EXTENDED, unit="bytes"),
     _v2_only("os_hidden", boolean, Access.WRITE, None, Part.EXTENDED, since=(2, 7)),
     _v2_only("os_hash_algo", text_of, Access.READ, None, Part.EXTENDED, since=(2, 7)),
     _v2_only("os_hash_value", text_of, Access.READ, None, Part.EXTENDED, since=(2, 7)),
-    _v2_only("stores", _stores, Access.READ, None, Part.EXTENDED, since=(2, 8)),
+    _v2_only("stores", stores, Access.READ, None, Part.EXTENDED, since=(2, 8)),
 )
 
 BY_NAME = {field.name: field for field in FIELDS}
@@ -333,6 +234,12 @@ def _read_fields(
     return {
         field.name: _read_field(field, spelling_of(field), record, version) for field in FIELDS
     }
+
+
+def _mended(value: object) -> object:
+    if isinstance(value, list):
+        return [mended(one) if isinstance(one, str) else one for one in value]
+    return mended(value) if isinstance(value, str) else value
 
 
 def _read_field(

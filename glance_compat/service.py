@@ -3,7 +3,8 @@
 
 What must live here: the public methods, the check of their arguments, and what a caller is shown.
 What must not: anything that differs between v1 and v2 (``v1``, ``v2``), spellings (``image``,
-``filters``), endpoints and attempts (``dispatch``), what a failed write leaves (``upload``).
+``filters``), endpoints and attempts (``dispatch``), what a failed write leaves (``upload``), where
+data comes from (``download``).
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ from keystoneauth1 import session as ksa_session
 
 from glance_compat import change, exceptions, image, listing, signatures, transfer
 from glance_compat import filters as queries
-from glance_compat.api import ImagesApi, Member, Opened
-from glance_compat.caller import Caller, is_plugin
+from glance_compat.api import ImagesApi, Member
+from glance_compat.caller import is_plugin
 from glance_compat.change import Meta
 from glance_compat.destination import destination_of, write_to_file
 from glance_compat.dispatch import Dispatcher
+from glance_compat.download import Downloader
 from glance_compat.endpoints import Catalog, checked_catalog, marker_of, member_id_of
-from glance_compat.image import Image, Malformed
-from glance_compat.locations import Locations
+from glance_compat.image import Image
+from glance_compat.kinds import Malformed, text_of
 from glance_compat.options import Options
 from glance_compat.quoting import shown
-from glance_compat.resume import Resumed
-from glance_compat.transfer import Download, Progress, Upload, Verifier
+from glance_compat.transfer import Download, Progress, Upload
 from glance_compat.upload import Uploader
 from glance_compat.versions import Discovery
 
@@ -78,8 +79,8 @@ class ImageService:
         catalog = checked_catalog(Catalog(service_type, service_name, interface, region_name))
         self._options = options
         self._dispatcher = Dispatcher(session, auth, endpoint_override, catalog, options)
-        self._locations = Locations(options)
         self._uploader = Uploader(self._dispatcher, options)
+        self._downloader = Downloader(self._dispatcher, options)
 
     @classmethod
     def from_conf(cls, conf: typing.Any, group: str = "glance_compat") -> ImageService:
@@ -373,62 +374,13 @@ class ImageService:
         image_id = self._dispatcher.image_id(caller, image_id)
 
         def opened() -> Download:
-            found = self._looked_at(caller, image_id, always=bool(trusted))
-            verifier = None
-            if trusted:
-                looked_at = typing.cast(Image, found)
-                verifier = signatures.verifier_of(looked_at, context, trusted)
-            return self._open(caller, image_id, found, progress, verifier)
+            return self._downloader.open(caller, context, image_id, trusted, progress)
 
         if destination is None:
             return opened()
         with destination as file, opened() as source:
             write_to_file(source, file)
         return None
-
-    def _looked_at(self, caller: Caller, image_id: str, *, always: bool) -> Image | None:
-        """The image, before its data is asked for, where something of it is needed."""
-        if not always and not self._locations:
-            return None
-
-        def call(api: ImagesApi, attempt: int) -> Image | None:
-            return api.show(image_id) if always or api.tells_locations else None
-
-        return self._dispatcher.repeat(caller, call)
-
-    def _open(
-        self,
-        caller: Caller,
-        image_id: str,
-        found: Image | None,
-        progress: Progress | None,
-        verifier: Verifier | None,
-    ) -> Download:
-        def opened_at(api: ImagesApi, start: int) -> Opened:
-            return api.open_data(image_id, may_be_admin=caller.may_be_admin(), start=start)
-
-        verify = self._options.verify_downloads
-        direct = self._locations.opened(found, verify=verify) if found else None
-        opened = direct or self._dispatcher.repeat(
-            caller, lambda api, attempt: opened_at(api, 0), deadline=False
-        )
-        source = Resumed(
-            opened,
-            opened_at,
-            lambda call: self._dispatcher.repeat(caller, call, deadline=False),
-            image_id=image_id,
-        )
-        blocks = iter(source)
-        if self._options.check_format:
-            blocks = transfer.checked_format(blocks, opened.disk_format)
-        return Download(
-            blocks,
-            opened.expected,
-            source.close,
-            image_id=image_id,
-            progress=progress,
-            verifier=verifier,
-        )
 
     def copy_to_stores(self, context: object, image_id: str, stores: Sequence[str]) -> None:
         """Have the server copy an image's data into further stores; it goes on after the call.
@@ -558,7 +510,7 @@ def _count(value: object, name: str, minimum: int) -> int | None:
 def _names_of_stores(stores: object) -> list[str]:
     if isinstance(stores, (list, tuple)) and stores:
         with contextlib.suppress(Malformed):
-            names = [image.text_of(one) for one in stores]
+            names = [text_of(one) for one in stores]
             if all(names):
                 return names
     raise exceptions.Invalid(f"stores must be a list of names of stores, not {shown(stores)}")

@@ -24,8 +24,8 @@ from glance_compat.image import (
     V2_BASE,
     folded,
     is_reserved,
-    mended,
 )
+from glance_compat.kinds import mended
 from glance_compat.percent import Reading, name_reading, reading
 from glance_compat.quoting import shown
 
