@@ -8,18 +8,18 @@ import typing
 
 if typing.TYPE_CHECKING:
     from glance_compat import exceptions
+    from glance_compat.discovery.versions import Discovery, OfferedVersion
     from glance_compat.options import Options
     from glance_compat.service import ImageService
-    from glance_compat.versions import Discovery, OfferedVersion
 
 __all__ = ["Discovery", "ImageService", "OfferedVersion", "Options", "exceptions"]
 
 # Imported when they are asked for: eventlet has to patch the standard library before urllib3 is
 # imported, and glance_compat.nova.install() comes before that.
 _HOMES = {
-    "Discovery": "versions",
+    "Discovery": "discovery.versions",
     "ImageService": "service",
-    "OfferedVersion": "versions",
+    "OfferedVersion": "discovery.versions",
     "Options": "options",
 }
 

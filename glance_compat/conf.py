@@ -27,7 +27,7 @@ from oslo_config import cfg
 
 from glance_compat import exceptions
 from glance_compat.options import Options
-from glance_compat.quoting import shown
+from glance_compat.redaction import quote_value
 
 #: The group that is meant when none is named.
 GROUP = "glance_compat"
@@ -354,7 +354,7 @@ def settings(conf: cfg.ConfigOpts, group: str = GROUP) -> Settings:
             f"conf must be an oslo_config ConfigOpts, not {type(conf).__name__}"
         )
     if not isinstance(group, str) or not group or not group.isprintable():
-        raise exceptions.InvalidOption(f"group must be the name of one, not {shown(group)}")
+        raise exceptions.InvalidOption(f"group must be the name of one, not {quote_value(group)}")
     register_opts(conf, group)
     with _invalid_option(group):
         values = conf[group]

@@ -13,7 +13,7 @@ import sys
 import typing
 
 from glance_compat import exceptions
-from glance_compat.quoting import shown
+from glance_compat.redaction import quote_value
 from glance_compat.urls import file_path_of, rbd_names_of
 
 ApiVersion = typing.Literal["auto", "1", "2"]
@@ -90,7 +90,7 @@ class Options:
 
 
 def _refuse(name: str, value: object, wanted: str) -> typing.NoReturn:
-    raise exceptions.InvalidOption(f"option {name} must be {wanted}, not {shown(value)}")
+    raise exceptions.InvalidOption(f"option {name} must be {wanted}, not {quote_value(value)}")
 
 
 def _one_of(*choices: str) -> typing.Callable[[str, object], None]:

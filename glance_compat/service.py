@@ -18,22 +18,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from keystoneauth1 import plugin as ksa_plugin
 from keystoneauth1 import session as ksa_session
 
-from glance_compat import change, exceptions, image, listing, signatures, transfer
-from glance_compat import filters as queries
-from glance_compat.api import ImagesApi, Member
-from glance_compat.caller import is_plugin
-from glance_compat.change import Meta
-from glance_compat.destination import destination_of, write_to_file
-from glance_compat.dispatch import Dispatcher
-from glance_compat.download import Downloader
-from glance_compat.endpoints import Catalog, checked_catalog, marker_of, member_id_of
-from glance_compat.image import Image
-from glance_compat.kinds import Malformed, text_of
+from glance_compat import exceptions
+from glance_compat.backends import pagination
+from glance_compat.backends.protocol import ImagesApi, Member
+from glance_compat.discovery.versions import Discovery
+from glance_compat.metadata import changes, fields
+from glance_compat.metadata import filters as queries
+from glance_compat.metadata.changes import Meta
+from glance_compat.metadata.converters import Malformed, text_of
+from glance_compat.metadata.fields import Image
 from glance_compat.options import Options
-from glance_compat.quoting import shown
-from glance_compat.transfer import Download, Progress, Upload
-from glance_compat.upload import Uploader
-from glance_compat.versions import Discovery
+from glance_compat.redaction import quote_value
+from glance_compat.routing.catalog import Catalog, checked_catalog
+from glance_compat.routing.context import is_plugin
+from glance_compat.routing.dispatcher import Dispatcher
+from glance_compat.routing.references import marker_of, member_id_of
+from glance_compat.streams import streams
+from glance_compat.streams.streams import Download, Progress, Upload
+from glance_compat.streams.target import destination_of, write_to_file
+from glance_compat.transfers import signatures
+from glance_compat.transfers.download import Downloader
+from glance_compat.transfers.upload import Uploader
 
 
 class ImageService:
@@ -114,9 +119,9 @@ class ImageService:
         :raises glance_compat.exceptions.InvalidOption: it is not such a client.
         """
         # glanceclient is not needed for anything else.
-        from glance_compat import takeover
+        from glance_compat import from_glanceclient
 
-        found = takeover.settings_of(client)
+        found = from_glanceclient.settings_of(client)
         return cls(
             found.session,
             auth=found.auth,
@@ -180,26 +185,26 @@ class ImageService:
 
         The first page is asked for in the call itself.
 
-        :param filters: see :data:`glance_compat.filters.FILTERS`; ``property-<name>`` for
+        :param filters: see :data:`glance_compat.metadata.filters.FILTERS`; ``property-<name>`` for
             properties.
         :param marker: the id of the image after which to begin.
         :param limit: images in all; 0 gives none.
         :param page_size: images in a page; default: the option's.
-        :param sort_key: one or several of :data:`glance_compat.filters.SORT_KEYS`.
+        :param sort_key: one or several of :data:`glance_compat.metadata.filters.SORT_KEYS`.
         :param sort_dir: "asc" or "desc", one for all or one for each key.
         :raises glance_compat.exceptions.Invalid: something of this cannot be.
         """
         caller = self._dispatcher.caller(context)
         query = queries.query_of(filters, sort_key, sort_dir)
-        asked = listing.Listing(
+        asked = pagination.Listing(
             query=query,
             marker=marker_of(marker),
             limit=_count(limit, "limit", 0),
             page_size=_count(page_size, "page_size", 1)
             or _count(self._options.page_size, "page_size", 1),
         )
-        pages = listing.Pages(query)
-        found = listing.walk(
+        pages = pagination.Pages(query)
+        found = pagination.walk(
             asked,
             lambda after, size, left: self._dispatcher.repeat(
                 caller, lambda api, attempt: pages.ask(api, after, size, left)
@@ -230,12 +235,12 @@ class ImageService:
         :raises glance_compat.exceptions.OutcomeUnknown: the answer was lost, and so was the look.
         """
         caller = self._dispatcher.caller(context)
-        progress = transfer.checked_progress(progress)
-        meta = change.meta_of(image_meta)
+        progress = streams.checked_progress(progress)
+        meta = changes.meta_of(image_meta)
         _refuse_two_sources(meta, data)
         empty = data is None and meta.base.get("size") == 0 and not _has_origin(meta)
-        meta = change.completed(meta, empty=empty)
-        chosen = change.chosen_id(meta)
+        meta = changes.completed(meta, empty=empty)
+        chosen = changes.chosen_id(meta)
         if data is None and not empty:
             unused = {"id"} if _has_origin(meta) else {"id", "size"}
             created = self._uploader.create(caller, chosen, meta.without(unused))
@@ -271,16 +276,16 @@ class ImageService:
         """
         caller = self._dispatcher.caller(context)
         image_id = self._dispatcher.image_id(caller, image_id)
-        progress = transfer.checked_progress(progress)
+        progress = streams.checked_progress(progress)
         if not isinstance(purge_props, bool):
             # What is taken for true removes properties, and so would the text "False".
             raise exceptions.Invalid(
-                f"purge_props must be True or False, not {shown(purge_props)}"
+                f"purge_props must be True or False, not {quote_value(purge_props)}"
             )
-        meta = change.meta_of(image_meta)
+        meta = changes.meta_of(image_meta)
         if meta.base.get("id", image_id) != image_id:
             raise exceptions.ImageBadRequest(
-                f"image_meta is of image {shown(meta.base['id'])}", image_id=image_id
+                f"image_meta is of image {quote_value(meta.base['id'])}", image_id=image_id
             )
         _refuse_two_sources(meta, data)
         bare = meta.without(_OF_DATA)
@@ -368,7 +373,7 @@ class ImageService:
             certificate is refused before any data is read.
         """
         destination = destination_of(data, dst_path)
-        progress = transfer.checked_progress(progress)
+        progress = streams.checked_progress(progress)
         trusted = signatures.certificate_ids(trusted_certs)
         caller = self._dispatcher.caller(context)
         image_id = self._dispatcher.image_id(caller, image_id)
@@ -438,7 +443,9 @@ class ImageService:
         image_id = self._dispatcher.image_id(caller, image_id)
         member_id = member_id_of(member_id)
         if not isinstance(status, str) or status not in _ANSWERS:
-            raise exceptions.Invalid(f"status must be {', '.join(_ANSWERS)}, not {shown(status)}")
+            raise exceptions.Invalid(
+                f"status must be {', '.join(_ANSWERS)}, not {quote_value(status)}"
+            )
         return self._dispatcher.repeat(
             caller, lambda api, attempt: api.update_member(image_id, member_id, status)
         )
@@ -483,7 +490,7 @@ class ImageService:
         return self._dispatcher.discover(caller)
 
     def _visible(self, found: Image, *, include_locations: bool = False) -> Image:
-        return image.visible(
+        return fields.visible(
             found, include_locations=include_locations, extended=self._options.extended
         )
 
@@ -513,7 +520,9 @@ def _names_of_stores(stores: object) -> list[str]:
             names = [text_of(one) for one in stores]
             if all(names):
                 return names
-    raise exceptions.Invalid(f"stores must be a list of names of stores, not {shown(stores)}")
+    raise exceptions.Invalid(
+        f"stores must be a list of names of stores, not {quote_value(stores)}"
+    )
 
 
 #: What a member may say of a share (Glance 15.0.2 and 33, the schema of members).

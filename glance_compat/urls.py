@@ -75,6 +75,18 @@ def rbd_names_of(url: str) -> tuple[str, ...] | None:
     return tuple(names) if all(map(str.isprintable, names)) else None
 
 
-def shown(url: str) -> str:
-    """A URL, or what claims to be one, fit for messages: no credentials, no query."""
-    return re.sub(r"//[^/]*@", "//", re.sub(r"[?#].*", "", url, flags=re.DOTALL))
+def unversioned(url: str) -> str:
+    """An endpoint without the version at its end and without a slash there."""
+    # Not the slashes of the scheme: a host may be called "v2".
+    return re.sub(r"(?<=[^:/])/+v[0-9]+(\.[0-9]+)?/*$", "", url.rstrip("/")).rstrip("/")
+
+
+def is_http(url: str) -> bool:
+    """Whether a text is an http or https URL with a host, and without query and fragment."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    bare = not (parts.query or parts.fragment) and url.isprintable() and " " not in url
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and bare

@@ -2,7 +2,7 @@
 """``glance-compat audit``: what a move from v1 to v2, or back, would change or lose.
 
 What must live here: the command, its rows, its summary and its exit code. What must not: what is
-found (``glance_compat.audit``), how the lists are read (``reading``), repairs (``repair``).
+found and how the lists are read (``glance_compat.audit``), repairs (``repair``).
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from typing import Any
 
 from cliff.lister import Lister
 
-from glance_compat import audit, exceptions
-from glance_compat.audit import Kind
-from glance_compat.cli import cells, cloud, reading, repair, report
+from glance_compat import exceptions
+from glance_compat.audit import findings
+from glance_compat.audit.findings import Kind
+from glance_compat.audit.reader import Reader, offered, sources_v1, sources_v2
+from glance_compat.cli import cells, cloud, repair, report
 from glance_compat.cli.images import at_least
-from glance_compat.cli.reading import Reader
 from glance_compat.cli.report import Progress, Tally
 from glance_compat.cli.usage import UsageError, checked
-from glance_compat.versions import Discovery
+from glance_compat.discovery.versions import Discovery
 
 #: Something was found. 1 and 2 are taken: failed, wrong usage.
 EXIT_FOUND = 3
@@ -94,10 +95,10 @@ class Audit(Lister):
     def _audit(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         place = cloud.Place(self.app.options)
         discovery = _discovery(place, self.app.options.api_version)
-        apis, gaps = reading.offered(discovery, self.app.options.api_version)
+        apis, gaps = offered(discovery, self.app.options.api_version)
         sources = {
-            "v1": reading.sources_v1(deleted=parsed_args.deleted),
-            "v2": reading.sources_v2(discovery.capabilities),
+            "v1": sources_v1(deleted=parsed_args.deleted),
+            "v2": sources_v2(discovery.capabilities),
         }
         reader = Reader(
             {api: sources[api] for api in apis},
@@ -139,7 +140,7 @@ class Audit(Lister):
     def _repairs(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         place = cloud.Place(self.app.options)
         discovery = _discovery(place, self.app.options.api_version)
-        apis, _ = reading.offered(discovery, self.app.options.api_version)
+        apis, _ = offered(discovery, self.app.options.api_version)
         services = [
             place.service(
                 api_version=api[1:], extended=True, v1_exact_show=True, v1_folding="refuse"
@@ -179,20 +180,20 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     """Add what to look for."""
     parser.add_argument(
         "--towards",
-        choices=audit.TOWARDS,
+        choices=findings.TOWARDS,
         help="the API to which users move: only what concerns that move; default: either",
     )
     parser.add_argument(
         "--severity",
-        choices=audit.SEVERITIES[:-1],
-        default=audit.SEVERITIES[0],
+        choices=findings.SEVERITIES[:-1],
+        default=findings.SEVERITIES[0],
         help="only what is at least so serious; default: note",
     )
     parser.add_argument(
         "--kind",
         dest="kinds",
         metavar="KIND",
-        choices=sorted(kind.name for kind in audit.KINDS if kind.severity != "unseen"),
+        choices=sorted(kind.name for kind in findings.KINDS if kind.severity != "unseen"),
         action="append",
         help="only this kind of finding; may be repeated",
     )
@@ -207,13 +208,13 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
 
 
 def _kinds(parsed_args: argparse.Namespace) -> list[Kind]:
-    least = audit.SEVERITIES.index(parsed_args.severity)
+    least = findings.SEVERITIES.index(parsed_args.severity)
     return [
         kind
-        for kind in audit.KINDS
+        for kind in findings.KINDS
         if kind.severity == "unseen"
         or (
-            audit.SEVERITIES.index(kind.severity) >= least
+            findings.SEVERITIES.index(kind.severity) >= least
             and parsed_args.towards in (None, *kind.towards)
             and (not parsed_args.kinds or kind.name in parsed_args.kinds)
         )

@@ -21,10 +21,11 @@ from importlib import metadata
 from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import loading
 
-from glance_compat import endpoints, exceptions
+from glance_compat import exceptions
 from glance_compat.cli.usage import UsageError, checked, needs
-from glance_compat.dispatch import Dispatcher
 from glance_compat.options import Options
+from glance_compat.routing import catalog
+from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.service import ImageService
 
 if typing.TYPE_CHECKING:
@@ -50,7 +51,7 @@ _OF_ENVIRONMENT = (
 
 def _endpoint(text: str) -> str:
     try:
-        return endpoints.checked(text)[0]
+        return catalog.checked(text)[0]
     except exceptions.InvalidOption:
         raise ValueError(f"must be an http or https URL, not {text!r}") from None
 
@@ -162,7 +163,7 @@ class Place:
         region = _region(options)
         self._session = region.get_session()
         self._endpoints = options.endpoints or region.get_endpoint("image")
-        self._catalog = endpoints.Catalog(
+        self._catalog = catalog.Catalog(
             region_name=options.os_region_name or region.get_region_name("image") or None,
             interface=region.get_interface("image"),
             service_name=region.get_service_name("image"),

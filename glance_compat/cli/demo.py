@@ -22,7 +22,7 @@ from glance_compat.cli.usage import needs
 if typing.TYPE_CHECKING:
     from glance_compat.cli.comparing import Difference
     from glance_compat.cli.life import Demonstration, Example
-    from glance_compat.versions import OfferedVersion
+    from glance_compat.discovery.versions import OfferedVersion
 
 _GREEN, _RED, _BOLD = "32", "31;1", "1"
 

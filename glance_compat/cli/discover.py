@@ -11,7 +11,7 @@ from typing import Any
 from cliff.show import ShowOne
 
 from glance_compat.cli import cells, cloud
-from glance_compat.versions import Discovery, in_words
+from glance_compat.discovery.versions import Discovery, in_words
 
 
 class Discover(ShowOne):

@@ -10,10 +10,10 @@ from typing import Any
 from cliff.lister import Lister
 from cliff.show import ShowOne
 
-from glance_compat import filters
 from glance_compat.cli import cells, cloud
 from glance_compat.cli.usage import checked
-from glance_compat.image import FIELDS, Part
+from glance_compat.metadata import filters
+from glance_compat.metadata.fields import FIELDS, Part
 
 _SHORT = ("id", "name", "status")
 _LONG = (

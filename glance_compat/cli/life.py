@@ -21,12 +21,13 @@ from functools import partial
 
 import requests
 
-from glance_compat import deviations, exceptions
+from glance_compat import exceptions
 from glance_compat.cli.comparing import A_TIME, Difference, differences
+from glance_compat.discovery.versions import Discovery
 from glance_compat.fixture import GlanceFixture
+from glance_compat.metadata import deviations
 from glance_compat.options import ApiVersion, Options
 from glance_compat.service import ImageService
-from glance_compat.versions import Discovery
 
 #: Name, APIs and release of the servers.
 SERVERS = (

@@ -2,7 +2,7 @@
 """``glance-compat audit --fix-percent-encoding``: what glanceclient encoded, decoded.
 
 What must live here: repairing one image, with a look before and a look after. What must not: what
-text must have been (``glance_compat.percent``).
+text must have been (``glance_compat.audit.percent_encoding``).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from glance_compat import exceptions
-from glance_compat.image import decoded, is_reserved, property_text
-from glance_compat.percent import Reading, Sureness
+from glance_compat.audit.detectors import NAME, PROPERTY, encoded_texts
+from glance_compat.audit.percent_encoding import Reading, Sureness
+from glance_compat.metadata.fields import decoded, is_reserved, property_text
 from glance_compat.service import ImageService
-from glance_compat.traces import NAME, PROPERTY, encoded_texts
 
 Image = Mapping[str, typing.Any]
 

@@ -12,11 +12,11 @@ import time
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from glance_compat import audit
-from glance_compat.audit import Finding, Kind
+from glance_compat.audit import findings
+from glance_compat.audit.detectors import Hit
+from glance_compat.audit.findings import Finding, Kind
+from glance_compat.audit.reader import Reader
 from glance_compat.cli import cells
-from glance_compat.cli.reading import Reader
-from glance_compat.traces import Hit
 
 #: Each column of a finding.
 _CELLS: Mapping[str, Callable[[Finding], object]] = {
@@ -122,9 +122,9 @@ class Tally:
     @property
     def kinds(self) -> list[tuple[Kind, int, int]]:
         """The kinds that were found, the most serious first, with images and findings."""
-        found = [(audit.BY_NAME[name], *counts) for name, counts in self.by_kind.items()]
+        found = [(findings.BY_NAME[name], *counts) for name, counts in self.by_kind.items()]
         return sorted(
-            found, key=lambda row: (-audit.SEVERITIES.index(row[0].severity), row[0].name)
+            found, key=lambda row: (-findings.SEVERITIES.index(row[0].severity), row[0].name)
         )
 
 
@@ -144,7 +144,7 @@ def found(
         record = v2 if v2 is not None else v1
         if record is None or (owner is not None and record.get("owner") != owner):
             continue
-        ours = list(audit.findings(v1, v2, kinds))
+        ours = list(findings.findings(v1, v2, kinds))
         if reader.is_one_sided(pair):
             ours.append(_one_sided(record, "v1" if v2 is None else "v2"))
         tally.images += 1
@@ -160,7 +160,7 @@ def found(
 def _one_sided(record: Mapping[str, typing.Any], api: str) -> Finding:
     name, owner = record.get("name"), record.get("owner")
     return Finding(
-        audit.BY_NAME["one-api-only"],
+        findings.BY_NAME["one-api-only"],
         Hit("image", f"only {api} listed it"),
         str(record["id"]),
         name if isinstance(name, str) else None,
@@ -234,9 +234,9 @@ def _counts(tally: Tally) -> str:
     if not tally.findings:
         return f"Nothing was found{', but not everything was seen' if not_all else ''}."
     count = collections.Counter[str]()
-    for kind, _, findings in tally.kinds:
-        count[kind.severity] += findings
-    parts = [f"{count[one]} {one}" for one in audit.SEVERITIES[-2::-1] if count[one]]
+    for kind, _, found in tally.kinds:
+        count[kind.severity] += found
+    parts = [f"{count[one]} {one}" for one in findings.SEVERITIES[-2::-1] if count[one]]
     return (
         f"{_many(tally.findings, 'finding')} in {tally.with_findings} of"
         f" {_many(tally.images, 'image')}: {', '.join(parts)}."

@@ -16,12 +16,12 @@ import logging
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from glance_compat import destination, transfer
-from glance_compat.api import removed_on_failure
+from glance_compat.backends.protocol import removed_on_failure
 from glance_compat.nova import host, signatures, translation
 from glance_compat.nova.host import errors_of_nova
 from glance_compat.nova.translation import OF_A_COPY, OF_MANY_IMAGES, OF_ONE_IMAGE
 from glance_compat.service import ImageService
+from glance_compat.streams import streams, target
 
 LOG = logging.getLogger(__name__)
 
@@ -193,10 +193,10 @@ class GlanceImageServiceV2:
             return blocks
         with source:
             if data is None:
-                destination.write_to_path(blocks, typing.cast(str, dst_path))
+                target.write_to_path(blocks, typing.cast(str, dst_path))
             else:
                 with signatures.emptied_on_failure(data, verifier):
-                    destination.write_to_file(blocks, data)
+                    target.write_to_file(blocks, data)
         return None
 
     def image_import_copy(self, context: Context, image_id: str, stores: Sequence[str]) -> None:
@@ -209,7 +209,7 @@ class GlanceImageServiceV2:
             host.image_service().copy_to_stores(host.asking(context), str(image_id), stores)
 
 
-def _blocks(source: transfer.Download, image_id: object) -> Iterator[bytes]:
+def _blocks(source: streams.Download, image_id: object) -> Iterator[bytes]:
     """Data on its way, with the errors that Nova expects."""
     with source, errors_of_nova(OF_ONE_IMAGE, image_id):
         yield from source

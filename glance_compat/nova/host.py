@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from keystoneauth1 import exceptions as ksa_exceptions
 
 from glance_compat import conf, exceptions
-from glance_compat.endpoints import unversioned
 from glance_compat.nova.translation import Errors, Failure, row_for
 from glance_compat.service import ImageService
+from glance_compat.urls import unversioned
 
 
 def configuration() -> typing.Any:

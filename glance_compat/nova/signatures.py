@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image signatures and downloads past Glance, as Nova has them: its options, errors, and rbd.
 
-What verifies a signature is :mod:`glance_compat.signatures`. Nova and cursive are imported by the
-functions, when they are called.
+What verifies a signature is :mod:`glance_compat.transfers.signatures`. Nova and cursive
+are imported by the functions, when they are called.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import typing
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
 
-from glance_compat import exceptions, signatures
-from glance_compat.image import Image
+from glance_compat import exceptions
+from glance_compat.metadata.fields import Image
 from glance_compat.nova import host
+from glance_compat.transfers import signatures
 
 LOG = logging.getLogger(__name__)
 

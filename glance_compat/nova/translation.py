@@ -11,8 +11,8 @@ import typing
 from collections.abc import Callable, Mapping
 
 from glance_compat import exceptions
-from glance_compat.filters import FILTERS, PROPERTY_PREFIX
-from glance_compat.image import BY_NAME, ORIGINS, Image
+from glance_compat.metadata.fields import BY_NAME, ORIGINS, Image
+from glance_compat.metadata.filters import FILTERS, PROPERTY_PREFIX
 
 # ---------------------------------------------------------------------------------------------
 # Images.

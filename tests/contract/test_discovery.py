@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from glance_compat import Discovery, ImageService, OfferedVersion, Options, exceptions
-from glance_compat.endpoints import RESTING
 from glance_compat.exceptions import ImageNotFound, NoUsableVersion
 from glance_compat.fixture import GlanceFixture
+from glance_compat.routing.health import ENDPOINT_HEALTH
 from tests.contract.targets import Kind, Target, on_pike, on_real, only
 from tests.contract.test_wrong_endpoint import answering
 
@@ -201,7 +201,7 @@ def test_an_endpoint_that_is_no_image_service_is_passed_over(target: Target) -> 
     with answering(page, page) as url:
         options = Options(prefer=target.prefer, backoff_max=0)
         for first in ("show", "create"):
-            RESTING.begin_anew()
+            ENDPOINT_HEALTH.begin_anew()
             service = ImageService(
                 target.session(), endpoint_override=[url, target.url], options=options
             )
@@ -210,7 +210,7 @@ def test_an_endpoint_that_is_no_image_service_is_passed_over(target: Target) -> 
             else:
                 with pytest.raises(ImageNotFound):
                     service.show(None, MISSING)
-        RESTING.begin_anew()
+        ENDPOINT_HEALTH.begin_anew()
         with pytest.raises(NoUsableVersion):
             ImageService(target.session(), endpoint_override=[url, url]).detail(None, limit=1)
 

@@ -23,9 +23,10 @@ from typing import Any
 import pytest
 import stevedore
 
-from glance_compat import ImageService, Options, exceptions, retry
+from glance_compat import ImageService, Options, exceptions
 from glance_compat.fixture import GlanceFixture
-from glance_compat.locations import GROUP, MOST_LOCATIONS
+from glance_compat.transfers.locations import GROUP, MOST_LOCATIONS
+from glance_compat.transport import retry
 from tests.contract import signing
 from tests.contract.targets import Target, everywhere
 

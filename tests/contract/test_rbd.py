@@ -18,10 +18,11 @@ from typing import Any
 
 import pytest
 
-from glance_compat import ImageService, Options, exceptions, retry
+from glance_compat import ImageService, Options, exceptions
 from glance_compat.fixture import GlanceFixture
-from glance_compat.locations import Location
-from glance_compat.rbd import BLOCK_BYTES, read_snapshot
+from glance_compat.transfers.locations import Location
+from glance_compat.transfers.rbd import BLOCK_BYTES, read_snapshot
+from glance_compat.transport import retry
 from tests.ceph import READER, Ceph
 from tests.ceph.cluster import Cluster, UnavailableError
 from tests.ceph.stand_in import StandIn

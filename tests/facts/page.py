@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from glance_compat import change, filters, image, versions
-from glance_compat.deviations import DEVIATIONS, Deviation
+from glance_compat.discovery import versions
+from glance_compat.metadata import fields, filters, v1_limits
+from glance_compat.metadata.deviations import DEVIATIONS, Deviation
 from tests.facts import FACTS, SECTIONS
 from tests.facts.rows import Fact, Verdict
 
@@ -35,16 +36,16 @@ v2 over one database) and Glance 33.0.0; whatever concerns the library has a tes
 """
 
 _KINDS = {
-    image.Access.READ: "nobody",
-    image.Access.CREATE: "in a new image",
-    image.Access.DATA: "together with data",
-    image.Access.WRITE: "always",
+    fields.Access.READ: "nobody",
+    fields.Access.CREATE: "in a new image",
+    fields.Access.DATA: "together with data",
+    fields.Access.WRITE: "always",
 }
 
 _PARTS = {
-    image.Part.ALWAYS: "always",
-    image.Part.LOCATIONS: "with include_locations",
-    image.Part.EXTENDED: "with Options(extended=True)",
+    fields.Part.ALWAYS: "always",
+    fields.Part.LOCATIONS: "with include_locations",
+    fields.Part.EXTENDED: "with Options(extended=True)",
 }
 
 #: A value of each filter, by which the page finds out what becomes of it.
@@ -133,13 +134,13 @@ def _escaped(text: str) -> str:
 
 
 def _attributes() -> str:
-    def spelling(one: image.Spelling | None) -> str:
+    def spelling(one: fields.Spelling | None) -> str:
         if one is None:
             return "no"
         since = f", since 2.{one.since[1]}" if one.since > (2, 0) else ""
         return _code(one.key) + since
 
-    def absent(field: image.Field) -> str:
+    def absent(field: fields.Field) -> str:
         return _code([] if field.absent == () else field.absent)
 
     rows = [
@@ -151,7 +152,7 @@ def _attributes() -> str:
             _KINDS[field.access],
             _PARTS[field.part],
         )
-        for field in image.FIELDS
+        for field in fields.FIELDS
     ]
     header = ("attribute", "on v1", "on v2", "where a server has none", "written", "shown")
     return "\n".join(
@@ -160,10 +161,10 @@ def _attributes() -> str:
             "Where v1 or v2 does not have an attribute, the value of a server that has none is"
             " shown.\nWhat nobody writes is ignored when a whole image dict is sent back.\n",
             _table(header, rows),
-            f"Written and never shown: {_names(image.ORIGINS)}.\n",
+            f"Written and never shown: {_names(fields.ORIGINS)}.\n",
             "A v1 header block that lacks one of these is damaged by the image's own metadata,"
             " and is\nlooked up in the lossless list:"
-            f" {_names(sorted(image.V1_ALWAYS))}.\n",
+            f" {_names(sorted(fields.V1_ALWAYS))}.\n",
         )
     )
 
@@ -174,24 +175,24 @@ def _names(names: Iterable[str]) -> str:
 
 def _properties() -> str:
     reserved = sorted(
-        image.V2_BASE | set(image.BY_NAME) | {*image.ORIGINS, "image_id", "extra_properties"}
+        fields.V2_BASE | set(fields.BY_NAME) | {*fields.ORIGINS, "image_id", "extra_properties"}
     )
-    assert all(image.is_reserved(name) for name in reserved)
+    assert all(fields.is_reserved(name) for name in reserved)
     return "\n".join(
         (
             _title("Properties"),
             "No property may be given one of these names, on either API; an image that has one"
             " already can\nstill be edited:\n",
-            f"{_names(reserved)}, and what begins with {_code(image.SERVER_OWNED_PREFIX)}.\n",
+            f"{_names(reserved)}, and what begins with {_code(fields.SERVER_OWNED_PREFIX)}.\n",
             "A property of v1 with the name of a base attribute of v2 is shown by neither and is"
             " never lost;\n``Options(extended=True)`` tells it as ``shadowed_properties``.\n",
-            f"{_names(sorted(image.STRUCTURED))} are decoded when they are JSON.\n",
+            f"{_names(sorted(fields.STRUCTURED))} are decoded when they are JSON.\n",
             "v1 cannot carry these, so they are refused there before any request, and on v2 as"
             " well with\n``Options(portable=True)``:\n",
             "* a value or a name of an image with CR, LF, NUL, or white space around it;",
             "* a property's name with characters that no header's name has;",
-            f"* a property of more than {change.V1_LINE_BYTES} bytes, or properties of more than"
-            f" {change.V1_BLOCK_BYTES} together;",
+            f"* a property of more than {v1_limits.V1_LINE_BYTES} bytes, or properties of more"
+            f" than {v1_limits.V1_BLOCK_BYTES} together;",
             "* two names that v1 folds into one: it stores names in lower case, with underscores"
             " for dashes.\n",
         )

@@ -226,8 +226,8 @@ DATA = (
         "truncated-downloads",
         BOTH,
         "An error after the status line can only cut the connection.",
-        "tests/unit/test_transfer.py::test_a_download_of_another_size_is_damaged",
-        "tests/unit/test_transfer.py::test_a_download_of_another_hash_is_damaged",
+        "tests/unit/streams/test_streams.py::test_a_download_of_another_size_is_damaged",
+        "tests/unit/streams/test_streams.py::test_a_download_of_another_hash_is_damaged",
     ),
     not_applicable(
         "glanceclient-downloads",

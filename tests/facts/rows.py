@@ -12,7 +12,7 @@ class Verdict(enum.Enum):
 
     BRIDGED = "bridged"  # a caller sees nothing of it
     REFUSED = "refused"  # asking for it is an error, the same on both APIs where both have it
-    DEVIATION = "deviation"  # a row of glance_compat.deviations
+    DEVIATION = "deviation"  # a row of glance_compat.metadata.deviations
     FIXTURE = "fixture-only"  # the library never meets it; the embedded server behaves so too
     NOT_APPLICABLE = "not applicable"  # nothing of the library or the fixture could meet it
 
@@ -25,7 +25,7 @@ class Fact:
     :param seen: the releases on which it was seen.
     :param fact: what was seen, in a sentence.
     :param tests: node ids. What stands in brackets must be a part of a parameter's id.
-    :param deviation: the name of a row of ``glance_compat.deviations``.
+    :param deviation: the name of a row of ``glance_compat.metadata.deviations``.
     :param reason: why it is not applicable.
     """
 

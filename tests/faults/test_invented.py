@@ -14,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from glance_compat import ImageService, Options, exceptions, retry
+from glance_compat import ImageService, Options, exceptions
 from glance_compat.fixture import GlanceFixture, Happened, faults
+from glance_compat.transport import retry
 from tests.faults.calls import APIS, CALLS, IMAGES, MEMBER, Api
 from tests.faults.walk import OPTIONS
 

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from glance_compat import ImageService, Options, retry
+from glance_compat import ImageService, Options
 from glance_compat.fixture import GlanceFixture
 from glance_compat.fixture.faults import Fault
+from glance_compat.transport import retry
 from tests.faults.calls import ACTIVE, CALLS, IMAGES, MEMBER, Api, Step, shown, state
 
 #: Seconds after which a call is taken to hang.

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 from keystoneauth1 import exceptions as ksa_exceptions
 
-from glance_compat import audit
-from glance_compat.traces import Seen, v1_headers
+from glance_compat.audit import findings
+from glance_compat.audit.detectors import Seen, v1_headers
 from tests.contract import targets
 from tests.contract.shape import DATA
 from tests.contract.targets import Target
@@ -124,7 +124,7 @@ ELSEWHERE = {
 
 def test_each_kind_is_shown_or_cannot_be() -> None:
     shown = {kind for case in CASES for kind in (*case.by_v1, *case.by_v2, *case.by_any)}
-    assert shown | ELSEWHERE == audit.BY_NAME.keys()
+    assert shown | ELSEWHERE == findings.BY_NAME.keys()
     assert not shown & ELSEWHERE
 
 

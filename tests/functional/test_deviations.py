@@ -16,7 +16,7 @@ import pytest
 import tenacity
 
 from glance_compat import ImageService, exceptions
-from glance_compat.deviations import DEVIATIONS
+from glance_compat.metadata.deviations import DEVIATIONS
 from tests.contract.outcomes import saw
 from tests.contract.shape import DATA, FORMATS
 from tests.contract.targets import Target

@@ -13,6 +13,7 @@ from keystoneauth1 import discover as ksa_discover
 from keystoneauth1 import session as ksa_session
 
 from glance_compat import Discovery, ImageService, Options
+from glance_compat.discovery.cache import MEMORY
 from glance_compat.exceptions import (
     GlanceConnectionFailed,
     ImageNotFound,
@@ -20,7 +21,6 @@ from glance_compat.exceptions import (
     NotAuthenticated,
     NoUsableVersion,
 )
-from glance_compat.memory import MEMORY
 from tests.functional.cloud import Cloud
 
 pytestmark = pytest.mark.functional

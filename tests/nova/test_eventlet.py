@@ -35,7 +35,7 @@ eventlet.monkey_patch()
 import sys
 import pytest
 
-sys.exit(pytest.main(["-q", "-W", "default", "tests/unit/test_receiving.py"]))
+sys.exit(pytest.main(["-q", "-W", "default", "tests/unit/transport/test_response_reader.py"]))
 """
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from glance_compat.deviations import DEVIATIONS
+from glance_compat.metadata.deviations import DEVIATIONS
 from tests.facts import FACTS, SECTIONS
 from tests.facts.page import PAGE, page
 from tests.facts.rows import Fact, Verdict

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
 import glance_compat
-from tests.unit import test_house
+from tests.unit.test_architecture import PACKAGE, imported
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,18 +45,26 @@ def distributions_of(path: Path) -> Iterator[str]:
     """Yield the distribution of each foreign package that a module imports."""
     ours = {"glance_compat", *sys.stdlib_module_names, *NOT_INSTALLED}
     known = metadata.packages_distributions()
-    for name, _late in test_house.imports_of(path.read_text()):
+    for name, _late in imported(path.read_text()):
         top = name.partition(".")[0]
         if top not in ours:
             yield canonicalize_name(known[top][0]) if top in known else top
 
 
-@pytest.mark.parametrize(
-    "path", test_house.SOURCES, ids=lambda path: str(path.relative_to(test_house.PACKAGE))
-)
-def test_every_import_is_a_declared_dependency(path: Path) -> None:
-    extras = EXTRA_OF_HOST.get(test_house.module_of(path), (EXTRA_OF_LATE_IMPORTS,))
-    assert set(distributions_of(path)) - set(requirements(*extras)) == set()
+def test_every_import_is_a_declared_dependency() -> None:
+    undeclared = {
+        (path.relative_to(PACKAGE).as_posix(), name)
+        for path in PACKAGE.rglob("*.py")
+        for name in distributions_of(path)
+        if name not in requirements(*extras_of(path))
+    }
+    assert undeclared == set()
+
+
+def extras_of(path: Path) -> tuple[str, ...]:
+    """Return the extras that a module of the package may rely on."""
+    host = path.relative_to(PACKAGE).with_suffix("").parts[0]
+    return EXTRA_OF_HOST.get(host, (EXTRA_OF_LATE_IMPORTS,))
 
 
 @pytest.mark.parametrize("extra", ["cli", "fixtures", "signatures", "test", "docs"])

@@ -9,16 +9,10 @@ import inspect
 import pytest
 
 import glance_compat
-from glance_compat import (
-    Discovery,
-    ImageService,
-    OfferedVersion,
-    Options,
-    audit,
-    exceptions,
-    retry,
-)
+from glance_compat import Discovery, ImageService, OfferedVersion, Options, exceptions
+from glance_compat.audit import findings
 from glance_compat.cli import report
+from glance_compat.transport import retry
 
 SIGNATURES = {
     "__init__": "session auth=None endpoint_override=None region_name=None interface=None"
@@ -184,4 +178,4 @@ def test_what_is_told_of_repeated_attempts() -> None:
 
 def test_the_audit_keeps_its_words() -> None:
     assert report.LONG == AUDIT_COLUMNS
-    assert audit.BY_NAME.keys() == AUDIT_KINDS
+    assert findings.BY_NAME.keys() == AUDIT_KINDS

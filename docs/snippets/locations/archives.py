@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from glance_compat.locations import Location
+from glance_compat.transfers.locations import Location
 
 #: Nothing that begins with a dot, no slash: nothing that leads out of the folder.
 NAME = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"

@@ -2,8 +2,8 @@
 """The corpus as a table: who makes each image, with what, and how its two readings may differ.
 
 Both APIs of Glance 15.0.2 keep their images in one database, so each image can be read through
-both. Whatever differs names a row of :data:`glance_compat.deviations.DEVIATIONS` and the exact
-values of both sides.
+both. Whatever differs names a row of
+:data:`glance_compat.metadata.deviations.DEVIATIONS` and the exact values of both sides.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from glance_compat import audit
+from glance_compat.audit import findings
+from glance_compat.audit.reader import Pair, Reader, paired
 from glance_compat.cli.app import GlanceCompat
-from glance_compat.cli.reading import Pair, Reader, paired
 from glance_compat.cli.report import LONG, SHORT, SUMMARY, Progress, Tally, found
 from glance_compat.fixture import GlanceFixture
 from tests.unit.cli.conftest import options
@@ -220,7 +220,7 @@ def test_the_same_in_each_format(output_format: str) -> None:
     with on(("v1", "v2")) as glance:
         outcome = audited(glance, "-f", output_format, "--long", "--kind", "percent-encoded")
     [row] = readers[output_format](outcome.out)
-    kind = audit.BY_NAME["percent-encoded"]
+    kind = findings.BY_NAME["percent-encoded"]
     assert row == {
         "id": IMAGES[0]["id"],
         "name": "my%20image",
@@ -261,8 +261,8 @@ def test_people_are_told_what_to_do() -> None:
     assert "change: community-image (2 findings, in 2 images)" in outcome.err
     told = " ".join(outcome.err.split())
     for kind in {one for _, one in FOUND["v1", "v2"]}:
-        assert audit.BY_NAME[kind].meaning in told
-        assert f"To do: {audit.BY_NAME[kind].to_do}" in told
+        assert findings.BY_NAME[kind].meaning in told
+        assert f"To do: {findings.BY_NAME[kind].to_do}" in told
 
 
 def test_quiet() -> None:
@@ -316,7 +316,7 @@ def peak_bytes(images: int) -> int:
     progress = Progress(None, on_terminal=False)
     tracemalloc.start()
     try:
-        rows = found(reader, Tally(), audit.KINDS, None, progress)
+        rows = found(reader, Tally(), findings.KINDS, None, progress)
         assert sum(1 for one in rows if one.kind.name == "percent-encoded") == images
         return tracemalloc.get_traced_memory()[1]
     finally:
@@ -374,9 +374,9 @@ class Clock:
 def test_progress(on_terminal: bool, written: str) -> None:
     stream, clock = io.StringIO(), Clock()
     progress = Progress(stream, on_terminal=on_terminal, clock=clock)
-    for images, findings, now in ((1, 0, 0.0), (2, 1, 1.9), (3, 1, 2.1), (4, 1, 2.2), (5, 2, 2.4)):
+    for images, total, now in ((1, 0, 0.0), (2, 1, 1.9), (3, 1, 2.1), (4, 1, 2.2), (5, 2, 2.4)):
         clock.now = now
-        progress.at(images, findings)
+        progress.at(images, total)
     progress.done()
     assert stream.getvalue() == written
 

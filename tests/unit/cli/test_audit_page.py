@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from glance_compat import audit
+from glance_compat.audit import findings
 from glance_compat.fixture import GlanceFixture
 from tests.unit.cli.conftest import options
 from tests.unit.cli.running import PATIENCE, in_process, sdk_may_warn
@@ -74,7 +74,7 @@ def test_the_page_shows_what_is_said(argv: str, code: int) -> None:
 def kinds() -> str:
     """The list of kinds, as the page must have it."""
     parts = []
-    for kind in sorted(audit.KINDS, key=lambda one: -audit.SEVERITIES.index(one.severity)):
+    for kind in sorted(findings.KINDS, key=lambda one: -findings.SEVERITIES.index(one.severity)):
         towards = " and ".join(kind.towards)
         head = f"``{kind.name}`` ({kind.severity}, towards {towards})"
         said = f"{kind.meaning} *To do:* {kind.to_do}".replace("_...", "\\_...")

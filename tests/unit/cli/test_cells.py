@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glance_compat.cli import cells
-from glance_compat.versions import OfferedVersion
+from glance_compat.discovery.versions import OfferedVersion
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=40)
 TEXT_FORMATS = ("table", "value", "csv", "shell", "a format of another package")

@@ -9,8 +9,8 @@ import json
 import pytest
 import yaml
 
+from glance_compat.discovery.versions import Discovery
 from glance_compat.fixture import GlanceFixture
-from glance_compat.versions import Discovery
 from tests.unit.cli.running import in_process, sdk_may_warn
 
 pytestmark = sdk_may_warn

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which Images APIs an endpoint offers, asked in one place, and the one that is spoken.
+
+Nothing outside this module asks for a version. Order of asking: the version document at the
+unversioned root (one request, no token); the version that the endpoint's own path names; the APIs
+themselves. Links in a document are never followed: they are made from the request's Host header
+and lose a proxy's path prefix (seen on Glance 15.0.2 and 33), and whoever can forge them would be
+sent the caller's token.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Sequence
+
+from glance_compat import exceptions
+from glance_compat.backends.protocol import ImagesApi
+from glance_compat.backends.v1 import V1
+from glance_compat.backends.v2 import V2
+from glance_compat.discovery.cache import MEMORY, Memory, OwnTroubleError, Place
+from glance_compat.discovery.versions import (
+    Discovery,
+    Facts,
+    OfferedVersion,
+    Version,
+    capabilities_at,
+    choose,
+    in_words,
+    offered_in,
+    pinned,
+    version_in,
+    wanted,
+)
+from glance_compat.transport.client import Wire
+from glance_compat.transport.messages import Answer, Request
+from glance_compat.transport.retry import TRANSIENT_STATUS, is_transient
+
+
+def learn(wire: Wire, url: str) -> Facts:
+    """Find out what an endpoint offers.
+
+    :param wire: to the unversioned endpoint.
+    :param url: the endpoint as it is configured, maybe with a version at its end.
+    :raises glance_compat.exceptions.NoUsableVersion: nothing that answers is an Images API.
+    :raises glance_compat.exceptions.GlanceConnectionFailed: nothing answers.
+    :raises OwnTroubleError: the caller has no token.
+    """
+    tried: list[str] = []
+    named = version_in(url)
+    unreachable = False
+    try:
+        offered = _document(wire, tried)
+    except exceptions.GlanceCompatError as error:
+        # Some sites let only the versioned paths through. An endpoint that names none is down.
+        if named is None or not is_transient(error):
+            raise
+        offered, unreachable = None, True
+    if offered is not None:
+        is_ours = any(one.number and one.number[0] in (1, 2) for one in offered)
+        how = "the endpoint's version document offers"
+        return Facts(offered, how, requests=len(tried), provisional=not is_ours)
+    if named is None:
+        return _ask_the_apis(wire, tried)
+    return Facts(
+        (named,),
+        "the endpoint, whose version document cannot be read, has a path that names",
+        requests=len(tried),
+        minor_known=False,
+        complete=False,
+        provisional=unreachable,
+    )
+
+
+def _document(wire: Wire, tried: list[str]) -> tuple[OfferedVersion, ...] | None:
+    answer = _asked(wire, Request(method="GET", path="/"), tried, token=False)
+    if answer is None or answer.status not in (200, 300):
+        return None
+    try:
+        return offered_in(answer.json())
+    except exceptions.BadResponse:
+        return None
+
+
+def _asked(wire: Wire, request: Request, tried: list[str], *, token: bool) -> Answer | None:
+    """An answer, or None where there is one that nobody can use.
+
+    :raises glance_compat.exceptions.BadResponse: it may be another one soon.
+    """
+    tried.append(f"GET {wire.endpoint}{request.path}")
+    try:
+        answer = wire.exchange(request, token=token)
+    except exceptions.BadResponse as error:
+        # A redirect to somewhere else, an endless page: somebody else's.
+        if is_transient(error):
+            raise
+        return None
+    if answer.status in TRANSIENT_STATUS:
+        raise wire.error_of(request, answer)
+    return answer
+
+
+_PROBES = (
+    ("v2", Request(method="GET", path="/v2/schemas/image"), "properties"),
+    ("v1", Request(method="GET", path="/v1/images", params=(("limit", "1"),)), "images"),
+)
+
+
+def _ask_the_apis(wire: Wire, tried: list[str]) -> Facts:
+    found: list[OfferedVersion] = []
+    answers: list[str] = []
+    try:
+        wire.authenticate()
+    except exceptions.GlanceCompatError as error:
+        raise OwnTroubleError(error) from error
+    for version, probe, key in _PROBES:
+        answer = _asked(wire, probe, tried, token=True)
+        answers.append(f"{tried[-1]}: {answer.status if answer else 'not usable'}")
+        if answer is None:
+            continue
+        if answer.status == 401:
+            raise exceptions.NotAuthenticated(
+                f"{tried[-1]} was answered with 401; without a token that is accepted it cannot be"
+                " found out which Images API is offered there",
+                status=401,
+                endpoint=wire.endpoint,
+            )
+        with contextlib.suppress(exceptions.BadResponse):
+            if answer.status == 200 and key in answer.json_object():
+                found.append(OfferedVersion(version, "UNKNOWN"))
+    if found:
+        how = "the endpoint, which has no version document, speaks"
+        return Facts(tuple(found), how, requests=len(tried), minor_known=False)
+    raise exceptions.NoUsableVersion(
+        f"there is no Images API at {wire.endpoint}; wanted: {wanted(wire.options)}; tried:"
+        f" no version document at {wire.endpoint}/, {', '.join(answers)}",
+        endpoint=wire.endpoint,
+    )
+
+
+def discover(
+    wire: Wire, url: str, failed_at: float | None = None, memory: Memory = MEMORY
+) -> Discovery:
+    """Choose the API of an endpoint; costs no request when the facts are known.
+
+    :param wire: to the unversioned endpoint.
+    :param url: the endpoint as it is configured.
+    :param failed_at: see :meth:`Memory.facts`.
+    :raises glance_compat.exceptions.GlanceCompatError: see :func:`learn` and :func:`choose`.
+    """
+    return pinned(wire.options, wire.endpoint) or choose(
+        _facts(wire, url, memory, failed_at), wire.options, wire.endpoint
+    )
+
+
+def _facts(wire: Wire, url: str, memory: Memory, failed_at: float | None = None) -> Facts:
+    return memory.facts(
+        _place(wire, url), wire.options, lambda: learn(wire, url), failed_at, wire.deadline
+    )
+
+
+def _place(wire: Wire, url: str) -> Place:
+    named = version_in(url)
+    return Place(wire.endpoint, named.id if named else None)
+
+
+def api_of(discovery: Discovery, wire: Wire, memory: Memory = MEMORY) -> ImagesApi:
+    """Speak the API that was chosen."""
+    if discovery.api == "v1":
+        return V1(wire)
+    return V2(wire, lambda: _capabilities_of(discovery, wire, memory))
+
+
+def _capabilities_of(
+    discovery: Discovery, wire: Wire, memory: Memory
+) -> tuple[Version, frozenset[str]]:
+    """Newest version and capabilities; a document that nobody asked for yet is asked for once.
+
+    A server that does not say is taken for one of 2.0.
+    """
+    if discovery.version[1] is not None:
+        return (2, discovery.version[1]), discovery.capabilities
+    with contextlib.suppress(exceptions.GlanceCompatError):
+        facts = _document_facts(discovery, wire, memory)
+        newest = facts.usable(wire.options).get(2) if facts and facts.minor_known else None
+        if facts and newest:
+            return newest, capabilities_at(newest, facts.offered)
+    return (2, 0), discovery.capabilities
+
+
+def _document_facts(discovery: Discovery, wire: Wire, memory: Memory) -> Facts | None:
+    """The facts of a pinned version; whoever chose from facts has seen them already."""
+    if discovery.requests:
+        return None
+    # With a version to fall back on, nothing but the document is asked for.
+    return _facts(wire, f"{wire.endpoint}/{discovery.api}", memory)
+
+
+def look_again(wire: Wire, url: str, before: Discovery, memory: Memory = MEMORY) -> Discovery:
+    """Choose anew, after the endpoint answered that it does not offer what was chosen.
+
+    :raises glance_compat.exceptions.NoUsableVersion: the choice is the same.
+    """
+    memory.doubt(_place(wire, url), before.offered)
+    now = discover(wire, url, memory=memory)
+    if now.api != before.api:
+        return now
+    with contextlib.suppress(exceptions.GlanceCompatError):
+        facts = _document_facts(now, wire, memory)
+        if facts and facts.complete:
+            now = dataclasses.replace(now, offered=facts.offered)
+    raise gone(now)
+
+
+def gone(chosen: Discovery) -> exceptions.NoUsableVersion:
+    """The error of an endpoint that does not speak what was chosen."""
+    offered = in_words(chosen.offered) if chosen.offered else "not known"
+    return exceptions.NoUsableVersion(
+        f"the endpoint {chosen.endpoint} answers that it does not offer the Images API"
+        f" {chosen.api}, although {chosen.reason}; offered: {offered}",
+        status=300,
+        endpoint=chosen.endpoint,
+    )
+
+
+def of_several(found: Sequence[Discovery]) -> Discovery:
+    """The first, with all of them in ``endpoints`` when there are several."""
+    first = found[0]
+    if len(found) == 1:
+        return first
+    requests = sum(one.requests for one in found)
+    return dataclasses.replace(first, endpoints=tuple(found), requests=requests)

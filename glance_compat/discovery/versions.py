@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Versions of the Images API: what an endpoint offers, what each can do, and which one to speak.
+
+Pure: the choice is made from facts and options. How the facts are found out is
+:mod:`glance_compat.discovery.discover`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing
+from collections.abc import Mapping
+
+from glance_compat import exceptions
+from glance_compat.options import Options
+
+Version = tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OfferedVersion:
+    """One entry of a version document.
+
+    :param id: as the server spells it: "v2.17".
+    :param status: CURRENT, SUPPORTED, DEPRECATED, EXPERIMENTAL, or what else a server says.
+    """
+
+    id: str
+    status: str
+
+    @property
+    def number(self) -> Version | None:
+        """Major and minor, or None for an id of another form."""
+        found = re.fullmatch(r"v([0-9]{1,4})(?:\.([0-9]{1,4}))?", self.id)
+        return (int(found[1]), int(found[2] or 0)) if found else None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Discovery:
+    """What was chosen for an endpoint, and why.
+
+    :param api: "v1" or "v2".
+    :param version: major, and the newest minor version offered or None when that is unknown.
+    :param endpoint: unversioned URL, without credentials.
+    :param offered: the endpoint's version document, in its order; empty when nobody read it.
+    :param reason: one sentence.
+    :param capabilities: names of what the API can do, see :data:`CAPABILITIES`.
+    :param requests: how many requests this answer cost when it was found out.
+    :param endpoints: one Discovery for each endpoint, when there are several.
+    """
+
+    api: typing.Literal["v1", "v2"]
+    version: tuple[int, int | None]
+    endpoint: str
+    offered: tuple[OfferedVersion, ...]
+    reason: str
+    capabilities: frozenset[str]
+    requests: int
+    endpoints: tuple[Discovery, ...] = ()
+
+
+#: What an API can do, and the version of it that is the first to have it. Sources: Glance's
+#: "versions and status" reference and api/versions.py of 15.0.2 and 33.
+CAPABILITIES: Mapping[str, Version] = {
+    "copy_from": (1, 0),
+    "list-deleted": (1, 0),
+    "member-can-share": (1, 0),
+    "tags": (2, 0),
+    "member-status": (2, 0),
+    "deactivate": (2, 3),
+    "community-visibility": (2, 5),
+    "import": (2, 6),
+    "hidden": (2, 7),
+    "multihash": (2, 7),
+    "locations-api": (2, 17),
+}
+
+#: Capabilities whose versions are offered only where they are configured, in gaps between others
+#: (seen on Glance 33: without enabled_backends 2.8 and 2.10 to 2.13 are absent).
+_CONFIGURED: Mapping[str, frozenset[Version]] = {
+    "stores": frozenset({(2, 8), (2, 10), (2, 11), (2, 12), (2, 13)}),
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of an endpoint.
+
+    :param offered: the version document, or what stands for one.
+    :param how: how it was found out: a sentence that ends with what was found.
+    :param requests: how many it took.
+    :param minor_known: the ids tell the minor versions.
+    :param complete: what is not among them is not offered.
+    :param provisional: it may be otherwise soon, so this is believed as long as a failure.
+    """
+
+    offered: tuple[OfferedVersion, ...]
+    how: str
+    requests: int
+    minor_known: bool = True
+    complete: bool = True
+    provisional: bool = False
+
+    def usable(self, options: Options) -> Mapping[int, Version]:
+        """The newest version of each major that can be spoken and is allowed."""
+        newest: dict[int, Version] = {}
+        for one in self.offered:
+            number = one.number
+            allowed = one.status != "EXPERIMENTAL" or options.allow_experimental
+            if number is not None and number[0] in (1, 2) and allowed:
+                newest[number[0]] = max(number, newest.get(number[0], number))
+        return newest
+
+
+def version_in(url: str) -> OfferedVersion | None:
+    found = re.search(r"[^:/]/+(v[12](\.[0-9]+)?)/*$", url)
+    return OfferedVersion(found[1], "UNKNOWN") if found else None
+
+
+def offered_in(document: object) -> tuple[OfferedVersion, ...] | None:
+    """Read a version document; None if it is not one.
+
+    Entries of another form are passed over: they are not versions that anyone could choose.
+    """
+    entries = document.get("versions") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        return None
+    found = [
+        OfferedVersion(entry["id"], _status_of(entry.get("status")))
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+    ]
+    known = tuple(one for one in found if one.number is not None)
+    return known if known or not entries else None
+
+
+def _status_of(value: object) -> str:
+    is_word = isinstance(value, str) and re.fullmatch(r"[A-Za-z_-]{1,30}", value)
+    return str(value).upper() if is_word else "UNKNOWN"
+
+
+def in_words(offered: tuple[OfferedVersion, ...]) -> str:
+    """A version document for a message."""
+    return ", ".join(f"{one.id} ({one.status})" for one in offered) or "nothing"
+
+
+def wanted(options: Options) -> str:
+    return "v1 or v2" if options.allow_experimental else "v1 or v2, not experimental"
+
+
+def choose(facts: Facts, options: Options, endpoint: str) -> Discovery:
+    """Choose an API.
+
+    :raises glance_compat.exceptions.NoUsableVersion: nothing offered is allowed.
+    """
+    usable = facts.usable(options)
+    if not usable:
+        raise exceptions.NoUsableVersion(
+            f"the endpoint {endpoint} offers no Images API that can be used; wanted:"
+            f" {wanted(options)}; offered: {in_words(facts.offered)}",
+            endpoint=endpoint,
+        )
+    preferred = int(options.prefer)
+    major = preferred if preferred in usable else next(iter(usable))
+    newest = usable[major] if facts.minor_known else None
+    reason = f"{facts.how} {_choice_in_words(facts, usable, major)}"
+    return _discovery(major, newest, facts, endpoint, reason)
+
+
+def _choice_in_words(facts: Facts, usable: Mapping[int, Version], chosen: int) -> str:
+    if len(usable) > 1:
+        return f"v1 and v2, of which v{chosen} is preferred"
+    other = 3 - chosen
+    if any(one.number and one.number[0] == other for one in facts.offered):
+        return f"v{chosen}, and v{other} only as EXPERIMENTAL"
+    return f"v{chosen} and no v{other}" if facts.complete else f"v{chosen}"
+
+
+def pinned(options: Options, endpoint: str) -> Discovery | None:
+    """The choice that needs no facts, or None."""
+    if options.api_version == "auto":
+        return None
+    major = int(options.api_version)
+    reason = f"v{major} is pinned by the option api_version"
+    return _discovery(major, None, Facts((), "", requests=0), endpoint, reason)
+
+
+def _discovery(
+    major: int, newest: Version | None, facts: Facts, endpoint: str, reason: str
+) -> Discovery:
+    return Discovery(
+        api="v1" if major == 1 else "v2",
+        version=(major, newest[1] if newest else None),
+        endpoint=endpoint,
+        offered=facts.offered,
+        reason=reason,
+        capabilities=capabilities_at(newest or (major, 0), facts.offered),
+        requests=facts.requests,
+    )
+
+
+def capabilities_at(newest: Version, offered: tuple[OfferedVersion, ...]) -> frozenset[str]:
+    # What is newer than the newest that is allowed is experimental.
+    numbers = {one.number for one in offered if one.number and one.number <= newest}
+    plain = {
+        name for name, since in CAPABILITIES.items() if since[0] == newest[0] and since <= newest
+    }
+    configured = {name for name, any_of in _CONFIGURED.items() if any_of & numbers}
+    return frozenset(plain | (configured if newest[0] == 2 else set()))

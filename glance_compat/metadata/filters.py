@@ -1,0 +1,510 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a list of images may be filtered and sorted by, on both APIs: one declared table.
+
+A row says what each API is sent and how the library itself tells whether an image fits. What an
+API does not filter exactly as the contract has it, the library filters again; what it cannot
+filter at all and the library cannot tell either, is refused.
+
+What must live here: names, spellings and meanings of filters and sort keys. What must not: I/O,
+paging (see ``listing``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import itertools
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from glance_compat import exceptions
+from glance_compat.metadata.changes import has_text, written
+from glance_compat.metadata.converters import (
+    Malformed,
+    boolean,
+    integer,
+    moment,
+    text_of,
+    visibility,
+)
+from glance_compat.metadata.fields import ATTRIBUTE_CHARACTERS, BY_NAME, STRUCTURED, V2_BASE, Image
+from glance_compat.redaction import quote_value
+
+Params = list[tuple[str, str]]
+Version = tuple[int, int]
+
+
+class Sent(typing.NamedTuple):
+    """What an API is sent for a filter.
+
+    :param params: query parameters.
+    :param exact: the server's answer needs no second look.
+    """
+
+    params: Params
+    exact: bool
+
+
+# An API that has nothing to send: the library filters alone.
+_LOCAL = Sent([], exact=False)
+_NOTHING = Sent([], exact=True)
+
+Sender = Callable[[typing.Any, Version], "Sent | None"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Filter:
+    """One filter.
+
+    :param name: the contract's name.
+    :param read: checks and converts what a caller gives.
+    :param v1: what v1 is sent; None from it: v1 cannot answer this.
+    :param v2: the same for v2.
+    :param fits: whether an image is one that was asked for; None: only the server can tell.
+    """
+
+    name: str
+    read: Callable[[object], typing.Any]
+    v1: Sender
+    v2: Sender
+    fits: Callable[[Image, typing.Any], bool] | None
+
+
+def _plain(name: str, write: Callable[[typing.Any], str] = str, exact: bool = True) -> Sender:
+    return lambda value, version: Sent([(name, write(value))], exact)
+
+
+def _local(value: object, version: Version) -> Sent:
+    return _LOCAL
+
+
+def _equals(name: str) -> Callable[[Image, typing.Any], bool]:
+    return lambda image, value: bool(image[name] == value)
+
+
+def _quoted(text: str) -> str:
+    # A bare value with a colon is taken for an operator: 500 on v1, 400 on v2 (Glance 15.0.2).
+    return f"eq:{text}"
+
+
+def _text_filter(name: str, v1: bool = True) -> Filter:
+    sender = _plain(name, _quoted)
+    return Filter(name, text_of, sender if v1 else _local, sender, _equals(name))
+
+
+def _number_filter(name: str) -> Filter:
+    return Filter(name, _natural, _plain(name), _plain(name), _equals(name))
+
+
+def _natural(value: object) -> int:
+    number = integer(value)
+    if number < 0:
+        raise Malformed("a whole number of at least 0")
+    return number
+
+
+def _countable(value: int) -> str:
+    # 500 to what the database has no number for (seen on Glance 15.0.2 and 33); nothing is larger.
+    return str(min(value, 2**63 - 1))
+
+
+def _v2_size(value: int, version: Version) -> Sent:
+    # The contract's 0 is null on v2 as long as there is no data, which no number finds.
+    return Sent([("size", str(value))], exact=True) if value else _LOCAL
+
+
+def _lower(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _v1_public(value: bool, version: Version) -> Sent:
+    # True means "as an ordinary user" to v1, which includes the caller's own images; False is
+    # ignored unless an admin asks (seen on Glance 15.0.2).
+    return Sent([("is_public", str(value))], exact=False)
+
+
+def _v2_public(value: bool, version: Version) -> Sent:
+    return Sent([("visibility", "public")], exact=True) if value else _LOCAL
+
+
+def _v1_visibility(value: str, version: Version) -> Sent | None:
+    return _v1_public(True, version) if value == "public" else None
+
+
+def _member_status(value: object) -> str:
+    text = text_of(value)
+    if text not in {"accepted", "pending", "rejected", "all"}:
+        raise Malformed("accepted, pending, rejected or all")
+    return text
+
+
+def _v1_member_status(value: str, version: Version) -> Sent | None:
+    # v1 always lists a project's pending and rejected shares as well.
+    return _NOTHING if value == "all" else None
+
+
+def _unless(value: object, version: Version) -> Sent | None:
+    return None if value else _NOTHING
+
+
+def _v2_hidden(value: bool, version: Version) -> Sent | None:
+    # On an older server os_hidden would be taken for a property of that name.
+    hidden = BY_NAME["os_hidden"].v2
+    if hidden is None or version < hidden.since:
+        return _unless(value, version)
+    return Sent([("os_hidden", _lower(value))], exact=True)
+
+
+def _tags(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [text_of(value)]
+    if not isinstance(value, (list, tuple, set, frozenset)):
+        raise Malformed("a tag or a list of tags")
+    return [text_of(one) for one in value]
+
+
+def _iso(when: datetime.datetime) -> str:
+    # Not strftime, which writes the year 1 as "1".
+    return when.replace(tzinfo=None).isoformat() + "Z"
+
+
+_COMPARISONS: Mapping[str, Callable[[typing.Any, typing.Any], bool]] = {
+    "gt": lambda left, right: left > right,
+    "gte": lambda left, right: left >= right,
+    "lt": lambda left, right: left < right,
+    "lte": lambda left, right: left <= right,
+    "eq": lambda left, right: left == right,
+    "neq": lambda left, right: left != right,
+}
+
+
+def _comparison(value: object) -> tuple[str, datetime.datetime]:
+    operator, found, when = text_of(value).partition(":")
+    if not found or operator not in _COMPARISONS:
+        raise Malformed("gt:, gte:, lt:, lte:, eq: or neq: and an ISO 8601 time")
+    return operator, moment(when)
+
+
+def _since(value: object) -> datetime.datetime:
+    return moment(value.isoformat() if isinstance(value, datetime.datetime) else value)
+
+
+#: The last second that there is to Python.
+_LAST = datetime.datetime.max.replace(microsecond=0, tzinfo=datetime.timezone.utc)
+
+
+def _v2_time(name: str) -> Sender:
+    def send(value: tuple[str, datetime.datetime], version: Version) -> Sent:
+        # The server compares microseconds that nobody is shown (seen on Glance 15.0.2 and 33): it
+        # is asked for a second too much, and the library decides on whole seconds.
+        operator, when = value
+        if operator in {"gt", "gte", "eq"}:
+            return Sent([(name, f"gte:{_iso(when)}")], exact=False)
+        if operator in {"lt", "lte"} and when < _LAST:
+            later = when + datetime.timedelta(seconds=1)
+            return Sent([(name, f"lte:{_iso(later)}")], exact=False)
+        return _LOCAL
+
+    return send
+
+
+def _time_filter(name: str) -> Filter:
+    def fits(image: Image, value: tuple[str, datetime.datetime]) -> bool:
+        operator, when = value
+        return image[name] is not None and _COMPARISONS[operator](image[name], when)
+
+    return Filter(name, _comparison, _local, _v2_time(name), fits)
+
+
+#: Sources: Glance 15.0.2 api/v1/filters.py and controller.py (SUPPORTED_FILTERS), api/v2/images.py
+#: and common/utils.py (split_filter_op), Glance 33; all seen on both servers.
+FILTERS: tuple[Filter, ...] = (
+    _text_filter("name"),
+    _text_filter("status"),
+    _text_filter("disk_format"),
+    _text_filter("container_format"),
+    _text_filter("id", v1=False),
+    Filter("owner", text_of, _local, _plain("owner"), _equals("owner")),
+    Filter("checksum", text_of, _local, _plain("checksum"), _equals("checksum")),
+    Filter("size", _natural, _local, _v2_size, _equals("size")),
+    Filter(
+        "size_min",
+        _natural,
+        _plain("size_min", _countable),
+        _plain("size_min", _countable),
+        lambda image, value: bool(image["size"] >= value),
+    ),
+    Filter(
+        "size_max",
+        _natural,
+        _plain("size_max", _countable),
+        _plain("size_max", _countable),
+        lambda image, value: bool(image["size"] <= value),
+    ),
+    _number_filter("min_disk"),
+    _number_filter("min_ram"),
+    Filter(
+        "protected",
+        boolean,
+        _plain("protected"),
+        _plain("protected", _lower),
+        _equals("protected"),
+    ),
+    Filter("is_public", boolean, _v1_public, _v2_public, _equals("is_public")),
+    Filter("visibility", visibility, _v1_visibility, _plain("visibility"), _equals("visibility")),
+    Filter(
+        "changes-since",
+        _since,
+        _plain("changes-since", _iso),
+        _plain("updated_at", lambda when: f"gt:{_iso(when)}"),
+        fits=None,
+    ),
+    _time_filter("created_at"),
+    _time_filter("updated_at"),
+    Filter(
+        "tag",
+        _tags,
+        _unless,
+        lambda value, version: Sent([("tag", one) for one in value], exact=True),
+        lambda image, value: set(value) <= set(image["tags"] or ()),
+    ),
+    Filter("member_status", _member_status, _v1_member_status, _plain("member_status"), fits=None),
+    Filter("os_hidden", boolean, _unless, _v2_hidden, fits=None),
+    # v1 lists deleted images with changes-since (seen on Glance 15.0.2).
+    Filter("deleted", boolean, _unless, _unless, _equals("deleted")),
+)
+
+_BY_FILTER = {row.name: row for row in FILTERS}
+PROPERTY_PREFIX = "property-"
+
+#: Query parameters of v2 that are no property, whatever an image calls its own.
+_V2_PARAMETERS = (
+    V2_BASE
+    | set(_BY_FILTER)
+    | {
+        "limit",
+        "marker",
+        "sort",
+        "sort_key",
+        "sort_dir",
+        "properties",
+        "size_min",
+        "size_max",
+    }
+)
+
+SORT_KEYS = frozenset(
+    {"name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at"}
+)
+_DEFAULT_SORT = (("created_at", "desc"),)
+
+#: Keys that the library sorts by itself, as it does by several keys, since v1 knows one only.
+#: Paging by size loses or repeats images whose size is null, which is every queued one that v2
+#: made (seen on Glance 15.0.2 and 33 with SQLite: the marker's null is compared as text).
+SORTED_BY_THE_LIBRARY = frozenset({"size"})
+
+
+def _is_awkward(value: object) -> bool:
+    """Whether a server may not take a text in a query: a front end may find it too long (gunicorn
+    takes 4094 characters in all), and over SQLite Glance 15.0.2 answers 500 to what is not ASCII.
+    """
+    text = "".join(value) if isinstance(value, list) else value
+    return isinstance(text, str) and (len(text) > ATTRIBUTE_CHARACTERS or not text.isascii())
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Query:
+    """A list that was asked for, checked.
+
+    :param filters: contract names to converted values.
+    :param properties: names to text, or JSON text of a structure.
+    :param sort: keys and directions ("asc", "desc"), most significant first.
+    :param sparing: send no text that a server may not take; the library filters by it alone.
+    """
+
+    filters: Mapping[str, typing.Any]
+    properties: Mapping[str, str]
+    sort: Sequence[tuple[str, str]] = _DEFAULT_SORT
+    sparing: bool = False
+
+    @property
+    def fits_nothing(self) -> bool:
+        """Whether an attribute is looked for that is longer than any can be."""
+        texts = [value for value in self.filters.values() if isinstance(value, str)]
+        return any(len(text) > ATTRIBUTE_CHARACTERS for text in texts)
+
+    @property
+    def is_awkward(self) -> bool:
+        """Whether it sends text that a server may not take."""
+        texts = [*self.filters.values(), *itertools.chain(*self.properties.items())]
+        return not self.sparing and any(map(_is_awkward, texts))
+
+    def spared(self) -> Query:
+        """The same, without such text being sent."""
+        return dataclasses.replace(self, sparing=True)
+
+    @property
+    def sorted_locally(self) -> bool:
+        """Whether the library sorts, on both APIs alike: see :data:`SORTED_BY_THE_LIBRARY`."""
+        return len(self.sort) > 1 or self.sort[0][0] in SORTED_BY_THE_LIBRARY
+
+    @property
+    def served_sort(self) -> Sequence[tuple[str, str]]:
+        """What the server sorts by; for a list that the library sorts, what is walked safely."""
+        return _DEFAULT_SORT if self.sorted_locally else self.sort
+
+    def fits(self, image: Image) -> bool:
+        """Whether an image is one that was asked for, as far as the library can tell."""
+        return all(
+            row.fits(image, value)
+            for name, value in self.filters.items()
+            if (row := _BY_FILTER[name]).fits is not None
+        ) and all(
+            has_text(image["properties"], name, text) for name, text in self.properties.items()
+        )
+
+
+def query_of(
+    filters: Mapping[str, object] | None, sort_key: object = None, sort_dir: object = None
+) -> Query:
+    """Check what a caller asks for. A filter whose value is None is not given.
+
+    :param filters: contract names, and ``property-<name>`` for properties, to values.
+    :param sort_key: one of SORT_KEYS or a list of them; None: ``created_at``.
+    :param sort_dir: "asc" or "desc", or one for each key; None: "desc".
+    :raises glance_compat.exceptions.Invalid: an unknown filter or key, or a value it cannot have.
+    """
+    if filters is not None and not isinstance(filters, Mapping):
+        raise exceptions.Invalid("filters must be a dict")
+    known: dict[str, typing.Any] = {}
+    properties: dict[str, str] = {}
+    for name, value in (filters or {}).items():
+        if value is None:
+            continue
+        if isinstance(name, str) and name.startswith(PROPERTY_PREFIX):
+            key = name[len(PROPERTY_PREFIX) :]
+            properties[key] = written(key, value)
+        else:
+            known[name] = _read(name, value)
+    return Query(known, properties, _sort_of(sort_key, sort_dir))
+
+
+def _read(name: str, value: object) -> object:
+    row = _BY_FILTER.get(name)
+    if row is None:
+        raise exceptions.Invalid(
+            f"unknown filter {quote_value(name)}; a property is asked for as {PROPERTY_PREFIX}NAME"
+        )
+    try:
+        return row.read(value)
+    except Malformed as wrong:
+        raise exceptions.Invalid(
+            f"filter {name} must be {wrong}, not {quote_value(value)}"
+        ) from None
+
+
+def _listed(value: object, default: str) -> list[object]:
+    several = [value] if not isinstance(value, (list, tuple)) else list(value)
+    return several if several not in ([], [None], [""]) else [default]
+
+
+def _sort_of(sort_key: object, sort_dir: object) -> tuple[tuple[str, str], ...]:
+    keys = _listed(sort_key, "created_at")
+    directions = _listed(sort_dir, "desc")
+    if len(directions) == 1:
+        directions = directions * len(keys)
+    if len(directions) != len(keys):
+        raise exceptions.Invalid("there must be one sort_dir, or one for each sort_key")
+    for key in keys:
+        if not isinstance(key, str) or key not in SORT_KEYS:
+            raise exceptions.Invalid(
+                f"sort_key must be one of {', '.join(sorted(SORT_KEYS))}, not {quote_value(key)}"
+            )
+    for direction in directions:
+        if direction not in ("asc", "desc"):
+            raise exceptions.Invalid(f"sort_dir must be asc or desc, not {quote_value(direction)}")
+    return tuple(zip(map(str, keys), map(str, directions), strict=True))
+
+
+def in_order(images: Iterable[Image], sort: Sequence[tuple[str, str]]) -> list[Image]:
+    """Sort images; None comes before everything, as in the servers' databases; ties go by id."""
+    ordered = sorted(images, key=lambda image: str(image["id"]), reverse=sort[-1][1] == "desc")
+    for key, direction in reversed(sort):
+        ordered.sort(key=_sort_value(key), reverse=direction == "desc")
+    return ordered
+
+
+def _sort_value(key: str) -> Callable[[Image], tuple[bool, typing.Any]]:
+    def value(image: Image) -> tuple[bool, typing.Any]:
+        found = image[key]
+        return (False, 0) if found is None else (True, found)
+
+    return value
+
+
+def to_v1(query: Query) -> Sent:
+    """What v1 is sent for a list.
+
+    Without a filter on it, is_public goes out as none: all that the caller may see.
+
+    :raises glance_compat.exceptions.UnsupportedByVersion: v1 has nothing of the kind.
+    """
+    sent = _sent(query, lambda row: row.v1, (1, 1), "Images API v1")
+    params = list(sent.params)
+    if not any(name == "is_public" for name, _ in params):
+        params.append(("is_public", "none"))
+    served = _served(query)
+    params += [(f"{PROPERTY_PREFIX}{name}", text) for name, text in served.items()]
+    key, direction = query.served_sort[0]
+    params += [("sort_key", key), ("sort_dir", direction)]
+    return Sent(params, sent.exact and len(served) == len(query.properties))
+
+
+def to_v2(query: Query, version: Version) -> Sent:
+    """What v2 is sent for a list.
+
+    :param version: the newest minor version that the server offers.
+    :raises glance_compat.exceptions.UnsupportedByVersion: that version has nothing of the kind.
+    """
+    sent = _sent(query, lambda row: row.v2, version, f"Images API v{version[0]}.{version[1]}")
+    params = list(sent.params)
+    if "member_status" not in query.filters:
+        # v1 lists pending and rejected shares; v2 does when asked.
+        params.append(("member_status", "all"))
+    served = {name: text for name, text in _served(query).items() if name not in _V2_PARAMETERS}
+    params += served.items()
+    params.append(("sort", ",".join(f"{key}:{direction}" for key, direction in query.served_sort)))
+    return Sent(params, sent.exact and len(served) == len(query.properties))
+
+
+def _served(query: Query) -> dict[str, str]:
+    """The properties that a server can look for.
+
+    An empty one is NULL on v1, which no filter finds; and a structure is the same in any spelling.
+    """
+    return {
+        name: text
+        for name, text in query.properties.items()
+        if text and name not in STRUCTURED and not (query.sparing and _is_awkward([name, text]))
+    }
+
+
+def page_limit(sent: Sent, size: int, left: int | None) -> int:
+    """How many images to ask for: no more than are wanted, if none of them will be dropped."""
+    return min(size, left) if left is not None and sent.exact else size
+
+
+def _sent(query: Query, side: Callable[[Filter], Sender], version: Version, offered: str) -> Sent:
+    params: Params = []
+    exact = True
+    for name, value in query.filters.items():
+        sent = side(_BY_FILTER[name])(value, version)
+        if sent is None:
+            raise exceptions.UnsupportedByVersion(
+                f"the filter {name}={quote_value(value)}", offered
+            )
+        if query.sparing and _is_awkward(value):
+            sent = _LOCAL
+        params += sent.params
+        exact = exact and sent.exact
+    return Sent(params, exact)

@@ -1,0 +1,422 @@
+# SPDX-License-Identifier: Apache-2.0
+"""listing: the whole list, once each, to its end, with no page asked for in vain."""
+
+from __future__ import annotations
+
+import itertools
+import typing
+import weakref
+from collections.abc import Iterator, Sequence
+
+import hypothesis
+import pytest
+from hypothesis import strategies
+
+from glance_compat.backends import pagination
+from glance_compat.backends.pagination import Listing, Pages, walk
+from glance_compat.backends.protocol import ImagesApi, Page
+from glance_compat.exceptions import BadResponse, Invalid
+from glance_compat.metadata.fields import Image, from_v2
+from glance_compat.metadata.filters import Query, query_of
+
+
+def images(count: int, **given: object) -> list[Image]:
+    return [from_v2({"id": f"{number:05}", **given}) for number in range(count)]
+
+
+class Server:
+    """A list of images behind pages.
+
+    :param cap: images in a page at most, whatever is asked for (option api_limit_max).
+    :param says: whether it says that another page may follow, as v2 does.
+    :param exact: whether it filters alone, so that no more than what is wanted is asked for.
+    """
+
+    def __init__(
+        self, stored: Sequence[Image], cap: int = 1000, *, says: bool = False, exact: bool = True
+    ) -> None:
+        self.stored = list(stored)
+        self.cap = cap
+        self.says = says
+        self.exact = exact
+        self.asked: list[tuple[str | None, int]] = []
+
+    def fetch(self, marker: str | None, size: int, left: int | None) -> Page:
+        asked = size if left is None or not self.exact else min(size, left)
+        self.asked.append((marker, asked))
+        ids = [one["id"] for one in self.stored]
+        start = 0 if marker is None else ids.index(marker) + 1
+        granted = min(asked, self.cap)
+        page = self.stored[start : start + granted]
+        # As Glance does: a full page may be followed by another one (seen on 15.0.2 and 33).
+        return Page(page, more=len(page) == granted if self.says else None, asked=asked)
+
+    def walked(
+        self,
+        query: Query | None = None,
+        marker: str | None = None,
+        limit: int | None = None,
+        page_size: int | None = None,
+    ) -> list[str]:
+        asked = Listing(query or query_of(None), marker, limit, page_size)
+        return [one["id"] for one in walk(asked, self.fetch)]
+
+
+def ids(*numbers: int) -> list[str]:
+    return [f"{number:05}" for number in numbers]
+
+
+# ---------------------------------------------------------------------------------------------
+# Texts that a server does not take.
+
+
+class Picky:
+    """An API that is answered with an error as long as it sends texts of some kind.
+
+    :param status: of the error; None: it takes everything.
+    """
+
+    def __init__(self, status: int | None) -> None:
+        self.status = status
+        self.sparing: list[bool] = []
+
+    def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
+        self.sparing.append(query.sparing)
+        if self.status is not None and not query.sparing:
+            raise BadResponse("not that", status=self.status)
+        return Page([], more=False, asked=size)
+
+    def asked(self, query: Query, times: int = 1) -> list[bool]:
+        pages = Pages(query)
+        for _ in range(times):
+            pages.ask(typing.cast(ImagesApi, self), None, 10, None)
+        return self.sparing
+
+
+AWKWARD = ({"name": "größe"}, {"property-größe": "x"}, {"property-p": "x" * 256}, {"tag": ["ü"]})
+
+
+@pytest.mark.parametrize("given", AWKWARD, ids=str)
+@pytest.mark.parametrize("status", [414, 500])
+def test_a_text_that_is_not_taken_is_spared_from_then_on(
+    given: dict[str, object], status: int
+) -> None:
+    assert Picky(status).asked(query_of(given), times=3) == [False, True, True, True]
+
+
+@pytest.mark.parametrize("given", AWKWARD, ids=str)
+def test_a_text_that_is_taken_is_sent(given: dict[str, object]) -> None:
+    assert Picky(None).asked(query_of(given), times=2) == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ({"name": "size", "property-p": "x" * 250, "size_min": 5}, 500),
+        ({"created_at": "gt:2020-01-01T00:00:00Z"}, 414),
+        (None, 500),
+        ({"name": "größe"}, 400),
+        ({"name": "größe"}, 503),
+    ],
+)
+def test_an_error_that_is_not_over_a_text_stays(
+    given: dict[str, object] | None, status: int
+) -> None:
+    picky = Picky(status)
+    with pytest.raises(BadResponse) as caught:
+        picky.asked(query_of(given))
+    assert (caught.value.status, picky.sparing) == (status, [False])
+
+
+def test_what_no_image_can_have_is_not_asked_for() -> None:
+    server = Server(images(3))
+    assert server.walked(query_of({"name": "x" * 256})) == []
+    assert server.walked(query_of({"name": "x" * 255})) == []
+    assert len(server.asked) == 2
+
+
+# ---------------------------------------------------------------------------------------------
+# Requests.
+
+
+@pytest.mark.parametrize(
+    ("count", "cap", "requests"),
+    # v1 does not say that a page is the last one. A short page proves it only after a longer one.
+    [(0, 2, 1), (1, 2, 2), (2, 2, 2), (3, 2, 2), (4, 2, 3), (5, 2, 3), (5, 1000, 2), (6, 3, 3)],
+)
+def test_pages_of_v1(count: int, cap: int, requests: int) -> None:
+    server = Server(images(count), cap)
+    assert server.walked() == ids(*range(count))
+    assert len(server.asked) == requests
+
+
+@pytest.mark.parametrize(
+    ("count", "cap", "requests"),
+    [(0, 2, 1), (1, 2, 1), (2, 2, 2), (3, 2, 2), (4, 2, 3), (5, 2, 3), (5, 1000, 1)],
+)
+def test_pages_of_v2(count: int, cap: int, requests: int) -> None:
+    server = Server(images(count), cap, says=True)
+    assert server.walked() == ids(*range(count))
+    assert len(server.asked) == requests
+
+
+def test_pages_are_as_large_as_the_server_grants() -> None:
+    server = Server(images(3), says=True)
+    server.walked()
+    assert server.asked == [(None, pagination.PAGE_IMAGES)]
+
+
+def test_a_page_size_is_asked_for() -> None:
+    server = Server(images(5), says=True)
+    assert server.walked(page_size=2) == ids(*range(5))
+    assert server.asked == [(None, 2), ("00001", 2), ("00003", 2)]
+
+
+@pytest.mark.parametrize("says", [False, True])
+def test_no_more_is_asked_for_than_the_limit(says: bool) -> None:
+    server = Server(images(9), cap=2, says=says)
+    assert server.walked(limit=5) == ids(*range(5))
+    assert server.asked == [(None, 5), ("00001", 3), ("00003", 1)]
+
+
+@pytest.mark.parametrize("says", [False, True])
+def test_a_limit_that_is_reached_needs_no_further_page(says: bool) -> None:
+    server = Server(images(5), says=says)
+    assert server.walked(limit=5) == ids(*range(5))
+    assert len(server.asked) == 1
+
+
+def test_a_limit_of_0_asks_for_nothing() -> None:
+    server = Server(images(5))
+    assert server.walked(limit=0) == []
+    assert server.walked(query_of(None, ["name", "size"]), limit=0) == []
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("limit", [2**63, 10**30])
+def test_a_limit_may_be_any_number(limit: int) -> None:
+    assert Server(images(5)).walked(limit=limit) == ids(*range(5))
+    query = query_of(None, ["name", "id"], "asc")
+    assert Server(images(5)).walked(query, limit=limit) == ids(*range(5))
+
+
+def test_pages_are_asked_for_when_they_are_needed() -> None:
+    server = Server(images(9), cap=3, says=True)
+    found = walk(Listing(query_of(None), None, None, None), server.fetch)
+    assert server.asked == []
+    assert [one["id"] for one in itertools.islice(found, 3)] == ids(0, 1, 2)
+    assert len(server.asked) == 1
+    assert [one["id"] for one in found] == ids(*range(3, 9))
+
+
+def test_a_marker_is_where_the_list_begins() -> None:
+    server = Server(images(5), says=True)
+    assert server.walked(marker="00001") == ids(2, 3, 4)
+    assert server.asked[0][0] == "00001"
+
+
+# ---------------------------------------------------------------------------------------------
+# What the server does not filter.
+
+
+@pytest.mark.parametrize("says", [False, True])
+@pytest.mark.parametrize("page_size", [None, 1, 2, 3])
+def test_a_limit_counts_what_fits(says: bool, page_size: int | None) -> None:
+    stored = [from_v2({"id": f"{n:05}", "owner": "a" if n % 3 == 0 else "b"}) for n in range(12)]
+    server = Server(stored, cap=5, says=says, exact=False)
+    query = query_of({"owner": "a"})
+    assert server.walked(query, limit=2, page_size=page_size) == ids(0, 3)
+    assert server.walked(query, limit=9, page_size=page_size) == ids(0, 3, 6, 9)
+    assert server.walked(query, page_size=page_size) == ids(0, 3, 6, 9)
+    assert server.walked(query, marker="00004", limit=1, page_size=page_size) == ids(6)
+
+
+def test_pages_without_anything_that_fits_are_not_the_end() -> None:
+    stored = [*images(6, owner="b"), from_v2({"id": "last", "owner": "a"})]
+    assert Server(stored, cap=2).walked(query_of({"owner": "a"})) == ["last"]
+
+
+# ---------------------------------------------------------------------------------------------
+# Order.
+
+
+def shuffled() -> list[Image]:
+    rows = [("1", "b", 2), ("2", None, 1), ("3", "a", 1), ("4", "b", 1), ("5", "a", 2)]
+    return [from_v2({"id": i, "name": name, "size": size}) for i, name, size in rows]
+
+
+@pytest.mark.parametrize("says", [False, True])
+@pytest.mark.parametrize("cap", [1, 2, 1000])
+def test_several_keys_are_sorted_by_the_library(says: bool, cap: int) -> None:
+    server = Server(shuffled(), cap, says=says)
+    query = query_of(None, ["name", "size"], ["desc", "asc"])
+    assert server.walked(query) == ["4", "1", "3", "5", "2"]
+    assert server.walked(query, limit=2) == ["4", "1"]
+    assert server.walked(query, marker="1") == ["3", "5", "2"]
+    assert server.walked(query, marker="1", limit=1) == ["3"]
+    assert server.walked(query, marker="2") == []
+    assert all(marker != "2" for marker, _ in server.asked[:1])
+
+
+def test_a_marker_in_a_sorted_list_is_not_sent_to_the_server() -> None:
+    server = Server(shuffled(), says=True)
+    server.walked(query_of(None, ["name", "size"]), marker="3")
+    assert server.asked == [(None, pagination.PAGE_IMAGES)]
+
+
+def test_a_marker_that_is_not_in_a_sorted_list_is_invalid() -> None:
+    server = Server(shuffled())
+    query = query_of({"name": "a"}, ["name", "size"])
+    assert server.walked(query, marker="5") == ["3"]
+    with pytest.raises(Invalid, match="'1' is not in the list"):
+        server.walked(query, marker="1")
+
+
+def test_one_key_is_sorted_by_the_server() -> None:
+    server = Server(shuffled())
+    assert server.walked(query_of(None, "name", "asc")) == ["1", "2", "3", "4", "5"]
+
+
+# ---------------------------------------------------------------------------------------------
+# Servers that do not do as they should.
+
+
+def scripted(pages: Sequence[tuple[str, bool | None]]) -> typing.Iterator[Page]:
+    """Pages of one-letter ids; the last one comes again and again."""
+    made = [Page([from_v2({"id": i}) for i in letters], more, 2) for letters, more in pages]
+    yield from made
+    while True:
+        yield made[-1]
+
+
+def walk_pages(*pages: tuple[str, bool | None], limit: int | None = None) -> Iterator[str]:
+    source = scripted(pages)
+    asked = Listing(query_of(None), None, limit, None)
+    return (one["id"] for one in walk(asked, lambda marker, size, left: next(source)))
+
+
+@pytest.mark.parametrize("more", [None, True])
+def test_a_page_that_comes_again_is_an_error(more: bool | None) -> None:
+    found = walk_pages(("ab", more))
+    assert [next(found), next(found)] == ["a", "b"]
+    with pytest.raises(BadResponse, match="repeats itself at b"):
+        next(found)
+
+
+def test_a_page_that_ends_where_the_list_began_is_an_error() -> None:
+    asked = Listing(query_of(None), "b", None, None)
+    page = Page([from_v2({"id": "b"})], True, 2)
+    with pytest.raises(BadResponse, match="repeats itself"):
+        list(walk(asked, lambda marker, size, left: page))
+
+
+@pytest.mark.parametrize("more", [None, True])
+def test_an_empty_page_is_the_end_whatever_is_said(more: bool | None) -> None:
+    assert list(walk_pages(("ab", True), ("", more))) == ["a", "b"]
+
+
+def test_the_servers_word_is_believed_before_the_size() -> None:
+    assert list(walk_pages(("abc", True), ("d", True), ("ef", False))) == list("abcdef")
+    assert list(walk_pages(("a", False))) == ["a"]
+
+
+def test_pages_of_any_size_are_read_to_the_end() -> None:
+    assert list(walk_pages(("a", None), ("bc", None), ("d", None), ("", None))) == list("abcd")
+
+
+def test_an_image_that_moves_is_given_once() -> None:
+    pages = [("abc", True), ("cbd", True), ("dde", False)]
+    assert list(walk_pages(*pages)) == list("abcde")
+    assert list(walk_pages(*pages, limit=4)) == list("abcd")
+
+
+def test_more_than_was_asked_for_is_cut_off() -> None:
+    assert list(walk_pages(("abcdef", True), limit=3)) == list("abc")
+
+
+@hypothesis.given(
+    count=strategies.integers(0, 12),
+    cap=strategies.integers(1, 6),
+    says=strategies.booleans(),
+    exact=strategies.booleans(),
+    limit=strategies.none() | strategies.integers(0, 14),
+    page_size=strategies.none() | strategies.integers(1, 7),
+    sort=strategies.booleans(),
+)
+def test_every_list_is_whole(
+    count: int,
+    cap: int,
+    says: bool,
+    exact: bool,
+    limit: int | None,
+    page_size: int | None,
+    sort: bool,
+) -> None:
+    server = Server(images(count), cap, says=says, exact=exact)
+    query = query_of(None, ["name", "id"] if sort else "id", "asc")
+    wanted = ids(*range(count))[:limit]
+    assert server.walked(query, limit=limit, page_size=page_size) == wanted
+    size = min(cap, page_size or cap)
+    walked = count if sort else len(wanted)
+    assert len(server.asked) <= walked // size + 2
+
+
+@hypothesis.given(before=strategies.integers(0, 40), again=strategies.integers(1, 20))
+def test_pages_that_go_round_come_to_an_end(before: int, again: int) -> None:
+    asked = 0
+
+    def fetch(marker: str | None, size: int, left: int | None) -> Page:
+        nonlocal asked
+        number = asked if asked < before else before + (asked - before) % again
+        asked += 1
+        return Page([from_v2({"id": f"{number:05}"})], True, size)
+
+    found = walk(Listing(query_of(None), None, None, 1), fetch)
+    given: list[str] = []
+    with pytest.raises(BadResponse, match="repeats itself"):
+        given.extend(one["id"] for one in found)
+    assert asked <= 3 * (before + again) + 3
+
+
+# ---------------------------------------------------------------------------------------------
+# Lists of any length.
+
+
+class Id(str):
+    """Text that can be seen to be forgotten."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_of_pages_that_were_read_nothing_is_kept() -> None:
+    made: list[weakref.ref[Id]] = []
+
+    def fetch(marker: str | None, size: int, left: int | None) -> Page:
+        one = Id(len(made))
+        made.append(weakref.ref(one))
+        return Page([{"id": one}], True, size)
+
+    found = walk(Listing(query_of(None), None, None, 1), fetch)
+    pages = pagination.REMEMBERED_IDS + 10
+    assert sum(1 for _ in itertools.islice(found, pages)) == pages
+    assert all(made[number]() is None for number in range(9))
+    assert next(found)["id"] == str(pages)
+
+
+def test_the_ids_that_are_remembered_are_bounded() -> None:
+    page = 10_000
+    pages = pagination.REMEMBERED_IDS // page + 1
+
+    def fetch(marker: str | None, size: int, left: int | None) -> Page:
+        number = 0 if marker is None else int(marker) // page + 1
+        found: list[Image] = [{"id": str(n)} for n in range(number * page, (number + 1) * page)]
+        # An early image and a late one come again at the end.
+        again: list[Image] = (
+            [{"id": "0"}, {"id": str(pages * page - 1)}] if number == pages else []
+        )
+        return Page([*again, *found][: page if again else None], number < pages, size)
+
+    asked = Listing(query_of(None), None, None, page)
+    counted = sum(1 for _ in walk(asked, fetch))
+    # The early one was forgotten, the late one was not.
+    assert counted == pages * page + page - 1

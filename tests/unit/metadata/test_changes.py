@@ -1,0 +1,691 @@
+# SPDX-License-Identifier: Apache-2.0
+"""change: what callers may ask for, what an update then sends, and what v1 cannot carry."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import http.client
+import io
+import string
+import typing
+
+import hypothesis
+import pytest
+import requests
+from hypothesis import strategies
+
+from glance_compat.exceptions import ImageBadRequest, PropertyNotAllowed
+from glance_compat.metadata import changes, fields, v1_limits
+from glance_compat.metadata.changes import Change, Meta, change_of, completed, meta_of, needs_look
+from glance_compat.redaction import quote_value
+from glance_compat.transport import v1_headers
+
+#: What both APIs let callers write; the rest of an image dict is ignored when it is given.
+WRITABLE: dict[str, list[tuple[object, object]]] = {
+    "id": [("8f6a", "8f6a")],
+    "name": [("é", "é"), ("", None), (None, None)],
+    "size": [(5, 5), ("5", 5), (0, 0)],
+    "checksum": [("ab", "ab")],
+    "container_format": [("bare", "bare")],
+    "disk_format": [("raw", "raw")],
+    "min_disk": [(1, 1), ("1", 1), (0, 0)],
+    "min_ram": [(64, 64), ("64", 64)],
+    "owner": [("5c0ffee", "5c0ffee"), ("", None), (None, None)],
+    "is_public": [(True, True), (False, False), ("True", True), ("no", False), ("1", True)],
+    "visibility": [("shared", "shared"), ("public", "public")],
+    "protected": [(True, True), ("false", False)],
+    "tags": [(["b", "a", "b"], ["a", "b"]), ((), []), ({"a"}, ["a"]), (frozenset("a"), ["a"])],
+    "os_hidden": [(False, False), ("on", True)],
+    "location": [("http://h/i", "http://h/i")],
+    "copy_from": [("http://h/i", "http://h/i")],
+    "store": [("fast", "fast")],
+}
+READ_ONLY = (
+    *("status", "created_at", "updated_at", "deleted_at", "deleted", "locations", "direct_url"),
+    *("virtual_size", "os_hash_algo", "os_hash_value", "stores", "shadowed_properties"),
+)
+#: None says "none" for these; for all others it says nothing.
+CLEARED = {"name", "owner"}
+
+
+class Firmware(str, enum.Enum):
+    """As callers declare them: what it is and what str() makes of it are two things."""
+
+    UEFI = "uefi"
+
+
+def v2_image(**given: object) -> fields.Image:
+    return fields.from_v2(
+        {"id": "i", "status": "active", "visibility": "shared", **given}, (2, 17)
+    )
+
+
+def v1_image(**given: object) -> fields.Image:
+    return fields.from_v1({"id": "i", "status": "active", "is_public": False, **given})
+
+
+# ---------------------------------------------------------------------------------------------
+# What a caller may ask for.
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "value"),
+    [(name, *pair) for name, pairs in WRITABLE.items() for pair in pairs],
+)
+def test_an_attribute_is_read_to_its_own_type(name: str, given: object, value: object) -> None:
+    found = meta_of({name: given})
+    assert found == Meta({name: value}, {}, frozenset())
+    assert type(found.base[name]) is type(value)
+
+
+@pytest.mark.parametrize("name", sorted(WRITABLE.keys() - CLEARED))
+def test_none_is_not_given(name: str) -> None:
+    assert meta_of({name: None}).base == {}
+
+
+@pytest.mark.parametrize("name", READ_ONLY)
+@pytest.mark.parametrize("value", [None, "x", -1, [], datetime.timedelta()])
+def test_what_nobody_may_write_is_ignored(name: str, value: object) -> None:
+    assert meta_of({name: value}) == Meta({}, {}, frozenset())
+
+
+def test_every_attribute_is_one_or_the_other() -> None:
+    known = {field.name for field in fields.FIELDS} | {*fields.ORIGINS, "shadowed_properties"}
+    assert known == set(WRITABLE) | set(READ_ONLY)
+
+
+@pytest.mark.parametrize("name", ["bogus", "Name", "uri", "", "self", "file", "schema", 5, None])
+def test_an_unknown_attribute_is_refused(name: object) -> None:
+    with pytest.raises(ImageBadRequest, match="unknown"):
+        meta_of(typing.cast("dict[str, object]", {name: "x"}))
+
+
+WRONG: dict[str, list[object]] = {
+    **{
+        name: [0, True, b"x", [], {}, "\ud800"]
+        for name in WRITABLE
+        if isinstance(WRITABLE[name][0][1], str)
+    },
+    **{name: [-1, "-1", 1.5, "x", "", True, []] for name in ("size", "min_disk", "min_ram")},
+    **{name: ["", "maybe", 1.0, []] for name in ("is_public", "protected", "os_hidden")},
+    "tags": ["a", 1, [1], {"a": 1}, [None], ["\ud800"]],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in WRONG.items() for value in values]
+)
+def test_a_wrong_value_is_refused_by_name(name: str, value: object) -> None:
+    with pytest.raises(ImageBadRequest, match=name):
+        meta_of({name: value})
+
+
+@pytest.mark.parametrize("name", ["name", "size", "min_disk", "is_public", "tags"])
+def test_a_number_that_has_no_text_in_python_is_refused(name: str) -> None:
+    with pytest.raises(ImageBadRequest, match=name):
+        meta_of({name: 10**5000})
+    with pytest.raises(ImageBadRequest, match=name):
+        meta_of({name: [10**5000]})
+
+
+@pytest.mark.parametrize("name", ["is_public", "protected", "os_hidden"])
+@pytest.mark.parametrize("value", [1, 0, "maybe", []])
+def test_a_refused_truth_says_what_it_may_be(name: str, value: object) -> None:
+    with pytest.raises(ImageBadRequest, match="true or false"):
+        meta_of({name: value})
+
+
+def test_a_refused_value_is_not_repeated_at_length() -> None:
+    with pytest.raises(ImageBadRequest, match="name must be text") as caught:
+        meta_of({"name": b"x" * 100_000})
+    assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize("image_meta", [None, [], "name", 5, [("name", "x")]])
+def test_metadata_is_a_dict(image_meta: typing.Any) -> None:
+    with pytest.raises(ImageBadRequest, match="dict"):
+        meta_of(image_meta)
+
+
+@pytest.mark.parametrize("properties", ["x", 5, ["a"], [("a", "b")], True, "", 0, [], (), False])
+def test_properties_are_a_dict(properties: object) -> None:
+    with pytest.raises(ImageBadRequest, match="properties"):
+        meta_of({"properties": properties})
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("", ""),
+        ("é", "é"),
+        (" a ", " a "),
+        (5, "5"),
+        (1.5, "1.5"),
+        (True, "True"),
+        (False, "False"),
+        (["a"], "['a']"),
+        (Firmware.UEFI, "uefi"),
+        ({"a": None}, "{'a': None}"),
+    ],
+)
+def test_a_property_becomes_text(value: object, text: str) -> None:
+    assert meta_of({"properties": {"a": value}}).properties == {"a": text}
+
+
+@pytest.mark.parametrize("name", ["block_device_mapping", "mappings"])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([{"a": "é"}], '[{"a": "\\u00e9"}]'),
+        ((1, 2), "[1, 2]"),
+        ({"a": None}, '{"a": null}'),
+        ("[1,2]", "[1,2]"),
+        ("text", "text"),
+        (5, "5"),
+        (True, "true"),
+    ],
+)
+def test_a_structure_becomes_json(name: str, value: object, text: str) -> None:
+    assert meta_of({"properties": {name: value}}).properties == {name: text}
+
+
+def test_a_property_that_is_none_is_absent() -> None:
+    found = meta_of({"properties": {"a": None, "b": "", "mappings": None}})
+    assert found == Meta({}, {"b": ""}, frozenset({"a", "mappings"}))
+
+
+def circular() -> list[object]:
+    outer: list[object] = []
+    outer.append(outer)
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("a", b"bytes"),
+        ("a", bytearray(b"bytes")),
+        ("a", memoryview(b"bytes")),
+        ("a", "\ud800"),
+        ("\ud800", "a"),
+        (5, "a"),
+        (b"a", "a"),
+        ("mappings", {1, 2}),
+        ("mappings", [b"a"]),
+        ("mappings", [object()]),
+        ("mappings", circular()),
+        pytest.param("a", 10**5000, id="a number too long for text"),
+        pytest.param("mappings", [10**5000], id="a number too long for JSON"),
+    ],
+)
+def test_what_is_no_text_is_no_property(name: object, value: object) -> None:
+    with pytest.raises(PropertyNotAllowed, match="property"):
+        meta_of({"properties": {name: value}})
+
+
+def test_nothing_of_the_caller_is_changed() -> None:
+    properties = {"a": 1, "mappings": [{"a": 1}], "b": None}
+    image_meta = {"name": "", "tags": ["b", "a"], "size": "5", "properties": properties}
+    before = repr(image_meta)
+    meta_of(image_meta)
+    assert repr(image_meta) == before
+
+
+# ---------------------------------------------------------------------------------------------
+# Creating.
+
+
+def test_the_formats_that_v1_fills_in() -> None:
+    for name in ("ami", "ari", "aki"):
+        meta = completed(meta_of({"disk_format": name}), empty=False)
+        assert meta.base == {"disk_format": name, "container_format": name}
+    meta = meta_of({"disk_format": "raw"})
+    assert completed(meta, empty=False) == meta
+
+
+def test_the_formats_of_an_empty_image() -> None:
+    assert completed(meta_of({}), empty=True).base == {
+        "disk_format": "raw",
+        "container_format": "bare",
+    }
+    given = meta_of({"disk_format": "qcow2", "container_format": "ovf", "properties": {"a": "b"}})
+    assert completed(given, empty=True) == given
+    assert completed(meta_of({"disk_format": "aki"}), empty=True).base["container_format"] == "aki"
+
+
+@pytest.mark.parametrize(
+    ("base", "wanted"),
+    [
+        ({}, None),
+        ({"is_public": True}, True),
+        ({"is_public": False}, False),
+        ({"visibility": "public"}, True),
+        ({"visibility": "private"}, False),
+        ({"visibility": "shared"}, False),
+        ({"visibility": "community"}, False),
+        ({"visibility": "public", "is_public": True}, True),
+        ({"visibility": "shared", "is_public": False}, False),
+    ],
+)
+def test_whether_an_image_is_to_be_public(base: dict[str, object], wanted: bool | None) -> None:
+    assert changes.public_wanted(base) is wanted
+
+
+@pytest.mark.parametrize("visibility", ["public", "private", "shared", "community"])
+def test_a_contradiction_is_refused(visibility: str) -> None:
+    base = {"visibility": visibility, "is_public": visibility != "public"}
+    with pytest.raises(ImageBadRequest, match="contradict"):
+        changes.public_wanted(base)
+
+
+# ---------------------------------------------------------------------------------------------
+# Updating: when to look, and what to send.
+
+
+@pytest.mark.parametrize(
+    ("image_meta", "purge", "look"),
+    [
+        ({}, False, False),
+        ({}, True, True),
+        ({"name": "x", "min_disk": 1}, False, False),
+        ({"properties": {"a": "b"}}, False, False),
+        ({"is_public": False}, False, True),
+        ({"is_public": None}, False, False),
+        ({"visibility": "private"}, False, True),
+        ({"owner": None}, False, True),
+        ({"properties": {"status": "x"}}, False, True),
+        ({"properties": {"os_glance_failed_import": ""}}, False, True),
+    ],
+)
+def test_when_an_update_needs_a_look(
+    image_meta: dict[str, object], purge: bool, look: bool
+) -> None:
+    assert needs_look(meta_of(image_meta), purge=purge) is look
+
+
+def test_without_a_look_all_that_may_be_changed_is_sent() -> None:
+    meta = meta_of(
+        {"id": "i", "size": 5, "checksum": "ab", "name": "x", "properties": {"a": "b", "c": None}}
+    )
+    assert change_of(meta, None, purge=False) == Change({"name": "x"}, {"a": "b"}, frozenset())
+
+
+def test_without_a_look_no_reserved_name_is_sent() -> None:
+    with pytest.raises(PropertyNotAllowed, match="status"):
+        change_of(meta_of({"properties": {"status": "x"}}), None, purge=False)
+
+
+def test_only_what_differs_is_sent() -> None:
+    now = v2_image(name="x", min_disk=1, protected=False, tags=["b", "a"], os_type="linux", a="1")
+    image_meta = {
+        "name": "x",
+        "min_disk": "1",
+        "min_ram": 64,
+        "tags": ["a", "b"],
+        "protected": "no",
+        "properties": {"os_type": "linux", "a": 2, "b": ""},
+    }
+    wanted = Change({"min_ram": 64}, {"a": "2", "b": ""}, frozenset())
+    assert change_of(meta_of(image_meta), now, purge=False) == wanted
+
+
+def test_a_name_can_be_taken_away() -> None:
+    for none in (None, ""):
+        wanted = change_of(meta_of({"name": none}), v2_image(name="x"), purge=True)
+        assert wanted == Change({"name": None}, {}, frozenset())
+        assert change_of(meta_of({"name": none}), v2_image(name=None), purge=True).base == {}
+
+
+def test_where_data_comes_from_is_always_sent() -> None:
+    origins = {"location": "http://h/i", "copy_from": "http://h/c", "store": "fast"}
+    assert change_of(meta_of(origins), v2_image(), purge=True).base == origins
+
+
+BDM = '[{"device_name": "vda",   "boot_index":0}]'
+
+WHOLE: dict[str, typing.Callable[[], fields.Image]] = {
+    "v1": lambda: v1_image(
+        name="x",
+        owner="5c0ffee",
+        is_public=True,
+        size=5,
+        checksum="ab",
+        created_at="2026-11-22T15:48:37.652621",
+        properties={"os_type": "linux", "block_device_mapping": BDM, "kernel_id": None},
+    ),
+    "v1 queued": lambda: v1_image(status="queued", size=0),
+    "v1 shadowed": lambda: v1_image(properties={"status": "x", "owner": "y", "direct_url": "z"}),
+    "v2": lambda: v2_image(
+        name="x",
+        owner=None,
+        visibility="community",
+        tags=["b", "a"],
+        os_type="linux",
+        block_device_mapping=BDM,
+        mappings="[1",
+        created_at="2026-11-22T15:48:37Z",
+    ),
+    "v2 queued": lambda: v2_image(status="queued", size=None),
+    "v2 with reserved names": lambda: v2_image(
+        os_glance_failed_import="", location="http://h/i", deleted="x", is_public="y", image_id="z"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+@pytest.mark.parametrize("extended", [False, True])
+@pytest.mark.parametrize("purge", [False, True])
+def test_a_whole_dict_sent_back_changes_nothing(kind: str, extended: bool, purge: bool) -> None:
+    now = WHOLE[kind]()
+    whole = fields.visible(WHOLE[kind](), include_locations=True, extended=extended)
+    match = fields.folded if kind.startswith("v1") else str
+    wanted = change_of(meta_of(whole), now, purge=purge, match=match)
+    assert wanted == Change({}, {}, frozenset())
+    assert now == WHOLE[kind]()
+
+
+def test_a_structure_is_compared_as_a_structure() -> None:
+    now = v2_image(block_device_mapping=BDM)
+    for same in (BDM, '[{"boot_index": 0, "device_name": "vda"}]', now["properties"]):
+        given = same if isinstance(same, dict) else {"block_device_mapping": same}
+        assert change_of(meta_of({"properties": given}), now, purge=True).properties == {}
+    changed = '[{"boot_index": 1, "device_name": "vda"}]'
+    meta = meta_of({"properties": {"block_device_mapping": changed}})
+    assert change_of(meta, now, purge=True).properties == {"block_device_mapping": changed}
+
+
+@pytest.mark.parametrize(
+    ("now", "then"),
+    [("[1]", "[true]"), ("[0]", "[false]"), ("[1]", "[1.0]"), ('{"a": true}', '{"a": 1}')],
+)
+def test_values_that_python_takes_for_equal_are_not(now: str, then: str) -> None:
+    for name in ("block_device_mapping", "mappings"):
+        meta = meta_of({"properties": {name: then}})
+        assert change_of(meta, v2_image(**{name: now}), purge=True).properties == {name: then}
+
+
+def test_an_image_with_a_property_that_is_no_text_can_be_edited() -> None:
+    now = v2_image(broken="\ud800", a="1")
+    meta = meta_of({"properties": {"a": "2"}})
+    assert change_of(meta, now, purge=False) == Change({}, {"a": "2"}, frozenset())
+    assert change_of(meta, now, purge=True) == Change({}, {"a": "2"}, frozenset({"broken"}))
+
+
+def test_text_that_looks_like_a_structure_is_text() -> None:
+    now = v2_image(a="[1, 2]")
+    meta = meta_of({"properties": {"a": "[1,2]"}})
+    assert change_of(meta, now, purge=False).properties == {"a": "[1,2]"}
+
+
+def test_a_purge_removes_what_is_not_given() -> None:
+    now = v2_image(a="1", b="2", c="3", Foo="4", foo="5")
+    meta = meta_of({"properties": {"a": "1", "b": None, "foo": "5"}})
+    assert change_of(meta, now, purge=True) == Change({}, {}, frozenset({"b", "c", "Foo"}))
+    assert change_of(meta, now, purge=False) == Change({}, {}, frozenset())
+
+
+def test_a_purge_leaves_what_is_the_servers() -> None:
+    now = v2_image(os_glance_failed_import="", os_glance_importing_to_stores="fast", a="1")
+    assert change_of(meta_of({}), now, purge=True).removed == {"a"}
+
+
+@pytest.mark.parametrize(
+    "name", ["location", "copy_from", "store", "is_public", "deleted", "image_id", "properties"]
+)
+def test_a_purge_leaves_what_nobody_may_write(name: str) -> None:
+    assert change_of(meta_of({}), v2_image(**{name: "x", "a": "1"}), purge=True).removed == {"a"}
+    now = v1_image(properties={name: "x", "a": "1"})
+    assert change_of(meta_of({}), now, purge=True, match=fields.folded).removed == {"a"}
+
+
+def test_a_purge_on_v1_knows_names_as_v1_stores_them() -> None:
+    now = v1_image(properties={"foo_bar": "1", "other": "2", "Made-By-V2": "3"})
+    meta = meta_of({"properties": {"Foo-Bar": "1", "Made-By-V2": "3"}})
+    wanted = change_of(meta, now, purge=True, match=fields.folded)
+    assert wanted.removed == {"other"}
+    assert wanted.properties == {"Foo-Bar": "1"}
+
+
+@pytest.mark.parametrize("name", ["owner", "status", "os_glance_x", "locations", "image_id"])
+def test_a_reserved_name_is_kept_but_never_added_or_changed(name: str) -> None:
+    meta = meta_of({"properties": {name: "x", "a": "1"}})
+    for properties in ({}, {name: "y"}):
+        now = v2_image()
+        now["properties"] = properties
+        with pytest.raises(PropertyNotAllowed, match=name):
+            change_of(meta, now, purge=False)
+    now = v2_image()
+    now["properties"] = {name: "x"}
+    assert change_of(meta, now, purge=True).properties == {"a": "1"}
+
+
+@pytest.mark.parametrize("value", ["public", ["public"], {"a": 1}, None, 5])
+def test_a_property_never_becomes_a_visibility(value: object) -> None:
+    now = v2_image()
+    meta = meta_of({"properties": {"visibility": value}})
+    if value is None:
+        assert change_of(meta, now, purge=True) == Change({}, {}, frozenset())
+        return
+    with pytest.raises(PropertyNotAllowed, match="visibility"):
+        change_of(meta, now, purge=True)
+
+
+def test_refuse_reserved_names_the_name() -> None:
+    changes.refuse_names(["os_type", "kernel_id"])
+    with pytest.raises(PropertyNotAllowed, match="'self'"):
+        changes.refuse_names(["os_type", "self"])
+
+
+# -- is_public and visibility
+
+
+@pytest.mark.parametrize("now", ["public", "private", "shared", "community"])
+@pytest.mark.parametrize("is_public", [None, True, False])
+@pytest.mark.parametrize("visibility", [None, "public", "private", "shared", "community"])
+def test_visibility_of_a_v2_update(
+    now: str, is_public: bool | None, visibility: str | None
+) -> None:
+    """The rule as it was decided: where both disagree, the one that differs from now counts."""
+    meta = meta_of({"is_public": is_public, "visibility": visibility})
+    differ = {
+        **({"is_public": is_public} if is_public not in (None, now == "public") else {}),
+        **({"visibility": visibility} if visibility not in (None, now) else {}),
+    }
+    disagree = is_public is not None and (visibility == "public") != is_public
+    if len(differ) == 2 and disagree:
+        with pytest.raises(ImageBadRequest, match="contradict"):
+            change_of(meta, v2_image(visibility=now), purge=False)
+        return
+    assert change_of(meta, v2_image(visibility=now), purge=False).base == differ
+
+
+@pytest.mark.parametrize(
+    ("now", "is_public", "visibility", "wanted"),
+    [
+        (True, True, "public", {}),
+        (True, False, None, {"is_public": False}),
+        (True, None, "private", {"visibility": "private"}),
+        (True, None, "shared", {"visibility": "shared"}),
+        (True, True, "private", {"visibility": "private"}),
+        (True, False, "public", {"is_public": False}),
+        (True, False, "shared", {"is_public": False, "visibility": "shared"}),
+        (False, False, None, {}),
+        (False, False, "private", {}),
+        (False, None, "shared", {}),
+        (False, True, None, {"is_public": True}),
+        (False, None, "public", {"visibility": "public"}),
+        (False, False, "public", {"visibility": "public"}),
+        (False, True, "public", {"is_public": True, "visibility": "public"}),
+        # v1 cannot tell private from shared, so neither is news to it.
+        (False, True, "private", {"is_public": True}),
+    ],
+)
+def test_visibility_of_a_v1_update(
+    now: bool, is_public: bool | None, visibility: str | None, wanted: dict[str, object]
+) -> None:
+    meta = meta_of({"is_public": is_public, "visibility": visibility})
+    found = change_of(meta, v1_image(is_public=now), purge=False, match=fields.folded)
+    assert found.base == wanted
+
+
+# ---------------------------------------------------------------------------------------------
+# What v1 cannot carry.
+
+
+@pytest.mark.parametrize(
+    "text", ["a\rb", "a\nb", "a\r\nb", "\0", " a", "a ", "\ta", "a\t", "\n", " ", "\N{EM SPACE}a"]
+)
+def test_a_value_that_v1_cannot_carry(text: str) -> None:
+    assert v1_limits.v1_obstacle(text)
+    with pytest.raises(PropertyNotAllowed, match="'a' cannot be sent over v1"):
+        changes.refuse_on_v1(Meta({}, {"a": text}))
+    with pytest.raises(ImageBadRequest, match="name cannot be sent over v1"):
+        changes.refuse_on_v1(Change({"name": text}, {}))
+
+
+@pytest.mark.parametrize("text", ["", "a", "a b", "a\tb", "é", "%C3%A9", "a:b", '"', "\x7f"])
+def test_a_value_that_v1_carries(text: str) -> None:
+    assert v1_limits.v1_obstacle(text) is None
+    changes.refuse_on_v1(Meta({"name": text, "min_disk": 1, "protected": True}, {"a": text}))
+
+
+@pytest.mark.parametrize("name", ["", "a b", "os:type", "é", "a\n", "a/b", "(a)", '"a"', "a@b"])
+def test_a_name_that_v1_cannot_carry(name: str) -> None:
+    with pytest.raises(PropertyNotAllowed, match="header characters"):
+        changes.refuse_on_v1(Meta({}, {name: "x"}))
+
+
+@pytest.mark.parametrize("name", ["Foo", "foo-bar", "FOO_BAR", "-"])
+def test_folding_is_allowed_or_refused(name: str) -> None:
+    changes.refuse_on_v1(Meta({}, {name: "x"}))
+    with pytest.raises(PropertyNotAllowed, match="store it as"):
+        changes.refuse_on_v1(Meta({}, {name: "x"}), folding=False)
+
+
+@pytest.mark.parametrize("name", ["Owner", "Min-Disk", "os-hidden", "OS_GLANCE_X", "Image-Id"])
+def test_a_name_that_folds_to_a_reserved_one_is_refused(name: str) -> None:
+    with pytest.raises(PropertyNotAllowed, match=f"{name}.*reserved"):
+        changes.refuse_on_v1(Meta({}, {name: "x"}))
+
+
+@pytest.mark.parametrize("name", ["owner", "status", "os_glance_x"])
+def test_a_reserved_name_that_an_image_has_can_be_sent_again(name: str) -> None:
+    changes.refuse_on_v1(Meta({}, {name: "x"}))
+
+
+@pytest.mark.parametrize("pair", [("foo-bar", "foo_bar"), ("Foo", "foo"), ("A-b", "a_B")])
+def test_two_names_that_fold_together_are_refused(pair: tuple[str, str]) -> None:
+    with pytest.raises(PropertyNotAllowed, match=f"'{pair[1]}'.*'{pair[0]}'"):
+        changes.refuse_on_v1(Meta({}, dict.fromkeys(pair, "x")))
+
+
+def test_a_value_of_15000_bytes_is_carried_and_one_of_16384_is_not() -> None:
+    changes.refuse_on_v1(Meta({}, {"a": "x" * 15_000}))
+    changes.refuse_on_v1(Meta({}, {"a": "é" * 7_500}))
+    for text in ("x" * 16_384, "é" * 8_192):
+        with pytest.raises(PropertyNotAllowed, match="longer than"):
+            changes.refuse_on_v1(Meta({}, {"a": text}))
+
+
+def test_all_properties_together_have_a_limit() -> None:
+    changes.refuse_on_v1(Meta({}, {f"p{number}": "x" * 400 for number in range(128)}))
+    with pytest.raises(PropertyNotAllowed, match="at most"):
+        changes.refuse_on_v1(Meta({}, {f"p{number}": "x" * 500 for number in range(128)}))
+
+
+#: RFC 9110, section 5.6.2.
+TOKEN = "!#$%&'*+-.^_`|~" + string.digits + string.ascii_letters
+unicode_texts = strategies.text(strategies.characters(exclude_categories=["Cs"]), max_size=30)
+
+
+@hypothesis.given(
+    properties=strategies.dictionaries(
+        strategies.text(TOKEN + " :é", max_size=10), unicode_texts, max_size=4
+    ),
+    name=unicode_texts,
+)
+def test_what_is_not_refused_survives_a_header_block(
+    properties: dict[str, str], name: str
+) -> None:
+    try:
+        changes.refuse_on_v1(Meta({"name": name}, properties))
+    except (ImageBadRequest, PropertyNotAllowed):
+        hypothesis.reject()
+    sent = fields.to_v1({"name": name}, properties)
+    wire = {key: v1_headers.to_wire(text) for key, text in sent.items()}
+    prepared = requests.Request("POST", "http://glance.invalid/", headers=wire).prepare()
+    assert {key: prepared.headers[key] for key in wire} == wire
+    lines = [f"{key}: {text}\r\n" for key, text in wire.items()]
+    block = io.BytesIO("".join([*lines, "\r\n"]).encode("latin-1"))
+    message = http.client.parse_headers(block)
+    read = [(key, v1_headers.from_wire(value)) for key, value in message.items()]
+    assert message.defects == []
+    assert read == list(sent.items())
+    record, _ = fields.record_of_headers(read)
+    assert record["name"] == name
+    assert record["properties"] == {key.lower(): text for key, text in properties.items()}
+
+
+@hypothesis.given(name=unicode_texts, text=unicode_texts)
+def test_what_is_refused_is_named(name: str, text: str) -> None:
+    begins = f"property {quote_value(name)} cannot be sent over v1: "
+    said = begins
+    try:
+        changes.refuse_on_v1(Meta({}, {name: text}))
+    except PropertyNotAllowed as error:
+        said = error.message
+    assert said.startswith(begins)
+
+
+values = strategies.recursive(
+    strategies.none()
+    | strategies.booleans()
+    | strategies.integers()
+    | strategies.floats()
+    | strategies.text(strategies.characters(), max_size=10)
+    | strategies.binary(max_size=4),
+    lambda inner: (
+        strategies.lists(inner, max_size=3)
+        | strategies.dictionaries(strategies.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+@hypothesis.given(
+    image_meta=strategies.dictionaries(
+        strategies.sampled_from(sorted([*WRITABLE, *READ_ONLY])), values, max_size=4
+    ),
+    properties=values
+    | strategies.dictionaries(
+        strategies.sampled_from(["a", "mappings", "block_device_mapping"]), values, max_size=3
+    ),
+)
+def test_anything_is_metadata_or_refused(
+    image_meta: dict[str, object], properties: object
+) -> None:
+    try:
+        meta = meta_of({**image_meta, "properties": properties})
+    except (ImageBadRequest, PropertyNotAllowed):
+        return
+    for text in meta.properties.values():
+        assert type(text) is str
+        assert text.encode("utf-8").decode("utf-8") == text
+    assert set(meta.base) <= set(WRITABLE)
+    assert all(value is not None for name, value in meta.base.items() if name not in CLEARED)
+
+
+@hypothesis.given(
+    now=strategies.dictionaries(strategies.sampled_from("abcd"), unicode_texts, max_size=4),
+    given=strategies.dictionaries(strategies.sampled_from("abcd"), unicode_texts, max_size=4),
+    purge=strategies.booleans(),
+)
+def test_after_an_update_the_properties_are_those_asked_for(
+    now: dict[str, str], given: dict[str, str], purge: bool
+) -> None:
+    wanted = change_of(meta_of({"properties": given}), v2_image(**now), purge=purge)
+    kept = {name: text for name, text in now.items() if name not in wanted.removed}
+    after = {**kept, **wanted.properties}
+    assert after == (given if purge else now | given)
+    assert not any(now.get(name) == text for name, text in wanted.properties.items())

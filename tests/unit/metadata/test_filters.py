@@ -1,0 +1,723 @@
+# SPDX-License-Identifier: Apache-2.0
+"""filters: what each API is sent for a filter, and what the library looks at again."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import enum
+import typing
+
+import hypothesis
+import pytest
+from hypothesis import strategies
+
+from glance_compat.exceptions import Invalid, UnsupportedByVersion
+from glance_compat.metadata import fields, filters
+from glance_compat.metadata.filters import Query, Sent, in_order, query_of
+
+UTC = datetime.timezone.utc
+EASTERN = datetime.timezone(datetime.timedelta(hours=2))
+PIKE, NEW = (2, 5), (2, 17)
+
+#: What goes with every list: all that the caller may see, newest first.
+V1_ALL = [("is_public", "none"), ("sort_key", "created_at"), ("sort_dir", "desc")]
+V2_ALL = [("member_status", "all"), ("sort", "created_at:desc")]
+V1_SORT, V2_SORT = V1_ALL[1:], V2_ALL[1:]
+
+TIME = "2026-11-22T15:48:37Z"
+
+
+class Firmware(str, enum.Enum):
+    UEFI = "uefi"
+
+
+class Case(typing.NamedTuple):
+    """One filter: what it is given, and what is expected of each API.
+
+    :param v1: parameters, or None where the API does not have it.
+    :param exact: of v1 and v2: whether the servers' answer needs no second look.
+    """
+
+    name: str
+    value: object
+    v1: list[tuple[str, str]] | None
+    v2: list[tuple[str, str]] | None
+    exact: tuple[bool, bool]
+    version: tuple[int, int] = PIKE
+
+
+def both(name: str, value: object, text: str, exact: bool = True) -> Case:
+    return Case(name, value, [(name, text)], [(name, text)], (exact, exact))
+
+
+def v2_alone(name: str, value: object, text: str) -> Case:
+    """v1 ignores it, so the library filters."""
+    return Case(name, value, [], [(name, text)], (False, True))
+
+
+def v2_time(name: str, value: str, sent: str | None) -> Case:
+    return Case(name, value, [], [] if sent is None else [(name, sent)], (False, False))
+
+
+CASES = [
+    both("name", "cirros", "eq:cirros"),
+    both("name", "in:a,b", "eq:in:a,b"),
+    both("name", 'c,d "é"', 'eq:c,d "é"'),
+    both("name", "", "eq:"),
+    both("status", "active", "eq:active"),
+    both("disk_format", "raw", "eq:raw"),
+    both("container_format", "bare", "eq:bare"),
+    v2_alone("id", "8f6a", "eq:8f6a"),
+    v2_alone("owner", "5c0ffee", "5c0ffee"),
+    v2_alone("checksum", "ab", "ab"),
+    v2_alone("size", "5", "5"),
+    Case("size", 0, [], [], (False, False)),
+    both("size_min", 5, "5"),
+    both("size_max", "5", "5"),
+    both("min_disk", 1, "1"),
+    both("min_ram", 0, "0"),
+    Case("protected", "yes", [("protected", "True")], [("protected", "true")], (True, True)),
+    Case("protected", False, [("protected", "False")], [("protected", "false")], (True, True)),
+    Case("is_public", True, [("is_public", "True")], [("visibility", "public")], (False, True)),
+    Case("is_public", "no", [("is_public", "False")], [], (False, False)),
+    Case(
+        "visibility",
+        "public",
+        [("is_public", "True")],
+        [("visibility", "public")],
+        (False, True),
+    ),
+    *(
+        Case("visibility", visibility, None, [("visibility", visibility)], (False, True))
+        for visibility in ("private", "shared", "community")
+    ),
+    Case(
+        "changes-since",
+        TIME,
+        [("changes-since", TIME)],
+        [("updated_at", f"gt:{TIME}")],
+        (True,) * 2,
+    ),
+    *(
+        Case(
+            "changes-since",
+            when,
+            [("changes-since", TIME)],
+            [("updated_at", f"gt:{TIME}")],
+            (True,) * 2,
+        )
+        for when in (
+            "2026-11-22T15:48:37",
+            "2026-11-22T17:48:37.500000+02:00",
+            datetime.datetime(2026, 11, 22, 15, 48, 37, 500_000),  # noqa: DTZ001 - read as UTC
+            datetime.datetime(2026, 11, 22, 15, 48, 37, 500_000, tzinfo=UTC),
+            datetime.datetime(2026, 11, 22, 17, 48, 37, tzinfo=EASTERN),
+        )
+    ),
+    v2_time("created_at", f"gt:{TIME}", f"gte:{TIME}"),
+    v2_time("created_at", f"gte:{TIME}", f"gte:{TIME}"),
+    v2_time("updated_at", f"eq:{TIME}", f"gte:{TIME}"),
+    v2_time("updated_at", f"lt:{TIME}", "lte:2026-11-22T15:48:38Z"),
+    v2_time("updated_at", f"lte:{TIME}", "lte:2026-11-22T15:48:38Z"),
+    v2_time("updated_at", f"neq:{TIME}", None),
+    v2_time("updated_at", "gte:2026-11-22T16:48:37.999999+01:00", f"gte:{TIME}"),
+    v2_time("updated_at", "gte:0001-01-01T00:00:00Z", "gte:0001-01-01T00:00:00Z"),
+    v2_time("updated_at", "lte:9999-12-31T23:59:59Z", None),
+    v2_time("updated_at", "lt:9999-12-31T23:59:59Z", None),
+    Case("tag", "a", None, [("tag", "a")], (False, True)),
+    Case("tag", [], [], [], (True, True)),
+    Case("tag", ["b", "a"], None, [("tag", "b"), ("tag", "a")], (False, True)),
+    Case("member_status", "all", [], [("member_status", "all")], (True, True)),
+    *(
+        Case("member_status", status, None, [("member_status", status)], (False, True))
+        for status in ("accepted", "pending", "rejected")
+    ),
+    Case("os_hidden", False, [], [], (True, True)),
+    Case("os_hidden", True, None, None, (True, True)),
+    Case("os_hidden", True, None, [("os_hidden", "true")], (True, True), NEW),
+    Case("os_hidden", "off", [], [("os_hidden", "false")], (True, True), NEW),
+    Case("deleted", False, [], [], (True, True)),
+    Case("deleted", True, None, None, (True, True), NEW),
+]
+IDS = [f"{case.name}={case.value}" for case in CASES]
+
+
+def test_every_row_has_a_case() -> None:
+    assert {case.name for case in CASES} == {row.name for row in filters.FILTERS}
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_what_v1_is_sent(case: Case) -> None:
+    query = query_of({case.name: case.value})
+    if case.v1 is None:
+        with pytest.raises(UnsupportedByVersion, match=case.name):
+            filters.to_v1(query)
+        return
+    public = [] if any(name == "is_public" for name, _ in case.v1) else V1_ALL[:1]
+    assert filters.to_v1(query) == Sent([*case.v1, *public, *V1_SORT], case.exact[0])
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_what_v2_is_sent(case: Case) -> None:
+    query = query_of({case.name: case.value})
+    if case.v2 is None:
+        with pytest.raises(UnsupportedByVersion, match=f"{case.name}.*v2.{case.version[1]}"):
+            filters.to_v2(query, case.version)
+        return
+    status = [] if case.name == "member_status" else V2_ALL[:1]
+    assert filters.to_v2(query, case.version) == Sent([*case.v2, *status, *V2_SORT], case.exact[1])
+
+
+@pytest.mark.parametrize("nothing", [None, {}, {"name": None, "property-a": None, "bogus": None}])
+def test_without_filters_all_that_the_caller_may_see_is_asked_for(
+    nothing: dict[str, object] | None,
+) -> None:
+    query = query_of(nothing)
+    assert filters.to_v1(query) == Sent(V1_ALL, exact=True)
+    assert filters.to_v2(query, PIKE) == Sent(V2_ALL, exact=True)
+    assert query.fits(fields.from_v2({"id": "i"}))
+
+
+def test_filters_are_sent_together() -> None:
+    query = query_of({"name": "a", "owner": "b", "is_public": False, "property-c": "d"})
+    assert filters.to_v1(query) == Sent(
+        [("name", "eq:a"), ("is_public", "False"), ("property-c", "d"), *V1_SORT], exact=False
+    )
+    assert filters.to_v2(query, PIKE) == Sent(
+        [("name", "eq:a"), ("owner", "b"), ("member_status", "all"), ("c", "d"), *V2_SORT],
+        exact=False,
+    )
+
+
+def test_sent_parameters_are_not_shared() -> None:
+    query = query_of({"deleted": False, "os_hidden": False})
+    filters.to_v1(query).params.append(("limit", "1"))
+    filters.to_v2(query, PIKE).params.append(("limit", "1"))
+    assert filters.to_v1(query).params == V1_ALL
+    assert filters.to_v2(query, PIKE).params == V2_ALL
+
+
+# ---------------------------------------------------------------------------------------------
+# What is refused.
+
+
+def each(names: str, *values: object) -> list[tuple[str, object]]:
+    return [(name, value) for name in names.split() for value in values]
+
+
+WRONG = [
+    *each("name status id owner", 1, b"a", ["a"]),
+    *each("name tag checksum", "\ud800"),
+    *each("size size_min size_max", -1, "x", 1.5, ""),
+    *each("min_disk min_ram", -1, True, []),
+    *each("protected is_public deleted", "", "x", 2),
+    ("visibility", "all"),
+    ("visibility", ["public"]),
+    ("member_status", "bogus"),
+    ("changes-since", "yesterday"),
+    ("changes-since", 5),
+    ("created_at", TIME),
+    ("created_at", f"in:{TIME}"),
+    ("updated_at", "gt:"),
+    ("updated_at", "gt"),
+    ("updated_at", 5),
+    ("tag", 5),
+    ("tag", [5]),
+    ("tag", {"a": "b"}),
+    ("os_hidden", "maybe"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_a_wrong_value_is_refused_by_name(name: str, value: object) -> None:
+    with pytest.raises(Invalid, match=f"filter {name} must be"):
+        query_of({name: value})
+
+
+@pytest.mark.parametrize("name", ["name", "size", "is_public", "changes-since", "tag"])
+def test_a_number_that_has_no_text_in_python_is_refused(name: str) -> None:
+    with pytest.raises(Invalid, match=f"filter {name} must be"):
+        query_of({name: 10**5000})
+
+
+@pytest.mark.parametrize(
+    "name", ["bogus", "Name", "property_x", "Property-x", "properties", "sort", "limit", "", 5]
+)
+def test_an_unknown_filter_is_refused(name: object) -> None:
+    with pytest.raises(Invalid, match="unknown filter"):
+        query_of(typing.cast("dict[str, object]", {name: "x"}))
+
+
+@pytest.mark.parametrize("given", [[], "name", 5, [("name", "x")]])
+def test_filters_are_a_dict(given: typing.Any) -> None:
+    with pytest.raises(Invalid, match="dict"):
+        query_of(given)
+
+
+def test_nothing_of_the_caller_is_changed() -> None:
+    given: dict[str, object] = {"tag": ["b", "a"], "property-a": 1, "size": "5", "name": None}
+    keys, directions = ["name", "size"], ["asc", "desc"]
+    before = copy.deepcopy((given, keys, directions))
+    query = query_of(given, keys, directions)
+    filters.to_v2(query, PIKE)
+    query.fits(fields.from_v2({"id": "i"}))
+    assert (given, keys, directions) == before
+
+
+# ---------------------------------------------------------------------------------------------
+# Properties.
+
+
+@pytest.mark.parametrize(
+    "name", ["os_type", "type", "owner_id", "property-x", "Kind", "prop", "ramdisk_id", "a b"]
+)
+def test_a_property_loses_its_prefix_and_no_other_characters(name: str) -> None:
+    query = query_of({f"property-{name}": "x"})
+    assert query.properties == {name: "x"}
+    assert (f"property-{name}", "x") in filters.to_v1(query).params
+    assert (name, "x") in filters.to_v2(query, PIKE).params
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1, "1"), (True, "True"), ("a:b,c", "a:b,c"), (" a ", " a "), (1.5, "1.5")]
+)
+def test_a_property_is_asked_for_as_it_was_written(value: object, text: str) -> None:
+    query = query_of({"property-a": value})
+    assert ("property-a", text) in filters.to_v1(query).params
+    assert ("a", text) in filters.to_v2(query, PIKE).params
+    assert filters.to_v1(query).exact
+    assert filters.to_v2(query, PIKE).exact
+    assert query.fits(fields.from_v1({"id": "i", "properties": {"a": text}}))
+    assert not query.fits(fields.from_v1({"id": "i", "properties": {"a": text + "x"}}))
+
+
+@pytest.mark.parametrize(
+    "value", ["\ud800", b"x", bytearray(b"x"), pytest.param(10**5000, id="n")]
+)
+def test_a_property_that_can_have_no_such_value_is_refused(value: object) -> None:
+    with pytest.raises(Invalid, match="property 'a'"):
+        query_of({"property-a": value})
+
+
+def test_a_property_that_can_have_no_such_name_is_refused() -> None:
+    with pytest.raises(Invalid, match="surrogates"):
+        query_of({"property-\ud800": "x"})
+
+
+def test_a_text_of_a_kind_of_its_own_is_what_it_is() -> None:
+    query = query_of({"property-a": Firmware.UEFI, "name": Firmware.UEFI})
+    assert query.properties == {"a": "uefi"}
+    assert ("name", "eq:uefi") in filters.to_v1(query).params
+    assert ("a", "uefi") in filters.to_v2(query, PIKE).params
+
+
+@pytest.mark.parametrize("name", ["block_device_mapping", "mappings"])
+def test_a_structure_is_found_by_its_text_or_as_it_is(name: str) -> None:
+    stored = '[{"device_name":"vda"}]'
+    found = fields.from_v2({"id": "i", name: stored})
+    for given in (stored, found["properties"][name], '[{"device_name": "vda"}]'):
+        query = query_of({f"property-{name}": given})
+        # Servers compare text, and the same structure can be spelt in many ways.
+        assert filters.to_v1(query) == Sent(V1_ALL, exact=False)
+        assert filters.to_v2(query, PIKE) == Sent(V2_ALL, exact=False)
+        assert query.fits(found)
+        assert query.fits(fields.from_v1({"id": "i", "properties": {name: stored}}))
+    for other in ('[{"device_name": "vdb"}]', "[]", "vda", ""):
+        assert not query_of({f"property-{name}": other}).fits(found)
+
+
+def test_a_structured_property_that_is_text_is_found_by_its_text() -> None:
+    query = query_of({"property-mappings": "[1"})
+    assert query.fits(fields.from_v2({"id": "i", "mappings": "[1"}))
+    assert not query.fits(fields.from_v2({"id": "i", "mappings": "[1]"}))
+
+
+def test_no_api_finds_an_empty_property() -> None:
+    query = query_of({"property-a": ""})
+    assert filters.to_v1(query) == Sent(V1_ALL, exact=False)
+    assert filters.to_v2(query, PIKE) == Sent(V2_ALL, exact=False)
+    assert query.fits(fields.from_v1({"id": "i", "properties": {"a": None}}))
+    assert query.fits(fields.from_v2({"id": "i", "a": ""}))
+    assert not query.fits(fields.from_v2({"id": "i"}))
+    assert not query.fits(fields.from_v2({"id": "i", "a": "x"}))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("owner", "status", "visibility", "tags", "self", "os_hidden", "stores", "direct_url"),
+        *("limit", "marker", "sort", "sort_key", "sort_dir", "tag", "member_status", "size_min"),
+        *("changes-since", "properties", "deleted", "is_public"),
+    ],
+)
+def test_a_property_is_never_taken_for_another_parameter_of_v2(name: str) -> None:
+    query = query_of({f"property-{name}": "x"})
+    assert filters.to_v2(query, NEW) == Sent(V2_ALL, exact=False)
+    assert not query.fits(fields.from_v2({"id": "i"}))
+    v1 = fields.from_v1({"id": "i", "properties": {name: "x"}})
+    assert query.fits(v1) == (name in v1["properties"])
+
+
+# ---------------------------------------------------------------------------------------------
+# What the library looks at itself.
+
+IMAGE: dict[str, object] = {
+    "id": "8f6a",
+    "name": "cirros",
+    "status": "active",
+    "disk_format": "raw",
+    "container_format": "bare",
+    "owner": "5c0ffee",
+    "checksum": "ab",
+    "size": 5,
+    "min_disk": 1,
+    "min_ram": 64,
+    "protected": True,
+    "created_at": TIME,
+    "updated_at": TIME,
+}
+
+
+def images(visibility: str = "shared", **given: object) -> list[fields.Image]:
+    """One image as v1 and as v2 show it."""
+    return [
+        fields.from_v1({**IMAGE, "is_public": visibility == "public", **given}),
+        fields.from_v2({**IMAGE, "visibility": visibility, **given}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "other"),
+    [
+        ("name", "cirros", "Cirros"),
+        ("status", "active", "queued"),
+        ("disk_format", "raw", "qcow2"),
+        ("container_format", "bare", "ovf"),
+        ("id", "8f6a", "8f6b"),
+        ("owner", "5c0ffee", "other"),
+        ("checksum", "ab", "cd"),
+        ("size", 5, 6),
+        ("size_min", 5, 6),
+        ("size_max", 5, 4),
+        ("min_disk", 1, 0),
+        ("min_ram", 64, 65),
+        ("protected", True, False),
+        ("is_public", False, True),
+        ("created_at", f"eq:{TIME}", f"neq:{TIME}"),
+        ("created_at", f"gte:{TIME}", f"gt:{TIME}"),
+        ("updated_at", f"lte:{TIME}", f"lt:{TIME}"),
+        ("updated_at", "gt:2026-11-22T15:48:36Z", "gt:2026-11-22T15:48:38Z"),
+        ("updated_at", "lt:2026-11-22T15:48:38Z", "lt:2026-11-22T15:48:36Z"),
+    ],
+)
+def test_the_library_sees_what_fits(name: str, value: object, other: object) -> None:
+    for found in images():
+        assert query_of({name: value}).fits(found)
+        assert not query_of({name: other}).fits(found)
+        assert not query_of({name: value, "name": "x"}).fits(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("owner", "x"), ("checksum", "x"), ("name", "x")),
+        *(("created_at", f"neq:{TIME}"), ("updated_at", f"lt:{TIME}")),
+    ],
+)
+def test_none_fits_no_value(name: str, value: str) -> None:
+    assert not query_of({name: value}).fits(fields.from_v2({"id": "i"}))
+
+
+def test_deleted_images_that_v1_lists_can_be_left_out() -> None:
+    gone = fields.from_v1({**IMAGE, "deleted": True, "deleted_at": TIME})
+    since: dict[str, object] = {"changes-since": TIME}
+    assert query_of(since).fits(gone)
+    assert not query_of({**since, "deleted": False}).fits(gone)
+    assert all(query_of({**since, "deleted": False}).fits(found) for found in images())
+
+
+def test_an_image_of_unknown_size_is_one_of_size_0() -> None:
+    for found in images(size=None):
+        assert query_of({"size": 0}).fits(found)
+        assert not query_of({"size": 1}).fits(found)
+
+
+def test_public_is_asked_for_in_two_words() -> None:
+    for word in ({"is_public": True}, {"visibility": "public"}):
+        assert all(query_of(word).fits(found) for found in images("public"))
+        assert not any(query_of(word).fits(found) for found in images("shared"))
+
+
+@pytest.mark.parametrize("visibility", ["private", "shared", "community"])
+def test_a_visibility_is_that_visibility(visibility: str) -> None:
+    query = query_of({"visibility": visibility})
+    for other in ("public", "private", "shared", "community"):
+        assert query.fits(images(other)[1]) == (other == visibility)
+
+
+@hypothesis.given(
+    operator=strategies.sampled_from(["gt", "gte", "lt", "lte", "eq", "neq"]),
+    when=strategies.integers(-3, 3),
+    micro=strategies.integers(0, 999_999),
+)
+def test_no_image_that_fits_is_left_out_by_the_server(
+    operator: str, when: int, micro: int
+) -> None:
+    base = datetime.datetime(2026, 11, 22, 15, 48, 37, tzinfo=UTC)
+    stored = base + datetime.timedelta(seconds=when, microseconds=micro)
+    query = query_of({"updated_at": f"{operator}:{TIME}"})
+    shown = fields.from_v2({"id": "i", "updated_at": stored.strftime("%Y-%m-%dT%H:%M:%SZ")})
+    [sent] = [
+        text for name, text in filters.to_v2(query, PIKE).params if name == "updated_at"
+    ] or ["gte:1970-01-01T00:00:00Z"]
+    asked, _, time = sent.partition(":")
+    limit = datetime.datetime.fromisoformat(time.replace("Z", "+00:00"))
+    # The server compares what it stores, with microseconds.
+    served = stored >= limit if asked == "gte" else stored <= limit
+    assert served or not query.fits(shown)
+
+
+# ---------------------------------------------------------------------------------------------
+# Order.
+
+
+@pytest.mark.parametrize(
+    ("sort_key", "sort_dir", "wanted"),
+    [
+        (None, None, [("created_at", "desc")]),
+        ("", "", [("created_at", "desc")]),
+        ([], [], [("created_at", "desc")]),
+        ((), (), [("created_at", "desc")]),
+        ([], "asc", [("created_at", "asc")]),
+        (None, "asc", [("created_at", "asc")]),
+        ("name", None, [("name", "desc")]),
+        (["name", "size"], "asc", [("name", "asc"), ("size", "asc")]),
+        (("name", "size"), ("asc", "desc"), [("name", "asc"), ("size", "desc")]),
+        (["id"], ["asc"], [("id", "asc")]),
+        ("size", "asc", [("size", "asc")]),
+    ],
+)
+def test_an_order_is_checked(
+    sort_key: object, sort_dir: object, wanted: list[tuple[str, str]]
+) -> None:
+    query = query_of(None, sort_key, sort_dir)
+    assert list(query.sort) == wanted
+    # v1 sorts by one key only, and paging by size loses images: the library sorts them itself.
+    assert query.sorted_locally == (len(wanted) > 1 or wanted[0][0] == "size")
+    key, direction = ("created_at", "desc") if query.sorted_locally else wanted[0]
+    assert filters.to_v2(query, PIKE).params == [V2_ALL[0], ("sort", f"{key}:{direction}")]
+    assert filters.to_v1(query).params == [
+        V1_ALL[0],
+        ("sort_key", key),
+        ("sort_dir", direction),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sort_key", "sort_dir"),
+    [
+        ("owner", None),
+        ("Name", None),
+        (5, None),
+        (["name", None], None),
+        (["name", ["size"]], None),
+        ({"name": "asc"}, None),
+        ({"name"}, None),
+        ("name", {"asc"}),
+        ("name", "up"),
+        ("name", 1),
+        ("name", ["asc", "desc"]),
+        (["name", "size"], ["asc", "desc", "asc"]),
+        (["name", "size"], ["asc", "up"]),
+        ("name,size", None),
+    ],
+)
+def test_an_order_that_cannot_be_is_refused(sort_key: object, sort_dir: object) -> None:
+    with pytest.raises(Invalid, match="sort"):
+        query_of(None, sort_key, sort_dir)
+
+
+def test_sort_keys_are_those_of_both_apis() -> None:
+    names = {"name", "status", "container_format", "disk_format", "size", "id"}
+    assert names | {"created_at", "updated_at"} == filters.SORT_KEYS
+
+
+def named(*names: str | None) -> list[fields.Image]:
+    return [fields.from_v2({"id": f"i{n}", "name": name}) for n, name in enumerate(names)]
+
+
+def test_none_comes_first_and_ties_go_by_id() -> None:
+    given = named("b", None, "a", "b", None)
+    before = copy.deepcopy(given)
+    ids = [one["id"] for one in in_order(given, [("name", "asc")])]
+    assert ids == ["i1", "i4", "i2", "i0", "i3"]
+    ids = [one["id"] for one in in_order(given, [("name", "desc")])]
+    assert ids == ["i3", "i0", "i2", "i4", "i1"]
+    assert given == before
+
+
+def test_the_first_key_counts_most() -> None:
+    given = [
+        fields.from_v2({"id": "1", "name": "a", "size": 2}),
+        fields.from_v2({"id": "2", "name": "b", "size": None}),
+        fields.from_v2({"id": "3", "name": "a", "size": 1}),
+        fields.from_v2({"id": "4", "name": None, "size": 9}),
+    ]
+    ordered = in_order(given, [("name", "desc"), ("size", "asc")])
+    assert [one["id"] for one in ordered] == ["2", "3", "1", "4"]
+    ordered = in_order(given, [("size", "asc"), ("name", "desc")])
+    assert [one["id"] for one in ordered] == ["2", "3", "1", "4"]
+
+
+times = strategies.none() | strategies.datetimes(
+    min_value=datetime.datetime(1970, 1, 1),  # noqa: DTZ001 - the zone is given
+    timezones=strategies.just(UTC),
+)
+
+
+@hypothesis.given(
+    given=strategies.lists(
+        strategies.fixed_dictionaries(
+            {
+                "id": strategies.text(max_size=3),
+                "name": strategies.none() | strategies.text(max_size=2),
+                "size": strategies.integers(0, 3),
+                "created_at": times,
+            }
+        ),
+        max_size=8,
+    ),
+    sort=strategies.lists(
+        strategies.tuples(
+            strategies.sampled_from(["id", "name", "size", "created_at"]),
+            strategies.sampled_from(["asc", "desc"]),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+)
+def test_any_images_can_be_put_in_any_order(
+    given: list[fields.Image], sort: list[tuple[str, str]]
+) -> None:
+    ordered = in_order(given, sort)
+    assert sorted(map(repr, ordered)) == sorted(map(repr, given))
+    assert in_order(list(reversed(ordered)), sort) == ordered or len(
+        {one["id"] for one in given}
+    ) < len(given)
+    key, direction = sort[0]
+    column = [one[key] for one in ordered]
+    column = column if direction == "asc" else column[::-1]
+    present = [one for one in column if one is not None]
+    assert column == [None] * (len(column) - len(present)) + sorted(present)
+
+
+# ---------------------------------------------------------------------------------------------
+# Pages.
+
+
+@pytest.mark.parametrize(
+    ("exact", "size", "left", "limit"),
+    [
+        (True, 10, None, 10),
+        (True, 10, 3, 3),
+        (True, 10, 30, 10),
+        (False, 10, None, 10),
+        (False, 10, 3, 10),
+    ],
+)
+def test_no_more_is_asked_for_than_is_wanted(
+    exact: bool, size: int, left: int | None, limit: int
+) -> None:
+    assert filters.page_limit(Sent([], exact), size, left) == limit
+
+
+# ---------------------------------------------------------------------------------------------
+# Anything.
+
+names = strategies.sampled_from(
+    [row.name for row in filters.FILTERS] + ["property-", "property-a"]
+)
+values = (
+    strategies.none()
+    | strategies.booleans()
+    | strategies.integers()
+    | strategies.floats()
+    | strategies.text(strategies.characters(), max_size=8)
+    | strategies.sampled_from([f"gt:{TIME}", "lte:9998-12-31", "public", "all", "5", "true"])
+    | strategies.lists(strategies.text(max_size=3), max_size=2)
+)
+
+
+@hypothesis.given(given=strategies.dictionaries(names | strategies.text(max_size=5), values))
+def test_anything_is_a_query_or_invalid(given: dict[str, object]) -> None:
+    try:
+        query = query_of(given)
+    except Invalid:
+        return
+    assert isinstance(query, Query)
+    for found in images():
+        assert query.fits(found) in (True, False)
+    for send in (filters.to_v1, lambda one: filters.to_v2(one, NEW)):
+        try:
+            sent = send(query)
+        except UnsupportedByVersion:
+            continue
+        assert all(type(text) is str for pair in sent.params for text in pair)
+
+
+# ---------------------------------------------------------------------------------------------
+# Texts that a server may not take.
+
+AWKWARD = {"name": "größe", "owner": "ü", "status": "active", "property-p": "ü", "property-q": "q"}
+
+
+def test_a_sparing_query_sends_no_awkward_text_and_filters_by_it() -> None:
+    query = query_of(AWKWARD)
+    assert query.is_awkward
+    sparing = query.spared()
+    assert not sparing.is_awkward
+    sent = [("status", "eq:active")]
+    all_of_v1, *sorted_by = V1_ALL
+    assert filters.to_v1(sparing) == Sent(
+        [*sent, all_of_v1, ("property-q", "q"), *sorted_by], exact=False
+    )
+    assert filters.to_v2(sparing, PIKE) == Sent(
+        [*sent, V2_ALL[0], ("q", "q"), *V2_SORT], exact=False
+    )
+    record = {"id": "i", "name": "größe", "owner": "ü", "status": "active", "p": "ü", "q": "q"}
+    assert sparing.fits(fields.from_v2(record))
+    for key in ("name", "owner", "p"):
+        assert not sparing.fits(fields.from_v2({**record, key: "x"}))
+
+
+@pytest.mark.parametrize(
+    ("given", "awkward"),
+    [
+        ({}, False),
+        ({"name": "x" * 255}, False),
+        ({"name": "x" * 256}, True),
+        ({"tag": ["a", "b"]}, False),
+        ({"tag": ["x" * 200, "y" * 200]}, True),
+        ({"size_min": 10**19, "created_at": "gt:2020-01-01T00:00:00Z"}, False),
+    ],
+)
+def test_what_is_awkward(given: dict[str, object], awkward: bool) -> None:
+    assert query_of(given).is_awkward is awkward
+
+
+def test_tags_are_told_by_the_library_too() -> None:
+    sparing = query_of({"tag": ["ü", "a"]}).spared()
+    assert filters.to_v2(sparing, PIKE) == Sent(V2_ALL, exact=False)
+    assert sparing.fits(fields.from_v2({"id": "i", "tags": ["b", "a", "ü"]}))
+    assert not sparing.fits(fields.from_v2({"id": "i", "tags": ["a"]}))
+    assert not sparing.fits(fields.from_v2({"id": "i"}))
+
+
+@pytest.mark.parametrize("key", ["size_min", "size_max"])
+def test_no_number_goes_out_that_no_database_has(key: str) -> None:
+    largest = (key, str(2**63 - 1))
+    for value in (2**63 - 1, 2**63, 10**19):
+        query = query_of({key: value})
+        assert largest in filters.to_v1(query).params
+        assert largest in filters.to_v2(query, PIKE).params

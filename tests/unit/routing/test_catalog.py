@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""catalog: endpoints that a caller passes, and catalogs of both forms."""
+
+from __future__ import annotations
+
+import keystoneauth1.fixture
+import pytest
+from keystoneauth1 import session as ksa_session
+
+from glance_compat.exceptions import Invalid, InvalidOption
+from glance_compat.routing import catalog
+from glance_compat.routing.catalog import Catalog, endpoint_of_context, every_endpoint_of
+
+ID = "8a2f5b0e-4b0c-4a1d-9a63-5f1c3f0a7b11"
+
+# ---------------------------------------------------------------------------------------------
+# URLs.
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, ()),
+        ("http://glance", ("http://glance",)),
+        (["http://one/v1", "https://two:443/"], ("http://one/v1", "https://two:443/")),
+        (("HTTP://one",), ("HTTP://one",)),
+        ([], ()),
+        ("http://user:word@glance", ("http://user:word@glance",)),
+        ("http://[::1]:9292", ("http://[::1]:9292",)),
+    ],
+)
+def test_urls_that_are_taken(given: str | list[str] | None, expected: tuple[str, ...]) -> None:
+    assert catalog.checked(given) == expected
+
+
+BAD_URLS = [
+    "",
+    "glance:9292",
+    "//glance:9292",
+    "ftp://glance",
+    "file:///etc/passwd",
+    "http://",
+    "http:///v2",
+    "http://glance:port",
+    "http://glance:99999",
+    "http://[::1",
+    "http://glance/?a=b",
+    "http://glance/#a",
+    "http://glance/a b",
+    "http://glance/\n",
+    "http://glance/\x00",
+    " http://glance",
+]
+
+
+@pytest.mark.parametrize("url", BAD_URLS)
+@pytest.mark.parametrize("several", [False, True])
+def test_urls_that_are_refused(url: str, several: bool) -> None:
+    with pytest.raises(InvalidOption, match="endpoint_override"):
+        catalog.checked(["http://glance", url] if several else url)
+
+
+@pytest.mark.parametrize("given", [5, 5.0, b"http://glance", [None], [b"http://glance"], {"a": 1}])
+def test_what_is_no_url_at_all_is_refused(given: object) -> None:
+    with pytest.raises(InvalidOption, match="endpoint_override"):
+        catalog.checked(given)  # type: ignore[arg-type]
+
+
+def test_a_refused_url_is_shown_without_its_password() -> None:
+    with pytest.raises(InvalidOption) as caught:
+        catalog.checked("http://user:hunter2@glance/?a=b")
+    assert "hunter2" not in str(caught.value)
+    assert "glance" in str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------
+# Catalogs of a context: of v3 form as Keystone sends it, of v2 form as Nova keeps it.
+
+V3 = [
+    {"type": "compute", "name": "nova", "endpoints": [{"interface": "public", "url": "http://n"}]},
+    {
+        "type": "image",
+        "name": "glance",
+        "endpoints": [
+            {"interface": "admin", "region": "one", "region_id": "one", "url": "http://adm1"},
+            {"interface": "internal", "region": "one", "region_id": "one", "url": "http://int1"},
+            {"interface": "public", "region": "one", "region_id": "one", "url": "http://pub1"},
+            {"interface": "public", "region": "two", "region_id": "two", "url": "http://pub2"},
+        ],
+    },
+]
+V2 = [
+    {"type": "compute", "name": "nova", "endpoints": [{"publicURL": "http://n", "region": "one"}]},
+    {
+        "type": "image",
+        "name": "glance",
+        "endpoints": [
+            {
+                "adminURL": "http://adm1",
+                "internalURL": "http://int1",
+                "publicURL": "http://pub1",
+                "region": "one",
+            },
+            {"publicURL": "http://pub2", "region": "two"},
+        ],
+    },
+]
+
+
+@pytest.mark.parametrize("entries", [V3, V2], ids=["v3", "v2"])
+@pytest.mark.parametrize(
+    ("catalog", "expected"),
+    [
+        (Catalog(), "http://pub1"),
+        (Catalog(interface="internal"), "http://int1"),
+        (Catalog(interface="internalURL"), "http://int1"),
+        (Catalog(interface=["admin", "public"]), "http://adm1"),
+        (Catalog(interface=("admin", "public"), region_name="two"), "http://pub2"),
+        (Catalog(region_name="two"), "http://pub2"),
+        (Catalog(region_name="two", interface="internal"), None),
+        (Catalog(region_name="three"), None),
+        (Catalog(service_name="glance"), "http://pub1"),
+        (Catalog(service_name="other"), None),
+        (Catalog(service_type="volume"), None),
+    ],
+)
+def test_an_endpoint_is_looked_up_as_keystoneauth_does(
+    entries: list[object], catalog: Catalog, expected: str | None
+) -> None:
+    assert endpoint_of_context(entries, catalog) == expected
+
+
+@pytest.mark.parametrize("entries", [None, [], ()])
+def test_a_context_without_a_catalog_names_no_endpoint(entries: object) -> None:
+    assert endpoint_of_context(entries, Catalog()) is None
+
+
+@pytest.mark.parametrize("entries", [V3, V2], ids=["v3", "v2"])
+def test_all_interfaces_of_the_region_are_the_services_own(entries: object) -> None:
+    session = ksa_session.Session()
+    found = every_endpoint_of(session, None, entries, Catalog(region_name="one"))
+    assert sorted(found) == ["http://adm1", "http://int1", "http://pub1"]
+    found = every_endpoint_of(session, None, entries, Catalog(interface="public"))
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        5,
+        {"type": "image"},
+        [None],
+        ["image"],
+        [{"type": "image", "endpoints": None}],
+        [{"type": "image", "endpoints": ["http://glance"]}],
+        [{"type": "image", "endpoints": [{"publicURL": 5}]}],
+        [{"type": "image", "name": "glance", "endpoints": [{"interface": "public"}]}],
+    ],
+)
+def test_a_catalog_of_another_shape_is_refused(entries: object) -> None:
+    with pytest.raises(Invalid, match="service_catalog is not a catalog"):
+        endpoint_of_context(entries, Catalog())
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [{}],
+        [{"name": "glance", "endpoints": [{"publicURL": "http://pub1"}]}],
+        [{"type": "image", "endpoints": []}],
+        [{"type": "image", "endpoints": [{"publicURL": None}]}],
+    ],
+)
+def test_a_catalog_with_gaps_names_no_endpoint(entries: object) -> None:
+    assert endpoint_of_context(entries, Catalog()) is None
+
+
+def test_the_search_is_told_in_words() -> None:
+    catalog = Catalog(interface="internal", region_name="one", service_name="glance")
+    assert catalog.in_words() == "type 'image', name 'glance', interface 'internal', region 'one'"
+    assert Catalog().in_words() == "type 'image'"
+
+
+def test_the_catalogs_here_are_those_of_keystone() -> None:
+    token = keystoneauth1.fixture.V3Token()
+    service = token.add_service("image", name="glance")
+    service.add_standard_endpoints(public="http://pub1", internal="http://int1", region="one")
+    entries = token["token"]["catalog"]
+    assert endpoint_of_context(entries, Catalog(region_name="one")) == "http://pub1"

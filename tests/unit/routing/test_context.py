@@ -1,0 +1,415 @@
+# SPDX-License-Identifier: Apache-2.0
+"""caller: contexts of every kind, whose token goes out, whose catalog counts, who is an admin."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import typing
+from collections.abc import Callable, Iterator
+
+import keystoneauth1.exceptions
+import keystoneauth1.fixture
+import pytest
+from keystoneauth1 import access
+from keystoneauth1 import plugin as ksa_plugin
+from keystoneauth1 import session as ksa_session
+from keystoneauth1.identity import access as access_plugin
+from keystoneauth1.identity import v3
+
+from glance_compat import ImageService, Options
+from glance_compat.exceptions import (
+    GlanceConnectionFailed,
+    ImageNotAuthorized,
+    Invalid,
+    NotAuthenticated,
+    NoUsableVersion,
+)
+from glance_compat.routing.catalog import Catalog
+from glance_compat.routing.context import Caller, caller_of
+from tests.unit.scripted_server import Reply, ScriptedServer, json_reply
+
+IMAGE = {"id": "an-image", "status": "active", "visibility": "private"}
+
+
+def plugin_of(
+    token: str, url: str | None = "http://service-catalog", roles: tuple[str, ...] = ("member",)
+) -> ksa_plugin.BaseAuthPlugin:
+    """A plugin with a Keystone token that has a catalog and needs no Keystone."""
+    body = keystoneauth1.fixture.V3Token(project_id="own-project")
+    for role in roles:
+        body.add_role(role)
+    if url is not None:
+        image = body.add_service("image", name="glance")
+        image.add_standard_endpoints(public=url, internal=f"{url}-internal", region="one")
+    plugin: ksa_plugin.BaseAuthPlugin = access_plugin.AccessInfoPlugin(
+        access.create(body=body, auth_token=token)
+    )
+    return plugin
+
+
+@dataclasses.dataclass
+class Context:
+    """As Nova's RequestContext without its plugin."""
+
+    auth_token: object = "users-token"
+    service_catalog: object = None
+    project_id: object = "users-project"
+    roles: object = ("member",)
+    is_admin: object = False
+    global_id: object = "req-1b8ca0a0-6e40-4d48-9a6e-6f4a3f1f9f11"
+
+
+@dataclasses.dataclass
+class PluginContext(Context):
+    """A context that makes its plugin itself."""
+
+    plugin: object = None
+
+    def get_auth_plugin(self) -> object:
+        return self.plugin
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as one:
+        one.on("GET", "/v2/images/an-image", json_reply(IMAGE))
+        yield one
+
+
+def service_at(server: ScriptedServer, auth: object = None) -> ImageService:
+    session = ksa_session.Session(auth=plugin_of("sessions-token"))
+    return ImageService(
+        session,
+        auth=typing.cast("ksa_plugin.BaseAuthPlugin | None", auth),
+        endpoint_override=server.url,
+        options=Options(api_version="2"),
+    )
+
+
+def caller(context: object, auth: ksa_plugin.BaseAuthPlugin | None = None) -> Caller:
+    return caller_of(context, ksa_session.Session(auth=auth), auth)
+
+
+# ---------------------------------------------------------------------------------------------
+# Whose token goes out.
+
+
+@pytest.mark.parametrize(
+    ("context", "auth", "token"),
+    [
+        (None, None, "sessions-token"),
+        (None, plugin_of("services-token"), "services-token"),
+        (Context(), None, "users-token"),
+        (Context(), plugin_of("services-token"), "users-token"),
+        (PluginContext(plugin=plugin_of("plugins-token")), None, "plugins-token"),
+        (PluginContext(plugin=plugin_of("plugins-token")), plugin_of("no"), "plugins-token"),
+    ],
+)
+def test_one_token_goes_out(
+    server: ScriptedServer, context: object, auth: object, token: str
+) -> None:
+    service_at(server, auth).show(context, "an-image")
+    assert [one.token for one in server.seen] == [token]
+
+
+@pytest.mark.parametrize("auth", [None, plugin_of("services-token")])
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_token_is_not_replaced_by_the_services_own(
+    server: ScriptedServer, auth: object, status: int
+) -> None:
+    server.on("GET", "/v2/images/an-image", Reply(status))
+    with pytest.raises((NotAuthenticated, ImageNotAuthorized)) as caught:
+        service_at(server, auth).show(Context(), "an-image")
+    assert caught.value.status == status
+    assert {one.token for one in server.seen} == {"users-token"}
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        object(),
+        {},
+        "users-token",
+        Context(auth_token=None),
+        Context(auth_token=""),
+        Context(auth_token=b"users-token"),
+        Context(auth_token=5),
+        Context(auth_token="users\ntoken"),
+        Context(auth_token=" users-token"),
+        Context(auth_token="users-token "),
+        Context(auth_token="tokën"),
+        Context(auth_token="token\N{SNOWMAN}"),
+        PluginContext(plugin=None),
+        PluginContext(plugin="users-token"),
+    ],
+)
+def test_a_context_without_a_token_never_gets_the_services_rights(
+    server: ScriptedServer, context: object
+) -> None:
+    with pytest.raises(NotAuthenticated) as caught:
+        service_at(server, plugin_of("services-token")).show(context, "an-image")
+    assert server.seen == []
+    told = f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r}"
+    assert "users" not in told
+
+
+class NoToken(ksa_plugin.BaseAuthPlugin):
+    """Nova's plugin of a context that has no token."""
+
+    def get_token(self, session: object, **kwargs: object) -> None:
+        return None
+
+
+class Failing(ksa_plugin.BaseAuthPlugin):
+    """A plugin whose identity service is in trouble."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def get_token(self, session: object, **kwargs: object) -> str:
+        raise self.error
+
+
+def test_a_plugin_without_a_token_is_not_authenticated(server: ScriptedServer) -> None:
+    with pytest.raises(NotAuthenticated):
+        service_at(server).show(PluginContext(plugin=NoToken()), "an-image")
+    assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    ("error", "ours"),
+    [
+        (keystoneauth1.exceptions.Unauthorized("no"), NotAuthenticated),
+        (keystoneauth1.exceptions.AuthorizationFailure("no"), NotAuthenticated),
+        (keystoneauth1.exceptions.MissingRequiredOptions([]), NotAuthenticated),
+        (keystoneauth1.exceptions.ConnectFailure("no"), GlanceConnectionFailed),
+    ],
+)
+def test_trouble_with_the_token_names_the_identity_service(
+    server: ScriptedServer, error: Exception, ours: type[Exception]
+) -> None:
+    service = ImageService(
+        ksa_session.Session(),
+        endpoint_override=server.url,
+        options=Options(api_version="2", max_attempts=1),
+    )
+    with pytest.raises(ours, match="token"):
+        service.show(PluginContext(plugin=Failing(error)), "an-image")
+    assert server.seen == []
+
+
+def test_without_any_plugin_requests_go_without_a_token(server: ScriptedServer) -> None:
+    service = ImageService(
+        ksa_session.Session(), endpoint_override=server.url, options=Options(api_version="2")
+    )
+    assert service.show(None, "an-image")["id"] == "an-image"
+    assert [one.token for one in server.seen] == [None]
+
+
+# ---------------------------------------------------------------------------------------------
+# The caller's request id.
+
+
+def test_the_global_request_id_goes_out(server: ScriptedServer) -> None:
+    context = Context()
+    service_at(server).show(context, "an-image")
+    assert server.seen[0].headers["x-openstack-request-id"] == context.global_id
+
+
+@pytest.mark.parametrize(
+    "global_id", [None, "", 5, b"req-1", "req-1\r\nX-Auth-Token: x", " req-1", "req-\N{SNOWMAN}"]
+)
+def test_a_request_id_that_is_none_stays_at_home(
+    server: ScriptedServer, global_id: object
+) -> None:
+    service_at(server).show(Context(global_id=global_id), "an-image")
+    assert "x-openstack-request-id" not in server.seen[0].headers
+    assert server.seen[0].token == "users-token"
+
+
+def test_a_context_may_lack_everything_but_its_token(server: ScriptedServer) -> None:
+    class Bare:
+        auth_token = "users-token"
+
+    service_at(server).show(Bare(), "an-image")
+    assert server.seen[0].token == "users-token"
+
+
+# ---------------------------------------------------------------------------------------------
+# Whose catalog counts: the context's own, its plugin's, the service's.
+
+ENTRIES_V3 = [
+    {
+        "type": "image",
+        "name": "glance",
+        "endpoints": [{"interface": "public", "region": "one", "url": "http://context-catalog"}],
+    }
+]
+ENTRIES_V2 = [
+    {
+        "type": "image",
+        "name": "glance",
+        "endpoints": [{"publicURL": "http://context-catalog", "region": "one"}],
+    }
+]
+
+
+@pytest.mark.parametrize("entries", [ENTRIES_V3, ENTRIES_V2], ids=["v3", "v2"])
+def test_the_contexts_own_catalog_comes_first(entries: object) -> None:
+    asking = caller(Context(service_catalog=entries), plugin_of("services-token"))
+    assert asking.endpoint(Catalog()) == "http://context-catalog"
+
+
+def test_the_catalog_of_the_contexts_plugin_comes_next() -> None:
+    context = PluginContext(plugin=plugin_of("plugins-token", "http://plugin-catalog"))
+    asking = caller(context, plugin_of("services-token"))
+    assert asking.endpoint(Catalog()) == "http://plugin-catalog"
+
+
+@pytest.mark.parametrize("entries", [None, [], [{"type": "volume", "endpoints": []}]])
+def test_the_services_catalog_serves_a_context_without_one(entries: object) -> None:
+    asking = caller(Context(service_catalog=entries), plugin_of("services-token"))
+    assert asking.endpoint(Catalog()) == "http://service-catalog"
+    assert asking.identity().auth is not asking.own
+
+
+def test_the_sessions_catalog_serves_when_the_services_has_no_image_service() -> None:
+    own = plugin_of("services-token", url=None)
+    session = ksa_session.Session(auth=plugin_of("sessions-token"))
+    assert caller_of(None, session, own).endpoint(Catalog()) == "http://service-catalog"
+
+
+def test_the_search_follows_region_and_interface() -> None:
+    asking = caller(None, plugin_of("services-token"))
+    internal = Catalog(interface="internal", region_name="one")
+    assert asking.endpoint(internal) == "http://service-catalog-internal"
+
+
+@pytest.mark.parametrize(
+    "catalog",
+    [
+        Catalog(region_name="two"),
+        Catalog(interface="admin"),
+        Catalog(service_type="volume"),
+        Catalog(service_name="other"),
+    ],
+)
+def test_no_endpoint_is_an_error_that_says_what_was_looked_for(catalog: Catalog) -> None:
+    with pytest.raises(NoUsableVersion) as caught:
+        caller(Context(), plugin_of("services-token")).endpoint(catalog)
+    assert catalog.in_words() in str(caught.value)
+    assert "endpoint_override" in str(caught.value)
+
+
+def test_no_catalog_at_all_is_the_same_error() -> None:
+    with pytest.raises(NoUsableVersion, match="endpoint_override"):
+        caller(Context()).endpoint(Catalog())
+
+
+@pytest.mark.parametrize("url", ["ftp://glance", "glance:9292", "http://glance/?a=b"])
+def test_an_endpoint_of_a_catalog_that_is_no_url_is_an_error(url: str) -> None:
+    with pytest.raises(NoUsableVersion, match="not an http or https URL"):
+        caller(None, plugin_of("services-token", url)).endpoint(Catalog())
+
+
+def test_trouble_with_the_services_catalog_is_told_as_it_is() -> None:
+    own = v3.Password(
+        "http://127.0.0.1:1", username="u", password="hunter2", user_domain_id="d", project_id="p"
+    )
+    asking = caller(Context(), own)
+    with pytest.raises(GlanceConnectionFailed, match="catalog"):
+        asking.endpoint(Catalog())
+    with pytest.raises(GlanceConnectionFailed, match="catalog"):
+        asking.every_endpoint(Catalog())
+    with pytest.raises(GlanceConnectionFailed, match="roles"):
+        caller(None, own).may_be_admin()
+
+
+def test_an_identity_service_that_is_silent_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        own = v3.Password(
+            f"http://127.0.0.1:{listening.getsockname()[1]}",
+            username="u",
+            password="hunter2",
+            user_domain_id="d",
+            project_id="p",
+        )
+        session = ksa_session.Session(auth=own)
+        asking = caller_of(None, session, None, Options(read_timeout=0.1))
+        calls: list[Callable[[], object]] = [
+            lambda: asking.endpoint(Catalog()),
+            lambda: asking.every_endpoint(Catalog()),
+            asking.may_be_admin,
+        ]
+        for call in calls:
+            with pytest.raises(GlanceConnectionFailed, match=r"timed out|Timeout"):
+                call()
+        assert session.timeout is None
+
+
+def test_a_broken_catalog_of_a_context_is_refused() -> None:
+    with pytest.raises(Invalid, match="service_catalog"):
+        caller(Context(service_catalog=[5]), plugin_of("t")).endpoint(Catalog())
+
+
+def test_hrefs_are_compared_with_every_interface() -> None:
+    expected = ["http://service-catalog", "http://service-catalog-internal"]
+    own = plugin_of("services-token")
+    for context in (None, Context(), PluginContext(plugin=own)):
+        found = caller(context, own).every_endpoint(Catalog(interface="public"))
+        assert sorted(found) == expected
+    found = caller(Context(service_catalog=ENTRIES_V2), own).every_endpoint(Catalog())
+    assert found == ("http://context-catalog",)
+
+
+def test_hrefs_have_no_endpoint_without_a_catalog() -> None:
+    assert caller(Context()).every_endpoint(Catalog()) == ()
+    assert caller(None).every_endpoint(Catalog()) == ()
+
+
+# ---------------------------------------------------------------------------------------------
+# Who is asking.
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        (Context(roles=["member", "reader"]), False),
+        (Context(roles=[]), False),
+        (Context(roles=["member", "admin"]), True),
+        (Context(roles=("Admin",)), True),
+        (Context(roles={"cloud_admin"}), True),
+        (Context(roles=["member"], is_admin=True), True),
+        (Context(roles=None), True),
+        (Context(roles="admin"), True),
+        (PluginContext(roles=None, plugin=plugin_of("t", roles=("member",))), False),
+        (PluginContext(roles=None, plugin=plugin_of("t", roles=("admin",))), True),
+        (PluginContext(roles=["member"], plugin=plugin_of("t", roles=("admin",))), False),
+    ],
+)
+def test_an_admin_is_told_by_the_context_else_by_its_token(
+    context: object, expected: bool
+) -> None:
+    assert caller(context).may_be_admin() is expected
+
+
+@pytest.mark.parametrize(("roles", "expected"), [(("member",), False), (("admin",), True)])
+def test_without_a_context_the_services_own_token_tells(
+    roles: tuple[str, ...], expected: bool
+) -> None:
+    assert caller(None, plugin_of("services-token", roles=roles)).may_be_admin() is expected
+    session = ksa_session.Session(auth=plugin_of("sessions-token", roles=roles))
+    assert caller_of(None, session, None).may_be_admin() is expected
+
+
+def test_a_context_does_not_borrow_the_roles_of_the_service() -> None:
+    own = plugin_of("services-token", roles=("member",))
+    assert caller(Context(roles=None), own).may_be_admin() is True
+
+
+def test_the_project_is_the_contexts() -> None:
+    assert caller(Context()).identity().project_id == "users-project"
+    assert caller(Context(project_id=None)).identity().project_id is None
+    assert caller(None, plugin_of("t")).identity().project_id is None

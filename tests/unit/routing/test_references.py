@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""references: ids and hrefs that are accepted or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+from hypothesis import strategies
+
+from glance_compat.exceptions import InvalidImageRef
+from glance_compat.routing import references
+
+ID = "8a2f5b0e-4b0c-4a1d-9a63-5f1c3f0a7b11"
+
+# ---------------------------------------------------------------------------------------------
+# Ids: one safe path segment (promise G9).
+
+UNSAFE = ["", ".", "..", "a/b", "../x", "a?b", "a#b", "a\\b", "a\nb", "a\rb", "a\x00", "a\x7f"]
+
+
+@pytest.mark.parametrize("value", [*UNSAFE, "\ud800", None, 5, b"abc", ["a"]])
+def test_ids_that_are_refused(value: object) -> None:
+    with pytest.raises(InvalidImageRef, match="is not an image id"):
+        references.segment(value, "an image id")
+
+
+@pytest.mark.parametrize("value", [ID, "1", "not-a-uuid", "...", "a b", "a%2Fb", "Größe", "a;b"])
+def test_ids_that_are_taken_as_they_are(value: str) -> None:
+    assert references.segment(value, "an image id") == value
+
+
+@hypothesis.given(strategies.text())
+def test_a_taken_id_never_leaves_its_path_segment(value: str) -> None:
+    try:
+        taken = references.segment(value, "an image id")
+    except InvalidImageRef:
+        return
+    assert taken == value
+    assert taken not in ("", ".", "..")
+    assert not set(taken) & set("/?#\\\r\n\0")
+
+
+# ---------------------------------------------------------------------------------------------
+# Hrefs.
+
+OURS = ("http://glance:9292/v2", "https://cloud.example/image", "http://plain")
+
+
+def image_id_of(reference: object, ours: tuple[str, ...] = OURS) -> str:
+    return references.image_id_of(reference, lambda: ours)
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        f"http://glance:9292/v1/images/{ID}",
+        f"http://glance:9292/v2/images/{ID}",
+        f"http://glance:9292/v2.5/images/{ID}",
+        f"http://glance:9292/images/{ID}",
+        f"http://GLANCE:9292/v1/images/{ID}",
+        f"HTTP://glance:9292/v1/images/{ID}",
+        f"https://cloud.example/image/v1/images/{ID}",
+        f"https://cloud.example:443/image/v2/images/{ID}",
+        f"https://Cloud.Example/image/images/{ID}",
+        f"http://plain:80/v1/images/{ID}",
+    ],
+)
+def test_hrefs_of_the_image_service_are_taken(href: str) -> None:
+    assert image_id_of(href) == ID
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        f"http://elsewhere:9292/v1/images/{ID}",
+        f"http://glance:9293/v1/images/{ID}",
+        f"http://glance/v1/images/{ID}",
+        f"https://glance:9292/v1/images/{ID}",
+        f"http://glance.evil:9292/v1/images/{ID}",
+        f"http://glance:9292/image/v1/images/{ID}",
+        f"https://cloud.example/v1/images/{ID}",
+        f"https://cloud.example/other/v1/images/{ID}",
+        f"https://cloud.example/IMAGE/v1/images/{ID}",
+        f"https://cloud.example/image/../v1/images/{ID}",
+        f"https://cloud.example/image/%2e%2e/v1/images/{ID}",
+    ],
+)
+def test_hrefs_of_another_place_are_refused(href: str) -> None:
+    with pytest.raises(InvalidImageRef, match="none of its endpoints"):
+        image_id_of(href)
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        f"http://user:hunter2@glance:9292/v1/images/{ID}",
+        f"http://glance:9292@elsewhere/v1/images/{ID}",
+        f"http://elsewhere\\@glance:9292/v1/images/{ID}",
+        f"http://glance:9292/v1/images/{ID}?token=hunter2",
+        f"http://glance:9292/v1/images/{ID}#part",
+        f"http://glance:9292/v1/images/{ID}/",
+        f"http://glance:9292/v2/images/{ID}/file",
+        f"http://glance:9292/v1/images/detail/{ID}",
+        "http://glance:9292/v1/images/",
+        "http://glance:9292/v1/images",
+        "http://glance:9292/v1/images/..",
+        "http://glance:9292/v1/images/.",
+        "http://glance:9292/v1/images/%2e%2e",
+        "http://glance:9292/v1/images/..%2F..%2Fmembers",
+        f"http://glance:9292/v1/images/{ID}%2Fmembers",
+        f"http://glance:9292/v1/images/{ID}%3Fa=b",
+        f"http://glance:9292/v1/images/{ID}%00",
+        f"http://glance:9292/v1/images/{ID}%0A",
+        f"http://glance:9292/v1/images/{ID}\n",
+        f"http://glance:9292/v1/shared-images/{ID}",
+        f"http://glance:99999/v1/images/{ID}",
+        f"http://[glance/v1/images/{ID}",
+        f"ftp://glance:9292/v1/images/{ID}",
+        f"//glance:9292/v1/images/{ID}",
+        f"/v1/images/{ID}",
+        f"images/{ID}",
+        f"../{ID}",
+    ],
+)
+def test_hrefs_of_another_form_are_refused(href: str) -> None:
+    with pytest.raises(InvalidImageRef) as caught:
+        image_id_of(href)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_quoted_id_of_an_href_is_the_id_that_it_means() -> None:
+    assert image_id_of("http://glance:9292/v1/images/my%20image%25") == "my image%"
+
+
+def test_a_plain_id_needs_no_endpoint() -> None:
+    def unknown() -> Iterator[str]:
+        raise AssertionError("nobody may be asked for endpoints")
+
+    assert references.image_id_of(ID, unknown) == ID
+    with pytest.raises(InvalidImageRef):
+        references.image_id_of("..", unknown)
+
+
+def test_a_service_without_endpoints_takes_no_href() -> None:
+    with pytest.raises(InvalidImageRef):
+        image_id_of(f"http://glance:9292/v1/images/{ID}", ())
+
+
+@pytest.mark.parametrize("reference", [None, 7, b"http://glance:9292/v1/images/1", object()])
+def test_what_is_no_text_is_no_reference(reference: object) -> None:
+    with pytest.raises(InvalidImageRef):
+        image_id_of(reference)

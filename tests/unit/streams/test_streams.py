@@ -1,0 +1,869 @@
+# SPDX-License-Identifier: Apache-2.0
+"""transfer: what is sent is what was given, what is given out is what was stored."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import itertools
+import os
+import struct
+import threading
+import typing
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+import requests
+from hypothesis import strategies
+
+from glance_compat.exceptions import (
+    DataSourceError,
+    ImageUnacceptable,
+    IntegrityError,
+    Invalid,
+)
+from glance_compat.streams import streams, target
+from glance_compat.streams.streams import BLOCK_BYTES, Download, Expected, Upload, checked_format
+
+DATA = bytes(range(256)) * 4096  # four blocks
+MD5 = hashlib.new("md5", DATA, usedforsecurity=False).hexdigest()
+
+
+def md5_of(data: bytes) -> str:
+    return hashlib.new("md5", data, usedforsecurity=False).hexdigest()
+
+
+def cut(data: bytes, size: int = BLOCK_BYTES) -> list[bytes]:
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+class Pipe(io.RawIOBase):
+    """Data that can be read once; reads are as short as given."""
+
+    def __init__(self, data: bytes, at_once: int = 1000) -> None:
+        self._blocks = iter(cut(data, at_once))
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return next(self._blocks, b"")
+
+
+class Unreadable(io.BytesIO):
+    """A file that fails after its first block."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell():
+            raise OSError(5, "Input/output error")
+        return super().read(size)
+
+
+def breaking(error: BaseException) -> Iterator[bytes]:
+    yield b"first"
+    raise error
+
+
+def pour(blocks: Iterable[bytes], into: bytearray) -> None:
+    for block in blocks:
+        into += block
+
+
+def sent(upload: Upload) -> bytes:
+    return b"".join(upload.body())
+
+
+# ---------------------------------------------------------------------------------------------
+# Upload: every kind of data.
+
+SOURCES: dict[str, Callable[[bytes], object]] = {
+    "bytes": lambda data: data,
+    "bytearray": bytearray,
+    "memoryview": memoryview,
+    "file": io.BytesIO,
+    "pipe": Pipe,
+    "list": lambda data: cut(data, 1000),
+    "tuple": lambda data: tuple(cut(data, 1000)),
+    "iterator": lambda data: iter(cut(data, 1000)),
+    "generator of memoryviews": lambda data: (memoryview(one) for one in cut(data, 1000)),
+    "empty blocks in between": lambda data: itertools.chain(
+        [b""], *([one, b""] for one in cut(data, 1000))
+    ),
+}
+MEASURED = {"bytes", "bytearray", "memoryview", "file"}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("data", [b"", b"x", DATA], ids=["empty", "one byte", "blocks"])
+def test_any_data_is_sent_counted_and_hashed(kind: str, data: bytes) -> None:
+    upload = Upload(SOURCES[kind](data))
+    assert upload.size == (len(data) if kind in MEASURED else None)
+    assert sent(upload) == data
+    assert upload.sent == len(data)
+    assert upload.checksum == md5_of(data)
+    assert upload.failure is None
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_a_declared_size_that_is_right(kind: str) -> None:
+    upload = Upload(SOURCES[kind](DATA), size=len(DATA), checksum=MD5)
+    body = upload.body()
+    assert isinstance(body, typing.Sized)
+    assert len(body) == len(DATA)
+    assert b"".join(body) == DATA
+
+
+@pytest.mark.parametrize("kind", sorted(MEASURED))
+@pytest.mark.parametrize("size", [0, len(DATA) - 1, len(DATA) + 1])
+def test_a_declared_size_that_is_wrong_is_seen_at_once(kind: str, size: int) -> None:
+    with pytest.raises(DataSourceError, match=f"{len(DATA)} bytes, but {size}"):
+        Upload(SOURCES[kind](DATA), size=size)
+
+
+@pytest.mark.parametrize("kind", sorted(SOURCES.keys() - MEASURED))
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(0, "longer"), (len(DATA) - 1, "longer"), (len(DATA) + 1, "ended after"), (1, "longer")],
+)
+def test_a_declared_size_that_is_wrong_is_seen_before_the_last_block(
+    kind: str, size: int, words: str
+) -> None:
+    upload = Upload(SOURCES[kind](DATA), size=size)
+    given = bytearray()
+    with pytest.raises(DataSourceError, match=words) as caught:
+        pour(upload, given)
+    assert len(given) < len(DATA)
+    assert len(given) <= size
+    assert upload.failure is caught.value
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("data", [b"", b"x", DATA], ids=["empty", "one byte", "blocks"])
+def test_a_wrong_checksum_is_seen_before_the_last_block(kind: str, data: bytes) -> None:
+    upload = Upload(SOURCES[kind](data), checksum=md5_of(b"other"))
+    given = bytearray()
+    with pytest.raises(IntegrityError, match="MD5") as caught:
+        pour(upload, given)
+    assert len(given) < len(data) or not data
+    assert upload.failure is caught.value
+
+
+def test_blocks_are_of_the_measured_size() -> None:
+    blocks = list(Upload(io.BytesIO(DATA)))
+    assert {len(block) for block in blocks} == {BLOCK_BYTES}
+
+
+def test_a_file_is_sent_from_where_it_stands() -> None:
+    file = io.BytesIO(b"head" + DATA)
+    file.seek(4)
+    upload = Upload(file, size=len(DATA))
+    assert file.tell() == 4
+    assert sent(upload) == DATA
+
+
+def test_a_file_that_stands_beyond_its_end_is_empty() -> None:
+    file = io.BytesIO(b"short")
+    file.seek(100)
+    upload = Upload(file)
+    assert upload.size == 0
+    assert sent(upload) == b""
+
+
+def test_a_text_file_is_read_through_its_buffer(tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(DATA)
+    with path.open(encoding="ascii", newline="") as file:
+        upload = Upload(file)
+        assert upload.size == len(DATA)
+        assert sent(upload) == DATA
+
+
+def test_a_real_pipe_is_sent() -> None:
+    reader, writer = os.pipe()
+
+    def fill() -> None:
+        with os.fdopen(writer, "wb") as file:
+            file.write(DATA)
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    with os.fdopen(reader, "rb") as file:
+        upload = Upload(file)
+        assert upload.size is None
+        assert sent(upload) == DATA
+        assert not upload.rewind()
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["text", io.StringIO("text"), 5, 1.5, {"a": b"b"}, object(), None],
+    ids=lambda data: type(data).__name__,
+)
+def test_what_is_no_data_is_refused(data: object) -> None:
+    with pytest.raises(Invalid, match="data"):
+        Upload(data)
+
+
+@pytest.mark.parametrize("block", ["text", 5, None, [b"x"]], ids=lambda one: type(one).__name__)
+def test_a_block_that_is_no_bytes_is_refused(block: object) -> None:
+    upload = Upload(iter([b"first", block, b"last"]))
+    with pytest.raises(DataSourceError, match=f"{type(block).__name__}, not bytes"):
+        sent(upload)
+    assert isinstance(upload.failure, DataSourceError)
+
+
+class Answering:
+    """A file object of somebody's own, which answers reads with what it was given."""
+
+    def __init__(self, *answers: object) -> None:
+        self._answers = iter(answers)
+
+    def read(self, size: int) -> object:
+        return next(self._answers, b"")
+
+
+@pytest.mark.parametrize("answer", ["text", 5, None, ["x"]], ids=lambda one: type(one).__name__)
+def test_a_file_that_gives_no_bytes_is_refused(answer: object) -> None:
+    upload = Upload(Answering(b"first", answer, b"last"))
+    with pytest.raises(DataSourceError):
+        sent(upload)
+
+
+def test_a_pipe_that_has_nothing_yet_has_not_ended() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    os.write(writer, b"first")
+    with os.fdopen(reader, "rb", buffering=0) as file, os.fdopen(writer, "wb"):
+        upload = Upload(file)
+        with pytest.raises(DataSourceError, match="NoneType"):
+            sent(upload)
+
+
+class Odd:
+    """A file object of somebody's own: seek() gives nothing, or knows no second argument."""
+
+    def __init__(self, data: bytes) -> None:
+        self._file = io.BytesIO(data)
+
+    def read(self, size: int) -> bytes:
+        return self._file.read(size)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+class SeekGivesNothing(Odd):
+    def seek(self, offset: int, whence: int = 0) -> None:
+        self._file.seek(offset, whence)
+
+
+def test_a_file_whose_seek_gives_nothing_is_measured() -> None:
+    upload = Upload(SeekGivesNothing(DATA))
+    assert upload.size == len(DATA)
+    assert sent(upload) == DATA
+    assert upload.rewind()
+
+
+def test_a_file_that_knows_its_place_only_is_sent_once() -> None:
+    upload = Upload(Odd(DATA))
+    assert upload.size is None
+    assert sent(upload) == DATA
+    assert not upload.rewind()
+
+
+class SeekKnowsNoEnd(Odd):
+    def seek(self, offset: int) -> None:
+        self._file.seek(offset)
+
+
+def test_a_file_whose_seek_knows_no_end_is_sent_and_rewound() -> None:
+    upload = Upload(SeekKnowsNoEnd(DATA))
+    assert upload.size is None
+    assert sent(upload) == DATA
+    assert upload.rewind()
+    assert sent(upload) == DATA
+
+
+# -- failures
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        lambda: Unreadable(DATA),
+        lambda: breaking(OSError("disk")),
+        lambda: breaking(ValueError("closed")),
+        lambda: breaking(IntegrityError("another cloud's")),
+    ],
+)
+def test_a_failure_of_the_data_is_a_data_source_error(source: Callable[[], object]) -> None:
+    upload = Upload(source())
+    with pytest.raises(DataSourceError, match="could not be read after") as caught:
+        sent(upload)
+    assert upload.failure is caught.value
+    assert caught.value.__cause__ is not None
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
+def test_an_interrupt_stays_what_it_is(error: BaseException) -> None:
+    upload = Upload(breaking(error))
+    with pytest.raises(type(error)):
+        sent(upload)
+    assert upload.failure is error
+
+
+def test_a_closed_file_is_a_data_source_error() -> None:
+    file = io.BytesIO(DATA)
+    upload = Upload(file)
+    file.close()
+    with pytest.raises(DataSourceError, match="ValueError"):
+        sent(upload)
+
+
+def test_a_transfer_that_was_given_up_is_no_failure_of_the_data() -> None:
+    upload = Upload(DATA)
+    blocks = iter(upload)
+    next(blocks)
+    typing.cast("typing.Generator[bytes, None, None]", blocks).close()
+    assert upload.failure is None
+    assert upload.rewind()
+
+
+# -- progress
+
+
+def test_progress_is_what_was_sent() -> None:
+    told: list[tuple[int, int | None]] = []
+    upload = Upload(DATA, progress=lambda done, total: told.append((done, total)))
+    seen = []
+    for block in upload:
+        seen.append(len(told))
+        assert block
+    count = len(DATA) // BLOCK_BYTES
+    assert told == [(n * BLOCK_BYTES, len(DATA)) for n in range(1, count + 1)]
+    # A block is told when it has gone, that is when the next one is asked for.
+    assert seen == list(range(count))
+
+
+def test_progress_of_data_of_unknown_size() -> None:
+    told: list[tuple[int, int | None]] = []
+    sent(Upload(Pipe(b"abc", 2), progress=lambda done, total: told.append((done, total))))
+    assert told == [(2, None), (3, None)]
+
+
+class Cancelled(Exception):
+    pass
+
+
+def cancel_after(calls: int, error: BaseException) -> Callable[[int, int | None], None]:
+    counted = itertools.count(1)
+
+    def progress(done: int, total: int | None) -> None:
+        if next(counted) == calls:
+            raise error
+
+    return progress
+
+
+@pytest.mark.parametrize("calls", [1, 2, 4])
+def test_progress_cancels_an_upload(calls: int) -> None:
+    error = Cancelled()
+    upload = Upload(DATA, progress=cancel_after(calls, error))
+    given: list[bytes] = []
+    with pytest.raises(Cancelled):
+        given.extend(upload)
+    assert len(given) == calls
+    assert upload.failure is error
+
+
+@pytest.mark.parametrize("calls", [1, 4])
+def test_progress_cannot_end_an_upload_as_if_it_were_whole(calls: int) -> None:
+    upload = Upload(DATA, progress=cancel_after(calls, StopIteration()))
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        sent(upload)
+    assert isinstance(upload.failure, RuntimeError)
+
+
+# -- again
+
+
+@pytest.mark.parametrize("kind", sorted(MEASURED))
+@pytest.mark.parametrize("blocks", [0, 1, 4])
+def test_data_that_can_be_rewound_is_sent_again_whole(kind: str, blocks: int) -> None:
+    upload = Upload(SOURCES[kind](DATA), checksum=MD5)
+    assert len(list(itertools.islice(upload, blocks))) == blocks
+    assert upload.rewind()
+    assert upload.sent == 0
+    assert sent(upload) == DATA
+    assert (upload.sent, upload.checksum) == (len(DATA), MD5)
+
+
+def test_a_file_is_rewound_to_where_it_stood() -> None:
+    file = io.BytesIO(b"head" + DATA)
+    file.seek(4)
+    upload = Upload(file)
+    assert sent(upload) == DATA
+    assert upload.rewind()
+    assert file.tell() == 4
+    assert sent(upload) == DATA
+
+
+@pytest.mark.parametrize("kind", sorted(SOURCES.keys() - MEASURED))
+def test_data_that_cannot_be_rewound_is_sent_once(kind: str) -> None:
+    upload = Upload(SOURCES[kind](DATA))
+    assert upload.rewind()
+    assert sent(upload) == DATA
+    assert not upload.rewind()
+    with pytest.raises(DataSourceError, match="only once"):
+        sent(upload)
+    assert isinstance(upload.failure, DataSourceError)
+
+
+def test_data_that_is_iterated_twice_is_sent_twice_whole() -> None:
+    upload = Upload(io.BytesIO(DATA))
+    assert sent(upload) == sent(upload) == DATA
+    assert upload.sent == len(DATA)
+
+
+def test_a_failure_is_forgotten_when_data_is_sent_again() -> None:
+    upload = Upload(DATA, progress=cancel_after(1, Cancelled()))
+    with pytest.raises(Cancelled):
+        sent(upload)
+    assert upload.rewind()
+    assert upload.failure is None
+    assert sent(upload) == DATA
+    assert upload.failure is None
+
+
+def test_a_file_that_was_closed_cannot_be_rewound() -> None:
+    file = io.BytesIO(DATA)
+    upload = Upload(file)
+    sent(upload)
+    file.close()
+    assert not upload.rewind()
+
+
+# -- as requests takes it
+
+
+def prepared(upload: Upload) -> requests.PreparedRequest:
+    return requests.Request("PUT", "http://glance.invalid/", data=upload.body()).prepare()
+
+
+def test_data_of_a_known_size_goes_out_with_its_length() -> None:
+    for upload in (Upload(DATA), Upload(Pipe(DATA), size=len(DATA))):
+        request = prepared(upload)
+        assert request.headers["Content-Length"] == str(len(DATA))
+        assert "Transfer-Encoding" not in request.headers
+
+
+@pytest.mark.parametrize("source", [b"", Pipe(b""), Pipe(DATA)])
+def test_other_data_goes_out_in_chunks(source: object) -> None:
+    request = prepared(Upload(source))
+    assert request.headers["Transfer-Encoding"] == "chunked"
+    assert "Content-Length" not in request.headers
+    assert request.body is not None
+
+
+@hypothesis.given(
+    blocks=strategies.lists(strategies.binary(max_size=5), max_size=6),
+    slack=strategies.none() | strategies.integers(-2, 2),
+    right=strategies.none() | strategies.booleans(),
+)
+def test_all_of_the_data_or_an_error_before_its_end(
+    blocks: list[bytes], slack: int | None, right: bool | None
+) -> None:
+    data = b"".join(blocks)
+    hypothesis.assume(slack is None or len(data) + slack >= 0)
+    size = None if slack is None else len(data) + slack
+    declared = None if right is None else md5_of(data if right else data + b"x")
+    upload = Upload(iter(blocks), size=size, checksum=declared)
+    given = bytearray()
+    if slack or right is False:
+        with pytest.raises((DataSourceError, IntegrityError)):
+            pour(upload, given)
+        assert given != data or not data
+        assert upload.failure is not None
+        return
+    pour(upload, given)
+    assert bytes(given) == data
+    assert (upload.sent, upload.checksum, upload.failure) == (len(data), md5_of(data), None)
+
+
+# ---------------------------------------------------------------------------------------------
+# Download.
+
+
+NOTHING_SAID = Expected()
+
+
+class Connection:
+    """Blocks that arrive, and whether the connection was released."""
+
+    def __init__(self, blocks: Iterable[bytes], error: BaseException | None = None) -> None:
+        self.closed = 0
+        self.given = 0
+        self.blocks = self._arriving(blocks, error)
+
+    def _arriving(self, blocks: Iterable[bytes], error: BaseException | None) -> Iterator[bytes]:
+        for block in blocks:
+            self.given += 1
+            yield block
+        if error is not None:
+            raise error
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def download(
+        self, expected: Expected = NOTHING_SAID, progress: streams.Progress | None = None
+    ) -> Download:
+        return Download(self.blocks, expected, self.close, image_id="8f6a", progress=progress)
+
+
+ALGORITHMS = sorted(streams.HASHES)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("data", [b"", b"x", DATA], ids=["empty", "one byte", "blocks"])
+def test_a_download_that_is_what_it_must_be(algorithm: str, data: bytes) -> None:
+    digest = hashlib.new(algorithm, data, usedforsecurity=False).hexdigest()
+    connection = Connection(cut(data))
+    download = connection.download(Expected(len(data), algorithm, digest))
+    assert b"".join(download) == data
+    assert download.received == len(data)
+    assert connection.closed == 1
+    assert next(download, None) is None
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_download_of_another_hash_is_damaged(algorithm: str) -> None:
+    digest = hashlib.new(algorithm, b"other", usedforsecurity=False).hexdigest()
+    connection = Connection(cut(DATA))
+    download = connection.download(Expected(len(DATA), algorithm, digest))
+    given = bytearray()
+    with pytest.raises(IntegrityError, match=f"8f6a.*{algorithm}") as caught:
+        pour(download, given)
+    assert given == DATA
+    assert caught.value.image_id == "8f6a"
+    assert connection.closed == 1
+
+
+@pytest.mark.parametrize("size", [0, 1, len(DATA) - 1, len(DATA) + 1])
+def test_a_download_of_another_size_is_damaged(size: int) -> None:
+    connection = Connection(cut(DATA))
+    with pytest.raises(IntegrityError, match=f"{len(DATA)} bytes came, the image has {size}"):
+        list(connection.download(Expected(size)))
+    assert connection.closed == 1
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        Expected(),
+        Expected(len(DATA)),
+        Expected(algorithm="md5"),
+        Expected(algorithm="md4", digest="ab"),
+        Expected(algorithm="shake_128", digest="ab"),
+        Expected(algorithm="crc32", digest="ab"),
+        Expected(digest="ab"),
+    ],
+)
+def test_what_nobody_said_is_not_compared(expected: Expected) -> None:
+    assert b"".join(Connection(cut(DATA)).download(expected)) == DATA
+
+
+def test_a_failure_stays() -> None:
+    error = ConnectionError("cut")
+    connection = Connection([b"first"], error)
+    download = connection.download(Expected(100))
+    assert next(download) == b"first"
+    for _ in range(3):
+        with pytest.raises(ConnectionError) as caught:
+            next(download)
+        assert caught.value is error
+    assert connection.closed == 1
+
+
+def test_damage_stays() -> None:
+    download = Connection([b"short"]).download(Expected(100))
+    assert next(download) == b"short"
+    for _ in range(3):
+        with pytest.raises(IntegrityError):
+            next(download)
+
+
+def test_a_download_that_is_closed_reads_no_more() -> None:
+    connection = Connection(cut(DATA))
+    download = connection.download(Expected(len(DATA)))
+    next(download)
+    download.close()
+    assert connection.closed == 1
+    # It must not look like the end of a whole image.
+    with pytest.raises(Invalid, match="closed before its end"):
+        next(download)
+    assert connection.given == 1
+
+
+def test_a_whole_download_may_be_closed() -> None:
+    download = Connection(cut(DATA)).download(Expected(len(DATA)))
+    assert b"".join(download) == DATA
+    download.close()
+    assert list(download) == []
+
+
+def test_a_download_is_closed_with_its_block() -> None:
+    connection = Connection(cut(DATA))
+    with connection.download(Expected(len(DATA))) as download:
+        assert next(download) == DATA[:BLOCK_BYTES]
+        assert connection.closed == 0
+    assert connection.closed == 1
+    with pytest.raises(KeyError), connection.download() as download:
+        raise KeyError("caller's own")
+    assert connection.closed == 2
+
+
+def test_a_failure_stays_after_close() -> None:
+    download = Connection([b"short"]).download(Expected(100))
+    with pytest.raises(IntegrityError):
+        list(download)
+    download.close()
+    with pytest.raises(IntegrityError):
+        next(download)
+
+
+def test_progress_is_what_has_come() -> None:
+    told: list[tuple[int, int | None]] = []
+    connection = Connection([b"ab", b"c"])
+    list(connection.download(Expected(3), lambda done, total: told.append((done, total))))
+    assert told == [(2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize("calls", [1, 2, 4])
+def test_progress_cancels_a_download(calls: int) -> None:
+    connection = Connection(cut(DATA))
+    download = connection.download(Expected(len(DATA)), cancel_after(calls, Cancelled()))
+    given: list[bytes] = []
+    with pytest.raises(Cancelled):
+        given.extend(download)
+    assert len(given) == 0 or given == cut(DATA)[: calls - 1]
+    assert connection.closed == 1
+    with pytest.raises(Cancelled):
+        next(download)
+
+
+@pytest.mark.parametrize("calls", [1, 4])
+def test_progress_cannot_end_a_download_as_if_it_were_whole(tmp_path: Path, calls: int) -> None:
+    connection = Connection(cut(DATA))
+    download = connection.download(Expected(len(DATA)), cancel_after(calls, StopIteration()))
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        target.write_to_path(download, str(tmp_path / "image"))
+    assert list(tmp_path.iterdir()) == []
+    assert connection.closed == 1
+
+
+@hypothesis.given(
+    blocks=strategies.lists(strategies.binary(max_size=5), max_size=6),
+    other=strategies.lists(strategies.binary(max_size=5), max_size=6),
+)
+def test_a_download_ends_well_only_with_the_image(blocks: list[bytes], other: list[bytes]) -> None:
+    data, stored = b"".join(blocks), b"".join(other)
+    connection = Connection(blocks)
+    download = connection.download(Expected(len(stored), "md5", md5_of(stored)))
+    if data == stored:
+        assert b"".join(download) == data
+    else:
+        with pytest.raises(IntegrityError):
+            list(download)
+    assert connection.closed == 1
+
+
+# ---------------------------------------------------------------------------------------------
+# Content.
+
+
+def qcow2(*, version: int = 3, backing: int = 0, features: int = 0) -> bytes:
+    """A header as qemu's docs/interop/qcow2.txt has it, and one cluster of nothing."""
+    header = struct.pack(
+        ">4sIQIIQ", b"QFI\xfb", version, backing, 8 if backing else 0, 16, 1 << 30
+    )
+    return (header.ljust(72, b"\0") + struct.pack(">Q", features)).ljust(65536, b"\0")
+
+
+def vmdk(created_as: str = "monolithicSparse", extent: str = "disk.vmdk") -> bytes:
+    """A sparse extent with its descriptor in it, as VMware's specification has it."""
+    header = struct.pack("<4sIIQQQQIQQ", b"KDMV", 1, 3, 2048, 128, 1, 20, 512, 0, 21)
+    descriptor = f'# Disk DescriptorFile\nversion=1\ncreateType="{created_as}"\n'
+    descriptor += f'RW 2048 SPARSE "{extent}"\nddb.adapterType = "ide"\n'
+    return header.ljust(512, b"\0") + descriptor.encode().ljust(20 * 512, b"\0") + bytes(65536)
+
+
+def vhd() -> bytes:
+    footer = b"conectix".ljust(40, b"\0") + struct.pack(">Q", 1 << 20)
+    return footer.ljust(65536, b"\0")
+
+
+def vdi() -> bytes:
+    return (bytes(64) + struct.pack("<I", 0xBEDA107F)).ljust(65536, b"\0")
+
+
+def iso(start: bytes = b"") -> bytes:
+    return start.ljust(32768, b"\0") + b"\x01CD001\x01".ljust(2048, b"\0") + bytes(32768)
+
+
+def partitioned() -> bytes:
+    """A disk with a master boot record of one partition."""
+    entry = struct.pack("<B3BB3BII", 0x80, 0, 2, 0, 0x83, 0, 0, 0, 2048, 4096)
+    return (bytes(446) + entry).ljust(510, b"\0") + b"\x55\xaa" + bytes(65536)
+
+
+CONTENTS: dict[str, bytes] = {
+    "raw": bytes(range(1, 256)) * 300,
+    "qcow2": qcow2(),
+    "vmdk": vmdk(),
+    "vhd": vhd(),
+    "vdi": vdi(),
+    "iso": iso(),
+}
+
+
+def inspected(data: bytes, disk_format: str | None, size: int = 1000) -> bytes:
+    return b"".join(checked_format(iter(cut(data, size)), disk_format))
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+@pytest.mark.parametrize("disk_format", CONTENTS)
+def test_content_must_be_of_its_format(content: str, disk_format: str) -> None:
+    data = CONTENTS[content]
+    if content == disk_format:
+        assert inspected(data, disk_format) == data
+        assert inspected(data, disk_format, len(data)) == data
+        return
+    with pytest.raises(ImageUnacceptable, match=f"format is {disk_format}.*content is {content}"):
+        inspected(data, disk_format)
+
+
+def test_all_of_the_data_is_given_before_it_is_refused() -> None:
+    blocks = checked_format(iter(cut(CONTENTS["qcow2"])), "raw")
+    given = bytearray()
+    with pytest.raises(ImageUnacceptable):
+        pour(blocks, given)
+    assert given == CONTENTS["qcow2"]
+
+
+@pytest.mark.parametrize("disk_format", ["raw", "ami", "ari", "aki"])
+@pytest.mark.parametrize("data", [b"", b"x", partitioned()], ids=["empty", "x", "partitioned"])
+def test_a_raw_disk_may_be_anything_else(disk_format: str, data: bytes) -> None:
+    assert inspected(data, disk_format) == data
+
+
+def with_partitions(data: bytes) -> bytes:
+    return data[:446] + partitioned()[446:512] + data[512:]
+
+
+def test_an_image_of_a_disk_with_partitions_is_no_raw_disk() -> None:
+    for content in ("qcow2", "vhd", "vdi", "iso"):
+        with pytest.raises(ImageUnacceptable, match=f"content is gpt and {content}|{content} and"):
+            inspected(with_partitions(CONTENTS[content]), "raw")
+
+
+def test_content_of_two_formats_is_of_neither() -> None:
+    for data, disk_format in (
+        (with_partitions(CONTENTS["qcow2"]), "qcow2"),
+        (iso(CONTENTS["qcow2"][:1000]), "qcow2"),
+        (iso(CONTENTS["qcow2"][:1000]), "iso"),
+    ):
+        with pytest.raises(ImageUnacceptable, match=" and "):
+            inspected(data, disk_format)
+
+
+def test_an_iso_image_may_boot_from_a_disk_too() -> None:
+    data = with_partitions(CONTENTS["iso"])
+    assert inspected(data, "iso") == data
+
+
+def test_a_partitioned_disk_has_partitions() -> None:
+    assert inspected(partitioned(), "gpt") == partitioned()
+    with pytest.raises(ImageUnacceptable, match="format is gpt, but the content is raw"):
+        inspected(CONTENTS["raw"], "gpt")
+
+
+@pytest.mark.parametrize("size", [1, 7, 512, 65536])
+def test_blocks_may_be_cut_anywhere(size: int) -> None:
+    short = CONTENTS["qcow2"][:2048]
+    assert inspected(short, "qcow2", size) == short
+
+
+@pytest.mark.parametrize(
+    ("data", "disk_format"),
+    [
+        (qcow2(backing=512), "qcow2"),
+        (qcow2(version=2, backing=512), "qcow2"),
+        (qcow2(features=1 << 2), "qcow2"),
+        (qcow2(features=1 << 60), "qcow2"),
+        (qcow2(version=1), "qcow2"),
+        (vmdk("monolithicFlat"), "vmdk"),
+        (vmdk(extent="/etc/shadow"), "vmdk"),
+        (b"QED\0".ljust(65536, b"\0"), "qed"),
+    ],
+    ids=[
+        "backing file",
+        "backing file of version 2",
+        "external data file",
+        "unknown feature",
+        "version 1",
+        "flat extent",
+        "extent elsewhere",
+        "qed",
+    ],
+)
+def test_content_that_is_not_safe_is_refused(data: bytes, disk_format: str) -> None:
+    for claimed in (disk_format, "raw"):
+        with pytest.raises(ImageUnacceptable):
+            inspected(data, claimed)
+
+
+@pytest.mark.parametrize("disk_format", ["ploop", None, "bogus", ""])
+def test_a_format_that_cannot_be_inspected_is_refused(disk_format: str | None) -> None:
+    with pytest.raises(ImageUnacceptable):
+        inspected(CONTENTS["raw"], disk_format)
+
+
+@pytest.mark.parametrize("disk_format", ["raw", "vmdk", "iso"])
+def test_content_that_the_inspector_fails_over_is_refused(disk_format: str) -> None:
+    # Text that turns into something else: taken for a VMDK descriptor that cannot be read.
+    data = b"#!/bin/sh\n" * 60 + b"\xff" * 100
+    with pytest.raises(ImageUnacceptable, match="cannot be inspected"):
+        inspected(data, disk_format)
+
+
+@hypothesis.given(
+    content=strategies.sampled_from(sorted(CONTENTS)),
+    disk_format=strategies.sampled_from([*CONTENTS, "luks", "vhdx", "gpt"]),
+    places=strategies.dictionaries(strategies.integers(0, 600), strategies.integers(0, 255)),
+    length=strategies.none() | strategies.integers(0, 4096),
+)
+def test_any_content_is_given_out_whole_or_refused(
+    content: str, disk_format: str, places: dict[int, int], length: int | None
+) -> None:
+    data = bytearray(CONTENTS[content])
+    for place, value in places.items():
+        data[place] = value
+    data = data[:length]
+    with contextlib.suppress(ImageUnacceptable):
+        assert inspected(bytes(data), disk_format, 4096) == data
+
+
+def test_a_header_that_is_cut_is_refused() -> None:
+    with pytest.raises(ImageUnacceptable):
+        inspected(CONTENTS["qcow2"][:100], "qcow2")
+
+
+def test_a_failure_of_the_connection_comes_through() -> None:
+    connection = Connection(cut(CONTENTS["qcow2"]), ConnectionError("cut"))
+    with pytest.raises(ConnectionError):
+        list(checked_format(connection.blocks, "qcow2"))

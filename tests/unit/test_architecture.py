@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The drawings of docs/architecture.rst are the plan: imports must match them and point upwards."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "glance_compat"
+ARCHITECTURE = ROOT / "docs" / "architecture.rst"
+
+#: Imports that point upwards in the drawing and are forbidden all the same.
+FORBIDDEN = {
+    # Two implementations of one protocol.
+    "backends/v1.py": "glance_compat.backends.v2",
+    "backends/v2.py": "glance_compat.backends.v1",
+    # A fake that shares the tables proves nothing about them.
+    "fixture": "glance_compat.metadata",
+}
+
+#: Other people's packages, and where alone they may be imported.
+RESERVED = {
+    "oslo_config": {"conf.py"},
+    "keystoneauth1": {
+        *("transport", "discovery", "routing", "service.py", "conf.py", "from_glanceclient.py"),
+        *("nova", "fixture", "cli"),
+    },
+}
+
+#: Packages that are imported inside functions only, because not every program needs them.
+LATE = {"glanceclient", "castellan", "cryptography", "cursive", "nova", "rados", "rbd"}
+
+
+def imported(source: str) -> Iterator[tuple[str, bool]]:
+    """Yield each imported name with all its dots, and whether a function imports it."""
+    tree = ast.parse(source)
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    late = {
+        id(inner)
+        for outer in ast.walk(tree)
+        if isinstance(outer, functions)
+        for inner in ast.walk(outer)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, id(node) in late) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", id(node) in late
+
+
+def arrows(root: Path) -> dict[str, set[str]]:
+    """Return what each module or package directly below ``root`` imports of its neighbours."""
+    prefix = f"{root.relative_to(ROOT).as_posix().replace('/', '.')}."
+    found: dict[str, set[str]] = {}
+    for path in sorted(root.rglob("*.py")):
+        place = path.relative_to(root).with_suffix("").parts[0]
+        if place == "__init__":
+            continue
+        names = [name for name, _ in imported(path.read_text())]
+        neighbours = {
+            name[len(prefix) :].split(".")[0] for name in names if name.startswith(prefix)
+        }
+        found.setdefault(place, set()).update(neighbours - {place})
+    return found
+
+
+def drawing(name: str) -> dict[str, list[str]]:
+    """Return the drawing of the page: each place, in order, with the places that it imports."""
+    block = ARCHITECTURE.read_text().partition(f"   :name: {name}\n\n")[2].partition("\n\n\n")[0]
+    return {place: names for place, *names in map(str.split, block.splitlines())}
+
+
+@pytest.mark.parametrize(
+    ("name", "root"),
+    [("the-packages", PACKAGE), ("the-fixture", PACKAGE / "fixture")],
+    ids=["library", "fixture"],
+)
+def test_drawing_matches_imports_and_points_upwards(name: str, root: Path) -> None:
+    drawn, found = drawing(name), arrows(root)
+    order = list(drawn)
+    lines = [f"   {place:<18}{' '.join(sorted(found[place], key=order.index))}" for place in order]
+    assert set(drawn) == set(found), "every module or package has its line in the drawing"
+    assert {place: set(names) for place, names in drawn.items()} == found, "\n".join(lines)
+    downwards = [
+        (place, name)
+        for place, names in found.items()
+        for name in names
+        if order.index(name) >= order.index(place)
+    ]
+    assert downwards == []
+
+
+def complaints(where: str, source: str) -> list[str]:
+    """Return a sentence for each import that a file may not have.
+
+    :param where: its path below the package.
+    """
+    top = where.partition("/")[0]
+    forbidden = FORBIDDEN.get(where) or FORBIDDEN.get(top) or "-"
+    found = []
+    for name, late in imported(source):
+        package = name.partition(".")[0]
+        if f"{name}.".startswith(f"{forbidden}."):
+            found.append(f"{where} imports {forbidden}")
+        elif top not in RESERVED.get(package, {top}):
+            found.append(f"{where} imports {package}")
+        elif package in LATE and not late:
+            found.append(f"{where} imports {package} outside of a function")
+    return found
+
+
+def test_no_module_has_a_forbidden_import() -> None:
+    paths = sorted(PACKAGE.rglob("*.py"))
+    assert len(paths) > 100
+    assert [
+        one
+        for path in paths
+        for one in complaints(path.relative_to(PACKAGE).as_posix(), path.read_text())
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("where", "source", "complaint"),
+    [
+        ("backends/v1.py", "from glance_compat.backends import v2", "imports glance_compat.b"),
+        (
+            "backends/v2.py",
+            "import glance_compat.backends.v1",
+            "imports glance_compat.backends.v1",
+        ),
+        ("fixture/v1/data.py", "from glance_compat.metadata.fields import FIELDS", "metadata"),
+        ("service.py", "from oslo_config import cfg", "imports oslo_config"),
+        ("metadata/fields.py", "import keystoneauth1.exceptions", "imports keystoneauth1"),
+        ("service.py", "try:\n    import glanceclient\nexcept E: pass", "outside of a function"),
+    ],
+)
+def test_forbidden_import_is_reported(where: str, source: str, complaint: str) -> None:
+    [sentence] = complaints(where, source)
+    assert complaint in sentence
+
+
+def test_every_file_names_its_licence() -> None:
+    texts = {
+        path: path.read_text()
+        for path in [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    }
+    first_line = "# SPDX-License-Identifier: Apache-2.0\n"
+    assert [path for path, text in texts.items() if text and not text.startswith(first_line)] == []
+
+
+def test_import_of_the_package_loads_no_optional_package() -> None:
+    program = (
+        "import sys, glance_compat\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules}"
+        " & {'oslo_config', 'glanceclient', 'eventlet', 'cursive', 'cliff', 'werkzeug'}))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout.strip()) == (0, "[]"), run.stderr

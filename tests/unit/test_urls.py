@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""urls: how URLs are checked and compared."""
+
+from __future__ import annotations
+
+import pytest
+
+from glance_compat import urls
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("http://glance:9292", "http://glance:9292"),
+        ("http://glance:9292/", "http://glance:9292"),
+        ("http://glance:9292//", "http://glance:9292"),
+        ("http://glance:9292/v1", "http://glance:9292"),
+        ("http://glance:9292/v1/", "http://glance:9292"),
+        ("http://glance:9292/v1.1", "http://glance:9292"),
+        ("http://glance:9292/v2.17/", "http://glance:9292"),
+        ("http://glance:9292/v3", "http://glance:9292"),
+        ("https://cloud/image", "https://cloud/image"),
+        ("https://cloud/image/v2", "https://cloud/image"),
+        ("https://cloud/image/v2//", "https://cloud/image"),
+        ("https://cloud/a/v1/b/v2", "https://cloud/a/v1/b"),
+        ("https://cloud/v2/image", "https://cloud/v2/image"),
+        ("https://cloud/v2x", "https://cloud/v2x"),
+        ("https://[::1]:9292/v2", "https://[::1]:9292"),
+        ("http://v2", "http://v2"),
+        ("http://v1/", "http://v1"),
+        ("http://v2/v2", "http://v2"),
+    ],
+)
+def test_an_endpoint_loses_its_version_and_its_slash(given: str, expected: str) -> None:
+    assert urls.unversioned(given) == expected

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""locations: files below an allowed folder, and nothing else, whatever a location says."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from glance_compat.options import Options
+from glance_compat.streams.streams import BLOCK_BYTES
+from glance_compat.transfers.locations import Location, read_file
+from glance_compat.urls import file_path_of, scheme_of
+
+DATA = b"what a disk holds" * 1000
+SECRET = b"not for you"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An allowed folder with a file, beside what is not to be read."""
+    found = tmp_path / "images"
+    (found / "inner").mkdir(parents=True)
+    (found / "image").write_bytes(DATA)
+    (found / "inner" / "image").write_bytes(DATA)
+    # What a percent sign would mean literally.
+    for name in ("%69mage", "image%00", "inner%2Fimage", "..%2Fsecret"):
+        (found / name).write_bytes(SECRET)
+    (tmp_path / "secret").write_bytes(SECRET)
+    (tmp_path / "images2").mkdir()
+    (tmp_path / "images2" / "image").write_bytes(SECRET)
+    return found
+
+
+def location(url: str, *entries: str | Path) -> Location:
+    """A location as the handler gets it; folders stand for entries."""
+    return Location(
+        url=url,
+        metadata={},
+        image_id="1",
+        size=len(DATA),
+        entries=[one.as_uri() if isinstance(one, Path) else one for one in entries],
+    )
+
+
+def read(url: str, *entries: str | Path) -> bytes:
+    return b"".join(read_file(location(url, *entries)))
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file://{folder}/image",
+        "file://localhost{folder}/image",
+        "FILE://{folder}/image",
+        "file://{folder}/inner/image",
+    ],
+)
+@pytest.mark.parametrize("end", ["", "/"])
+def test_a_file_in_the_folder(folder: Path, url: str, end: str) -> None:
+    before = open_files()
+    assert read(url.format(folder=folder), folder.as_uri() + end) == DATA
+    assert open_files() == before
+
+
+def test_one_of_several_folders(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "images2"
+    assert read(f"file://{other}/image", folder, other) == SECRET
+    assert read(f"file://{folder}/image", folder, other) == DATA
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "ü", "a;b", "a\\b", "a:b@c", "...", "\uff0e\uff0e", "-rf", "~"]
+)
+def test_names_are_taken_literally(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(b"literally " + name.encode())
+    assert read(f"file://{folder}/{name}", folder) == b"literally " + name.encode()
+
+
+#: None of them is a file below the folder. ``{0}`` is the folder's path.
+HOSTILE = (
+    "",
+    "file",
+    "file:",
+    "file://",
+    "file:///",
+    "file:///etc/passwd",
+    "file://{0}",
+    "file://{0}/",
+    "file://{0}/image/",
+    "file://{0}2/image",
+    "file://{0}/../secret",
+    "file://{0}/inner/../image",
+    "file://{0}/inner/../../secret",
+    "file://{0}/./image",
+    "file://{0}//image",
+    "file://{0}/inner//image",
+    "file:/{0}/image",
+    "file:{0}/image",
+    "file:////{0}/image",
+    "file://./{0}/image",
+    "file://../{0}/image",
+    "file://elsewhere.example{0}/image",
+    "file://user:password@localhost{0}/image",
+    "file://127.0.0.1{0}/image",
+    "file://localhost:80{0}/image",
+    "file://localhost.{0}/image",
+    "file://{0}/%2e%2e/secret",
+    "file://{0}/..%2Fsecret",
+    "file://{0}/%2e%2e%2fsecret",
+    "file://{0}/inner%2Fimage",
+    "file://{0}/%69mage",
+    "file://{0}/image%00",
+    "file://{0}/image\0",
+    "file://{0}/\0/../../secret",
+    "file://{0}/image\n",
+    "file://{0}/.\n./secret",
+    "file://{0}/.\t./secret",
+    "file://{0}/.\r./secret",
+    "\tfile://{0}/image",
+    " file://{0}/image",
+    "file://{0}/image?x=y",
+    "file://{0}/image#x",
+    "file://{0}/..;/secret",
+    "file://{0}\\..\\secret",
+    "file://{0}/" + "a/" * 5000 + "image",
+    "file://{0}/" + "a" * 100_000,
+    "file://{0}/missing",
+    "file://{0}/image/image",
+    "file://{0}/inner",
+    "file://{0}/\ud800",
+    "http://localhost{0}/image",
+    "filesystem://{0}/image",
+    "file+x://{0}/image",
+    "/{0}/image",
+    "{0}/image",
+)
+
+
+@pytest.mark.parametrize("url", HOSTILE, ids=lambda url: ascii(url)[:60])
+def test_a_location_that_leads_elsewhere(folder: Path, url: str) -> None:
+    before = open_files()
+    # UnicodeEncodeError is of what no path can be.
+    with pytest.raises((OSError, UnicodeEncodeError)):
+        read(url.format(folder), folder)
+    assert open_files() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("link", "../secret"),
+        ("link", "image"),
+        ("link", "missing"),
+        ("link", "link"),
+        ("link", "/etc/passwd"),
+        ("link/secret", ".."),
+        ("link/image", "inner"),
+        ("link/image", "."),
+        ("inner/link", "../image"),
+        ("inner/link/image", "../inner"),
+        ("inner/link/secret", "../.."),
+    ],
+)
+def test_no_link_is_followed(folder: Path, name: str, target: str) -> None:
+    before = open_files()
+    (folder / name.partition("link")[0] / "link").symlink_to(target)
+    with pytest.raises(OSError, match=r".+"):
+        read(f"file://{folder}/{name}", folder)
+    assert open_files() == before
+
+
+def test_the_folder_itself_may_be_behind_a_link(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    assert read(f"file://{tmp_path}/link/image", tmp_path / "link") == DATA
+    # Not so when the folder that is allowed is the outer one, unless the inner one is as well.
+    with pytest.raises(OSError, match=r".+"):
+        read(f"file://{tmp_path}/link/image", tmp_path)
+    assert read(f"file://{tmp_path}/link/image", tmp_path, tmp_path / "link") == DATA
+
+
+def test_a_folder_that_is_not_there(folder: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read(f"file://{folder}/missing/image", folder / "missing")
+    with pytest.raises(NotADirectoryError):
+        read(f"file://{folder}/image/image", folder / "image")
+
+
+def test_only_regular_files(folder: Path) -> None:
+    os.mkfifo(folder / "fifo")
+    with socket.socket(socket.AF_UNIX) as listening:
+        # A name of at most 108 bytes.
+        listening.bind(os.path.relpath(folder / "socket"))
+        for name in ("fifo", "socket", "inner"):
+            with pytest.raises(PermissionError, match="not a regular file"):
+                read(f"file://{folder}/{name}", folder)
+    for name in ("zero", "null", "tty"):
+        with pytest.raises(PermissionError, match="not a regular file"):
+            read(f"file:///dev/{name}", "file:///dev")
+
+
+@pytest.mark.parametrize(
+    ("name", "elsewhere"), [("inner", "images2"), ("image", "secret")], ids=["folder", "file"]
+)
+def test_links_that_come_and_go(folder: Path, tmp_path: Path, name: str, elsewhere: str) -> None:
+    real, link = folder / name, tmp_path / "link"
+    link.symlink_to(tmp_path / elsewhere)
+    ended = threading.Event()
+
+    def exchange() -> None:
+        while not ended.is_set():
+            real.rename(tmp_path / "kept")
+            link.rename(real)
+            real.rename(link)
+            (tmp_path / "kept").rename(real)
+
+    url = f"file://{real}/image" if real.is_dir() else f"file://{real}"
+    thread = threading.Thread(target=exchange)
+    thread.start()
+    found = set()
+    try:
+        for _ in range(10_000):
+            try:
+                found.add(read(url, folder))
+            except OSError as error:
+                found.add(type(error).__name__.encode())
+    finally:
+        ended.set()
+        thread.join()
+    assert found
+    assert SECRET not in found
+
+
+def test_a_block_that_takes_too_long_is_the_last(folder: Path) -> None:
+    before = open_files()
+    hurried = dataclasses.replace(
+        location(f"file://{folder}/image", folder), options=Options(stall_timeout=1e-9)
+    )
+    with pytest.raises(TimeoutError, match="stall_timeout"):
+        next(iter(read_file(hurried)))
+    assert open_files() == before
+
+
+def test_the_time_between_blocks_is_the_readers_own(folder: Path) -> None:
+    (folder / "large").write_bytes(bytes(2 * BLOCK_BYTES))
+    patient = dataclasses.replace(
+        location(f"file://{folder}/large", folder), options=Options(stall_timeout=0.5)
+    )
+    blocks = iter(read_file(patient))
+    first = next(blocks)
+    assert not threading.Event().wait(0.6)
+    assert len(first + b"".join(blocks)) == 2 * BLOCK_BYTES
+
+
+def test_reading_ends_when_nobody_asks_any_more(folder: Path) -> None:
+    before = open_files()
+    blocks = read_file(location(f"file://{folder}/image", folder))
+    assert next(iter(blocks))
+    assert open_files() == before + 1
+    blocks.close()  # type: ignore[attr-defined]
+    assert open_files() == before
+
+
+@pytest.mark.parametrize(
+    ("url", "scheme"),
+    [("file:///a", "file"), ("RBD://a/b", "rbd"), ("a+b:c", "a+b"), ("", ""), ("none", "none")],
+)
+def test_the_scheme_of_a_url(url: str, scheme: str) -> None:
+    assert scheme_of(url) == scheme
+
+
+def test_the_path_of_a_file() -> None:
+    assert file_path_of("file:///a/b") == "/a/b"
+    assert file_path_of("file:///") is None

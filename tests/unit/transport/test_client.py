@@ -1,0 +1,1383 @@
+# SPDX-License-Identifier: Apache-2.0
+"""wire: what goes out, what comes back, what is refused, and what is never shown."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import io
+import json
+import logging
+import socket
+import ssl
+import threading
+import time
+import traceback
+import typing
+from collections.abc import Callable, Iterator
+
+import keystoneauth1.exceptions
+import pytest
+import requests
+import requests_mock
+import urllib3.exceptions
+from keystoneauth1 import plugin as ksa_plugin
+from keystoneauth1 import session as ksa_session
+from keystoneauth1 import token_endpoint
+from keystoneauth1.identity import v3
+
+from glance_compat import exceptions
+from glance_compat.exceptions import (
+    STATUS_ERRORS,
+    BadResponse,
+    DataSourceError,
+    DeadlineExceeded,
+    GlanceConnectionFailed,
+    ImageNotFound,
+    Invalid,
+    NotAuthenticated,
+    NoUsableVersion,
+)
+from glance_compat.options import Options
+from glance_compat.redaction import redact_url
+from glance_compat.streams.streams import Upload
+from glance_compat.transport import v1_headers
+from glance_compat.transport.client import Identity, Wire
+from glance_compat.transport.error_mapping import translated_errors
+from glance_compat.transport.messages import Answer, LookAgain, Request
+from glance_compat.transport.retry import Deadline
+from glance_compat.urls import origin
+from tests.unit.scripted_server import (
+    NO_ANSWER,
+    Reply,
+    ScriptedServer,
+    Seen,
+    json_reply,
+    redirect,
+)
+
+PATH = "/v2/images/an-image"
+SHOW = Request(method="GET", path=PATH, errors=STATUS_ERRORS["show"], image_id="an-image")
+HEAD = Request(method="HEAD", path="/v1/images/an-image", errors=STATUS_ERRORS["show"])
+TOKEN = "a-very-secret-token"
+
+
+def session_with(token: str | None = TOKEN, timeout: float | None = None) -> ksa_session.Session:
+    auth = token_endpoint.Token("http://127.0.0.1:1", token) if token else None
+    return ksa_session.Session(auth=auth, timeout=timeout)
+
+
+def wire_to(
+    url: str,
+    session: ksa_session.Session | None = None,
+    *,
+    options: Options = Options(),  # noqa: B008 - frozen
+    identity: Identity = Identity(),  # noqa: B008 - frozen
+    deadline: float | None = 20,
+) -> Wire:
+    return Wire(
+        session or session_with(), url, options, identity=identity, deadline=Deadline(deadline)
+    )
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as one:
+        yield one
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as one:
+        yield one
+
+
+class Renewing(ksa_plugin.BaseAuthPlugin):
+    """A plugin whose tokens can be renewed, and that counts."""
+
+    def __init__(self, *tokens: str) -> None:
+        super().__init__()
+        self.tokens = list(tokens)
+        self.invalidated = 0
+
+    def get_token(self, session: object, **kwargs: object) -> str:
+        return self.tokens[0]
+
+    def invalidate(self) -> bool:
+        self.invalidated += 1
+        if len(self.tokens) == 1:
+            return False
+        self.tokens.pop(0)
+        return True
+
+
+def upload_of(data: bytes | Iterator[bytes] | typing.IO[bytes]) -> Request:
+    return Request(
+        method="PUT",
+        path=f"{PATH}/file",
+        upload=Upload(data),
+        success=frozenset({204}),
+        errors=STATUS_ERRORS["upload"],
+        image_id="an-image",
+    )
+
+
+UPLOAD_PATH = f"{PATH}/file"
+
+
+# ---------------------------------------------------------------------------------------------
+# What goes out.
+
+
+def test_a_request_goes_out_as_described(server: ScriptedServer) -> None:
+    server.on("PATCH", PATH, json_reply({"id": "an-image"}))
+    request = Request(
+        method="PATCH",
+        path=PATH,
+        params=(("sort_key", "name"), ("sort_key", "id"), ("name", "eq:ä b&c")),
+        json=[{"op": "replace", "path": "/name", "value": "Größe"}],
+        json_type="application/openstack-images-v2.1-json-patch",
+    )
+    answer = wire_to(server.url).send(request)
+    assert answer.json() == {"id": "an-image"}
+    [seen] = server.seen
+    assert seen.query == "sort_key=name&sort_key=id&name=eq%3A%C3%A4+b%26c"
+    assert json.loads(seen.body) == request.json
+    assert seen.headers["content-type"] == request.json_type
+    assert seen.headers["accept"] == "application/json"
+    assert seen.token == TOKEN
+
+
+def test_image_data_is_asked_for_as_it_is(server: ScriptedServer) -> None:
+    server.on("GET", PATH, Reply(body=b"data"))
+    wire = wire_to(server.url)
+    request = Request(method="GET", path=PATH, stream=True)
+    answer = wire.send(request)
+    assert b"".join(wire.blocks(request, answer)) == b"data"
+    assert answer.body == b""
+    assert server.seen[0].headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("data", [b"x", b"x" * 1_000_000], ids=["one", "many"])
+def test_data_of_known_size_goes_out_with_its_length(server: ScriptedServer, data: bytes) -> None:
+    server.on("PUT", UPLOAD_PATH, Reply(204))
+    wire_to(server.url).send(upload_of(data))
+    [seen] = server.seen
+    assert (seen.headers["content-length"], seen.body) == (str(len(data)), data)
+    assert seen.headers["content-type"] == "application/octet-stream"
+
+
+def test_data_of_unknown_size_goes_out_in_chunks(server: ScriptedServer) -> None:
+    server.on("PUT", UPLOAD_PATH, Reply(204))
+    wire_to(server.url).send(upload_of(iter([b"abc", b"", b"def"])))
+    [seen] = server.seen
+    assert (seen.headers["transfer-encoding"], seen.body) == ("chunked", b"abcdef")
+
+
+def test_no_data_is_data_too(server: ScriptedServer) -> None:
+    server.on("PUT", UPLOAD_PATH, Reply(204))
+    wire_to(server.url).send(upload_of(b""))
+    [seen] = server.seen
+    assert (seen.headers.get("content-length", "0"), seen.body) == ("0", b"")
+    assert seen.headers["content-type"] == "application/octet-stream"
+
+
+def test_header_text_goes_out_and_comes_back_as_utf8_octets(server: ScriptedServer) -> None:
+    text = "Größe \N{SNOWMAN} 100%"
+    raw = "\r\n".join(
+        [
+            "HTTP/1.1 200 OK",
+            f"x-image-meta-name: {text}",
+            "x-image-meta-property-a: 1",
+            "x-image-meta-property-a: 2",
+            "Content-Length: 0",
+            "",
+            "",
+        ]
+    )
+    server.on("HEAD", HEAD.path, Reply(raw=raw.encode("utf-8")))
+    request = Request(method="HEAD", path=HEAD.path, headers={"x-image-meta-name": text})
+    answer = wire_to(server.url).send(request)
+    octets = server.seen[0].headers["x-image-meta-name"].encode("latin-1")
+    assert octets == text.encode("utf-8")
+    assert answer.header("x-image-meta-name") == text
+    assert [value for name, value in answer.headers if name.endswith("-a")] == ["1", "2"]
+    assert not answer.defective
+
+
+def test_octets_that_are_not_utf8_stay_as_they_are(server: ScriptedServer) -> None:
+    raw = b"HTTP/1.1 200 OK\r\nx-image-meta-name: \xff\xfe\r\nContent-Length: 0\r\n\r\n"
+    server.on("HEAD", HEAD.path, Reply(raw=raw))
+    assert wire_to(server.url).send(HEAD).header("x-image-meta-name") == "\xff\xfe"
+
+
+def test_a_line_that_is_no_header_is_noticed(
+    server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    raw = b"HTTP/1.1 200 OK\r\nx-image-meta-name: a\r\nno header\r\nx-b: c\r\n\r\n"
+    server.on("HEAD", HEAD.path, Reply(raw=raw))
+    with caplog.at_level(logging.CRITICAL):
+        assert wire_to(server.url).send(HEAD).defective
+
+
+@pytest.mark.parametrize("token", [True, False])
+def test_the_request_id_goes_out(server: ScriptedServer, token: bool) -> None:
+    server.on("GET", PATH, json_reply({}))
+    wire_to(server.url, identity=Identity(request_id="req-7")).send(SHOW, token=token)
+    assert server.seen[0].headers["x-openstack-request-id"] == "req-7"
+    assert server.seen[0].token == (TOKEN if token else None)
+
+
+def test_the_identitys_plugin_is_asked_and_not_the_sessions(server: ScriptedServer) -> None:
+    server.on("GET", PATH, json_reply({}))
+    auth = token_endpoint.Token("http://127.0.0.1:1", "other-token")
+    wire_to(server.url, identity=Identity(auth=auth)).send(SHOW)
+    assert [one.token for one in server.seen] == ["other-token"]
+
+
+def test_the_session_is_never_altered(server: ScriptedServer) -> None:
+    server.on("GET", PATH, Reply(401))
+    server.on("HEAD", HEAD.path, many_headers(150))
+    session = session_with()
+    before = {name: repr(value) for name, value in vars(session).items()}
+    inner = {name: repr(value) for name, value in vars(session.session).items()}
+    wire = wire_to(server.url, session)
+    with pytest.raises(NotAuthenticated):
+        wire.send(SHOW)
+    wire.send(HEAD)
+    assert {name: repr(value) for name, value in vars(session.session).items()} == inner
+    after = {name: repr(value) for name, value in vars(session).items()}
+    assert {name for name in after if after[name] != before[name]} <= {"_determined_user_agent"}
+
+
+# ---------------------------------------------------------------------------------------------
+# Redirects.
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_redirects_within_the_origin_are_followed(
+    server: ScriptedServer, status: int, method: str
+) -> None:
+    server.on(method, "/a", redirect("/b", status))
+    server.on(method, "/b", redirect(f"{server.url}/c?x=1", status))
+    server.on(method, "/c", redirect("d", status))
+    server.on(method, "/d", Reply(body=b"{}"))
+    assert wire_to(server.url).send(Request(method=method, path="/a")).status == 200
+    assert server.asked(method) == ["/a", "/b", "/c", "/d"]
+    assert {one.token for one in server.seen} == {TOKEN}
+    assert server.seen[2].query == "x=1"
+
+
+def test_more_than_three_redirects_are_too_many(server: ScriptedServer) -> None:
+    for number in range(10):
+        server.on("GET", f"/{number}", redirect(f"/{number + 1}"))
+    with pytest.raises(BadResponse, match="more than 3 times"):
+        wire_to(server.url).send(Request(method="GET", path="/0"))
+    assert server.asked() == ["/0", "/1", "/2", "/3"]
+
+
+def test_a_circle_of_redirects_ends(server: ScriptedServer) -> None:
+    server.on("GET", "/a", redirect("/b"))
+    server.on("GET", "/b", redirect("/a"))
+    with pytest.raises(BadResponse):
+        wire_to(server.url).send(Request(method="GET", path="/a"))
+    assert len(server.seen) <= 4
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"])
+def test_another_origin_never_sees_a_request(
+    server: ScriptedServer, elsewhere: ScriptedServer, status: int, method: str
+) -> None:
+    server.on(method, "/a", redirect(f"{elsewhere.url}/a", status))
+    elsewhere.on(method, "/a", json_reply({}))
+    with pytest.raises(BadResponse, match="redirected") as caught:
+        wire_to(server.url).send(Request(method=method, path="/a", image_id="an-image"))
+    assert elsewhere.seen == []
+    assert (caught.value.status, caught.value.endpoint) == (status, server.url)
+    assert caught.value.image_id == "an-image"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["PUT", "POST", "PATCH", "DELETE"])
+def test_a_request_that_changes_something_is_not_redirected(
+    server: ScriptedServer, status: int, method: str
+) -> None:
+    server.on(method, "/a", redirect("/b", status))
+    data = Upload(b"data") if method == "PUT" else None
+    with pytest.raises(BadResponse, match="redirected"):
+        wire_to(server.url).send(Request(method=method, path="/a", upload=data))
+    assert server.asked() == ["/a"]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://glance.example/a",
+        "https://glance.example:444/a",
+        "https://glance.example.evil/a",
+        "https://glance.example@evil/a",
+        "//evil/a",
+        "ftp://glance.example/a",
+        "https://[evil/a",
+        "https://glance.example:port/a",
+        "javascript:alert(1)",
+        "",
+    ],
+)
+def test_redirects_that_leave_the_origin_are_refused(location: str) -> None:
+    session = session_with()
+    with requests_mock.Mocker(session=session.session) as mock:
+        mock.get(
+            requests_mock.ANY,
+            [
+                {"status_code": 302, "headers": {"Location": location}},
+                {"status_code": 200, "text": "{}"},
+            ],
+        )
+        with pytest.raises(BadResponse, match="redirected"):
+            wire_to("https://glance.example", session).send(Request(method="GET", path="/b"))
+        assert mock.call_count == 1
+
+
+@pytest.mark.parametrize(
+    "location", ["https://GLANCE.example/a", "https://glance.example:443/a", "/a", "a", "?x"]
+)
+def test_redirects_to_the_same_origin_however_spelt_are_followed(location: str) -> None:
+    session = session_with()
+    with requests_mock.Mocker(session=session.session) as mock:
+        mock.get(
+            requests_mock.ANY,
+            [
+                {"status_code": 302, "headers": {"Location": location}},
+                {"status_code": 200, "text": "{}"},
+            ],
+        )
+        answer = wire_to("https://glance.example", session).send(Request(method="GET", path="/b"))
+        assert (answer.status, mock.call_count) == (200, 2)
+
+
+def test_the_body_of_a_redirect_is_not_waited_for(server: ScriptedServer) -> None:
+    raw = b"HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 1000\r\n\r\nunfinished"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        release = threading.Event()
+
+        def answer() -> None:
+            first, _ = listening.accept()
+            with first:
+                first.recv(65536)
+                first.sendall(raw)
+                second, _ = listening.accept()
+                with second:
+                    second.recv(65536)
+                    second.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+                    release.wait(20)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        assert wire_to(url, options=LONG, deadline=5).send(SHOW).json() == {}
+        release.set()
+        thread.join()
+
+
+def test_the_hooks_of_the_session_are_called(server: ScriptedServer) -> None:
+    server.on("GET", PATH, json_reply({}))
+    called: list[int] = []
+    session = session_with()
+    session.session.hooks["response"].append(
+        lambda response, *_, **__: called.append(response.status_code)
+    )
+    wire_to(server.url, session).send(SHOW)
+    assert called == [200]
+    assert len(session.session.hooks["response"]) == 1
+
+
+def test_a_redirect_without_a_location_is_refused(server: ScriptedServer) -> None:
+    server.on("GET", PATH, Reply(302))
+    with pytest.raises(BadResponse, match="redirected") as caught:
+        wire_to(server.url).send(SHOW)
+    assert caught.value.status == 302
+
+
+# ---------------------------------------------------------------------------------------------
+# 401.
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PATCH", "DELETE"])
+def test_metadata_is_sent_again_once_with_a_new_token(server: ScriptedServer, method: str) -> None:
+    server.on(method, "/a", Reply(401), Reply(200))
+    auth = Renewing("old", "new", "newer")
+    body = {"a": 1} if method in ("POST", "PATCH") else None
+    request = Request(method=method, path="/a", json=body)
+    assert wire_to(server.url, ksa_session.Session(auth=auth)).send(request).status == 200
+    assert [one.token for one in server.seen] == ["old", "new"]
+    assert len({one.body for one in server.seen}) == 1
+
+
+@pytest.mark.parametrize("data", [None, b"data"])
+def test_a_401_that_a_new_token_does_not_cure_is_not_authenticated(
+    server: ScriptedServer, data: bytes | None
+) -> None:
+    server.on("PUT", UPLOAD_PATH, Reply(401))
+    auth = Renewing("old", "new", "newer", "newest")
+    request = Request(
+        method="PUT",
+        path=UPLOAD_PATH,
+        upload=Upload(data) if data else None,
+        errors=STATUS_ERRORS["upload"],
+    )
+    with pytest.raises(NotAuthenticated) as caught:
+        wire_to(server.url, ksa_session.Session(auth=auth)).send(request)
+    assert caught.value.status == 401
+    assert [one.token for one in server.seen] == ["old", "new"]
+
+
+def test_a_token_that_cannot_be_renewed_is_sent_once(server: ScriptedServer) -> None:
+    server.on("GET", PATH, Reply(401))
+    with pytest.raises(NotAuthenticated):
+        wire_to(server.url).send(SHOW)
+    assert len(server.seen) == 1
+
+
+def test_a_401_to_a_request_without_a_token_renews_nothing(server: ScriptedServer) -> None:
+    server.on("GET", PATH, Reply(401))
+    auth = Renewing("old", "new")
+    wire = wire_to(server.url, ksa_session.Session(auth=auth))
+    assert wire.exchange(SHOW, token=False).status == 401
+    assert (len(server.seen), auth.invalidated) == (1, 0)
+
+
+@pytest.mark.parametrize("before", [0, 3])
+def test_data_is_sent_again_from_where_it_began(server: ScriptedServer, before: int) -> None:
+    server.on("PUT", UPLOAD_PATH, Reply(401), Reply(204))
+    data = io.BytesIO(b"abcdef" * 100_000)
+    data.seek(before)
+    auth = Renewing("old", "new")
+    request = upload_of(data)
+    wire_to(server.url, ksa_session.Session(auth=auth)).send(request)
+    assert [one.token for one in server.seen] == ["old", "new"]
+    assert {one.body for one in server.seen} == {data.getvalue()[before:]}
+    assert request.upload is not None
+    assert request.upload.sent == len(data.getvalue()) - before
+
+
+@pytest.mark.parametrize("size", [None, 6])
+def test_data_that_can_be_read_once_is_never_replayed_as_nothing(
+    server: ScriptedServer, size: int | None
+) -> None:
+    server.on("PUT", UPLOAD_PATH, Reply(401), Reply(204))
+    auth = Renewing("old", "new")
+    request = Request(
+        method="PUT",
+        path=UPLOAD_PATH,
+        upload=Upload(iter([b"abc", b"def"]), size=size),
+        errors=STATUS_ERRORS["upload"],
+    )
+    with pytest.raises(NotAuthenticated):
+        wire_to(server.url, ksa_session.Session(auth=auth)).send(request)
+    assert [one.body for one in server.seen] == [b"abcdef"]
+    # The next call has a token that may be better.
+    assert auth.tokens == ["new"]
+
+
+def test_data_that_was_sent_is_not_sent_again_as_nothing_by_a_second_call(
+    server: ScriptedServer,
+) -> None:
+    server.on("PUT", UPLOAD_PATH, Reply(503), Reply(204))
+    request = upload_of(iter([b"abc", b"def"]))
+    wire = wire_to(server.url)
+    with pytest.raises(BadResponse):
+        wire.send(request)
+    with pytest.raises(DataSourceError):
+        wire.send(request)
+    assert [one.body for one in server.seen if one.body] == [b"abcdef"]
+
+
+# ---------------------------------------------------------------------------------------------
+# Nothing below retries.
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_an_error_is_answered_once(server: ScriptedServer, method: str, status: int) -> None:
+    server.on(method, "/a", Reply(status, headers=(("Retry-After", "7"),)))
+    session = ksa_session.Session(
+        auth=token_endpoint.Token("http://127.0.0.1:1", TOKEN), connect_retries=5
+    )
+    with pytest.raises(BadResponse) as caught:
+        wire_to(server.url, session).send(Request(method=method, path="/a"))
+    assert (caught.value.status, caught.value.retry_after) == (status, 7)
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"])
+def test_a_cut_connection_is_not_tried_again(server: ScriptedServer, method: str) -> None:
+    server.on(method, "/a", NO_ANSWER)
+    session = ksa_session.Session(
+        auth=token_endpoint.Token("http://127.0.0.1:1", TOKEN), connect_retries=5
+    )
+    with pytest.raises(GlanceConnectionFailed):
+        wire_to(server.url, session).send(Request(method=method, path="/a"))
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("0", 0),
+        ("120", 120),
+        *((said, None) for said in ("", "-1", "1.5", "9" * 20, "\N{SUPERSCRIPT TWO}")),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", None),
+    ],
+)
+def test_retry_after_is_seconds_or_nothing(
+    server: ScriptedServer, said: str, seconds: float | None
+) -> None:
+    server.on("GET", PATH, Reply(503, headers=(("Retry-After", said),)))
+    with pytest.raises(BadResponse) as caught:
+        wire_to(server.url).send(SHOW)
+    assert caught.value.retry_after == seconds
+
+
+# ---------------------------------------------------------------------------------------------
+# Time.
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A server that accepts and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+def elapsed(call: Callable[[], object], error: type[Exception]) -> float:
+    """The seconds until a call fails as it should."""
+    begun = time.monotonic()
+    with pytest.raises(error):
+        call()
+    return time.monotonic() - begun
+
+
+SHORT = Options(connect_timeout=0.2, read_timeout=0.2, stall_timeout=0.2)
+LONG = Options(connect_timeout=30, read_timeout=30, stall_timeout=30)
+
+
+def test_a_silent_server_is_left_after_the_read_time_out(silent: str) -> None:
+    took = elapsed(lambda: wire_to(silent, options=SHORT).send(SHOW), GlanceConnectionFailed)
+    assert 0.1 < took < 5
+
+
+def test_the_sessions_own_time_out_wins(silent: str, server: ScriptedServer) -> None:
+    session = session_with(timeout=0.2)
+    took = elapsed(
+        lambda: wire_to(silent, session, options=LONG).send(SHOW), GlanceConnectionFailed
+    )
+    assert 0.1 < took < 5
+
+    def slow(seen: Seen) -> Reply:
+        threading.Event().wait(0.5)
+        return json_reply({})
+
+    server.on("GET", PATH, slow)
+    patient = session_with(timeout=20)
+    assert wire_to(server.url, patient, options=SHORT).send(SHOW).status == 200
+
+
+@pytest.mark.parametrize("deadline", [None, 1e300])
+def test_a_time_out_may_be_as_long_as_you_like(
+    server: ScriptedServer, deadline: float | None
+) -> None:
+    server.on("GET", PATH, json_reply({}))
+    server.on("PUT", UPLOAD_PATH, Reply(204))
+    endless = Options(connect_timeout=1e300, read_timeout=1e300, stall_timeout=1e300)
+    wire = wire_to(server.url, options=endless, deadline=deadline)
+    assert wire.send(SHOW).status == 200
+    assert wire.send(upload_of(b"data")).status == 204
+
+
+def test_the_deadline_bounds_a_request(silent: str) -> None:
+    wire = wire_to(silent, options=LONG, deadline=0.2)
+    with pytest.raises(DeadlineExceeded, match="deadline") as caught:
+        wire.send(SHOW)
+    assert (caught.value.endpoint, caught.value.image_id) == (silent, "an-image")
+    assert silent in str(caught.value)
+
+
+def test_no_request_begins_after_the_deadline(server: ScriptedServer) -> None:
+    wire = wire_to(server.url, deadline=1e-9)
+    with pytest.raises(DeadlineExceeded) as caught:
+        wire.send(SHOW)
+    assert (caught.value.endpoint, caught.value.image_id) == (server.url, "an-image")
+    assert server.seen == []
+
+
+def test_the_deadline_bounds_redirects_too(server: ScriptedServer) -> None:
+    wire = wire_to(server.url, options=LONG, deadline=0.3)
+
+    def late(seen: Seen) -> Reply:
+        while wire.deadline.remaining():
+            threading.Event().wait(0.01)
+        return redirect("/b")
+
+    server.on("GET", PATH, late)
+    with pytest.raises(DeadlineExceeded):
+        wire.send(SHOW)
+    assert "/b" not in server.asked()
+
+
+def test_the_deadline_bounds_an_answer_that_drips(server: ScriptedServer) -> None:
+    # Every byte comes in time; all of them do not.
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        stop = threading.Event()
+
+        def drip() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                while not stop.wait(0.02):
+                    try:
+                        connection.sendall(b"x" * 10)
+                    except OSError:
+                        return
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        took = elapsed(
+            lambda: wire_to(url, options=LONG, deadline=0.5).send(SHOW), DeadlineExceeded
+        )
+        stop.set()
+        thread.join()
+    assert took < 5
+
+
+def test_data_that_stalls_is_given_up(server: ScriptedServer) -> None:
+    raw = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"
+    release = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def stall() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(raw)
+                release.wait(20)
+
+        thread = threading.Thread(target=stall, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        options = Options(stall_timeout=0.2)
+        wire = wire_to(url, session_with(timeout=30), options=options, deadline=None)
+        request = Request(method="GET", path=PATH, stream=True, image_id="an-image")
+        blocks = wire.blocks(request, wire.send(request))
+        with pytest.raises(GlanceConnectionFailed) as caught:
+            list(blocks)
+        release.set()
+        thread.join()
+    assert (caught.value.endpoint, caught.value.image_id) == (url, "an-image")
+
+
+def test_a_server_that_takes_data_slowly_is_given_the_stall_time_out(
+    server: ScriptedServer,
+) -> None:
+    server.on("PUT", UPLOAD_PATH, Reply(204))
+    server.reads_bodies.clear()
+    threading.Timer(0.7, server.reads_bodies.set).start()
+    options = Options(connect_timeout=0.2, stall_timeout=20)
+    data = b"x" * 20_000_000
+    wire_to(server.url, options=options, deadline=None).send(upload_of(data))
+    assert len(server.seen[0].body) == len(data)
+
+
+def test_a_server_that_takes_no_more_data_is_given_up(server: ScriptedServer) -> None:
+    server.reads_bodies.clear()
+    options = Options(stall_timeout=0.3, read_timeout=0.3, connect_timeout=0.3)
+    request = upload_of(b"x" * 20_000_000)
+    wire = wire_to(server.url, options=options, deadline=None)
+    assert elapsed(lambda: wire.send(request), GlanceConnectionFailed) < 5
+
+
+def test_an_identity_service_that_is_silent_is_given_up(
+    silent: str, server: ScriptedServer
+) -> None:
+    auth = v3.Password(
+        silent,
+        username="user",
+        password="word",
+        user_domain_id="default",
+        project_id="project",
+    )
+    wire = wire_to(server.url, ksa_session.Session(auth=auth), options=SHORT)
+    with pytest.raises(GlanceConnectionFailed, match="token"):
+        wire.send(SHOW)
+    with pytest.raises(GlanceConnectionFailed, match="project"):
+        wire.project_id()
+    assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        json_reply({"token": {}}, 201),
+        json_reply(5, 201, (("X-Subject-Token", TOKEN),)),
+        Reply(body=b"<html>", headers=(("X-Subject-Token", TOKEN),)),
+        Reply(500),
+        Reply(503),
+    ],
+    ids=range(5),
+)
+def test_an_identity_service_that_talks_nonsense_is_a_bad_response(
+    server: ScriptedServer, reply: Reply
+) -> None:
+    server.on("POST", "/v3/auth/tokens", reply)
+    auth = v3.Password(
+        f"{server.url}/v3",
+        username="user",
+        password="hunter2",
+        user_domain_id="d",
+        project_id="p",
+    )
+    wire = wire_to(server.url, ksa_session.Session(auth=auth))
+    with pytest.raises(BadResponse, match="token") as caught:
+        wire.send(SHOW)
+    assert "hunter2" not in str(caught.value)
+    assert server.asked("GET") == []
+    assert caught.value.status == (reply.status if reply.status >= 500 else None)
+
+
+def test_an_identity_service_that_is_down_is_not_taken_for_glance(server: ScriptedServer) -> None:
+    auth = v3.Password(
+        "http://127.0.0.1:1",
+        username="user",
+        password="hunter2",
+        user_domain_id="default",
+        project_id="project",
+    )
+    with pytest.raises(GlanceConnectionFailed, match="token") as caught:
+        wire_to(server.url, ksa_session.Session(auth=auth)).send(SHOW)
+    assert "GET" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------
+# Size.
+
+
+def compressed(body: bytes) -> Reply:
+    return Reply(body=gzip.compress(body), headers=(("Content-Encoding", "gzip"),))
+
+
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("pack", [lambda body: Reply(body=body), compressed])
+def test_an_answer_may_be_so_large_and_no_larger(
+    server: ScriptedServer, status: int, pack: Callable[[bytes], Reply]
+) -> None:
+    wire = wire_to(server.url, options=Options(max_response_bytes=100_000))
+    fits, too_large = pack(b" " * 100_000), pack(b" " * 100_001)
+    server.on("GET", PATH, fits, Reply(status, too_large.body, too_large.headers))
+    assert len(wire.exchange(SHOW).body) == 100_000
+    with pytest.raises(BadResponse, match="max_response_bytes") as caught:
+        wire.exchange(SHOW)
+    assert (caught.value.status, caught.value.endpoint) == (status, server.url)
+    assert caught.value.image_id == "an-image"
+
+
+def test_an_endless_answer_ends(server: ScriptedServer) -> None:
+    body = b"5\r\nabcde\r\n" * 100_000
+    raw = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+    server.on("GET", PATH, Reply(raw=raw))
+    with pytest.raises(BadResponse, match="max_response_bytes"):
+        wire_to(server.url, options=Options(max_response_bytes=1000)).send(SHOW)
+
+
+def test_image_data_is_not_bounded(server: ScriptedServer) -> None:
+    server.on("GET", PATH, Reply(body=b"x" * 100_000))
+    wire = wire_to(server.url, options=Options(max_response_bytes=1000))
+    request = Request(method="GET", path=PATH, stream=True)
+    assert len(b"".join(wire.blocks(request, wire.send(request)))) == 100_000
+
+
+# ---------------------------------------------------------------------------------------------
+# Answers of another shape.
+
+NOT_JSON = [
+    b"",
+    b"<html><body>Welcome</body></html>",
+    b"{",
+    b"\xff\xfe\xfd",
+    b"[" * 200_000,
+    b'{"a":' * 200_000,
+    b"1" * 10_000,
+    b'{"a": 1} trailing',
+]
+
+
+@pytest.mark.parametrize("body", NOT_JSON, ids=range(len(NOT_JSON)))
+@pytest.mark.parametrize("typed", [None, "text/html", "application/json"])
+def test_an_answer_that_is_not_json_is_a_bad_response(
+    server: ScriptedServer, body: bytes, typed: str | None
+) -> None:
+    sent = (("x-openstack-request-id", "req-9"),) + ((("Content-Type", typed),) if typed else ())
+    server.on("GET", PATH, Reply(body=body, headers=sent))
+    answer = wire_to(server.url).send(SHOW)
+    with pytest.raises(BadResponse, match="not JSON") as caught:
+        answer.json_object()
+    error = caught.value
+    assert (error.status, error.request_id) == (200, "req-9")
+    assert (error.endpoint, error.image_id) == (server.url, "an-image")
+    assert f"GET {server.url}{PATH}" in str(error)
+    assert "Welcome" not in str(error)
+
+
+@pytest.mark.parametrize("value", [[], "text", 5, None, True, [{"id": "an-image"}]])
+def test_json_that_is_not_an_object_is_a_bad_response(
+    server: ScriptedServer, value: object
+) -> None:
+    server.on("GET", PATH, json_reply(value))
+    answer = wire_to(server.url).send(SHOW)
+    assert answer.json() == value
+    with pytest.raises(BadResponse, match="not a JSON object") as caught:
+        answer.json_object()
+    assert (caught.value.endpoint, caught.value.image_id) == (server.url, "an-image")
+    assert f"GET {server.url}{PATH}" in str(caught.value)
+
+
+def test_json_needs_no_content_type(server: ScriptedServer) -> None:
+    server.on("GET", PATH, Reply(body=b'\xef\xbb\xbf{"a": "\\ud800"}'), Reply(body=b'{"a": 1}'))
+    wire = wire_to(server.url)
+    with pytest.raises(BadResponse):
+        wire.send(Request(method="GET", path="/none")).json()
+    assert isinstance(_json_or_error(wire), (dict, BadResponse))
+    assert _json_or_error(wire) == {"a": 1}
+
+
+def _json_or_error(wire: Wire) -> object:
+    try:
+        return wire.send(SHOW).json()
+    except BadResponse as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 two hundred\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd",
+        b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 70_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+        b"",
+    ],
+    ids=["garbage", "status", "short", "chunk", "cut", "gzip", "long-line", "head", "nothing"],
+)
+def test_broken_http_is_an_error_of_ours(server: ScriptedServer, raw: bytes) -> None:
+    server.on("GET", PATH, Reply(raw=raw))
+    with pytest.raises((GlanceConnectionFailed, BadResponse)) as caught:
+        wire_to(server.url).send(SHOW).json()
+    assert caught.value.endpoint == server.url
+    assert caught.value.image_id == "an-image"
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"x" * 1_000_000])
+@pytest.mark.parametrize("kind", ["plain", "chunked", "gzip"])
+def test_a_connection_is_used_again(server: ScriptedServer, body: bytes, kind: str) -> None:
+    replies = {
+        "plain": Reply(body=body),
+        "gzip": compressed(body),
+        "chunked": Reply(
+            body=b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n",
+            headers=(("Transfer-Encoding", "chunked"),),
+            length=False,
+        ),
+    }
+    server.on("GET", PATH, replies[kind])
+    wire = wire_to(server.url)
+    assert [wire.send(SHOW).body for _ in range(3)] == [body] * 3
+    assert len({one.port for one in server.seen}) == 1
+
+
+def test_a_300_says_look_again(server: ScriptedServer) -> None:
+    server.on("GET", PATH, json_reply({"versions": []}, 300))
+    with pytest.raises(LookAgain):
+        wire_to(server.url).send(SHOW)
+    assert wire_to(server.url).exchange(SHOW).status == 300
+
+
+# ---------------------------------------------------------------------------------------------
+# More than 100 headers.
+
+
+def many_headers(count: int, name: str = "x-image-meta-property-p") -> Reply:
+    text = "Größe"
+    return Reply(headers=tuple((f"{name}{number}", f"{text}{number}") for number in range(count)))
+
+
+@pytest.mark.parametrize("count", [50, 98, 99, 150, 3000])
+def test_any_number_of_properties_is_read(server: ScriptedServer, count: int) -> None:
+    server.on("HEAD", HEAD.path, many_headers(count))
+    answer = wire_to(server.url).send(HEAD)
+    found = {name: value for name, value in answer.headers if "property" in name}
+    assert len(found) == count
+    assert found[f"x-image-meta-property-p{count - 1}"] == f"Größe{count - 1}"
+    assert {one.token for one in server.seen} == {TOKEN}
+    # http.client reads 100 with the empty line, and there is a Content-Length as well.
+    assert len(server.seen) == (1 if count < 99 else 2)
+
+
+def test_a_long_line_is_read(server: ScriptedServer) -> None:
+    server.on("HEAD", HEAD.path, Reply(headers=(("x-image-meta-property-p", "y" * 100_000),)))
+    assert len(wire_to(server.url).send(HEAD).header("x-image-meta-property-p") or "") == 100_000
+
+
+def test_data_behind_many_headers_is_read(server: ScriptedServer) -> None:
+    long = many_headers(200)
+    server.on("GET", PATH, Reply(body=b"data" * 100_000, headers=long.headers))
+    wire = wire_to(server.url)
+    request = Request(method="GET", path=PATH, stream=True)
+    assert b"".join(wire.blocks(request, wire.send(request))) == b"data" * 100_000
+
+
+def test_no_limit_of_the_process_is_touched(server: ScriptedServer) -> None:
+    server.on("HEAD", HEAD.path, many_headers(200))
+    before = vars(http.client).copy()
+    wire_to(server.url).send(HEAD)
+    assert vars(http.client) == before
+    with pytest.raises(requests.exceptions.ConnectionError):
+        requests.head(f"{server.url}{HEAD.path}", timeout=5)
+
+
+def test_too_many_headers_of_another_kind_are_an_error(server: ScriptedServer) -> None:
+    server.on("HEAD", HEAD.path, many_headers(200, "x-other-"))
+    with pytest.raises(BadResponse, match="too long to be read"):
+        wire_to(server.url).send(HEAD)
+
+
+def test_header_lines_without_end_are_an_error(server: ScriptedServer) -> None:
+    line = b"x-image-meta-property-p: " + b"y" * 500_000 + b"\r\n"
+    server.on("HEAD", HEAD.path, Reply(raw=b"HTTP/1.1 200 OK\r\n" + line * 140))
+    with pytest.raises(BadResponse, match="too long to be read"):
+        wire_to(server.url).send(HEAD)
+
+
+def test_a_401_behind_many_headers_is_cured_too(server: ScriptedServer) -> None:
+    long = many_headers(200)
+    server.on("HEAD", HEAD.path, lambda seen: Reply(401) if seen.token == "old" else long)
+    session = ksa_session.Session(auth=Renewing("old", "new"))
+    answer = wire_to(server.url, session).send(HEAD)
+    assert sum("property" in name for name, _ in answer.headers) == 200
+
+
+def test_the_private_connection_has_the_sessions_settings(tmp_path: typing.Any) -> None:
+    trustme = pytest.importorskip("trustme", reason="it makes the certificates of this test")
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    trusted = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(trusted)
+    with ScriptedServer(tls=context) as server:
+        server.on("HEAD", HEAD.path, many_headers(150))
+        auth = token_endpoint.Token("http://127.0.0.1:1", TOKEN)
+        session = ksa_session.Session(
+            auth=auth, verify=str(trusted), additional_headers={"X-Site": "a"}
+        )
+        answer = wire_to(server.url, session).send(HEAD)
+        assert sum("property" in name for name, _ in answer.headers) == 150
+        assert [one.headers["x-site"] for one in server.seen] == ["a", "a"]
+        assert len({one.headers["user-agent"] for one in server.seen}) == 1
+        with pytest.raises(GlanceConnectionFailed, match="certificate"):
+            wire_to(server.url, ksa_session.Session(auth=auth)).send(HEAD)
+
+
+# ---------------------------------------------------------------------------------------------
+# Errors.
+
+
+@pytest.mark.parametrize("operation", sorted(STATUS_ERRORS))
+def test_every_status_is_an_error_that_carries_what_is_known(
+    server: ScriptedServer, operation: str
+) -> None:
+    table = STATUS_ERRORS[operation]
+    for status in (400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 416, 418, 500, 503, 599):
+        body = {"message": "It is &quot;so&quot;.<br /><br />\n", "code": f"{status}"}
+        sent = (("x-openstack-request-id", "req-3"),)
+        server.on("GET", PATH, json_reply(body, status, sent))
+        request = Request(method="GET", path=PATH, errors=table, image_id="an-image")
+        with pytest.raises(exceptions.GlanceCompatError) as caught:
+            wire_to(server.url).send(request)
+        error = caught.value
+        assert type(error) is table.get(status, BadResponse)
+        assert (error.status, error.request_id) == (status, "req-3")
+        assert (error.endpoint, error.image_id) == (server.url, "an-image")
+        expected = f'GET {server.url}{PATH} was answered with {status}: It is "so".'
+        assert str(error) == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("plain", ": plain"),
+        ("<h1>404 Not Found</h1> No <b>image</b>", ": 404 Not Found No image"),
+        ("two\nlines\tand  blanks", ": two lines and blanks"),
+        ("bell\x07 escape\x1b[31m", ": bell\N{REPLACEMENT CHARACTER} escape"),
+        ("at https://user:hunter2@store/key", ": at https://***@store/key"),
+        ("at swift+https://acc%3Auser:hunter2@store/key", "***@store/key"),
+        ("x" * 1000, ": " + "x" * 300),
+        ("", ""),
+        (5, ""),
+        (None, ""),
+        ({"a": "hunter2"}, ""),
+        (["hunter2"], ""),
+    ],
+)
+def test_what_glance_says_is_one_short_line(
+    server: ScriptedServer, message: object, told: str
+) -> None:
+    server.on("GET", PATH, json_reply({"message": message}, 404))
+    with pytest.raises(ImageNotFound) as caught:
+        wire_to(server.url).send(SHOW)
+    text = str(caught.value)
+    assert told in text
+    assert "hunter2" not in text
+    assert text.isprintable()
+    assert len(text) < 500
+    if not told:
+        assert text.endswith("404")
+
+
+@pytest.mark.parametrize("body", NOT_JSON, ids=range(len(NOT_JSON)))
+def test_what_others_say_is_not_repeated(server: ScriptedServer, body: bytes) -> None:
+    server.on("GET", PATH, Reply(404, body=body))
+    with pytest.raises(ImageNotFound) as caught:
+        wire_to(server.url).send(SHOW)
+    assert str(caught.value) == f"GET {server.url}{PATH} was answered with 404"
+
+
+def test_an_error_without_a_body_is_an_error(server: ScriptedServer) -> None:
+    server.on("HEAD", HEAD.path, Reply(404, headers=(("x-openstack-request-id", "req-4"),)))
+    with pytest.raises(ImageNotFound) as caught:
+        wire_to(server.url).send(HEAD)
+    assert caught.value.request_id == "req-4"
+
+
+# ---------------------------------------------------------------------------------------------
+# Failures of the layers below.
+
+
+def below(name: str) -> list[type[Exception]]:
+    modules = {
+        "requests": requests.exceptions,
+        "urllib3": urllib3.exceptions,
+        "http": http.client,
+        "keystoneauth": keystoneauth1.exceptions,
+    }
+    found = [
+        one
+        for one in vars(modules[name]).values()
+        if isinstance(one, type) and issubclass(one, Exception)
+    ]
+    # Warnings are no failures, and some modules lend the names of others.
+    return [
+        one
+        for one in dict.fromkeys(found)
+        if not issubclass(one, Warning) and one.__module__.startswith(name)
+    ]
+
+
+def made(kind: type[Exception]) -> Exception:
+    """An exception of a class, whatever its constructor wants."""
+    error = kind.__new__(kind)
+    Exception.__init__(error, "password=hunter2")
+    return error
+
+
+LOWER = [
+    pytest.param(one, id=f"{name}-{one.__name__}")
+    for name in ("requests", "urllib3", "http", "keystoneauth")
+    for one in below(name)
+]
+
+
+@pytest.mark.parametrize("kind", LOWER)
+def test_no_class_of_the_layers_below_escapes(kind: type[Exception]) -> None:
+    with (
+        pytest.raises(exceptions.GlanceCompatError) as caught,
+        translated_errors("GET http://glance/", endpoint="http://glance", image_id="an-image"),
+    ):
+        raise made(kind)
+    assert (caught.value.endpoint, caught.value.image_id) == ("http://glance", "an-image")
+    assert str(caught.value).startswith("GET http://glance/ failed: ")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "ours"),
+    [
+        (keystoneauth1.exceptions.Unauthorized(), NotAuthenticated),
+        (keystoneauth1.exceptions.AuthorizationFailure("m"), NotAuthenticated),
+        (keystoneauth1.exceptions.MissingAuthPlugin("m"), NotAuthenticated),
+        (keystoneauth1.exceptions.EndpointNotFound(), NoUsableVersion),
+        (keystoneauth1.exceptions.EmptyCatalog("m"), NoUsableVersion),
+        (keystoneauth1.exceptions.ConnectFailure("m"), GlanceConnectionFailed),
+        (keystoneauth1.exceptions.ConnectTimeout("m"), GlanceConnectionFailed),
+        (keystoneauth1.exceptions.SSLError("m"), GlanceConnectionFailed),
+        (keystoneauth1.exceptions.ServiceUnavailable(), BadResponse),
+        (keystoneauth1.exceptions.InternalServerError(), BadResponse),
+        (keystoneauth1.exceptions.NotFound(), BadResponse),
+        (ConnectionResetError(104, "Connection reset by peer"), GlanceConnectionFailed),
+        (TimeoutError("timed out"), GlanceConnectionFailed),
+        (socket.gaierror(-2, "Name or service not known"), GlanceConnectionFailed),
+        (ssl.SSLError("bad"), GlanceConnectionFailed),
+        (requests.exceptions.ContentDecodingError(), BadResponse),
+        (requests.exceptions.ChunkedEncodingError(), GlanceConnectionFailed),
+        (requests.exceptions.InvalidHeader(TOKEN), Invalid),
+        (requests.exceptions.InvalidURL(TOKEN), Invalid),
+        (UnicodeEncodeError("latin-1", "\N{SNOWMAN}", 0, 1, "no"), Invalid),
+    ],
+)
+def test_failures_are_named_for_what_they_are(
+    error: Exception, ours: type[exceptions.GlanceCompatError]
+) -> None:
+    with pytest.raises(ours) as caught, translated_errors("that"):
+        raise error
+    assert type(caught.value) is ours
+
+
+def test_an_error_of_the_identity_service_has_its_status() -> None:
+    for error in (
+        keystoneauth1.exceptions.ServiceUnavailable(),
+        keystoneauth1.exceptions.Unauthorized(),
+    ):
+        with pytest.raises(exceptions.GlanceCompatError) as caught, translated_errors("that"):
+            raise error
+        assert caught.value.status == error.http_status
+
+
+def test_what_is_not_of_the_layers_below_is_left_alone() -> None:
+    for error in (ZeroDivisionError("mine"), ImageNotFound("mine"), KeyError("mine")):
+        with pytest.raises(type(error), match="mine") as caught, translated_errors("that"):
+            raise error
+        assert caught.value is error
+
+
+def test_the_callers_own_failure_comes_first(server: ScriptedServer) -> None:
+    def failing() -> Iterator[bytes]:
+        yield b"abc"
+        yield b"def"
+        raise OSError(5, "disk on fire")
+
+    server.on("PUT", UPLOAD_PATH, Reply(204))
+    with pytest.raises(DataSourceError, match="could not be read"):
+        wire_to(server.url).send(upload_of(failing()))
+
+
+def test_a_refused_connection_says_so() -> None:
+    with pytest.raises(GlanceConnectionFailed) as caught:
+        wire_to("http://127.0.0.1:1").send(SHOW)
+    assert str(caught.value).startswith(f"GET http://127.0.0.1:1{PATH} failed: ")
+    assert "refused" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "request_", [Request(method="GET", path=PATH, params=(("name", "\ud800"),)), "header"]
+)
+def test_text_that_has_no_octets_is_refused(
+    server: ScriptedServer, request_: Request | str
+) -> None:
+    if isinstance(request_, str):
+        request_ = Request(method="PUT", path=PATH, headers={"x-image-meta-name": "\ud800"})
+    with pytest.raises(Invalid):
+        wire_to(server.url).send(request_)
+    assert server.seen == []
+
+
+@pytest.mark.parametrize("value", ["a\r\nb: c", " a", "a\nb"])
+def test_a_header_that_cannot_be_sent_is_not_a_failed_connection(
+    server: ScriptedServer, value: str
+) -> None:
+    request = Request(method="PUT", path=PATH, headers={"x-image-meta-name": value})
+    with pytest.raises(Invalid) as caught:
+        wire_to(server.url).send(request)
+    assert server.seen == []
+    assert value not in str(caught.value)
+    # requests quotes the value, which may be a token.
+    assert "header value" not in "".join(traceback.format_exception(caught.value))
+
+
+# ---------------------------------------------------------------------------------------------
+# What is never shown.
+
+SECRETS = {
+    "token": TOKEN,
+    "url-password": "hunter2",
+    "query": "secret-filter",
+    "body": "secret-body",
+    "location": "secret-key",
+    "answer": "secret-answer",
+}
+
+
+def secret_request(method: str, **kwargs: typing.Any) -> Request:
+    return Request(
+        method=method,
+        path=PATH,
+        params=(("name", SECRETS["query"]),),
+        headers={"x-image-meta-location": f"swift://user:{SECRETS['location']}@store/x"},
+        errors=STATUS_ERRORS["show"],
+        **kwargs,
+    )
+
+
+REPLIES: list[Reply] = [
+    json_reply({"secret": SECRETS["answer"]}),
+    json_reply({"message": f"swift://user:{SECRETS['location']}@store/x"}, 409),
+    Reply(500, body=SECRETS["answer"].encode()),
+    Reply(body=SECRETS["answer"].encode()),
+    redirect("/v2/elsewhere?secret-filter"),
+    redirect("http://user:hunter2@127.0.0.1:1/?secret-filter"),
+    Reply(401),
+    NO_ANSWER,
+    Reply(raw=b"secret-answer\r\n\r\n"),
+    Reply(body=b"secret-answer", headers=(("Content-Encoding", "gzip"),)),
+    Reply(body=b"secret-answer" * 100),
+]
+
+
+@pytest.mark.parametrize("reply", REPLIES, ids=range(len(REPLIES)))
+@pytest.mark.parametrize("method", ["GET", "PATCH", "PUT"])
+def test_no_secret_is_shown_or_logged(
+    server: ScriptedServer, caplog: pytest.LogCaptureFixture, reply: Reply, method: str
+) -> None:
+    server.on(method, PATH, reply)
+    url = server.url.replace("http://", f"http://user:{SECRETS['url-password']}@")
+    session = ksa_session.Session(auth=Renewing(TOKEN, f"{TOKEN}-2"))
+    body: dict[str, typing.Any] = {}
+    if method == "PATCH":
+        body = {"json": {"location": SECRETS["location"], "text": SECRETS["body"]}}
+    if method == "PUT":
+        body = {"upload": Upload(SECRETS["body"].encode())}
+    options = Options(max_response_bytes=1000)
+    told: list[str] = []
+    with caplog.at_level(logging.DEBUG):
+        try:
+            answer = wire_to(url, session, options=options).send(secret_request(method, **body))
+            answer.json()
+        except exceptions.GlanceCompatError as error:
+            told = [str(error), repr(error), str(error.endpoint), repr(vars(error))]
+    ours = [one.getMessage() for one in caplog.records if one.name.startswith("glance_compat")]
+    theirs = [one.getMessage() for one in caplog.records if one.name != "glance_compat"]
+    assert ours
+    assert server.seen[0].headers["authorization"].startswith("Basic ")
+    for name, secret in SECRETS.items():
+        assert not [one for one in told + ours if secret in one], name
+        # urllib3 logs the path with its query, and nobody but the program may change that.
+        assert not [one for one in theirs if secret in one and name != "query"], name
+
+
+def test_no_password_of_a_url_is_in_the_chain_of_an_error() -> None:
+    wire = wire_to("http://user:hunter2@127.0.0.1:1")
+    with pytest.raises(GlanceConnectionFailed) as caught:
+        wire.send(SHOW)
+    error: BaseException | None = caught.value
+    seen = []
+    while error is not None:
+        seen.append(f"{error} {error!r}")
+        error = error.__cause__ or error.__context__
+    assert len(seen) > 1
+    assert "hunter2" not in " ".join(seen)
+
+
+def test_the_users_name_and_password_of_a_url_are_sent(server: ScriptedServer) -> None:
+    server.on("GET", "/a", redirect("/b"))
+    server.on("GET", "/b", json_reply({}))
+    url = server.url.replace("http://", "http://user:p%40ss@")
+    wire = wire_to(url)
+    assert wire.endpoint == server.url
+    later = wire.within(Deadline(10))
+    assert later.endpoint == server.url
+    assert later.send(Request(method="GET", path="/a")).status == 200
+    assert {one.headers["authorization"] for one in server.seen} == {"Basic dXNlcjpwQHNz"}
+
+
+def test_a_request_is_logged_once_with_its_id(
+    server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.on("GET", PATH, json_reply({}, headers=(("x-openstack-request-id", "req-5"),)))
+    with caplog.at_level(logging.DEBUG):
+        wire_to(server.url).send(SHOW)
+    [line] = [one for one in caplog.records if one.name == "glance_compat"]
+    assert line.levelno == logging.DEBUG
+    text = line.getMessage()
+    assert text.startswith(f"GET {server.url}{PATH}: 200 in ")
+    assert text.endswith("request id req-5")
+    assert not [one for one in caplog.records if one.name.startswith("keystoneauth")]
+
+
+# ---------------------------------------------------------------------------------------------
+# Small parts.
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://glance/a?b=c#d", "http://glance/a"),
+        ("http://user:word@glance:9292/a", "http://glance:9292/a"),
+        ("http://user@glance", "http://glance"),
+        ("http://a@b@glance/x@y", "http://glance/x@y"),
+        ("http://[::1]:9292/", "http://[::1]:9292/"),
+        ("http://[broken?a=b", "http://[broken"),
+        ("no url", "no url"),
+        ("", ""),
+    ],
+)
+def test_a_url_is_shown_without_what_may_be_secret(url: str, expected: str) -> None:
+    assert redact_url(url) == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [
+        ("http://a", "http://a:80/x", True),
+        ("https://a:443", "https://A", True),
+        ("http://u:p@a", "http://a", True),
+        ("http://[::1]", "http://[::1]:80", True),
+        ("http://a", "https://a", False),
+        ("http://a", "http://a:81", False),
+        ("http://a", "http://b", False),
+        ("http://a:0", "http://a", False),
+        ("http://a:99999", "http://a", False),
+        ("http://[a", "http://a", False),
+    ],
+)
+def test_an_origin_is_scheme_host_and_port(left: str, right: str, same: bool) -> None:
+    assert (origin(left) == origin(right)) is same
+
+
+def test_headers_are_found_by_name_in_any_case() -> None:
+    answer = Answer(
+        status=200,
+        headers=[("X-Openstack-Request-Id", "req-1"), ("x-openstack-request-id", "req-2")],
+        body=b"",
+        defective=False,
+        response=requests.Response(),
+    )
+    assert answer.request_id == "req-1"
+    assert answer.header("x-none") is None
+
+
+@pytest.mark.parametrize("text", ["", "plain", "Größe", "\N{SNOWMAN}", "\xff", "日本"])
+def test_text_survives_the_way_to_the_wire_and_back(text: str) -> None:
+    assert v1_headers.from_wire(v1_headers.to_wire(text)) == text
+
+
+def test_a_chain_of_errors_that_leads_back_into_itself_has_an_end() -> None:
+    # As it becomes when an error is kept and raised again.
+    first, second = ConnectionResetError("first"), requests.ConnectionError("second")
+    first.__cause__, second.__cause__ = second, first
+    with pytest.raises(GlanceConnectionFailed, match="that failed"), translated_errors("that"):
+        raise first

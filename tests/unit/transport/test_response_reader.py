@@ -1,0 +1,591 @@
+# SPDX-License-Identifier: Apache-2.0
+"""receiving: no header block is cut without a word, nothing drips for ever, all else is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import http.client
+import itertools
+import socket
+import ssl
+import threading
+import time
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+import requests.adapters
+import requests_mock
+import urllib3.connection
+import urllib3.connectionpool
+from keystoneauth1 import session as ksa_session
+from keystoneauth1 import token_endpoint
+from keystoneauth1.identity import v3
+
+from glance_compat.exceptions import (
+    STATUS_ERRORS,
+    DeadlineExceeded,
+    GlanceCompatError,
+    GlanceConnectionFailed,
+)
+from glance_compat.options import Options
+from glance_compat.streams.streams import Upload
+from glance_compat.transport import response_reader
+from glance_compat.transport.client import Identity, Wire
+from glance_compat.transport.messages import Answer, Request
+from glance_compat.transport.response_reader import Limits
+from glance_compat.transport.retry import Deadline
+from tests.unit.scripted_server import Reply, ScriptedServer, json_reply
+
+PATH = "/v1/images/an-image"
+HEAD = Request(method="HEAD", path=PATH, errors=STATUS_ERRORS["show"])
+SHOW = Request(method="GET", path=PATH, errors=STATUS_ERRORS["show"])
+PULL = Request(method="GET", path=PATH, errors=STATUS_ERRORS["download"], stream=True)
+
+BLOCK = (
+    b"HTTP/1.1 200 OK\r\n"
+    b"X-Image-Meta-Id: an-image\r\n"
+    b"X-Image-Meta-Property-First: 1\r\n"
+    b"X-Image-Meta-Property-Second: 2\r\n"
+    b"\r\n"
+)
+#: More than http.client reads: these go over the private connection.
+LONG_BLOCK = BLOCK.replace(
+    b"\r\n\r\n", b"".join(b"\r\nX-Image-Meta-Property-%d: x" % n for n in range(200)) + b"\r\n\r\n"
+)
+PATIENT = Options(connect_timeout=30, read_timeout=30, stall_timeout=30)
+#: Seconds that are far more than any of these calls takes, and far fewer than it would drip.
+SOON = 10.0
+
+
+def session_to(http: requests.Session | None = None, **more: typing.Any) -> ksa_session.Session:
+    auth = token_endpoint.Token("http://127.0.0.1:1", "token")
+    return ksa_session.Session(auth=auth, session=http, **more)
+
+
+def wire_to(
+    url: str,
+    session: ksa_session.Session | None = None,
+    *,
+    options: Options = PATIENT,
+    deadline: float | None = 20,
+) -> Wire:
+    return Wire(
+        session or session_to(), url, options, identity=Identity(), deadline=Deadline(deadline)
+    )
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as one:
+        yield one
+
+
+def cut(block: bytes, after: int) -> Reply:
+    return Reply(raw=block[:after])
+
+
+# ---------------------------------------------------------------------------------------------
+# Cut.
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_a_header_block_that_is_cut_anywhere_is_no_answer(
+    server: ScriptedServer, method: str
+) -> None:
+    replies = [cut(BLOCK, after) for after in range(len(BLOCK))]
+    server.on(method, PATH, *replies)
+    wire = wire_to(server.url)
+    request = HEAD if method == "HEAD" else SHOW
+    for _ in replies:
+        with pytest.raises(GlanceConnectionFailed):
+            wire.send(request)
+    assert len(server.seen) == len(replies)
+
+
+def properties_of(answer: Answer) -> int:
+    return sum("property" in name.lower() for name, _ in answer.headers)
+
+
+def test_a_whole_block_before_the_end_of_the_connection_is_an_answer(
+    server: ScriptedServer,
+) -> None:
+    server.on("HEAD", PATH, Reply(raw=BLOCK))
+    answer = wire_to(server.url).send(HEAD)
+    assert properties_of(answer) == 2
+    assert not answer.defective
+
+
+@pytest.mark.parametrize("lines", [102, 150, 200])
+def test_a_long_block_that_is_cut_is_no_answer(server: ScriptedServer, lines: int) -> None:
+    after = len(b"".join(LONG_BLOCK.splitlines(keepends=True)[:lines]))
+    server.on("HEAD", PATH, cut(LONG_BLOCK, after))
+    with pytest.raises(GlanceConnectionFailed):
+        wire_to(server.url).send(HEAD)
+    assert len(server.seen) == 2
+    server.on("HEAD", PATH, Reply(raw=LONG_BLOCK))
+    assert properties_of(wire_to(server.url).send(HEAD)) == 202
+
+
+def test_a_block_that_is_cut_after_another_is_no_answer(server: ScriptedServer) -> None:
+    interim = b"HTTP/1.1 100 Continue\r\nX-A: a\r\n\r\n"
+    whole = interim + BLOCK
+    for after in (len(interim) - 2, len(interim), len(interim) + 20, len(whole) - 2):
+        server.on("HEAD", PATH, cut(whole, after))
+        with pytest.raises(GlanceConnectionFailed):
+            wire_to(server.url).send(HEAD)
+    server.on("HEAD", PATH, Reply(raw=whole))
+    assert properties_of(wire_to(server.url).send(HEAD)) == 2
+
+
+def test_a_cut_answer_is_seen_through_a_proxy(server: ScriptedServer) -> None:
+    target = "http://glance.example:9292"
+    http = requests.Session()
+    http.proxies = {"http": server.url}
+    server.on("HEAD", f"{target}{PATH}", cut(BLOCK, len(BLOCK) - 2), Reply(raw=BLOCK))
+    wire = wire_to(target, session_to(http))
+    with pytest.raises(GlanceConnectionFailed):
+        wire.send(HEAD)
+    assert properties_of(wire.send(HEAD)) == 2
+
+
+class Certificates(typing.NamedTuple):
+    server: ssl.SSLContext
+    trusted: str
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    trustme = pytest.importorskip("trustme", reason="it makes the certificates of this test")
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    trusted = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(trusted)
+    return Certificates(context, str(trusted))
+
+
+def test_a_cut_answer_is_seen_over_tls(certificates: Certificates) -> None:
+    with ScriptedServer(tls=certificates.server) as server:
+        server.on("HEAD", PATH, cut(BLOCK, len(BLOCK) - 2), Reply(raw=BLOCK))
+        wire = wire_to(server.url, session_to(verify=certificates.trusted))
+        with pytest.raises(GlanceConnectionFailed):
+            wire.send(HEAD)
+        assert properties_of(wire.send(HEAD)) == 2
+
+
+# ---------------------------------------------------------------------------------------------
+# Drip.
+
+
+@contextlib.contextmanager
+def dripping(*parts: bytes | Iterator[bytes], pause: float = 0.02) -> Iterator[str]:
+    """A server that answers everybody with octets at once and with those of iterators slowly."""
+    stop = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            for part in parts:
+                if isinstance(part, bytes):
+                    connection.sendall(part)
+                    continue
+                for octets in part:
+                    connection.sendall(octets)
+                    if stop.wait(pause):
+                        return
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                if stop.is_set():
+                    connection.close()
+                    return
+                threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            stop.set()
+            socket.create_connection(listening.getsockname()).close()
+            thread.join()
+
+
+def for_ever(octets: bytes) -> Iterator[bytes]:
+    return itertools.repeat(octets)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+DRIPS: dict[str, Callable[[], tuple[bytes | Iterator[bytes], ...]]] = {
+    "status line": lambda: (b"HTTP/1.1 200 ", for_ever(b"O")),
+    "header line": lambda: (b"HTTP/1.1 200 OK\r\nX-A: ", for_ever(b"a")),
+    "property line": lambda: (b"HTTP/1.1 200 OK\r\nX-Image-Meta-Property-A: ", for_ever(b"a")),
+    "answers before the answer": lambda: (for_ever(b"HTTP/1.1 100 Continue\r\n\r\n"),),
+    "line of a chunk's size": lambda: (CHUNKED, for_ever(b"0")),
+    "extension of a chunk's size": lambda: (CHUNKED, b"3;", for_ever(b"x")),
+    "line after a chunk": lambda: (CHUNKED, b"3\r\nabc\r\n", for_ever(b"0")),
+    "lines after the chunks": lambda: (CHUNKED, b"3\r\nabc\r\n0\r\n", for_ever(b"X-A: a\r\n")),
+}
+
+
+def seconds_until(error: type[Exception], call: Callable[[], object]) -> float:
+    begun = time.monotonic()
+    with pytest.raises(error):
+        call()
+    return time.monotonic() - begun
+
+
+@pytest.mark.parametrize(
+    ("kind", "request_"),
+    [
+        *((kind, SHOW) for kind in DRIPS),
+        # The rest is read of no answer to HEAD.
+        *((kind, HEAD) for kind in DRIPS if "chunk" not in kind),
+    ],
+    ids=lambda one: one if isinstance(one, str) else one.method,
+)
+def test_the_deadline_ends_what_drips(kind: str, request_: Request) -> None:
+    with dripping(*DRIPS[kind]()) as url:
+        wire = wire_to(url, deadline=0.5)
+        assert seconds_until(DeadlineExceeded, lambda: wire.send(request_)) < SOON
+
+
+@pytest.mark.parametrize("kind", DRIPS)
+def test_lines_that_drip_in_place_of_data_are_a_stall(kind: str) -> None:
+    options = Options(stall_timeout=0.5, read_timeout=30, connect_timeout=30)
+
+    def pull() -> None:
+        wire = wire_to(url, options=options, deadline=None)
+        for _ in wire.blocks(PULL, wire.send(PULL)):
+            pass
+
+    with dripping(*DRIPS[kind]()) as url:
+        assert seconds_until(GlanceConnectionFailed, pull) < SOON
+
+
+def test_an_answer_to_data_that_drips_is_a_stall() -> None:
+    options = Options(stall_timeout=0.5, read_timeout=30, connect_timeout=30)
+    with dripping(b"HTTP/1.1 201 Created\r\n", for_ever(b"x")) as url:
+        wire = wire_to(url, options=options, deadline=None)
+        request = Request(
+            method="PUT", path=PATH, upload=Upload(b"data"), success=frozenset({201})
+        )
+        assert seconds_until(GlanceConnectionFailed, lambda: wire.send(request)) < SOON
+
+
+@pytest.mark.parametrize("status", [b"201 Created", b"503 Busy"])
+@pytest.mark.parametrize("method", ["PUT", "GET"])
+def test_the_text_of_an_answer_within_a_transfer_has_an_end(method: str, status: bytes) -> None:
+    options = Options(deadline=0.5, stall_timeout=30, read_timeout=30, connect_timeout=30)
+    request = Request(method="PUT", path=PATH, upload=Upload(b"data"))
+    if method == "GET":
+        request = PULL
+        status = status.replace(b"201 Created", b"404 Gone")
+    head = b"HTTP/1.1 %s\r\nContent-Length: 99999\r\n\r\n" % status
+    with dripping(head, for_ever(b" ")) as url:
+        wire = wire_to(url, options=options, deadline=None)
+        assert seconds_until(DeadlineExceeded, lambda: wire.send(request)) < SOON
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_data_may_drip_for_as_long_as_it_comes(chunked: bool) -> None:
+    # For longer in all than without a byte.
+    options = Options(stall_timeout=1.0, read_timeout=30, connect_timeout=30)
+    octets = b"1\r\nx\r\n" if chunked else b"x"
+    head = CHUNKED if chunked else b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n"
+    end = b"0\r\n\r\n" if chunked else b""
+    with dripping(head, iter([octets] * 15), end, pause=0.1) as url:
+        wire = wire_to(url, options=options, deadline=None)
+        assert b"".join(wire.blocks(PULL, wire.send(PULL))) == b"x" * 15
+
+
+def test_a_line_without_end_between_chunks_fills_no_memory() -> None:
+    many = (b"0" * 65536 for _ in range(1000))
+    with dripping(CHUNKED, many, b"\r\n\r\n", pause=0) as url:
+        wire = wire_to(url, deadline=None)
+        with pytest.raises(GlanceConnectionFailed):
+            list(wire.blocks(PULL, wire.send(PULL)))
+
+
+IDENTITY_DRIPS: dict[str, Callable[[], tuple[bytes | Iterator[bytes], ...]]] = {
+    "header": DRIPS["header line"],
+    "body": lambda: (b"HTTP/1.1 201 Created\r\nContent-Length: 9999\r\n\r\n", for_ever(b" ")),
+}
+
+
+@pytest.mark.parametrize("timeout", [None, 30.0])
+@pytest.mark.parametrize("kind", IDENTITY_DRIPS)
+def test_an_identity_service_that_drips_is_given_up(
+    server: ScriptedServer, kind: str, timeout: float | None
+) -> None:
+    with dripping(*IDENTITY_DRIPS[kind]()) as url:
+        auth = v3.Password(url, username="u", password="w", user_domain_id="d", project_id="p")
+        session = ksa_session.Session(auth=auth, timeout=timeout)
+        wire = wire_to(server.url, session, deadline=0.5)
+        assert seconds_until(GlanceConnectionFailed, lambda: wire.send(SHOW)) < SOON
+        assert server.seen == []
+
+
+def test_a_proxy_that_drips_is_given_up() -> None:
+    http = requests.Session()
+    with dripping(b"HTTP/1.1 200 ", for_ever(b"x")) as url:
+        http.proxies = {"https": url}
+        wire = wire_to("https://glance.example:9292", session_to(http), deadline=0.5)
+        assert seconds_until(DeadlineExceeded, lambda: wire.send(SHOW)) < SOON
+
+
+def test_a_connection_is_patient_again_after_an_answer_that_was_short_of_time(
+    server: ScriptedServer,
+) -> None:
+    server.on("GET", PATH, json_reply({}))
+    session = session_to()
+    wire_to(server.url, session, deadline=5).send(SHOW)
+    wire_to(server.url, session, deadline=20).send(SHOW)
+    assert session.session.get(f"{server.url}{PATH}", timeout=20).status_code == 200
+    assert len({one.port for one in server.seen}) == 1
+
+
+# ---------------------------------------------------------------------------------------------
+# What is the caller's stays so.
+
+
+class CountingAdapter(requests.adapters.HTTPAdapter):
+    """Keeps what it counts where a copy would lose it."""
+
+    sent = 0
+
+    def send(self, *args: typing.Any, **kwargs: typing.Any) -> requests.Response:
+        self.sent += 1
+        return super().send(*args, **kwargs)
+
+
+class CountingSession(requests.Session):
+    sent = 0
+
+    def send(self, *args: typing.Any, **kwargs: typing.Any) -> requests.Response:
+        self.sent += 1
+        return super().send(*args, **kwargs)
+
+
+class CountingKeystone(ksa_session.Session):
+    sent = 0
+
+    def request(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
+        self.sent += 1
+        return super().request(*args, **kwargs)
+
+
+def test_what_the_callers_own_classes_do_is_done_to_the_callers_own_objects(
+    server: ScriptedServer,
+) -> None:
+    server.on("GET", PATH, json_reply({}))
+    http, adapter = CountingSession(), CountingAdapter()
+    http.mount("http://", adapter)
+    session = CountingKeystone(auth=token_endpoint.Token(server.url, "token"), session=http)
+    wire_to(server.url, session).send(SHOW)
+    assert (session.sent, http.sent, adapter.sent) == (1, 1, 1)
+    assert session.session is http
+    assert http.get_adapter(server.url) is adapter
+
+
+def connections_of(session: ksa_session.Session, url: str) -> list[typing.Any]:
+    """The idle connections of a session's only pool."""
+    adapter = typing.cast(requests.adapters.HTTPAdapter, session.session.get_adapter(url))
+    pools = adapter.poolmanager.pools
+    [pool] = [pools[key] for key in pools.keys()]  # noqa: SIM118 - not a dict
+    return [one for one in pool.pool.queue if one is not None]
+
+
+def test_connections_are_the_callers_and_read_for_the_caller_as_before(
+    server: ScriptedServer,
+) -> None:
+    server.on("GET", PATH, json_reply({}))
+    session = session_to()
+    assert session.session.get(f"{server.url}{PATH}").json() == {}
+    [before] = connections_of(session, server.url)
+    wire_to(server.url, session, deadline=20).send(SHOW)
+    gc.collect()
+    [after] = connections_of(session, server.url)
+    assert after is before
+    assert after.response_class is http.client.HTTPResponse
+    response = session.session.get(f"{server.url}{PATH}", stream=True)
+    assert type(response.raw._original_response) is http.client.HTTPResponse
+    assert response.json() == {}
+    assert len({one.port for one in server.seen}) == 1
+
+
+def test_a_session_that_the_library_was_given_last_lives_as_long_as_its_answer(
+    server: ScriptedServer,
+) -> None:
+    server.on("GET", PATH, Reply(body=b"x" * 100_000))
+
+    def opened() -> Iterator[bytes]:
+        wire = wire_to(server.url)
+        return wire.blocks(PULL, wire.send(PULL))
+
+    blocks = opened()
+    gc.collect()
+    assert b"".join(blocks) == b"x" * 100_000
+
+
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
+def test_the_connection_of_an_answer_that_is_refused_is_closed(more: bytes) -> None:
+    lengths = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n%s\r\n" % more
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        wire = wire_to(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        errors: list[BaseException] = []
+
+        def ask() -> None:
+            try:
+                wire.send(SHOW)
+            except GlanceConnectionFailed as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(lengths)
+            thread.join()
+            # Not only when the error is forgotten, and what it holds is collected.
+            [_] = errors
+            connection.settimeout(10)
+            assert connection.recv(1) == b""
+
+
+def test_transports_without_sockets_are_used_as_they_are() -> None:
+    mounted = requests_mock.Adapter()
+    mounted.register_uri("GET", f"http://glance.example{PATH}", json={"a": 1})
+    http = requests.Session()
+    http.mount("http://", mounted)
+    assert wire_to("http://glance.example", session_to(http)).send(SHOW).json() == {"a": 1}
+    assert mounted.call_count == 1
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["every session", "one session"])
+def test_a_session_whose_methods_are_replaced_is_used_as_it_is(
+    server: ScriptedServer, whole: bool
+) -> None:
+    server.on("GET", PATH, json_reply({"a": 2}))
+    session = session_to()
+    mocker = requests_mock.Mocker() if whole else requests_mock.Mocker(session=session.session)
+    with mocker:
+        mocker.get(f"{server.url}{PATH}", json={"a": 1})
+        assert wire_to(server.url, session).send(SHOW).json() == {"a": 1}
+    assert wire_to(server.url, session).send(SHOW).json() == {"a": 2}
+    assert session.session.get(f"{server.url}{PATH}").json() == {"a": 2}
+
+
+class Final(requests.adapters.HTTPAdapter):
+    def __init_subclass__(cls) -> None:
+        raise TypeError("nothing is derived from this")
+
+
+def test_a_class_that_permits_none_derived_is_used_as_it_is(server: ScriptedServer) -> None:
+    server.on("GET", PATH, json_reply({"a": 1}))
+    http = requests.Session()
+    http.mount("http://", Final())
+    assert wire_to(server.url, session_to(http)).send(SHOW).json() == {"a": 1}
+
+
+class UnixConnection(urllib3.connection.HTTPConnection):
+    path = ""
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(5)
+        self.sock.connect(self.path)
+
+
+class UnixAdapter(requests.adapters.HTTPAdapter):
+    """As the transports for unix sockets are made."""
+
+    def __init__(self, path: str) -> None:
+        connection = type("Connection", (UnixConnection,), {"path": path})
+        self.pool = urllib3.connectionpool.HTTPConnectionPool("localhost")
+        self.pool.ConnectionCls = connection
+        super().__init__()
+
+    def get_connection(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
+        return self.pool
+
+    def get_connection_with_tls_context(
+        self, *args: typing.Any, **kwargs: typing.Any
+    ) -> typing.Any:
+        return self.get_connection()
+
+
+def test_a_cut_answer_is_seen_over_a_unix_socket(tmp_path: Path) -> None:
+    replies = [BLOCK[:-2], BLOCK]
+
+    def serve() -> None:
+        for reply in replies:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(reply)
+
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        http = requests.Session()
+        http.mount("http://", UnixAdapter(path))
+        wire = wire_to("http://localhost", session_to(http))
+        with pytest.raises(GlanceConnectionFailed):
+            wire.send(HEAD)
+        assert properties_of(wire.send(HEAD)) == 2
+        thread.join()
+
+
+def test_certificates_of_the_callers_own_transport_are_used(certificates: Certificates) -> None:
+    class Trusting(requests.adapters.HTTPAdapter):
+        def init_poolmanager(self, *args: typing.Any, **kwargs: typing.Any) -> None:
+            context = ssl.create_default_context(cafile=certificates.trusted)
+            super().init_poolmanager(*args, **kwargs, ssl_context=context)
+
+    with ScriptedServer(tls=certificates.server) as server:
+        server.on("HEAD", PATH, cut(BLOCK, len(BLOCK) - 2), Reply(raw=BLOCK))
+        http = requests.Session()
+        http.mount("https://", Trusting())
+        wire = wire_to(server.url, session_to(http, verify=certificates.trusted))
+        with pytest.raises(GlanceConnectionFailed):
+            wire.send(HEAD)
+        assert properties_of(wire.send(HEAD)) == 2
+
+
+def test_a_session_of_another_kind_is_used_as_it_is() -> None:
+    class NoSession:
+        session = None
+
+    odd = typing.cast(typing.Any, NoSession())
+    assert response_reader.within(odd, Limits(1.0, lambda: Deadline(1))) is odd
+
+
+def test_what_is_shown_keeps_what_it_had(server: ScriptedServer) -> None:
+    server.on("GET", PATH, json_reply({}))
+    session = session_to()
+    attributes = {name: id(value) for name, value in vars(session).items()}
+    within = {name: id(value) for name, value in vars(session.session).items()}
+    wire_to(server.url, session).send(SHOW)
+    assert {name: id(value) for name, value in vars(session).items()} == attributes
+    assert {name: id(value) for name, value in vars(session.session).items()} == within
+
+
+def test_no_error_of_the_layers_below_escapes_a_drip() -> None:
+    with (
+        dripping(b"HTTP/1.1 200 OK\r\n", for_ever(b"\x00")) as url,
+        pytest.raises(GlanceCompatError),
+    ):
+        wire_to(url, deadline=0.3).send(SHOW)

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""retry: whether, how often and until when. The longest pause is set to 0."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+from hypothesis import strategies
+
+from glance_compat import exceptions
+from glance_compat.exceptions import (
+    BadResponse,
+    DeadlineExceeded,
+    GlanceCompatError,
+    GlanceConnectionFailed,
+    ImageNotFound,
+)
+from glance_compat.options import Options
+from glance_compat.transport import retry
+from glance_compat.transport.retry import Deadline, Retrying, is_transient, repeat
+
+AT_ONCE = Options(backoff_max=0)
+NEVER = Deadline(None)
+
+
+class Calls:
+    """A call that ends as it was told, one outcome after the other; the last one stays."""
+
+    def __init__(self, *outcomes: BaseException | str) -> None:
+        self.outcomes = outcomes
+        self.attempts: list[int] = []
+
+    def __call__(self, attempt: int) -> str:
+        outcome = self.outcomes[min(len(self.attempts), len(self.outcomes) - 1)]
+        self.attempts.append(attempt)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+
+def busy(status: int = 503, retry_after: float | None = None) -> BadResponse:
+    error = BadResponse("busy", status=status)
+    error.retry_after = retry_after
+    return error
+
+
+def cut() -> GlanceConnectionFailed:
+    return GlanceConnectionFailed("cut")
+
+
+# ---------------------------------------------------------------------------------------------
+# Whether.
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_server_that_is_busy_may_answer_later(status: int) -> None:
+    assert is_transient(busy(status))
+
+
+@hypothesis.given(status=strategies.none() | strategies.integers(100, 599))
+def test_no_other_answer_is_worth_another_attempt(status: int | None) -> None:
+    assert is_transient(BadResponse("no", status=status)) == (status in {429, 502, 503, 504})
+
+
+def test_a_connection_that_failed_may_be_made_later() -> None:
+    assert is_transient(cut())
+    assert not is_transient(DeadlineExceeded("late"))
+    assert not is_transient(None)
+
+
+ALL_ERRORS = [
+    kind
+    for kind in vars(exceptions).values()
+    if isinstance(kind, type) and issubclass(kind, GlanceCompatError)
+]
+
+
+@pytest.mark.parametrize("status", [None, 429, 500, 503])
+@pytest.mark.parametrize("kind", ALL_ERRORS)
+def test_every_other_error_is_for_good(kind: type[GlanceCompatError], status: int | None) -> None:
+    if kind is exceptions.UnsupportedByVersion:
+        error: GlanceCompatError = exceptions.UnsupportedByVersion("a", "b")
+    else:
+        error = kind("no", status=status)
+    transient = kind is GlanceConnectionFailed or (kind is BadResponse and status in {429, 503})
+    assert is_transient(error) == transient
+
+
+@pytest.mark.parametrize("error", [ConnectionError(), TimeoutError(), OSError(), KeyError("a")])
+def test_foreign_errors_are_for_good(error: Exception) -> None:
+    assert not is_transient(error)
+
+
+# ---------------------------------------------------------------------------------------------
+# How often.
+
+
+def test_what_succeeds_is_called_once() -> None:
+    calls = Calls("done")
+    assert repeat(calls, AT_ONCE, NEVER) == "done"
+    assert calls.attempts == [1]
+
+
+@pytest.mark.parametrize("failures", [1, 2, 3])
+def test_attempts_are_numbered(failures: int) -> None:
+    calls = Calls(*[busy()] * failures, "done")
+    assert repeat(calls, AT_ONCE, NEVER) == "done"
+    assert calls.attempts == list(range(1, failures + 2))
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 4, 7])
+def test_attempts_are_bounded(attempts: int) -> None:
+    last = cut()
+    calls = Calls(*[busy()] * (attempts - 1), last)
+    with pytest.raises(GlanceConnectionFailed) as caught:
+        repeat(calls, Options(backoff_max=0, max_attempts=attempts), NEVER)
+    assert caught.value is last
+    assert calls.attempts == list(range(1, attempts + 1))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImageNotFound("gone", status=404),
+        BadResponse("broken", status=500),
+        DeadlineExceeded("late"),
+        exceptions.OutcomeUnknown("lost"),
+        exceptions.IntegrityError("short"),
+        exceptions.DataSourceError("unreadable"),
+        KeyError("foreign"),
+        KeyboardInterrupt(),
+        SystemExit(3),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_is_for_good_is_not_repeated(error: BaseException) -> None:
+    calls = Calls(error, "done")
+    with pytest.raises(type(error)) as caught:
+        repeat(calls, AT_ONCE, NEVER)
+    assert caught.value is error
+    assert calls.attempts == [1]
+
+
+def test_an_error_that_is_for_good_ends_the_attempts() -> None:
+    calls = Calls(busy(), ImageNotFound("gone"), "done")
+    with pytest.raises(ImageNotFound):
+        repeat(calls, AT_ONCE, NEVER)
+    assert calls.attempts == [1, 2]
+
+
+@pytest.mark.parametrize("result", [None, False, 0, "", busy()])
+def test_a_result_of_any_kind_is_a_success(result: object) -> None:
+    def call(attempt: int) -> object:
+        return result
+
+    assert repeat(call, AT_ONCE, NEVER) is result
+
+
+# ---------------------------------------------------------------------------------------------
+# How long, and until when.
+
+
+@pytest.mark.parametrize("asked", [0, 0.5, 3600, 999_999])
+def test_a_server_may_not_ask_for_longer_than_the_longest_pause(asked: float) -> None:
+    begun = time.monotonic()
+    calls = Calls(busy(429, retry_after=asked), busy(retry_after=asked), "done")
+    assert repeat(calls, AT_ONCE, Deadline(30)) == "done"
+    assert calls.attempts == [1, 2, 3]
+    assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize("asked", [60, 3600])
+def test_a_pause_that_the_deadline_does_not_leave_is_not_begun(asked: float) -> None:
+    begun = time.monotonic()
+    refused = busy(retry_after=asked)
+    calls = Calls(refused, "done")
+    with pytest.raises(BadResponse) as caught:
+        repeat(calls, Options(backoff_max=1000), Deadline(50))
+    assert caught.value is refused
+    assert calls.attempts == [1]
+    assert time.monotonic() - begun < 10
+
+
+def test_a_deadline_that_has_passed_ends_the_attempts() -> None:
+    deadline = Deadline(0)
+    calls = Calls(cut(), "done")
+    with pytest.raises(DeadlineExceeded) as caught:
+        repeat(calls, AT_ONCE, deadline)
+    assert calls.attempts == [1]
+    assert isinstance(caught.value.__cause__, GlanceConnectionFailed)
+
+
+def test_without_a_deadline_there_is_time() -> None:
+    assert NEVER.remaining() == float("inf")
+    NEVER.check("a transfer")
+
+
+@hypothesis.given(seconds=strategies.floats(min_value=0.001, max_value=1e9))
+def test_the_time_that_is_left_only_becomes_less(seconds: float) -> None:
+    deadline = Deadline(seconds)
+    first, second = deadline.remaining(), deadline.remaining()
+    assert 0 <= second <= first <= seconds * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, -0.5])
+def test_time_that_is_over_is_never_negative(seconds: float) -> None:
+    deadline = Deadline(seconds)
+    assert deadline.remaining() == 0
+    with pytest.raises(DeadlineExceeded, match=f"the call .*{seconds:g} seconds"):
+        deadline.check("the call")
+
+
+def test_time_that_is_left_is_no_error() -> None:
+    deadline = Deadline(3600)
+    deadline.check("the call")
+    assert 3590 < deadline.remaining() <= 3600
+
+
+# ---------------------------------------------------------------------------------------------
+# Until the image is found.
+
+
+def test_an_image_that_is_there_is_asked_for_once() -> None:
+    calls = Calls("found")
+    retry.until_found(lambda: calls(0))
+    assert len(calls.attempts) == 1
+
+
+def test_an_image_that_comes_later_is_waited_for() -> None:
+    calls = Calls(ImageNotFound("not yet"), "found")
+    retry.until_found(lambda: calls(0))
+    assert len(calls.attempts) == 2
+
+
+def test_only_a_missing_image_is_waited_for() -> None:
+    calls = Calls(busy(), "found")
+    with pytest.raises(BadResponse):
+        retry.until_found(lambda: calls(0))
+    assert len(calls.attempts) == 1
+
+
+# ---------------------------------------------------------------------------------------------
+# Hooks, and a test mode without pauses.
+
+
+@pytest.fixture
+def told() -> Iterator[list[Retrying]]:
+    """What a hook was told."""
+    found: list[Retrying] = []
+    retry.set_hooks([found.append])
+    yield found
+    retry.set_hooks([])
+
+
+def test_a_hook_is_told_of_every_repeated_attempt(told: list[Retrying]) -> None:
+    first, second = busy(), cut()
+    assert repeat(Calls(first, second, "done"), AT_ONCE, NEVER) == "done"
+    assert [(one.error, one.attempt, one.pause) for one in told] == [(first, 1, 0), (second, 2, 0)]
+
+
+def test_a_hook_is_not_told_of_the_last_failure(told: list[Retrying]) -> None:
+    with pytest.raises(BadResponse):
+        repeat(Calls(busy()), Options(max_attempts=3, backoff_max=0), NEVER)
+    assert [one.attempt for one in told] == [1, 2]
+    with pytest.raises(ImageNotFound):
+        repeat(Calls(ImageNotFound("gone")), AT_ONCE, NEVER)
+    assert len(told) == 2
+
+
+def test_a_hook_that_fails_does_no_harm(
+    told: list[Retrying], caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(said: Retrying) -> None:
+        raise KeyError("of the hook")
+
+    retry.set_hooks([broken, told.append])
+    assert repeat(Calls(busy(), "done"), AT_ONCE, NEVER) == "done"
+    assert len(told) == 1
+    assert "a hook for retries failed" in caplog.text
+
+
+def test_without_pauses_nobody_waits(told: list[Retrying]) -> None:
+    patient = Options(backoff_max=600, max_attempts=5)
+    begun = time.monotonic()
+    with retry.without_pauses():
+        assert repeat(Calls(busy(retry_after=500), busy(), "done"), patient, NEVER) == "done"
+    assert time.monotonic() - begun < 100
+    assert [one.pause for one in told] == [0, 0]
+
+
+def test_the_pauses_come_back(told: list[Retrying]) -> None:
+    with pytest.raises(KeyError), retry.without_pauses():
+        raise KeyError
+    repeat(Calls(busy(retry_after=0.01), "done"), Options(), NEVER)
+    assert [one.pause for one in told] == [0.01]

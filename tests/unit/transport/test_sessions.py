@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions beside the caller's: settings kept, connections apart."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import requests
+from keystoneauth1 import session as ksa_session
+from keystoneauth1.token_endpoint import Token
+
+from glance_compat.fixture import GlanceFixture
+from glance_compat.transport import sessions
+
+#: Counts, in the child, what went over the connections that the parent had opened.
+FORKED = """
+import os, sys
+from keystoneauth1 import session
+from keystoneauth1.token_endpoint import Token
+from glance_compat import ImageService
+
+url, image_id = sys.argv[1:]
+own = session.Session(auth=Token(url, "token"))
+service = ImageService(own, endpoint_override=url)
+assert service.show(None, image_id)["name"] == "forked"
+[key] = own.session.get_adapter(url).poolmanager.pools.keys()
+pool = own.session.get_adapter(url).poolmanager.pools[key]
+before = pool.num_requests
+child = os.fork()
+names = {service.show(None, image_id)["name"] for _ in range(20)}
+sent = pool.num_requests - before
+expected = 20 if child else 0
+right = names == {"forked"} and sent == expected
+if not child:
+    os._exit(0 if right else 1)
+_, status = os.waitpid(child, 0)
+sys.exit(0 if right and status == 0 else f"names {names}, sent {sent}, child {status}")
+"""
+
+
+def test_a_forked_process_opens_connections_of_its_own() -> None:
+    with GlanceFixture(images=[{"id": "one", "name": "forked"}]) as glance:
+        run = subprocess.run(
+            [sys.executable, "-c", FORKED, glance.url, "one"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert run.returncode == 0, run.stderr
+
+
+def test_the_session_of_the_same_process_is_the_callers() -> None:
+    own = ksa_session.Session()
+    assert sessions.OwnSession(own).get() is own
+
+
+def test_a_session_for_long_answers_has_the_settings_and_none_of_the_connections() -> None:
+    http = requests.Session()
+    http.proxies, http.trust_env = {"http": "http://proxy.example"}, False
+    auth = Token("http://glance.example", "token")
+    own = ksa_session.Session(auth=auth, session=http, verify="/ca", cert="/cert", timeout=7)
+    other = sessions.for_long_answers(own)
+    assert (other.auth, other.verify, other.cert, other.timeout) == (auth, "/ca", "/cert", 7)
+    assert other.session.proxies == http.proxies
+    assert other.session.trust_env is False
+    assert other.session is not http
+    assert set(other.session.adapters.values()).isdisjoint(http.adapters.values())
+
+
+def test_auth_plugins_do_not_wait_for_ever() -> None:
+    own = ksa_session.Session()
+    assert sessions.for_plugins(own, 3).timeout == 3
+    assert sessions.for_plugins(own, 3).session.adapters is own.session.adapters
+    assert own.timeout is None
+    patient = ksa_session.Session(timeout=99)
+    assert sessions.for_plugins(patient, 3).timeout == 99
+    assert sessions.for_plugins(patient, 3).session.adapters is patient.session.adapters
