@@ -23,8 +23,8 @@ from glance_compat.metadata.fields import Image
 from glance_compat.metadata.filters import Query
 from glance_compat.redaction import quote_value
 from glance_compat.streams.streams import Expected, Upload
-from glance_compat.transport.client import Wire
-from glance_compat.transport.messages import Answer, Request
+from glance_compat.transport.client import Transport
+from glance_compat.transport.messages import Request, Response
 
 LOG = logging.getLogger("glance_compat")
 
@@ -52,9 +52,9 @@ class V1:
     words = "Images API v1"
     tells_locations = False
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._options = wire.options
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._options = transport.options
 
     # -- reading
 
@@ -68,13 +68,13 @@ class V1:
             raise exceptions.UnreadableImage(
                 f"the v1 headers of image {image_id} are damaged by its own metadata, and it is"
                 " not in the list of images",
-                endpoint=self._wire.endpoint,
+                endpoint=self._transport.endpoint,
                 image_id=image_id,
             )
         return exact or head
 
     def _head(self, image_id: str) -> tuple[Image, bool]:
-        answer = self._wire.send(
+        answer = self._transport.send(
             Request(
                 method="HEAD",
                 path=_path(image_id),
@@ -116,14 +116,14 @@ class V1:
 
     def _list(
         self, query: Query, marker: str | None, size: int, left: int | None
-    ) -> tuple[Answer, int]:
+    ) -> tuple[Response, int]:
         """The answer, and how many images were asked for."""
         sent = filters.to_v1(query)
         asked = filters.page_limit(sent, size, left)
         params = [*sent.params, ("limit", str(asked))]
         if marker is not None:
             params.append(("marker", marker))
-        answer = self._wire.send(
+        answer = self._transport.send(
             Request(
                 method="GET",
                 path="/v1/images/detail",
@@ -146,7 +146,7 @@ class V1:
             image_id=image_id,
         )
         try:
-            answer = self._wire.send(request)
+            answer = self._transport.send(request)
         except exceptions.ImageNotFound:
             self._explain_no_data(image_id)
             raise
@@ -158,20 +158,20 @@ class V1:
         if not complete:
             answer.response.close()
             found = self.show(image_id)
-            answer = self._wire.send(dataclasses.replace(request, tolerant=True))
+            answer = self._transport.send(dataclasses.replace(request, tolerant=True))
             self._check_length_known(answer, image_id)
-        blocks = self._wire.blocks(request, answer)
+        blocks = self._transport.blocks(request, answer)
         expected = self._expected(found)
         return Opened(blocks, answer.response.close, expected, found["disk_format"])
 
-    def _check_length_known(self, answer: Answer, image_id: str) -> None:
+    def _check_length_known(self, answer: Response, image_id: str) -> None:
         """A value with an empty line ends the block early, and what is left of it is data then."""
         if answer.header("content-length") is None:
             answer.response.close()
             raise exceptions.UnreadableImage(
                 f"the data of image {image_id} cannot be read over v1: its own metadata damages"
                 " the answer",
-                endpoint=self._wire.endpoint,
+                endpoint=self._transport.endpoint,
                 image_id=image_id,
             )
 
@@ -187,7 +187,7 @@ class V1:
             raise exceptions.ImageNotActive(
                 f"image {image_id} has no data: its status is {found['status']}",
                 status=404,
-                endpoint=self._wire.endpoint,
+                endpoint=self._transport.endpoint,
                 image_id=image_id,
             )
 
@@ -253,7 +253,7 @@ class V1:
             raise exceptions.ImageNotFound(
                 f"image {found['id']} is deleted",
                 status=404,
-                endpoint=self._wire.endpoint,
+                endpoint=self._transport.endpoint,
                 image_id=found["id"],
             )
         return found
@@ -264,7 +264,7 @@ class V1:
             raise exceptions.ImageNotActive(
                 f"image {image_id} takes no data: its status is {found['status']}, not queued",
                 status=409,
-                endpoint=self._wire.endpoint,
+                endpoint=self._transport.endpoint,
                 image_id=image_id,
             )
 
@@ -322,7 +322,7 @@ class V1:
             image_id=image_id,
         )
         try:
-            answer = self._wire.send(request)
+            answer = self._transport.send(request)
         except exceptions.GlanceCompatError as error:
             raise _by_its_words(error) from error.__cause__
         with answer.judged():
@@ -338,7 +338,7 @@ class V1:
         ):
             if given:
                 raise exceptions.UnsupportedByVersion(
-                    f"Images API v2 ({name})", self.words, endpoint=self._wire.endpoint
+                    f"Images API v2 ({name})", self.words, endpoint=self._transport.endpoint
                 )
         changes.refuse_on_v1(meta, folding=self._options.v1_folding == "fold")
 
@@ -350,7 +350,7 @@ class V1:
             if not changes.has_text(stored["properties"], fields.folded(name), text):
                 raise exceptions.IntegrityError(
                     f"property {quote_value(name)} was not stored as it was sent over v1",
-                    endpoint=self._wire.endpoint,
+                    endpoint=self._transport.endpoint,
                     image_id=stored["id"],
                 )
 
@@ -364,7 +364,7 @@ class V1:
         if "owner" in sent and sent["owner"] != stored["owner"]:
             raise error(
                 f"image {stored['id']} was not given the owner that was asked for",
-                endpoint=self._wire.endpoint,
+                endpoint=self._transport.endpoint,
                 image_id=stored["id"],
             )
 
@@ -373,7 +373,7 @@ class V1:
             method="DELETE", path=_path(image_id), errors=_ERRORS["delete"], image_id=image_id
         )
         try:
-            answer = self._wire.send(request)
+            answer = self._transport.send(request)
         except (exceptions.BadResponse, exceptions.ImageNotAuthorized) as error:
             raise self._explained(error, image_id) from error
         if answer.body:
@@ -398,12 +398,12 @@ class V1:
         return exceptions.ImageNotAuthorized(
             f"image {image_id} belongs to another project",
             status=403,
-            endpoint=self._wire.endpoint,
+            endpoint=self._transport.endpoint,
             image_id=image_id,
         )
 
     def _is_foreign(self, found: Image) -> bool:
-        mine = self._wire.project_id()
+        mine = self._transport.project_id()
         # An image of nobody is an admin's to change.
         return mine is not None and found["owner"] != mine
 
@@ -411,14 +411,14 @@ class V1:
         raise exceptions.UnsupportedByVersion(
             "Images API v2 (a copy of the data in another store)",
             self.words,
-            endpoint=self._wire.endpoint,
+            endpoint=self._transport.endpoint,
             image_id=image_id,
         )
 
     # -- members
 
     def members(self, image_id: str) -> list[Member]:
-        answer = self._wire.send(
+        answer = self._transport.send(
             Request(
                 method="GET",
                 path=f"{_path(image_id)}/members",
@@ -431,7 +431,7 @@ class V1:
                 _member(record.get("member_id"), bool(record.get("can_share")))
                 for record in answer.objects_at("members")
             ]
-        if not found and self._wire.may_be_admin():
+        if not found and self._transport.may_be_admin():
             # An admin is told of a deleted image that it has none.
             self._current(image_id)
         return found
@@ -451,7 +451,7 @@ class V1:
         raise exceptions.UnsupportedByVersion(
             "Images API v2 (member status)",
             self.words,
-            endpoint=self._wire.endpoint,
+            endpoint=self._transport.endpoint,
             image_id=image_id,
         )
 
@@ -461,18 +461,18 @@ class V1:
         except exceptions.ImageNotFound as error:
             # Who may not end a share is told that it is not there.
             found = self._current(image_id)
-            if self._is_foreign(found) and not self._wire.may_be_admin():
+            if self._is_foreign(found) and not self._transport.may_be_admin():
                 raise self._foreign(image_id) from error
             raise exceptions.MemberNotFound(
                 f"image {image_id} has no member {quote_value(member_id)}",
                 status=404,
                 request_id=error.request_id,
-                endpoint=self._wire.endpoint,
+                endpoint=self._transport.endpoint,
                 image_id=image_id,
             ) from error
 
     def _member_request(self, method: str, image_id: str, member_id: str, body: object) -> None:
-        self._wire.send(
+        self._transport.send(
             Request(
                 method=method,
                 path=f"{_path(image_id)}/members/{urllib.parse.quote(member_id, safe='')}",
@@ -493,7 +493,7 @@ def _path(image_id: str) -> str:
     return f"/v1/images/{urllib.parse.quote(image_id, safe='')}"
 
 
-def _image_of_headers(answer: Answer, image_id: str) -> tuple[Image, bool]:
+def _image_of_headers(answer: Response, image_id: str) -> tuple[Image, bool]:
     """Read a header block.
 
     :returns: the image as far as it can be read, and whether the block can be believed.

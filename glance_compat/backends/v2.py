@@ -22,8 +22,8 @@ from glance_compat.metadata.filters import Query
 from glance_compat.redaction import quote_value
 from glance_compat.streams.streams import HASHES, Expected, Upload
 from glance_compat.transport import retry
-from glance_compat.transport.client import Wire
-from glance_compat.transport.messages import Answer, Request
+from glance_compat.transport.client import Transport
+from glance_compat.transport.messages import Request, Response
 
 LOG = logging.getLogger("glance_compat")
 
@@ -57,9 +57,9 @@ class V2:
     words = "Images API v2"
     tells_locations = True
 
-    def __init__(self, wire: Wire, offered: Offered) -> None:
-        self._wire = wire
-        self._options = wire.options
+    def __init__(self, transport: Transport, offered: Offered) -> None:
+        self._transport = transport
+        self._options = transport.options
         self._offered = offered
 
     # -- reading
@@ -81,7 +81,7 @@ class V2:
 
     def _list(
         self, query: Query, marker: str | None, size: int, left: int | None
-    ) -> tuple[Answer, int]:
+    ) -> tuple[Response, int]:
         """The answer, and how many images were asked for."""
         sent = filters.to_v2(query, self._version_for(query))
         asked = filters.page_limit(sent, size, left)
@@ -90,7 +90,7 @@ class V2:
             params.append(("marker", marker))
         # A marker that the caller may not see is 403 here and 400 on v1.
         errors = _ERRORS["detail" if marker is None else "detail after a marker"]
-        answer = self._wire.send(
+        answer = self._transport.send(
             Request(method="GET", path="/v2/images", params=params, errors=errors)
         )
         return answer, asked
@@ -104,7 +104,7 @@ class V2:
     def _version_for(self, query: Query) -> Version:
         return self._offered()[0] if "os_hidden" in query.filters else (2, 0)
 
-    def _image(self, answer: Answer) -> Image:
+    def _image(self, answer: Response) -> Image:
         version = self._version()
         with answer.judged():
             return fields.from_v2(answer.json_object(), version)
@@ -118,8 +118,8 @@ class V2:
         json: object = None,
         json_type: str = "application/json",
         success: int = 200,
-    ) -> Answer:
-        return self._wire.send(
+    ) -> Response:
+        return self._transport.send(
             Request(
                 method=method,
                 path=path,
@@ -157,14 +157,14 @@ class V2:
                 answer.response.close()
                 raise
         return Opened(
-            blocks=self._wire.blocks(request, answer),
+            blocks=self._transport.blocks(request, answer),
             close=answer.response.close,
             expected=self._expected(answer, found, part.total if part else _length(answer)),
             disk_format=found["disk_format"] if found else None,
             start=part.start if part else 0,
         )
 
-    def _is_unverifiable(self, answer: Answer) -> bool:
+    def _is_unverifiable(self, answer: Response) -> bool:
         """Whether nothing in an answer tells the data of an image from any other text.
 
         An image without a checksum has no Content-MD5 (seen on Glance 15.0.2 and 33), but the page
@@ -173,7 +173,7 @@ class V2:
         wanted = self._options.verify_downloads != "off"
         return wanted and answer.header("content-md5") is None
 
-    def _from(self, start: int, request: Request) -> tuple[Answer, _Part | None]:
+    def _from(self, start: int, request: Request) -> tuple[Response, _Part | None]:
         """Ask for data from a byte on, and for all of it where that is not what comes.
 
         Range is answered with 206 (seen on Glance 15.0.2 and 33; RFC 9110, section 14), but with
@@ -185,14 +185,14 @@ class V2:
                 headers={"Range": f"bytes={start}-"},
                 success=request.success | {206, 400, 416},
             )
-            answer = self._wire.send(ranged)
+            answer = self._transport.send(ranged)
             part = _part(answer)
             if answer.status in request.success:
                 return answer, None
             if answer.status == 206 and part and part.start == start:
                 return answer, part
             answer.response.close()
-        return self._wire.send(request), None
+        return self._transport.send(request), None
 
     def _no_data(self, found: Image) -> Opened:
         """204 is an empty image or one without data (seen on Glance 15.0.2 and 33)."""
@@ -202,7 +202,7 @@ class V2:
                 f"image {found['id']} is active and has {found['size']} bytes, but the server"
                 " sends none",
                 status=204,
-                endpoint=self._wire.endpoint,
+                endpoint=self._transport.endpoint,
                 image_id=found["id"],
             )
         return Opened(iter(()), bool, Expected(size=0), found["disk_format"])
@@ -214,11 +214,11 @@ class V2:
         kind = exceptions.ImageNotAuthorized if closed else exceptions.ImageNotActive
         raise kind(
             f"image {found['id']} gives no data: its status is {found['status']}",
-            endpoint=self._wire.endpoint,
+            endpoint=self._transport.endpoint,
             image_id=found["id"],
         )
 
-    def _expected(self, answer: Answer, found: Image | None, size: int | None) -> Expected:
+    def _expected(self, answer: Response, found: Image | None, size: int | None) -> Expected:
         size = found["size"] if found else size
         if self._options.verify_downloads == "off":
             return Expected(size=size)
@@ -259,7 +259,7 @@ class V2:
             raise exceptions.IntegrityError(
                 f"the location of image {created['id']} has {created['size']} bytes, not"
                 f" {base['size']}",
-                endpoint=self._wire.endpoint,
+                endpoint=self._transport.endpoint,
                 image_id=created["id"],
             )
 
@@ -273,7 +273,7 @@ class V2:
             needed.append("store of an image without data")
         if needed:
             raise exceptions.UnsupportedByVersion(
-                f"Images API v1 ({needed[0]})", self.words, endpoint=self._wire.endpoint
+                f"Images API v1 ({needed[0]})", self.words, endpoint=self._transport.endpoint
             )
         if base.get("store") is not None:
             self._need("stores", "a store chosen for the data")
@@ -299,7 +299,7 @@ class V2:
             raise exceptions.UnsupportedByVersion(
                 f"the capability {capability} ({what})",
                 f"Images API v{version[0]}.{version[1]}",
-                endpoint=self._wire.endpoint,
+                endpoint=self._transport.endpoint,
             )
 
     def _upload(self, image_id: str, meta: Meta, upload: Upload) -> Image:
@@ -309,7 +309,7 @@ class V2:
             sent["x-openstack-image-size"] = str(upload.size)
         if meta.base.get("store") is not None:
             sent["x-image-meta-store"] = meta.base["store"]
-        self._wire.send(
+        self._transport.send(
             Request(
                 method="PUT",
                 path=f"{_path(image_id)}/file",
@@ -343,7 +343,7 @@ class V2:
             meta = meta.without({"location"})
         raise exceptions.UpdateConflict(
             f"other writers undid the update of image {image_id} {_UPDATE_ATTEMPTS} times",
-            endpoint=self._wire.endpoint,
+            endpoint=self._transport.endpoint,
             image_id=image_id,
         )
 
@@ -353,7 +353,7 @@ class V2:
             raise exceptions.ImageBadRequest(
                 f"image {current['id']} takes no location: its status is {current['status']}, not"
                 " queued",
-                endpoint=self._wire.endpoint,
+                endpoint=self._transport.endpoint,
                 image_id=current["id"],
             )
 
@@ -376,7 +376,7 @@ class V2:
         if missing:
             raise exceptions.ImageBadRequest(
                 f"an image takes no location before its {' and '.join(missing)}",
-                endpoint=self._wire.endpoint,
+                endpoint=self._transport.endpoint,
                 image_id=base.get("id"),
             )
 
@@ -428,7 +428,7 @@ class V2:
         except (exceptions.GlanceConnectionFailed, exceptions.BadResponse) as unseen:
             raise exceptions.OutcomeUnknown(
                 f"image {image_id} was given a location, and cannot be looked at: {unseen}",
-                endpoint=self._wire.endpoint,
+                endpoint=self._transport.endpoint,
                 image_id=image_id,
             ) from unseen
         if found["status"] not in _UNSETTLED:
@@ -436,12 +436,12 @@ class V2:
         if _is_taken(found):
             raise exceptions.OutcomeUnknown(
                 f"image {image_id} was given a location, and the server still looks at it",
-                endpoint=self._wire.endpoint,
+                endpoint=self._transport.endpoint,
                 image_id=image_id,
             )
         raise exceptions.ImageBadRequest(
             f"the server has no data for image {image_id} at its location",
-            endpoint=self._wire.endpoint,
+            endpoint=self._transport.endpoint,
             image_id=image_id,
         )
 
@@ -477,7 +477,7 @@ class V2:
             if not changes.has_text(stored["properties"], name, text):
                 raise exceptions.IntegrityError(
                     f"property {quote_value(name)} was not stored as it was sent over v2",
-                    endpoint=self._wire.endpoint,
+                    endpoint=self._transport.endpoint,
                     image_id=stored["id"],
                 )
         return stored
@@ -496,7 +496,7 @@ class V2:
             raise exceptions.ImageNotActive(
                 f"image {image_id} takes no data: its status is {current['status']}, not queued",
                 status=409,
-                endpoint=self._wire.endpoint,
+                endpoint=self._transport.endpoint,
                 image_id=image_id,
             )
         wanted = self._change(meta, current, purge=False, uploading=True)
@@ -560,7 +560,7 @@ class V2:
             f"image {image_id} has no member {quote_value(member_id)}",
             status=404,
             request_id=error.request_id,
-            endpoint=self._wire.endpoint,
+            endpoint=self._transport.endpoint,
             image_id=image_id,
         )
 
@@ -574,13 +574,13 @@ def _is_taken(found: Image) -> bool:
     return found["status"] not in _UNSETTLED or _TASK in found["properties"]
 
 
-def _has_next(answer: Answer) -> bool:
+def _has_next(answer: Response) -> bool:
     # Only whether there is a link counts: repeated parameters are lost in it (seen on Glance
     # 15.0.2 and 33), and it names a host that nobody has checked.
     return bool(answer.json_object().get("next"))
 
 
-def _member(answer: Answer, record: Mapping[str, typing.Any]) -> Member:
+def _member(answer: Response, record: Mapping[str, typing.Any]) -> Member:
     member_id, status = record.get("member_id"), record.get("status")
     if not isinstance(member_id, str) or not isinstance(status, (str, type(None))):
         raise answer.bad("has a member of another form than Glance's")
@@ -594,7 +594,7 @@ class _Part(typing.NamedTuple):
     total: int | None
 
 
-def _part(answer: Answer) -> _Part | None:
+def _part(answer: Response) -> _Part | None:
     """The range that an answer has: ``bytes 3-9/10``."""
     said = re.fullmatch(
         r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", answer.header("content-range") or ""
@@ -604,7 +604,7 @@ def _part(answer: Answer) -> _Part | None:
     return _Part(int(said[1]), None if said[2] == "*" else int(said[2]))
 
 
-def _length(answer: Answer) -> int | None:
+def _length(answer: Response) -> int | None:
     length = answer.header("content-length")
     return int(length) if length and length.isdecimal() else None
 

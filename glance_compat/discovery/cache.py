@@ -18,7 +18,7 @@ from glance_compat.options import Options
 from glance_compat.transport.retry import Deadline
 
 
-class Place(typing.NamedTuple):
+class CacheKey(typing.NamedTuple):
     """What facts are of.
 
     :param endpoint: the unversioned endpoint.
@@ -49,7 +49,7 @@ class _Entry:
     known: dict[str | None, _Known] = dataclasses.field(default_factory=dict)
 
 
-class Memory:
+class DiscoveryCache:
     """What is known of endpoints, shared by all threads of a process.
 
     One thread asks about an endpoint at a time; the others wait for its answer, no longer than
@@ -63,7 +63,7 @@ class Memory:
 
     def facts(
         self,
-        place: Place,
+        place: CacheKey,
         options: Options,
         ask: Callable[[], Facts],
         failed_at: float | None = None,
@@ -94,7 +94,7 @@ class Memory:
             raise copy.copy(known) from known.__cause__
         return known
 
-    def doubt(self, place: Place, offered: tuple[OfferedVersion, ...]) -> None:
+    def doubt(self, place: CacheKey, offered: tuple[OfferedVersion, ...]) -> None:
         """Ask again next time, unless somebody has asked since this was said to be offered."""
         with self._lock:
             entry = self._entries.setdefault(place.endpoint, _Entry())
@@ -124,12 +124,12 @@ class Memory:
         return self.clock() - known.learnt_at < ttl
 
     def _learn(
-        self, entry: _Entry, place: Place, ask: Callable[[], Facts]
+        self, entry: _Entry, place: CacheKey, ask: Callable[[], Facts]
     ) -> Facts | exceptions.GlanceCompatError:
         outcome: Facts | exceptions.GlanceCompatError
         try:
             outcome = ask()
-        except OwnTroubleError as trouble:
+        except CallerAuthError as trouble:
             raise trouble.error from trouble.error.__cause__
         except (exceptions.NotAuthenticated, exceptions.DeadlineExceeded):
             # Of this caller's token and time; another's may do.
@@ -141,7 +141,7 @@ class Memory:
         return outcome
 
 
-class OwnTroubleError(Exception):
+class CallerAuthError(Exception):
     """One caller's trouble with the token, which says nothing of the endpoint."""
 
     def __init__(self, error: exceptions.GlanceCompatError) -> None:
@@ -168,5 +168,5 @@ def _held(
         lock.release()
 
 
-MEMORY = Memory()
-os.register_at_fork(after_in_child=MEMORY.renew_locks)
+DISCOVERY_CACHE = DiscoveryCache()
+os.register_at_fork(after_in_child=DISCOVERY_CACHE.renew_locks)

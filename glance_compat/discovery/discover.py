@@ -18,7 +18,12 @@ from glance_compat import exceptions
 from glance_compat.backends.protocol import ImagesApi
 from glance_compat.backends.v1 import V1
 from glance_compat.backends.v2 import V2
-from glance_compat.discovery.cache import MEMORY, Memory, OwnTroubleError, Place
+from glance_compat.discovery.cache import (
+    DISCOVERY_CACHE,
+    CacheKey,
+    CallerAuthError,
+    DiscoveryCache,
+)
 from glance_compat.discovery.versions import (
     Discovery,
     Facts,
@@ -32,15 +37,15 @@ from glance_compat.discovery.versions import (
     version_in,
     wanted,
 )
-from glance_compat.transport.client import Wire
-from glance_compat.transport.messages import Answer, Request
+from glance_compat.transport.client import Transport
+from glance_compat.transport.messages import Request, Response
 from glance_compat.transport.retry import TRANSIENT_STATUS, is_transient
 
 
-def learn(wire: Wire, url: str) -> Facts:
+def fetch_facts(transport: Transport, url: str) -> Facts:
     """Find out what an endpoint offers.
 
-    :param wire: to the unversioned endpoint.
+    :param transport: to the unversioned endpoint.
     :param url: the endpoint as it is configured, maybe with a version at its end.
     :raises glance_compat.exceptions.NoUsableVersion: nothing that answers is an Images API.
     :raises glance_compat.exceptions.GlanceConnectionFailed: nothing answers.
@@ -50,7 +55,7 @@ def learn(wire: Wire, url: str) -> Facts:
     named = version_in(url)
     unreachable = False
     try:
-        offered = _document(wire, tried)
+        offered = _document(transport, tried)
     except exceptions.GlanceCompatError as error:
         # Some sites let only the versioned paths through. An endpoint that names none is down.
         if named is None or not is_transient(error):
@@ -61,7 +66,7 @@ def learn(wire: Wire, url: str) -> Facts:
         how = "the endpoint's version document offers"
         return Facts(offered, how, requests=len(tried), provisional=not is_ours)
     if named is None:
-        return _ask_the_apis(wire, tried)
+        return _ask_the_apis(transport, tried)
     return Facts(
         (named,),
         "the endpoint, whose version document cannot be read, has a path that names",
@@ -72,8 +77,8 @@ def learn(wire: Wire, url: str) -> Facts:
     )
 
 
-def _document(wire: Wire, tried: list[str]) -> tuple[OfferedVersion, ...] | None:
-    answer = _asked(wire, Request(method="GET", path="/"), tried, token=False)
+def _document(transport: Transport, tried: list[str]) -> tuple[OfferedVersion, ...] | None:
+    answer = _asked(transport, Request(method="GET", path="/"), tried, token=False)
     if answer is None or answer.status not in (200, 300):
         return None
     try:
@@ -82,21 +87,23 @@ def _document(wire: Wire, tried: list[str]) -> tuple[OfferedVersion, ...] | None
         return None
 
 
-def _asked(wire: Wire, request: Request, tried: list[str], *, token: bool) -> Answer | None:
+def _asked(
+    transport: Transport, request: Request, tried: list[str], *, token: bool
+) -> Response | None:
     """An answer, or None where there is one that nobody can use.
 
     :raises glance_compat.exceptions.BadResponse: it may be another one soon.
     """
-    tried.append(f"GET {wire.endpoint}{request.path}")
+    tried.append(f"GET {transport.endpoint}{request.path}")
     try:
-        answer = wire.exchange(request, token=token)
+        answer = transport.exchange(request, token=token)
     except exceptions.BadResponse as error:
         # A redirect to somewhere else, an endless page: somebody else's.
         if is_transient(error):
             raise
         return None
     if answer.status in TRANSIENT_STATUS:
-        raise wire.error_of(request, answer)
+        raise transport.error_of(request, answer)
     return answer
 
 
@@ -106,15 +113,15 @@ _PROBES = (
 )
 
 
-def _ask_the_apis(wire: Wire, tried: list[str]) -> Facts:
+def _ask_the_apis(transport: Transport, tried: list[str]) -> Facts:
     found: list[OfferedVersion] = []
     answers: list[str] = []
     try:
-        wire.authenticate()
+        transport.authenticate()
     except exceptions.GlanceCompatError as error:
-        raise OwnTroubleError(error) from error
+        raise CallerAuthError(error) from error
     for version, probe, key in _PROBES:
-        answer = _asked(wire, probe, tried, token=True)
+        answer = _asked(transport, probe, tried, token=True)
         answers.append(f"{tried[-1]}: {answer.status if answer else 'not usable'}")
         if answer is None:
             continue
@@ -123,7 +130,7 @@ def _ask_the_apis(wire: Wire, tried: list[str]) -> Facts:
                 f"{tried[-1]} was answered with 401; without a token that is accepted it cannot be"
                 " found out which Images API is offered there",
                 status=401,
-                endpoint=wire.endpoint,
+                endpoint=transport.endpoint,
             )
         with contextlib.suppress(exceptions.BadResponse):
             if answer.status == 200 and key in answer.json_object():
@@ -132,47 +139,59 @@ def _ask_the_apis(wire: Wire, tried: list[str]) -> Facts:
         how = "the endpoint, which has no version document, speaks"
         return Facts(tuple(found), how, requests=len(tried), minor_known=False)
     raise exceptions.NoUsableVersion(
-        f"there is no Images API at {wire.endpoint}; wanted: {wanted(wire.options)}; tried:"
-        f" no version document at {wire.endpoint}/, {', '.join(answers)}",
-        endpoint=wire.endpoint,
+        f"there is no Images API at {transport.endpoint}; wanted:"
+        f" {wanted(transport.options)}; tried:"
+        f" no version document at {transport.endpoint}/, {', '.join(answers)}",
+        endpoint=transport.endpoint,
     )
 
 
 def discover(
-    wire: Wire, url: str, failed_at: float | None = None, memory: Memory = MEMORY
+    transport: Transport,
+    url: str,
+    failed_at: float | None = None,
+    memory: DiscoveryCache = DISCOVERY_CACHE,
 ) -> Discovery:
     """Choose the API of an endpoint; costs no request when the facts are known.
 
-    :param wire: to the unversioned endpoint.
+    :param transport: to the unversioned endpoint.
     :param url: the endpoint as it is configured.
     :param failed_at: see :meth:`Memory.facts`.
     :raises glance_compat.exceptions.GlanceCompatError: see :func:`learn` and :func:`choose`.
     """
-    return pinned(wire.options, wire.endpoint) or choose(
-        _facts(wire, url, memory, failed_at), wire.options, wire.endpoint
+    return pinned(transport.options, transport.endpoint) or choose(
+        _facts(transport, url, memory, failed_at), transport.options, transport.endpoint
     )
 
 
-def _facts(wire: Wire, url: str, memory: Memory, failed_at: float | None = None) -> Facts:
+def _facts(
+    transport: Transport, url: str, memory: DiscoveryCache, failed_at: float | None = None
+) -> Facts:
     return memory.facts(
-        _place(wire, url), wire.options, lambda: learn(wire, url), failed_at, wire.deadline
+        _place(transport, url),
+        transport.options,
+        lambda: fetch_facts(transport, url),
+        failed_at,
+        transport.deadline,
     )
 
 
-def _place(wire: Wire, url: str) -> Place:
+def _place(transport: Transport, url: str) -> CacheKey:
     named = version_in(url)
-    return Place(wire.endpoint, named.id if named else None)
+    return CacheKey(transport.endpoint, named.id if named else None)
 
 
-def api_of(discovery: Discovery, wire: Wire, memory: Memory = MEMORY) -> ImagesApi:
+def backend_for(
+    discovery: Discovery, transport: Transport, memory: DiscoveryCache = DISCOVERY_CACHE
+) -> ImagesApi:
     """Speak the API that was chosen."""
     if discovery.api == "v1":
-        return V1(wire)
-    return V2(wire, lambda: _capabilities_of(discovery, wire, memory))
+        return V1(transport)
+    return V2(transport, lambda: _capabilities_of(discovery, transport, memory))
 
 
 def _capabilities_of(
-    discovery: Discovery, wire: Wire, memory: Memory
+    discovery: Discovery, transport: Transport, memory: DiscoveryCache
 ) -> tuple[Version, frozenset[str]]:
     """Newest version and capabilities; a document that nobody asked for yet is asked for once.
 
@@ -181,32 +200,36 @@ def _capabilities_of(
     if discovery.version[1] is not None:
         return (2, discovery.version[1]), discovery.capabilities
     with contextlib.suppress(exceptions.GlanceCompatError):
-        facts = _document_facts(discovery, wire, memory)
-        newest = facts.usable(wire.options).get(2) if facts and facts.minor_known else None
+        facts = _document_facts(discovery, transport, memory)
+        newest = facts.usable(transport.options).get(2) if facts and facts.minor_known else None
         if facts and newest:
             return newest, capabilities_at(newest, facts.offered)
     return (2, 0), discovery.capabilities
 
 
-def _document_facts(discovery: Discovery, wire: Wire, memory: Memory) -> Facts | None:
+def _document_facts(
+    discovery: Discovery, transport: Transport, memory: DiscoveryCache
+) -> Facts | None:
     """The facts of a pinned version; whoever chose from facts has seen them already."""
     if discovery.requests:
         return None
     # With a version to fall back on, nothing but the document is asked for.
-    return _facts(wire, f"{wire.endpoint}/{discovery.api}", memory)
+    return _facts(transport, f"{transport.endpoint}/{discovery.api}", memory)
 
 
-def look_again(wire: Wire, url: str, before: Discovery, memory: Memory = MEMORY) -> Discovery:
+def rediscover(
+    transport: Transport, url: str, before: Discovery, memory: DiscoveryCache = DISCOVERY_CACHE
+) -> Discovery:
     """Choose anew, after the endpoint answered that it does not offer what was chosen.
 
     :raises glance_compat.exceptions.NoUsableVersion: the choice is the same.
     """
-    memory.doubt(_place(wire, url), before.offered)
-    now = discover(wire, url, memory=memory)
+    memory.doubt(_place(transport, url), before.offered)
+    now = discover(transport, url, memory=memory)
     if now.api != before.api:
         return now
     with contextlib.suppress(exceptions.GlanceCompatError):
-        facts = _document_facts(now, wire, memory)
+        facts = _document_facts(now, transport, memory)
         if facts and facts.complete:
             now = dataclasses.replace(now, offered=facts.offered)
     raise gone(now)

@@ -203,8 +203,8 @@ def refuse_names(names: Iterable[str]) -> None:
             )
         if is_reserved(name):
             raise exceptions.PropertyNotAllowed(
-                f"property name {quote_value(name)} is reserved: it is an attribute of the image or"
-                " of Glance"
+                f"property name {quote_value(name)} is reserved: it is an attribute of the image"
+                " or of Glance"
             )
 
 

@@ -28,7 +28,7 @@ from glance_compat.routing.catalog import (
 )
 from glance_compat.transport.client import Identity
 from glance_compat.transport.error_mapping import plugin_errors
-from glance_compat.transport.sessions import for_plugins
+from glance_compat.transport.sessions import auth_session
 from glance_compat.urls import is_http
 
 
@@ -111,7 +111,7 @@ def caller_of(
     :raises glance_compat.exceptions.NotAuthenticated: it is one with a token, but has none.
     """
     return Caller(
-        session=for_plugins(session, options.read_timeout, options.deadline),
+        session=auth_session(session, options.read_timeout, options.deadline),
         plugin=own if context is None else _plugin(context),
         own=own,
         entries=getattr(context, "service_catalog", None) or None,

@@ -18,7 +18,7 @@ from keystoneauth1 import session as ksa_session
 from glance_compat import exceptions
 from glance_compat.backends.protocol import ImagesApi
 from glance_compat.discovery import discover
-from glance_compat.discovery.cache import MEMORY
+from glance_compat.discovery.cache import DISCOVERY_CACHE
 from glance_compat.discovery.versions import Discovery
 from glance_compat.options import Options
 from glance_compat.routing.catalog import Catalog, checked
@@ -26,10 +26,10 @@ from glance_compat.routing.context import Caller, caller_of
 from glance_compat.routing.health import ENDPOINT_HEALTH
 from glance_compat.routing.references import image_id_of
 from glance_compat.transport import retry
-from glance_compat.transport.client import Wire
-from glance_compat.transport.messages import LookAgain
+from glance_compat.transport.client import Transport
+from glance_compat.transport.messages import VersionDocumentReceived
 from glance_compat.transport.retry import Deadline
-from glance_compat.transport.sessions import OwnSession
+from glance_compat.transport.sessions import ForkSafeSession
 from glance_compat.urls import unversioned
 
 LOG = logging.getLogger("glance_compat")
@@ -55,7 +55,7 @@ class Dispatcher:
         catalog: Catalog,
         options: Options,
     ) -> None:
-        self._sessions = OwnSession(session)
+        self._sessions = ForkSafeSession(session)
         self._auth = auth
         self._endpoints = checked(endpoint_override)
         self._trusted = checked(options.trusted_endpoints)
@@ -92,9 +92,9 @@ class Dispatcher:
             try:
                 return self._on(caller, url, until, lambda api: call(api, number), failed_at)
             except exceptions.GlanceCompatError as error:
-                failed_at = MEMORY.clock()
+                failed_at = DISCOVERY_CACHE.clock()
                 if _is_of_endpoint(error):
-                    ENDPOINT_HEALTH.rest(url)
+                    ENDPOINT_HEALTH.mark_unhealthy(url)
                 raise
 
         def attempt(number: int) -> Result:
@@ -120,17 +120,17 @@ class Dispatcher:
             return self._on(caller, url, until, call)
         except exceptions.GlanceCompatError as error:
             if _is_of_endpoint(error):
-                ENDPOINT_HEALTH.rest(url)
+                ENDPOINT_HEALTH.mark_unhealthy(url)
             raise
 
     def _answers(self, caller: Caller, url: str) -> bool:
         try:
-            discover.discover(self._wire(caller, url, Deadline(self._options.deadline)), url)
+            discover.discover(self._transport(caller, url, Deadline(self._options.deadline)), url)
         except exceptions.GlanceCompatError as error:
             if not _is_of_endpoint(error):
                 raise
             LOG.warning("an endpoint is passed over: %s", error)
-            ENDPOINT_HEALTH.rest(url)
+            ENDPOINT_HEALTH.mark_unhealthy(url)
             return False
         return True
 
@@ -144,7 +144,7 @@ class Dispatcher:
         failed: list[exceptions.GlanceCompatError] = []
         for url in self._urls(caller):
             try:
-                found.append(discover.discover(self._wire(caller, url, deadline), url))
+                found.append(discover.discover(self._transport(caller, url, deadline), url))
             except exceptions.GlanceCompatError as error:
                 failed.append(error)
         if not found:
@@ -155,10 +155,10 @@ class Dispatcher:
 
     def _urls(self, caller: Caller) -> list[str]:
         """The endpoints to try, those that answered lately first."""
-        return ENDPOINT_HEALTH.in_turn(self._endpoints or (caller.endpoint(self._catalog),))
+        return ENDPOINT_HEALTH.healthy_first(self._endpoints or (caller.endpoint(self._catalog),))
 
-    def _wire(self, caller: Caller, url: str, deadline: Deadline) -> Wire:
-        return Wire(
+    def _transport(self, caller: Caller, url: str, deadline: Deadline) -> Transport:
+        return Transport(
             self._sessions.get(),
             unversioned(url),
             self._options,
@@ -175,17 +175,17 @@ class Dispatcher:
         failed_at: float | None = None,
     ) -> Result:
         """Make a call on one endpoint; where its API has gone, on the API that it has now."""
-        wire = self._wire(caller, url, deadline)
-        chosen = discover.discover(wire, url, failed_at)
+        transport = self._transport(caller, url, deadline)
+        chosen = discover.discover(transport, url, failed_at)
         try:
-            result = call(discover.api_of(chosen, wire))
-        except LookAgain:
-            now = discover.look_again(wire, url, chosen)
+            result = call(discover.backend_for(chosen, transport))
+        except VersionDocumentReceived:
+            now = discover.rediscover(transport, url, chosen)
             try:
-                result = call(discover.api_of(now, wire))
-            except LookAgain:
+                result = call(discover.backend_for(now, transport))
+            except VersionDocumentReceived:
                 raise discover.gone(now) from None
-        ENDPOINT_HEALTH.answered(url)
+        ENDPOINT_HEALTH.mark_healthy(url)
         return result
 
 

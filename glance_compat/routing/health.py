@@ -21,24 +21,24 @@ class EndpointHealth:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.begin_anew()
+        self.reset()
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Know of no illness; in a forked process the lock may be another thread's for ever."""
         self._until: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def rest(self, endpoint: str) -> None:
+    def mark_unhealthy(self, endpoint: str) -> None:
         """Leave an endpoint to the last for a while."""
         with self._lock:
             self._until[endpoint] = self._clock() + UNHEALTHY_SECONDS
 
-    def answered(self, endpoint: str) -> None:
+    def mark_healthy(self, endpoint: str) -> None:
         """It is well again."""
         with self._lock:
             self._until.pop(endpoint, None)
 
-    def in_turn(self, endpoints: Sequence[str]) -> list[str]:
+    def healthy_first(self, endpoints: Sequence[str]) -> list[str]:
         """The endpoints in the order in which to try them."""
         now = self._clock()
         with self._lock:
@@ -46,4 +46,4 @@ class EndpointHealth:
 
 
 ENDPOINT_HEALTH = EndpointHealth()
-os.register_at_fork(after_in_child=ENDPOINT_HEALTH.begin_anew)
+os.register_at_fork(after_in_child=ENDPOINT_HEALTH.reset)

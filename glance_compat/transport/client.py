@@ -35,9 +35,9 @@ from glance_compat.streams.streams import BLOCK_BYTES
 from glance_compat.transport import response_reader, sessions, v1_headers
 from glance_compat.transport.error_mapping import plugin_errors, translated_errors
 from glance_compat.transport.messages import (
-    Answer,
-    LookAgain,
     Request,
+    Response,
+    VersionDocumentReceived,
     explanation,
     headers_of,
     retry_after,
@@ -69,7 +69,7 @@ class Identity:
     may_be_admin: Callable[[], bool] = lambda: True
 
 
-class Wire:
+class Transport:
     """One image endpoint, asked by one identity within one deadline.
 
     :param endpoint: unversioned URL, no slash at its end. A name and a password in it are sent as
@@ -93,7 +93,7 @@ class Wire:
         name, password = requests.utils.get_auth_from_url(endpoint)
         self._basic = requests.auth.HTTPBasicAuth(name, password) if name or password else None
 
-    def within(self, deadline: Deadline) -> Wire:
+    def within(self, deadline: Deadline) -> Transport:
         """The same, with another deadline."""
         other = copy.copy(self)
         other.deadline = deadline
@@ -119,7 +119,7 @@ class Wire:
         if self._has_auth():
             self._token()
 
-    def send(self, request: Request, *, token: bool = True) -> Answer:
+    def send(self, request: Request, *, token: bool = True) -> Response:
         """Send a request and read its answer.
 
         :param token: False: send no token, the answer is the same for everybody.
@@ -131,13 +131,13 @@ class Wire:
             return answer
         answer.response.close()
         if answer.status == 300:
-            raise LookAgain
+            raise VersionDocumentReceived
         if 200 <= answer.status < 300:
             # Some page says that all is well; Glance would have said so in another way.
             raise answer.bad(f"has status {answer.status}, which is not Glance's")
         raise self.error_of(request, answer)
 
-    def exchange(self, request: Request, *, token: bool = True) -> Answer:
+    def exchange(self, request: Request, *, token: bool = True) -> Response:
         """Like :meth:`send`, but any status is an answer."""
         url = f"{self.endpoint}{request.path}"
         if request.params:
@@ -251,7 +251,7 @@ class Wire:
     def _for_plugins(self) -> ksa_session.Session:
         # A transfer of data has no deadline, but what it asks the identity service has.
         left = min(self.options.deadline, self._left())
-        return sessions.for_plugins(self._session, min(self.options.read_timeout, left), left)
+        return sessions.auth_session(self._session, min(self.options.read_timeout, left), left)
 
     def _has_auth(self) -> bool:
         return bool(self._identity.auth or self._session.auth)
@@ -302,11 +302,11 @@ class Wire:
 
     # -- reading
 
-    def _read(self, request: Request, response: requests.Response) -> Answer:
+    def _read(self, request: Request, response: requests.Response) -> Response:
         body = b""
         if not (request.stream and 200 <= response.status_code < 300):
             body = self._bounded()._whole_body(request, response)
-        return Answer(
+        return Response(
             status=response.status_code,
             headers=headers_of(response),
             body=body,
@@ -316,7 +316,7 @@ class Wire:
             where=self._where(request),
         )
 
-    def _bounded(self) -> Wire:
+    def _bounded(self) -> Transport:
         """The same; within a transfer of data, which has no end, with one for an answer's text."""
         bounded = self.deadline.seconds is not None
         return self if bounded else self.within(Deadline(self.options.deadline))
@@ -336,7 +336,7 @@ class Wire:
                     )
         return bytes(whole)
 
-    def blocks(self, request: Request, answer: Answer) -> Iterator[bytes]:
+    def blocks(self, request: Request, answer: Response) -> Iterator[bytes]:
         """The image data of an answer, as it arrives.
 
         :raises glance_compat.exceptions.GlanceConnectionFailed: the connection was cut or stalls.
@@ -375,7 +375,7 @@ class Wire:
                 **self._where(request),
             )
 
-    def error_of(self, request: Request, answer: Answer) -> exceptions.GlanceCompatError:
+    def error_of(self, request: Request, answer: Response) -> exceptions.GlanceCompatError:
         """The error that an answer is, by the request's table."""
         kind = request.errors.get(answer.status, exceptions.BadResponse)
         error = kind(

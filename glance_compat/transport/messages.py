@@ -22,7 +22,7 @@ from glance_compat.streams.streams import Upload
 from glance_compat.transport import v1_headers
 
 
-class LookAgain(Exception):
+class VersionDocumentReceived(Exception):
     """A 300 on a resource: the endpoint does not offer the API that was spoken (any more).
 
     Seen on Glance 15.0.2 and 33: a disabled API is answered with the version document.
@@ -60,7 +60,7 @@ class Request:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What came back, read to its end unless it is image data.
 
     :param headers: in order, repeated ones too, as UTF-8 text.
@@ -165,7 +165,7 @@ _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _EXPLANATION_CHARACTERS = 300
 
 
-def explanation(answer: Answer) -> str:
+def explanation(answer: Response) -> str:
     """What Glance says of an error, as one short line of printable text.
 
     Only Glance's own form is repeated (JSON with ``message``, which holds HTML; seen on Glance
@@ -183,7 +183,7 @@ def explanation(answer: Answer) -> str:
     return f": {printable}" if printable else ""
 
 
-def retry_after(answer: Answer) -> float | None:
+def retry_after(answer: Response) -> float | None:
     """Seconds of a Retry-After header; the form with a date is not sent by Glance."""
     said = answer.header("retry-after") or ""
     return float(said) if re.fullmatch(r"[0-9]{1,6}", said) else None

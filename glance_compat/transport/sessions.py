@@ -23,7 +23,7 @@ from glance_compat.transport.retry import Deadline
 LONGEST_SECONDS = 1_000_000.0
 
 
-class OwnSession:
+class ForkSafeSession:
     """The caller's session; in a process that was forked since, one with its own connections.
 
     A connection that two processes use gives each the other's answers.
@@ -73,7 +73,7 @@ def for_long_answers(session: ksa_session.Session) -> ksa_session.Session:
     return _alike(session, http, session.timeout)
 
 
-def for_plugins(
+def auth_session(
     session: ksa_session.Session, timeout: float, seconds: float | None = None
 ) -> ksa_session.Session:
     """What auth plugins ask the identity service with: a session that ends waiting.

@@ -201,7 +201,7 @@ def test_an_endpoint_that_is_no_image_service_is_passed_over(target: Target) -> 
     with answering(page, page) as url:
         options = Options(prefer=target.prefer, backoff_max=0)
         for first in ("show", "create"):
-            ENDPOINT_HEALTH.begin_anew()
+            ENDPOINT_HEALTH.reset()
             service = ImageService(
                 target.session(), endpoint_override=[url, target.url], options=options
             )
@@ -210,7 +210,7 @@ def test_an_endpoint_that_is_no_image_service_is_passed_over(target: Target) -> 
             else:
                 with pytest.raises(ImageNotFound):
                     service.show(None, MISSING)
-        ENDPOINT_HEALTH.begin_anew()
+        ENDPOINT_HEALTH.reset()
         with pytest.raises(NoUsableVersion):
             ImageService(target.session(), endpoint_override=[url, url]).detail(None, limit=1)
 

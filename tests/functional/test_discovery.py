@@ -13,7 +13,7 @@ from keystoneauth1 import discover as ksa_discover
 from keystoneauth1 import session as ksa_session
 
 from glance_compat import Discovery, ImageService, Options
-from glance_compat.discovery.cache import MEMORY
+from glance_compat.discovery.cache import DISCOVERY_CACHE
 from glance_compat.exceptions import (
     GlanceConnectionFailed,
     ImageNotFound,
@@ -67,7 +67,7 @@ def session(cloud: Cloud) -> Iterator[ksa_session.Session]:
 def forget(cloud: Cloud, region: str) -> str:
     """The URL of a region, of which nothing is known any more."""
     url = cloud.url(region)
-    MEMORY.forget(url)
+    DISCOVERY_CACHE.forget(url)
     return url
 
 
@@ -179,7 +179,7 @@ def test_an_endpoint_that_is_down_does_not_hide_the_others(
 
 
 def test_keystone_is_not_glance(cloud: Cloud, session: ksa_session.Session) -> None:
-    MEMORY.forget(cloud.auth_url)
+    DISCOVERY_CACHE.forget(cloud.auth_url)
     service = ImageService(session, endpoint_override=cloud.auth_url)
     with pytest.raises(NoUsableVersion) as caught:
         service.discover()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The drawings of docs/architecture.rst are the plan: imports must match them and point upwards."""
+"""Imports match the drawings of docs/architecture.rst, and point upwards in them."""
 
 from __future__ import annotations
 

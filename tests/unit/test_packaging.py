@@ -95,7 +95,7 @@ def _lines(path: Path) -> list[str]:
 def test_the_version_is_declared_once() -> None:
     version = metadata.version("glance-compat")
     assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+|rc\d+)?", version)
-    sources = [*test_house.PACKAGE.rglob("*.py"), ROOT / "docs" / "conf.py", ROOT / "setup.py"]
+    sources = [*PACKAGE.rglob("*.py"), ROOT / "docs" / "conf.py", ROOT / "setup.py"]
     assert [path for path in sources if f'"{version}"' in path.read_text()] == []
 
 

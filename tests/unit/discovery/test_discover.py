@@ -21,7 +21,7 @@ from keystoneauth1 import token_endpoint
 
 from glance_compat import ImageService, OfferedVersion, Options
 from glance_compat.discovery import discover
-from glance_compat.discovery.cache import MEMORY, Memory, Place
+from glance_compat.discovery.cache import DISCOVERY_CACHE, CacheKey, DiscoveryCache
 from glance_compat.discovery.versions import Discovery, Facts
 from glance_compat.exceptions import (
     BadResponse,
@@ -32,7 +32,7 @@ from glance_compat.exceptions import (
     NoUsableVersion,
 )
 from glance_compat.routing.health import ENDPOINT_HEALTH
-from glance_compat.transport.client import Identity, Wire
+from glance_compat.transport.client import Identity, Transport
 from glance_compat.transport.retry import Deadline
 from glance_compat.urls import unversioned
 from tests.unit.scripted_server import (
@@ -121,8 +121,8 @@ def server() -> Iterator[ScriptedServer]:
 def fresh() -> ScriptedServer:
     """A server of whose port nobody remembers anything."""
     one = ScriptedServer()
-    MEMORY.forget(one.url)
-    ENDPOINT_HEALTH.answered(one.url)
+    DISCOVERY_CACHE.forget(one.url)
+    ENDPOINT_HEALTH.mark_healthy(one.url)
     return one
 
 
@@ -140,17 +140,17 @@ class Endpoint:
 
     def __init__(self, url: str, **options: typing.Any) -> None:
         self.clock = Clock()
-        self.memory = Memory(self.clock)
+        self.memory = DiscoveryCache(self.clock)
         self.url = url
         self.options = Options(**options)
 
-    def wire(
+    def transport(
         self,
         deadline: float = 20,
         token: str = TOKEN,
         auth: ksa_plugin.BaseAuthPlugin | None = None,
-    ) -> Wire:
-        return Wire(
+    ) -> Transport:
+        return Transport(
             ksa_session.Session(auth=auth or token_endpoint.Token("http://127.0.0.1:1", token)),
             unversioned(self.url),
             self.options,
@@ -159,7 +159,7 @@ class Endpoint:
         )
 
     def discover(self, failed_at: float | None = None, **kwargs: typing.Any) -> Discovery:
-        return discover.discover(self.wire(**kwargs), self.url, failed_at, self.memory)
+        return discover.discover(self.transport(**kwargs), self.url, failed_at, self.memory)
 
 
 def discovered(server: ScriptedServer, suffix: str = "", **options: typing.Any) -> Discovery:
@@ -346,7 +346,7 @@ def test_links_of_a_document_are_never_followed(scheme: str, href: str) -> None:
         mock.get(f"{url}/", status_code=300, text=document(PIKE, href=href).body.decode())
         mock.get(f"{url}/v2/images/an-image", text='{"id": "an-image"}')
         service = ImageService(own, endpoint_override=url)
-        MEMORY.forget(url)
+        DISCOVERY_CACHE.forget(url)
         assert service.show(None, "an-image")["id"] == "an-image"
         assert [one.url for one in mock.request_history] == [
             f"{url}/",
@@ -368,7 +368,7 @@ def test_the_name_and_password_of_an_endpoint_are_sent_and_never_shown(
     url = server.url.replace("http://", "http://user:hunter2@")
     with pytest.raises(NoUsableVersion) as caught:
         service_at(url).discover()
-    MEMORY.forget(server.url)
+    DISCOVERY_CACHE.forget(server.url)
     found = service_at(url).discover()
     assert server.seen[0].headers["authorization"].startswith("Basic ")
     assert "hunter2" not in f"{caught.value} {caught.value.endpoint} {found}"
@@ -618,7 +618,7 @@ def test_a_document_that_comes_back_counts_more_than_the_path(server: ScriptedSe
 
 
 def test_a_path_tells_only_of_itself(server: ScriptedServer) -> None:
-    memory = Memory(Clock())
+    memory = DiscoveryCache(Clock())
     for suffix, api in (("/v1", "v1"), ("/v2", "v2"), ("/v1", "v1")):
         endpoint = Endpoint(f"{server.url}{suffix}")
         endpoint.memory = memory
@@ -807,7 +807,7 @@ def test_endpoints_do_not_wait_for_each_other(server: ScriptedServer) -> None:
 
     server.on("GET", "/stuck/", stuck)
     server.on("GET", "/", document(PIKE))
-    memory = Memory()
+    memory = DiscoveryCache()
     slow, quick = Endpoint(f"{server.url}/stuck"), Endpoint(server.url)
     slow.memory = quick.memory = memory
     thread = threading.Thread(target=slow.discover)
@@ -830,7 +830,7 @@ def test_waiting_for_another_thread_is_bounded(
 ) -> None:
     release, begun = threading.Event(), threading.Event()
     endpoint = Endpoint("http://127.0.0.1:1/v2", **options)
-    place = Place("http://127.0.0.1:1", "v2")
+    place = CacheKey("http://127.0.0.1:1", "v2")
 
     def stuck() -> Facts:
         begun.set()
@@ -1152,7 +1152,9 @@ def test_a_pinned_version_has_what_its_first_version_had(api: str, expected: set
 def offered_to(endpoint: Endpoint) -> tuple[tuple[int, int], set[str]]:
     """What the v2 implementation is told when it asks."""
     found = endpoint.discover()
-    api = typing.cast(typing.Any, discover.api_of(found, endpoint.wire(), endpoint.memory))
+    api = typing.cast(
+        typing.Any, discover.backend_for(found, endpoint.transport(), endpoint.memory)
+    )
     version, capabilities = api._offered()
     return version, set(capabilities)
 
@@ -1218,7 +1220,7 @@ def test_a_pinned_v2_out_of_reach_of_its_document_is_asked_again_later(
 
 def test_v1_needs_no_capabilities(server: ScriptedServer) -> None:
     endpoint = Endpoint(server.url, api_version="1")
-    assert discover.api_of(endpoint.discover(), endpoint.wire()).words == "Images API v1"
+    assert discover.backend_for(endpoint.discover(), endpoint.transport()).words == "Images API v1"
     assert server.seen == []
 
 

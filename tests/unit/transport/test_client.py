@@ -42,9 +42,9 @@ from glance_compat.options import Options
 from glance_compat.redaction import redact_url
 from glance_compat.streams.streams import Upload
 from glance_compat.transport import v1_headers
-from glance_compat.transport.client import Identity, Wire
+from glance_compat.transport.client import Identity, Transport
 from glance_compat.transport.error_mapping import translated_errors
-from glance_compat.transport.messages import Answer, LookAgain, Request
+from glance_compat.transport.messages import Request, Response, VersionDocumentReceived
 from glance_compat.transport.retry import Deadline
 from glance_compat.urls import origin
 from tests.unit.scripted_server import (
@@ -74,8 +74,8 @@ def wire_to(
     options: Options = Options(),  # noqa: B008 - frozen
     identity: Identity = Identity(),  # noqa: B008 - frozen
     deadline: float | None = 20,
-) -> Wire:
-    return Wire(
+) -> Transport:
+    return Transport(
         session or session_with(), url, options, identity=identity, deadline=Deadline(deadline)
     )
 
@@ -150,10 +150,10 @@ def test_a_request_goes_out_as_described(server: ScriptedServer) -> None:
 
 def test_image_data_is_asked_for_as_it_is(server: ScriptedServer) -> None:
     server.on("GET", PATH, Reply(body=b"data"))
-    wire = wire_to(server.url)
+    transport = wire_to(server.url)
     request = Request(method="GET", path=PATH, stream=True)
-    answer = wire.send(request)
-    assert b"".join(wire.blocks(request, answer)) == b"data"
+    answer = transport.send(request)
+    assert b"".join(transport.blocks(request, answer)) == b"data"
     assert answer.body == b""
     assert server.seen[0].headers["accept-encoding"] == "identity"
 
@@ -241,10 +241,10 @@ def test_the_session_is_never_altered(server: ScriptedServer) -> None:
     session = session_with()
     before = {name: repr(value) for name, value in vars(session).items()}
     inner = {name: repr(value) for name, value in vars(session.session).items()}
-    wire = wire_to(server.url, session)
+    transport = wire_to(server.url, session)
     with pytest.raises(NotAuthenticated):
-        wire.send(SHOW)
-    wire.send(HEAD)
+        transport.send(SHOW)
+    transport.send(HEAD)
     assert {name: repr(value) for name, value in vars(session.session).items()} == inner
     after = {name: repr(value) for name, value in vars(session).items()}
     assert {name for name in after if after[name] != before[name]} <= {"_determined_user_agent"}
@@ -444,8 +444,8 @@ def test_a_token_that_cannot_be_renewed_is_sent_once(server: ScriptedServer) -> 
 def test_a_401_to_a_request_without_a_token_renews_nothing(server: ScriptedServer) -> None:
     server.on("GET", PATH, Reply(401))
     auth = Renewing("old", "new")
-    wire = wire_to(server.url, ksa_session.Session(auth=auth))
-    assert wire.exchange(SHOW, token=False).status == 401
+    transport = wire_to(server.url, ksa_session.Session(auth=auth))
+    assert transport.exchange(SHOW, token=False).status == 401
     assert (len(server.seen), auth.invalidated) == (1, 0)
 
 
@@ -487,11 +487,11 @@ def test_data_that_was_sent_is_not_sent_again_as_nothing_by_a_second_call(
 ) -> None:
     server.on("PUT", UPLOAD_PATH, Reply(503), Reply(204))
     request = upload_of(iter([b"abc", b"def"]))
-    wire = wire_to(server.url)
+    transport = wire_to(server.url)
     with pytest.raises(BadResponse):
-        wire.send(request)
+        transport.send(request)
     with pytest.raises(DataSourceError):
-        wire.send(request)
+        transport.send(request)
     assert [one.body for one in server.seen if one.body] == [b"abcdef"]
 
 
@@ -592,38 +592,38 @@ def test_a_time_out_may_be_as_long_as_you_like(
     server.on("GET", PATH, json_reply({}))
     server.on("PUT", UPLOAD_PATH, Reply(204))
     endless = Options(connect_timeout=1e300, read_timeout=1e300, stall_timeout=1e300)
-    wire = wire_to(server.url, options=endless, deadline=deadline)
-    assert wire.send(SHOW).status == 200
-    assert wire.send(upload_of(b"data")).status == 204
+    transport = wire_to(server.url, options=endless, deadline=deadline)
+    assert transport.send(SHOW).status == 200
+    assert transport.send(upload_of(b"data")).status == 204
 
 
 def test_the_deadline_bounds_a_request(silent: str) -> None:
-    wire = wire_to(silent, options=LONG, deadline=0.2)
+    transport = wire_to(silent, options=LONG, deadline=0.2)
     with pytest.raises(DeadlineExceeded, match="deadline") as caught:
-        wire.send(SHOW)
+        transport.send(SHOW)
     assert (caught.value.endpoint, caught.value.image_id) == (silent, "an-image")
     assert silent in str(caught.value)
 
 
 def test_no_request_begins_after_the_deadline(server: ScriptedServer) -> None:
-    wire = wire_to(server.url, deadline=1e-9)
+    transport = wire_to(server.url, deadline=1e-9)
     with pytest.raises(DeadlineExceeded) as caught:
-        wire.send(SHOW)
+        transport.send(SHOW)
     assert (caught.value.endpoint, caught.value.image_id) == (server.url, "an-image")
     assert server.seen == []
 
 
 def test_the_deadline_bounds_redirects_too(server: ScriptedServer) -> None:
-    wire = wire_to(server.url, options=LONG, deadline=0.3)
+    transport = wire_to(server.url, options=LONG, deadline=0.3)
 
     def late(seen: Seen) -> Reply:
-        while wire.deadline.remaining():
+        while transport.deadline.remaining():
             threading.Event().wait(0.01)
         return redirect("/b")
 
     server.on("GET", PATH, late)
     with pytest.raises(DeadlineExceeded):
-        wire.send(SHOW)
+        transport.send(SHOW)
     assert "/b" not in server.asked()
 
 
@@ -670,9 +670,9 @@ def test_data_that_stalls_is_given_up(server: ScriptedServer) -> None:
         thread.start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         options = Options(stall_timeout=0.2)
-        wire = wire_to(url, session_with(timeout=30), options=options, deadline=None)
+        transport = wire_to(url, session_with(timeout=30), options=options, deadline=None)
         request = Request(method="GET", path=PATH, stream=True, image_id="an-image")
-        blocks = wire.blocks(request, wire.send(request))
+        blocks = transport.blocks(request, transport.send(request))
         with pytest.raises(GlanceConnectionFailed) as caught:
             list(blocks)
         release.set()
@@ -696,8 +696,8 @@ def test_a_server_that_takes_no_more_data_is_given_up(server: ScriptedServer) ->
     server.reads_bodies.clear()
     options = Options(stall_timeout=0.3, read_timeout=0.3, connect_timeout=0.3)
     request = upload_of(b"x" * 20_000_000)
-    wire = wire_to(server.url, options=options, deadline=None)
-    assert elapsed(lambda: wire.send(request), GlanceConnectionFailed) < 5
+    transport = wire_to(server.url, options=options, deadline=None)
+    assert elapsed(lambda: transport.send(request), GlanceConnectionFailed) < 5
 
 
 def test_an_identity_service_that_is_silent_is_given_up(
@@ -710,11 +710,11 @@ def test_an_identity_service_that_is_silent_is_given_up(
         user_domain_id="default",
         project_id="project",
     )
-    wire = wire_to(server.url, ksa_session.Session(auth=auth), options=SHORT)
+    transport = wire_to(server.url, ksa_session.Session(auth=auth), options=SHORT)
     with pytest.raises(GlanceConnectionFailed, match="token"):
-        wire.send(SHOW)
+        transport.send(SHOW)
     with pytest.raises(GlanceConnectionFailed, match="project"):
-        wire.project_id()
+        transport.project_id()
     assert server.seen == []
 
 
@@ -740,9 +740,9 @@ def test_an_identity_service_that_talks_nonsense_is_a_bad_response(
         user_domain_id="d",
         project_id="p",
     )
-    wire = wire_to(server.url, ksa_session.Session(auth=auth))
+    transport = wire_to(server.url, ksa_session.Session(auth=auth))
     with pytest.raises(BadResponse, match="token") as caught:
-        wire.send(SHOW)
+        transport.send(SHOW)
     assert "hunter2" not in str(caught.value)
     assert server.asked("GET") == []
     assert caught.value.status == (reply.status if reply.status >= 500 else None)
@@ -775,12 +775,12 @@ def compressed(body: bytes) -> Reply:
 def test_an_answer_may_be_so_large_and_no_larger(
     server: ScriptedServer, status: int, pack: Callable[[bytes], Reply]
 ) -> None:
-    wire = wire_to(server.url, options=Options(max_response_bytes=100_000))
+    transport = wire_to(server.url, options=Options(max_response_bytes=100_000))
     fits, too_large = pack(b" " * 100_000), pack(b" " * 100_001)
     server.on("GET", PATH, fits, Reply(status, too_large.body, too_large.headers))
-    assert len(wire.exchange(SHOW).body) == 100_000
+    assert len(transport.exchange(SHOW).body) == 100_000
     with pytest.raises(BadResponse, match="max_response_bytes") as caught:
-        wire.exchange(SHOW)
+        transport.exchange(SHOW)
     assert (caught.value.status, caught.value.endpoint) == (status, server.url)
     assert caught.value.image_id == "an-image"
 
@@ -795,9 +795,9 @@ def test_an_endless_answer_ends(server: ScriptedServer) -> None:
 
 def test_image_data_is_not_bounded(server: ScriptedServer) -> None:
     server.on("GET", PATH, Reply(body=b"x" * 100_000))
-    wire = wire_to(server.url, options=Options(max_response_bytes=1000))
+    transport = wire_to(server.url, options=Options(max_response_bytes=1000))
     request = Request(method="GET", path=PATH, stream=True)
-    assert len(b"".join(wire.blocks(request, wire.send(request)))) == 100_000
+    assert len(b"".join(transport.blocks(request, transport.send(request)))) == 100_000
 
 
 # ---------------------------------------------------------------------------------------------
@@ -847,16 +847,16 @@ def test_json_that_is_not_an_object_is_a_bad_response(
 
 def test_json_needs_no_content_type(server: ScriptedServer) -> None:
     server.on("GET", PATH, Reply(body=b'\xef\xbb\xbf{"a": "\\ud800"}'), Reply(body=b'{"a": 1}'))
-    wire = wire_to(server.url)
+    transport = wire_to(server.url)
     with pytest.raises(BadResponse):
-        wire.send(Request(method="GET", path="/none")).json()
-    assert isinstance(_json_or_error(wire), (dict, BadResponse))
-    assert _json_or_error(wire) == {"a": 1}
+        transport.send(Request(method="GET", path="/none")).json()
+    assert isinstance(_json_or_error(transport), (dict, BadResponse))
+    assert _json_or_error(transport) == {"a": 1}
 
 
-def _json_or_error(wire: Wire) -> object:
+def _json_or_error(transport: Transport) -> object:
     try:
-        return wire.send(SHOW).json()
+        return transport.send(SHOW).json()
     except BadResponse as error:
         return error
 
@@ -897,14 +897,14 @@ def test_a_connection_is_used_again(server: ScriptedServer, body: bytes, kind: s
         ),
     }
     server.on("GET", PATH, replies[kind])
-    wire = wire_to(server.url)
-    assert [wire.send(SHOW).body for _ in range(3)] == [body] * 3
+    transport = wire_to(server.url)
+    assert [transport.send(SHOW).body for _ in range(3)] == [body] * 3
     assert len({one.port for one in server.seen}) == 1
 
 
 def test_a_300_says_look_again(server: ScriptedServer) -> None:
     server.on("GET", PATH, json_reply({"versions": []}, 300))
-    with pytest.raises(LookAgain):
+    with pytest.raises(VersionDocumentReceived):
         wire_to(server.url).send(SHOW)
     assert wire_to(server.url).exchange(SHOW).status == 300
 
@@ -938,9 +938,9 @@ def test_a_long_line_is_read(server: ScriptedServer) -> None:
 def test_data_behind_many_headers_is_read(server: ScriptedServer) -> None:
     long = many_headers(200)
     server.on("GET", PATH, Reply(body=b"data" * 100_000, headers=long.headers))
-    wire = wire_to(server.url)
+    transport = wire_to(server.url)
     request = Request(method="GET", path=PATH, stream=True)
-    assert b"".join(wire.blocks(request, wire.send(request))) == b"data" * 100_000
+    assert b"".join(transport.blocks(request, transport.send(request))) == b"data" * 100_000
 
 
 def test_no_limit_of_the_process_is_touched(server: ScriptedServer) -> None:
@@ -1280,9 +1280,9 @@ def test_no_secret_is_shown_or_logged(
 
 
 def test_no_password_of_a_url_is_in_the_chain_of_an_error() -> None:
-    wire = wire_to("http://user:hunter2@127.0.0.1:1")
+    transport = wire_to("http://user:hunter2@127.0.0.1:1")
     with pytest.raises(GlanceConnectionFailed) as caught:
-        wire.send(SHOW)
+        transport.send(SHOW)
     error: BaseException | None = caught.value
     seen = []
     while error is not None:
@@ -1296,9 +1296,9 @@ def test_the_users_name_and_password_of_a_url_are_sent(server: ScriptedServer) -
     server.on("GET", "/a", redirect("/b"))
     server.on("GET", "/b", json_reply({}))
     url = server.url.replace("http://", "http://user:p%40ss@")
-    wire = wire_to(url)
-    assert wire.endpoint == server.url
-    later = wire.within(Deadline(10))
+    transport = wire_to(url)
+    assert transport.endpoint == server.url
+    later = transport.within(Deadline(10))
     assert later.endpoint == server.url
     assert later.send(Request(method="GET", path="/a")).status == 200
     assert {one.headers["authorization"] for one in server.seen} == {"Basic dXNlcjpwQHNz"}
@@ -1359,7 +1359,7 @@ def test_an_origin_is_scheme_host_and_port(left: str, right: str, same: bool) ->
 
 
 def test_headers_are_found_by_name_in_any_case() -> None:
-    answer = Answer(
+    answer = Response(
         status=200,
         headers=[("X-Openstack-Request-Id", "req-1"), ("x-openstack-request-id", "req-2")],
         body=b"",

@@ -34,8 +34,8 @@ from glance_compat.exceptions import (
 from glance_compat.options import Options
 from glance_compat.streams.streams import Upload
 from glance_compat.transport import response_reader
-from glance_compat.transport.client import Identity, Wire
-from glance_compat.transport.messages import Answer, Request
+from glance_compat.transport.client import Identity, Transport
+from glance_compat.transport.messages import Request, Response
 from glance_compat.transport.response_reader import Limits
 from glance_compat.transport.retry import Deadline
 from tests.unit.scripted_server import Reply, ScriptedServer, json_reply
@@ -72,8 +72,8 @@ def wire_to(
     *,
     options: Options = PATIENT,
     deadline: float | None = 20,
-) -> Wire:
-    return Wire(
+) -> Transport:
+    return Transport(
         session or session_to(), url, options, identity=Identity(), deadline=Deadline(deadline)
     )
 
@@ -98,15 +98,15 @@ def test_a_header_block_that_is_cut_anywhere_is_no_answer(
 ) -> None:
     replies = [cut(BLOCK, after) for after in range(len(BLOCK))]
     server.on(method, PATH, *replies)
-    wire = wire_to(server.url)
+    transport = wire_to(server.url)
     request = HEAD if method == "HEAD" else SHOW
     for _ in replies:
         with pytest.raises(GlanceConnectionFailed):
-            wire.send(request)
+            transport.send(request)
     assert len(server.seen) == len(replies)
 
 
-def properties_of(answer: Answer) -> int:
+def properties_of(answer: Response) -> int:
     return sum("property" in name.lower() for name, _ in answer.headers)
 
 
@@ -146,10 +146,10 @@ def test_a_cut_answer_is_seen_through_a_proxy(server: ScriptedServer) -> None:
     http = requests.Session()
     http.proxies = {"http": server.url}
     server.on("HEAD", f"{target}{PATH}", cut(BLOCK, len(BLOCK) - 2), Reply(raw=BLOCK))
-    wire = wire_to(target, session_to(http))
+    transport = wire_to(target, session_to(http))
     with pytest.raises(GlanceConnectionFailed):
-        wire.send(HEAD)
-    assert properties_of(wire.send(HEAD)) == 2
+        transport.send(HEAD)
+    assert properties_of(transport.send(HEAD)) == 2
 
 
 class Certificates(typing.NamedTuple):
@@ -171,10 +171,10 @@ def certificates(tmp_path: Path) -> Certificates:
 def test_a_cut_answer_is_seen_over_tls(certificates: Certificates) -> None:
     with ScriptedServer(tls=certificates.server) as server:
         server.on("HEAD", PATH, cut(BLOCK, len(BLOCK) - 2), Reply(raw=BLOCK))
-        wire = wire_to(server.url, session_to(verify=certificates.trusted))
+        transport = wire_to(server.url, session_to(verify=certificates.trusted))
         with pytest.raises(GlanceConnectionFailed):
-            wire.send(HEAD)
-        assert properties_of(wire.send(HEAD)) == 2
+            transport.send(HEAD)
+        assert properties_of(transport.send(HEAD)) == 2
 
 
 # ---------------------------------------------------------------------------------------------
@@ -254,8 +254,8 @@ def seconds_until(error: type[Exception], call: Callable[[], object]) -> float:
 )
 def test_the_deadline_ends_what_drips(kind: str, request_: Request) -> None:
     with dripping(*DRIPS[kind]()) as url:
-        wire = wire_to(url, deadline=0.5)
-        assert seconds_until(DeadlineExceeded, lambda: wire.send(request_)) < SOON
+        transport = wire_to(url, deadline=0.5)
+        assert seconds_until(DeadlineExceeded, lambda: transport.send(request_)) < SOON
 
 
 @pytest.mark.parametrize("kind", DRIPS)
@@ -263,8 +263,8 @@ def test_lines_that_drip_in_place_of_data_are_a_stall(kind: str) -> None:
     options = Options(stall_timeout=0.5, read_timeout=30, connect_timeout=30)
 
     def pull() -> None:
-        wire = wire_to(url, options=options, deadline=None)
-        for _ in wire.blocks(PULL, wire.send(PULL)):
+        transport = wire_to(url, options=options, deadline=None)
+        for _ in transport.blocks(PULL, transport.send(PULL)):
             pass
 
     with dripping(*DRIPS[kind]()) as url:
@@ -274,11 +274,11 @@ def test_lines_that_drip_in_place_of_data_are_a_stall(kind: str) -> None:
 def test_an_answer_to_data_that_drips_is_a_stall() -> None:
     options = Options(stall_timeout=0.5, read_timeout=30, connect_timeout=30)
     with dripping(b"HTTP/1.1 201 Created\r\n", for_ever(b"x")) as url:
-        wire = wire_to(url, options=options, deadline=None)
+        transport = wire_to(url, options=options, deadline=None)
         request = Request(
             method="PUT", path=PATH, upload=Upload(b"data"), success=frozenset({201})
         )
-        assert seconds_until(GlanceConnectionFailed, lambda: wire.send(request)) < SOON
+        assert seconds_until(GlanceConnectionFailed, lambda: transport.send(request)) < SOON
 
 
 @pytest.mark.parametrize("status", [b"201 Created", b"503 Busy"])
@@ -291,8 +291,8 @@ def test_the_text_of_an_answer_within_a_transfer_has_an_end(method: str, status:
         status = status.replace(b"201 Created", b"404 Gone")
     head = b"HTTP/1.1 %s\r\nContent-Length: 99999\r\n\r\n" % status
     with dripping(head, for_ever(b" ")) as url:
-        wire = wire_to(url, options=options, deadline=None)
-        assert seconds_until(DeadlineExceeded, lambda: wire.send(request)) < SOON
+        transport = wire_to(url, options=options, deadline=None)
+        assert seconds_until(DeadlineExceeded, lambda: transport.send(request)) < SOON
 
 
 @pytest.mark.parametrize("chunked", [True, False])
@@ -303,16 +303,16 @@ def test_data_may_drip_for_as_long_as_it_comes(chunked: bool) -> None:
     head = CHUNKED if chunked else b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n"
     end = b"0\r\n\r\n" if chunked else b""
     with dripping(head, iter([octets] * 15), end, pause=0.1) as url:
-        wire = wire_to(url, options=options, deadline=None)
-        assert b"".join(wire.blocks(PULL, wire.send(PULL))) == b"x" * 15
+        transport = wire_to(url, options=options, deadline=None)
+        assert b"".join(transport.blocks(PULL, transport.send(PULL))) == b"x" * 15
 
 
 def test_a_line_without_end_between_chunks_fills_no_memory() -> None:
     many = (b"0" * 65536 for _ in range(1000))
     with dripping(CHUNKED, many, b"\r\n\r\n", pause=0) as url:
-        wire = wire_to(url, deadline=None)
+        transport = wire_to(url, deadline=None)
         with pytest.raises(GlanceConnectionFailed):
-            list(wire.blocks(PULL, wire.send(PULL)))
+            list(transport.blocks(PULL, transport.send(PULL)))
 
 
 IDENTITY_DRIPS: dict[str, Callable[[], tuple[bytes | Iterator[bytes], ...]]] = {
@@ -329,8 +329,8 @@ def test_an_identity_service_that_drips_is_given_up(
     with dripping(*IDENTITY_DRIPS[kind]()) as url:
         auth = v3.Password(url, username="u", password="w", user_domain_id="d", project_id="p")
         session = ksa_session.Session(auth=auth, timeout=timeout)
-        wire = wire_to(server.url, session, deadline=0.5)
-        assert seconds_until(GlanceConnectionFailed, lambda: wire.send(SHOW)) < SOON
+        transport = wire_to(server.url, session, deadline=0.5)
+        assert seconds_until(GlanceConnectionFailed, lambda: transport.send(SHOW)) < SOON
         assert server.seen == []
 
 
@@ -338,8 +338,8 @@ def test_a_proxy_that_drips_is_given_up() -> None:
     http = requests.Session()
     with dripping(b"HTTP/1.1 200 ", for_ever(b"x")) as url:
         http.proxies = {"https": url}
-        wire = wire_to("https://glance.example:9292", session_to(http), deadline=0.5)
-        assert seconds_until(DeadlineExceeded, lambda: wire.send(SHOW)) < SOON
+        transport = wire_to("https://glance.example:9292", session_to(http), deadline=0.5)
+        assert seconds_until(DeadlineExceeded, lambda: transport.send(SHOW)) < SOON
 
 
 def test_a_connection_is_patient_again_after_an_answer_that_was_short_of_time(
@@ -428,8 +428,8 @@ def test_a_session_that_the_library_was_given_last_lives_as_long_as_its_answer(
     server.on("GET", PATH, Reply(body=b"x" * 100_000))
 
     def opened() -> Iterator[bytes]:
-        wire = wire_to(server.url)
-        return wire.blocks(PULL, wire.send(PULL))
+        transport = wire_to(server.url)
+        return transport.blocks(PULL, transport.send(PULL))
 
     blocks = opened()
     gc.collect()
@@ -440,12 +440,12 @@ def test_a_session_that_the_library_was_given_last_lives_as_long_as_its_answer(
 def test_the_connection_of_an_answer_that_is_refused_is_closed(more: bytes) -> None:
     lengths = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n%s\r\n" % more
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        wire = wire_to(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        transport = wire_to(f"http://127.0.0.1:{listening.getsockname()[1]}")
         errors: list[BaseException] = []
 
         def ask() -> None:
             try:
-                wire.send(SHOW)
+                transport.send(SHOW)
             except GlanceConnectionFailed as error:
                 errors.append(error)
 
@@ -542,10 +542,10 @@ def test_a_cut_answer_is_seen_over_a_unix_socket(tmp_path: Path) -> None:
         thread.start()
         http = requests.Session()
         http.mount("http://", UnixAdapter(path))
-        wire = wire_to("http://localhost", session_to(http))
+        transport = wire_to("http://localhost", session_to(http))
         with pytest.raises(GlanceConnectionFailed):
-            wire.send(HEAD)
-        assert properties_of(wire.send(HEAD)) == 2
+            transport.send(HEAD)
+        assert properties_of(transport.send(HEAD)) == 2
         thread.join()
 
 
@@ -559,10 +559,10 @@ def test_certificates_of_the_callers_own_transport_are_used(certificates: Certif
         server.on("HEAD", PATH, cut(BLOCK, len(BLOCK) - 2), Reply(raw=BLOCK))
         http = requests.Session()
         http.mount("https://", Trusting())
-        wire = wire_to(server.url, session_to(http, verify=certificates.trusted))
+        transport = wire_to(server.url, session_to(http, verify=certificates.trusted))
         with pytest.raises(GlanceConnectionFailed):
-            wire.send(HEAD)
-        assert properties_of(wire.send(HEAD)) == 2
+            transport.send(HEAD)
+        assert properties_of(transport.send(HEAD)) == 2
 
 
 def test_a_session_of_another_kind_is_used_as_it_is() -> None:

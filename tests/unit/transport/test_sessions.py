@@ -53,7 +53,7 @@ def test_a_forked_process_opens_connections_of_its_own() -> None:
 
 def test_the_session_of_the_same_process_is_the_callers() -> None:
     own = ksa_session.Session()
-    assert sessions.OwnSession(own).get() is own
+    assert sessions.ForkSafeSession(own).get() is own
 
 
 def test_a_session_for_long_answers_has_the_settings_and_none_of_the_connections() -> None:
@@ -71,9 +71,9 @@ def test_a_session_for_long_answers_has_the_settings_and_none_of_the_connections
 
 def test_auth_plugins_do_not_wait_for_ever() -> None:
     own = ksa_session.Session()
-    assert sessions.for_plugins(own, 3).timeout == 3
-    assert sessions.for_plugins(own, 3).session.adapters is own.session.adapters
+    assert sessions.auth_session(own, 3).timeout == 3
+    assert sessions.auth_session(own, 3).session.adapters is own.session.adapters
     assert own.timeout is None
     patient = ksa_session.Session(timeout=99)
-    assert sessions.for_plugins(patient, 3).timeout == 99
-    assert sessions.for_plugins(patient, 3).session.adapters is patient.session.adapters
+    assert sessions.auth_session(patient, 3).timeout == 99
+    assert sessions.auth_session(patient, 3).session.adapters is patient.session.adapters
