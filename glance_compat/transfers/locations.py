@@ -35,7 +35,7 @@ from glance_compat.urls import file_path_of, scheme_of
 LOG = logging.getLogger("glance_compat")
 
 #: The entry point group of handlers. The name of an entry point is the scheme.
-GROUP = "glance_compat.transfers.locations"
+GROUP = "glance_compat.locations"
 
 #: Locations of one image that are tried; Glance's own limit (``image_location_quota``) is 10.
 MOST_LOCATIONS = 10
