@@ -24,8 +24,8 @@ from glance_compat.backends.protocol import ImagesApi, Member
 from glance_compat.discovery.versions import Discovery
 from glance_compat.metadata import changes, fields
 from glance_compat.metadata import filters as queries
-from glance_compat.metadata.changes import Meta
-from glance_compat.metadata.converters import Malformed, text_of
+from glance_compat.metadata.changes import ImageMeta
+from glance_compat.metadata.converters import ConversionError, to_str
 from glance_compat.metadata.fields import Image
 from glance_compat.options import Options
 from glance_compat.redaction import quote_value
@@ -195,7 +195,7 @@ class ImageService:
         :raises glance_compat.exceptions.Invalid: something of this cannot be.
         """
         caller = self._dispatcher.caller(context)
-        query = queries.query_of(filters, sort_key, sort_dir)
+        query = queries.parse_query(filters, sort_key, sort_dir)
         asked = pagination.Listing(
             query=query,
             marker=marker_of(marker),
@@ -236,11 +236,11 @@ class ImageService:
         """
         caller = self._dispatcher.caller(context)
         progress = streams.checked_progress(progress)
-        meta = changes.meta_of(image_meta)
+        meta = changes.parse_image_meta(image_meta)
         _refuse_two_sources(meta, data)
         empty = data is None and meta.base.get("size") == 0 and not _has_origin(meta)
-        meta = changes.completed(meta, empty=empty)
-        chosen = changes.chosen_id(meta)
+        meta = changes.fill_in_formats(meta, empty=empty)
+        chosen = changes.get_requested_id(meta)
         if data is None and not empty:
             unused = {"id"} if _has_origin(meta) else {"id", "size"}
             created = self._uploader.create(caller, chosen, meta.without(unused))
@@ -282,7 +282,7 @@ class ImageService:
             raise exceptions.Invalid(
                 f"purge_props must be True or False, not {quote_value(purge_props)}"
             )
-        meta = changes.meta_of(image_meta)
+        meta = changes.parse_image_meta(image_meta)
         if meta.base.get("id", image_id) != image_id:
             raise exceptions.ImageBadRequest(
                 f"image_meta is of image {quote_value(meta.base['id'])}", image_id=image_id
@@ -490,7 +490,7 @@ class ImageService:
         return self._dispatcher.discover(caller)
 
     def _visible(self, found: Image, *, include_locations: bool = False) -> Image:
-        return fields.visible(
+        return fields.select_fields(
             found, include_locations=include_locations, extended=self._options.extended
         )
 
@@ -516,8 +516,8 @@ def _count(value: object, name: str, minimum: int) -> int | None:
 
 def _names_of_stores(stores: object) -> list[str]:
     if isinstance(stores, (list, tuple)) and stores:
-        with contextlib.suppress(Malformed):
-            names = [text_of(one) for one in stores]
+        with contextlib.suppress(ConversionError):
+            names = [to_str(one) for one in stores]
             if all(names):
                 return names
     raise exceptions.Invalid(
@@ -529,18 +529,18 @@ def _names_of_stores(stores: object) -> list[str]:
 _ANSWERS = ("accepted", "pending", "rejected")
 
 
-def _has_origin(meta: Meta) -> bool:
+def _has_origin(meta: ImageMeta) -> bool:
     """Whether the server gets the data from elsewhere."""
     return any(meta.base.get(name) is not None for name in ("location", "copy_from"))
 
 
-def _upload(data: object, meta: Meta, progress: Progress | None) -> Upload:
+def _upload(data: object, meta: ImageMeta, progress: Progress | None) -> Upload:
     # Size 0 with data is what callers say who do not know it (Nova's VMware driver).
     size = meta.base.get("size") or None
     return Upload(data, size=size, checksum=meta.base.get("checksum"), progress=progress)
 
 
-def _refuse_two_sources(meta: Meta, data: object) -> None:
+def _refuse_two_sources(meta: ImageMeta, data: object) -> None:
     """v1 answers 400 and leaves a queued image (seen on Glance 15.0.2); v2 stores what it is given
     last."""
     if data is not None and _has_origin(meta):

@@ -19,13 +19,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from glance_compat.audit.percent_encoding import Reading, name_reading, reading
 from glance_compat.metadata.changes import UUID
-from glance_compat.metadata.converters import mended
-from glance_compat.metadata.fields import FIELDS, SERVER_OWNED_PREFIX, V2_BASE, folded, is_reserved
+from glance_compat.metadata.converters import replace_surrogates
+from glance_compat.metadata.fields import (
+    FIELDS,
+    SERVER_OWNED_PREFIX,
+    V2_BASE_KEYS,
+    fold_name,
+    is_reserved,
+)
 from glance_compat.metadata.v1_limits import (
     V1_BLOCK_BYTES,
     V1_LINE_BYTES,
+    count_line_bytes,
     is_header_name,
-    line_bytes,
 )
 from glance_compat.redaction import quote_value
 
@@ -102,7 +108,7 @@ class Seen:
                 held.items() if isinstance(held, Mapping) else ()
             )
         else:
-            items = ((key, value) for key, value in self._any.items() if key not in V2_BASE)
+            items = ((key, value) for key, value in self._any.items() if key not in V2_BASE_KEYS)
         return {
             str(name): value for name, value in items if value is None or isinstance(value, str)
         }
@@ -175,7 +181,7 @@ PLANTED = frozenset(field.name for field in FIELDS if field.v1 is None and field
 def shadowed(seen: Seen) -> Iterator[Hit]:
     if seen.v1 is None:
         return
-    for name in sorted((V2_BASE - PLANTED) & seen.properties.keys()):
+    for name in sorted((V2_BASE_KEYS - PLANTED) & seen.properties.keys()):
         text = seen.properties[name]
         beside = f", v2 shows {quote_value(seen.v2.get(name))}" if seen.v2 else ""
         yield Hit(PROPERTY + name, f"v1 shows {quote_value(text)}{beside}", text)
@@ -197,7 +203,7 @@ def planted(seen: Seen) -> Iterator[Hit]:
 
 
 def reserved(name: str, text: str | None) -> str | None:
-    if name in V2_BASE or name.startswith(SERVER_OWNED_PREFIX) or not is_reserved(name):
+    if name in V2_BASE_KEYS or name.startswith(SERVER_OWNED_PREFIX) or not is_reserved(name):
         return None
     return f"holds {quote_value(text)}"
 
@@ -378,12 +384,15 @@ def unfit_name(name: str, text: str | None) -> str | None:
 
 
 def too_long(name: str, text: str | None) -> str | None:
-    size = line_bytes(name, mended(text or ""))
+    size = count_line_bytes(name, replace_surrogates(text or ""))
     return f"{size} bytes in one header" if size > V1_LINE_BYTES else None
 
 
 def too_large(seen: Seen) -> str | None:
-    size = sum(line_bytes(name, mended(text or "")) for name, text in seen.properties.items())
+    size = sum(
+        count_line_bytes(name, replace_surrogates(text or ""))
+        for name, text in seen.properties.items()
+    )
     return f"{size} bytes of properties" if size > V1_BLOCK_BYTES else None
 
 
@@ -421,7 +430,7 @@ def _folds(seen: Seen) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for name in seen.properties:
         if is_header_name(name):
-            groups.setdefault(folded(name), []).append(name)
+            groups.setdefault(fold_name(name), []).append(name)
     return groups
 
 
@@ -446,7 +455,7 @@ def made_reserved(seen: Seen) -> Iterator[Hit]:
 
 
 def broken(text: str) -> str | None:
-    return "holds half of a surrogate pair" if mended(text) != text else None
+    return "holds half of a surrogate pair" if replace_surrogates(text) != text else None
 
 
 #: Characters (Glance 15.0.2 and 33: the columns; v2 of 33 checks it).

@@ -14,7 +14,7 @@ from glance_compat import exceptions
 from glance_compat.audit.detectors import Hit, Record
 from glance_compat.audit.findings import BY_NAME, Finding
 from glance_compat.backends import pagination
-from glance_compat.discovery.versions import Discovery, in_words
+from glance_compat.discovery.versions import Discovery, format_offered
 from glance_compat.metadata import filters
 from glance_compat.routing.dispatcher import Dispatcher
 
@@ -168,9 +168,9 @@ class Reader:
     def _walk(self, api: str, source: Source) -> Iterator[Record]:
         dispatcher = self._dispatchers[api]
         caller = dispatcher.caller(None)
-        query = filters.query_of(source.filters, "id", "asc")
+        query = filters.parse_query(source.filters, "id", "asc")
         # What the server lists is taken as it is.
-        asked = pagination.Listing(filters.query_of({}, "id"), None, None, self._page_size)
+        asked = pagination.Listing(filters.parse_query({}, "id"), None, None, self._page_size)
         return pagination.walk(
             asked,
             lambda marker, size, left: dispatcher.repeat(
@@ -228,7 +228,7 @@ def offered(discovery: Discovery, pinned: str) -> tuple[list[str], list[Finding]
             continue
         offer = f"not every endpoint offers it: {discovery.reason}"
         if not discovery.endpoints:
-            offer = f"the endpoint offers {in_words(discovery.offered)}"
+            offer = f"the endpoint offers {format_offered(discovery.offered)}"
         words = offer if pinned == "auto" else f"--api-version {pinned} was given"
         gaps.append(Finding(BY_NAME[f"{api}-unseen"], Hit(api, words)))
     if "v2" in found and discovery.version[1] is None:

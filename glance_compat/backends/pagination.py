@@ -57,9 +57,9 @@ class Pages:
         try:
             return api.page(self._query, marker, size, left)
         except exceptions.GlanceCompatError as error:
-            if error.status not in _NOT_TAKEN or not self._query.is_awkward:
+            if error.status not in _NOT_TAKEN or not self._query.has_risky_values:
                 raise
-            self._query = self._query.spared()
+            self._query = self._query.without_risky_values()
             return api.page(self._query, marker, size, left)
 
 
@@ -70,16 +70,16 @@ def walk(listing: Listing, fetch: FetchPage) -> Iterator[Image]:
     :raises glance_compat.exceptions.BadResponse: the server's pages do not come to an end.
     :raises glance_compat.exceptions.Invalid: the marker is not in the list.
     """
-    if listing.limit == 0 or listing.query.fits_nothing:
+    if listing.limit == 0 or listing.query.matches_nothing:
         return iter(())
-    if not listing.query.sorted_locally:
-        return _fitting(listing, fetch, listing.marker)
+    if not listing.query.is_sorted_locally:
+        return _iter_matching(listing, fetch, listing.marker)
     return iter(_sorted(listing, fetch)[: listing.limit])
 
 
 def _sorted(listing: Listing, fetch: FetchPage) -> list[Image]:
     whole = listing._replace(limit=None)
-    images = filters.in_order(_fitting(whole, fetch, None), listing.query.sort)
+    images = filters.sort_images(_iter_matching(whole, fetch, None), listing.query.sort)
     if listing.marker is None:
         return images
     places = [place for place, image in enumerate(images) if image["id"] == listing.marker]
@@ -88,7 +88,7 @@ def _sorted(listing: Listing, fetch: FetchPage) -> list[Image]:
     return images[places[0] + 1 :]
 
 
-def _fitting(listing: Listing, fetch: FetchPage, marker: str | None) -> Iterator[Image]:
+def _iter_matching(listing: Listing, fetch: FetchPage, marker: str | None) -> Iterator[Image]:
     """Images that fit, in the server's order.
 
     :raises glance_compat.exceptions.BadResponse: a page ends where one ended before.
@@ -100,7 +100,7 @@ def _fitting(listing: Listing, fetch: FetchPage, marker: str | None) -> Iterator
     while True:
         page = fetch(marker, listing.page_size or PAGE_IMAGES, left)
         for image in page.images:
-            if image["id"] not in seen and listing.query.fits(image):
+            if image["id"] not in seen and listing.query.matches(image):
                 _remember(seen, image["id"])
                 yield image
                 left = left if left is None else left - 1

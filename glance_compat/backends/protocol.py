@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Iterator, Sequence
 
 from glance_compat import exceptions
-from glance_compat.metadata.changes import Meta
+from glance_compat.metadata.changes import ImageMeta
 from glance_compat.metadata.fields import Image
 from glance_compat.metadata.filters import Query
 from glance_compat.streams.streams import Expected, Upload
@@ -36,7 +36,7 @@ class Page:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedData:
     """Image data that has begun to arrive.
 
     :param blocks: the data; errors of the connection come out of it.
@@ -61,10 +61,10 @@ class ImagesApi(typing.Protocol):
     """
 
     #: In words, for messages: "Images API v1".
-    words: str
+    api_name: str
 
     #: Whether :meth:`show` can tell locations.
-    tells_locations: bool
+    shows_locations: bool
 
     def show(self, image_id: str) -> Image:
         """The image, deleted or not, as far as the API shows it."""
@@ -80,19 +80,19 @@ class ImagesApi(typing.Protocol):
         """One page as the server wrote it, nothing read or left out: JSON objects, each with an
         id."""
 
-    def create(self, image_id: str, meta: Meta, upload: Upload | None) -> Image:
+    def create(self, image_id: str, meta: ImageMeta, upload: Upload | None) -> Image:
         """A new image under that id, with its data if there is any."""
 
-    def update(self, image_id: str, meta: Meta, *, purge: bool) -> Image:
+    def update(self, image_id: str, meta: ImageMeta, *, purge: bool) -> Image:
         """Change metadata."""
 
-    def update_with_data(self, image_id: str, meta: Meta, upload: Upload) -> Image:
+    def update_with_data(self, image_id: str, meta: ImageMeta, upload: Upload) -> Image:
         """Change metadata of a queued image and give it its data; nothing is purged."""
 
     def delete(self, image_id: str) -> None:
         """Delete the image."""
 
-    def open_data(self, image_id: str, *, may_be_admin: bool, start: int = 0) -> Opened:
+    def open_data(self, image_id: str, *, may_be_admin: bool, start: int = 0) -> OpenedData:
         """Begin to read the data of an active image.
 
         :param may_be_admin: the caller may be able to read what is closed to others
@@ -118,7 +118,7 @@ class ImagesApi(typing.Protocol):
 
 
 @contextlib.contextmanager
-def removed_on_failure(image_id: str, delete: Callable[[], object]) -> Iterator[None]:
+def delete_on_failure(image_id: str, delete: Callable[[], object]) -> Iterator[None]:
     """Remove an image that is being made when that fails; the error goes on.
 
     An image that may be whole is left as it is.

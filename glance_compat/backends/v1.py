@@ -16,9 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from glance_compat import exceptions
 from glance_compat.backends.pagination import PAGE_IMAGES
-from glance_compat.backends.protocol import Member, Opened, Page, removed_on_failure
+from glance_compat.backends.protocol import Member, OpenedData, Page, delete_on_failure
 from glance_compat.metadata import changes, fields, filters
-from glance_compat.metadata.changes import Change, Meta
+from glance_compat.metadata.changes import Change, ImageMeta
 from glance_compat.metadata.fields import Image
 from glance_compat.metadata.filters import Query
 from glance_compat.redaction import quote_value
@@ -33,7 +33,7 @@ _PURGE = "x-glance-registry-purge-props"
 
 #: Where the status alone says too little: what Glance 15.0.2 says (api/v1/images.py), and which
 #: error that is. v2 answers 413 to the first, and takes the second for what it finds.
-_WORDS: tuple[tuple[int, str, type[exceptions.GlanceCompatError]], ...] = (
+_ERROR_PHRASES: tuple[tuple[int, str, type[exceptions.GlanceCompatError]], ...] = (
     (400, "Denying attempt to upload image larger than", exceptions.ImageQuotaExceeded),
     (409, "Provided image size must match", exceptions.IntegrityError),
 )
@@ -49,8 +49,8 @@ _SEARCHED_PAGES = 100
 class V1:
     """Images API v1 at one endpoint."""
 
-    words = "Images API v1"
-    tells_locations = False
+    api_name = "Images API v1"
+    shows_locations = False
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -63,7 +63,7 @@ class V1:
         head, complete = self._head(image_id)
         if complete and not self._options.v1_exact_show:
             return head
-        exact = self._exact(image_id, head["name"])
+        exact = self._find_in_list(image_id, head["name"])
         if exact is None and not complete:
             raise exceptions.UnreadableImage(
                 f"the v1 headers of image {image_id} are damaged by its own metadata, and it is"
@@ -74,7 +74,7 @@ class V1:
         return exact or head
 
     def _head(self, image_id: str) -> tuple[Image, bool]:
-        answer = self._transport.send(
+        response = self._transport.send(
             Request(
                 method="HEAD",
                 path=_path(image_id),
@@ -82,20 +82,20 @@ class V1:
                 image_id=image_id,
             )
         )
-        return _image_of_headers(answer, image_id)
+        return _image_of_headers(response, image_id)
 
-    def _exact(self, image_id: str, name: str | None) -> Image | None:
+    def _find_in_list(self, image_id: str, name: str | None) -> Image | None:
         """Look an image up in the list, whose JSON loses nothing: by name, then page by page."""
         searches: list[dict[str, object]] = [{"name": name}] if name else []
         for search in (*searches, {}):
             # The name of a damaged block may be anybody's text, and be refused as a filter.
             with contextlib.suppress(exceptions.BadResponse, exceptions.Invalid):
-                for one in self._listed(filters.query_of(search)):
+                for one in self._iter_listed(filters.parse_query(search)):
                     if one["id"] == image_id:
                         return one
         return None
 
-    def _listed(self, query: Query) -> Iterator[Image]:
+    def _iter_listed(self, query: Query) -> Iterator[Image]:
         marker: str | None = None
         for _ in range(_SEARCHED_PAGES):
             images = self.page(query, marker, PAGE_IMAGES, None).images
@@ -105,25 +105,25 @@ class V1:
             marker = images[-1]["id"]
 
     def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
-        answer, asked = self._list(query, marker, size, left)
-        with answer.judged():
-            images = [fields.from_v1(record) for record in answer.objects_at("images")]
+        response, asked = self._list(query, marker, size, left)
+        with response.judged():
+            images = [fields.from_v1(record) for record in response.objects_at("images")]
         return Page(images, more=None, asked=asked)
 
     def records(self, query: Query, marker: str | None, size: int) -> Page:
-        answer, asked = self._list(query, marker, size, None)
-        return Page(answer.records(), more=None, asked=asked)
+        response, asked = self._list(query, marker, size, None)
+        return Page(response.records(), more=None, asked=asked)
 
     def _list(
         self, query: Query, marker: str | None, size: int, left: int | None
     ) -> tuple[Response, int]:
         """The answer, and how many images were asked for."""
-        sent = filters.to_v1(query)
+        sent = filters.to_v1_query(query)
         asked = filters.page_limit(sent, size, left)
         params = [*sent.params, ("limit", str(asked))]
         if marker is not None:
             params.append(("marker", marker))
-        answer = self._transport.send(
+        response = self._transport.send(
             Request(
                 method="GET",
                 path="/v1/images/detail",
@@ -131,9 +131,9 @@ class V1:
                 errors=_ERRORS["detail"],
             )
         )
-        return answer, asked
+        return response, asked
 
-    def open_data(self, image_id: str, *, may_be_admin: bool, start: int = 0) -> Opened:
+    def open_data(self, image_id: str, *, may_be_admin: bool, start: int = 0) -> OpenedData:
         """Nobody can read a deactivated image over v1, so nobody needs a look.
 
         It always begins at 0: v1 ignores Range (seen on Glance 15.0.2).
@@ -146,28 +146,28 @@ class V1:
             image_id=image_id,
         )
         try:
-            answer = self._transport.send(request)
+            response = self._transport.send(request)
         except exceptions.ImageNotFound:
             self._explain_no_data(image_id)
             raise
         try:
-            found, complete = _image_of_headers(answer, image_id)
+            found, complete = _image_of_headers(response, image_id)
         except exceptions.BadResponse:
-            answer.response.close()
+            response.response.close()
             raise
         if not complete:
-            answer.response.close()
+            response.response.close()
             found = self.show(image_id)
-            answer = self._transport.send(dataclasses.replace(request, tolerant=True))
-            self._check_length_known(answer, image_id)
-        blocks = self._transport.blocks(request, answer)
+            response = self._transport.send(dataclasses.replace(request, tolerant=True))
+            self._check_length_known(response, image_id)
+        blocks = self._transport.blocks(request, response)
         expected = self._expected(found)
-        return Opened(blocks, answer.response.close, expected, found["disk_format"])
+        return OpenedData(blocks, response.response.close, expected, found["disk_format"])
 
-    def _check_length_known(self, answer: Response, image_id: str) -> None:
+    def _check_length_known(self, response: Response, image_id: str) -> None:
         """A value with an empty line ends the block early, and what is left of it is data then."""
-        if answer.header("content-length") is None:
-            answer.response.close()
+        if response.header("content-length") is None:
+            response.response.close()
             raise exceptions.UnreadableImage(
                 f"the data of image {image_id} cannot be read over v1: its own metadata damages"
                 " the answer",
@@ -193,35 +193,39 @@ class V1:
 
     # -- writing
 
-    def create(self, image_id: str, meta: Meta, upload: Upload | None) -> Image:
-        self._refuse(meta)
-        changes.refuse_names(meta.properties)
-        base = {**meta.base, "id": image_id, "is_public": changes.public_wanted(meta.base)}
-        sent = fields.to_v1(_without_none(base), meta.properties)
+    def create(self, image_id: str, meta: ImageMeta, upload: Upload | None) -> Image:
+        self._check_supported(meta)
+        changes.check_property_names(meta.properties)
+        base = {
+            **meta.base,
+            "id": image_id,
+            "is_public": changes.get_requested_is_public(meta.base),
+        }
+        sent = fields.to_v1_headers(_without_none(base), meta.properties)
         try:
-            created = self._write("POST", "/v1/images", sent, upload, image_id, "create")
+            created = self._send_image("POST", "/v1/images", sent, upload, image_id, "create")
         except exceptions.IntegrityError:
             # The record was made before its location was looked at.
-            with removed_on_failure(image_id, lambda: self.delete(image_id)):
+            with delete_on_failure(image_id, lambda: self.delete(image_id)):
                 raise
         except exceptions.BadResponse as error:
             if error.status == 500 and _FAILED_UPLOAD in error.message:
                 self._current(image_id)
             raise
-        with removed_on_failure(image_id, lambda: self.delete(image_id)):
+        with delete_on_failure(image_id, lambda: self.delete(image_id)):
             self._check_stored(created, meta.properties)
             self._check_owner(_without_none(meta.base), created, exceptions.Forbidden)
         return created
 
-    def update(self, image_id: str, meta: Meta, *, purge: bool) -> Image:
-        self._refuse(Meta(meta.base, {}))
-        looked = changes.needs_look(meta, purge=purge) or "location" in meta.base
+    def update(self, image_id: str, meta: ImageMeta, *, purge: bool) -> Image:
+        self._check_supported(ImageMeta(meta.base, {}))
+        looked = changes.needs_current_image(meta, purge=purge) or "location" in meta.base
         current = self._current(image_id) if looked else None
-        wanted = changes.change_of(meta, current, purge=purge, match=fields.folded)
+        wanted = changes.compute_change(meta, current, purge=purge, match=fields.fold_name)
         if current is not None and not (wanted.base or wanted.properties or wanted.removed):
             return current
         try:
-            return self._change(image_id, meta, wanted, current, None)
+            return self._send_change(image_id, meta, wanted, current, None)
         except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
             # Where only the answer was lost, an attempt more would find an image that takes none.
             if current is None or "location" not in wanted.base or current["status"] != "queued":
@@ -231,11 +235,13 @@ class V1:
                 raise
             return found
 
-    def update_with_data(self, image_id: str, meta: Meta, upload: Upload) -> Image:
-        current = self._current(image_id) if changes.needs_look(meta, purge=False) else None
-        wanted = changes.change_of(meta, current, purge=False, match=fields.folded)
+    def update_with_data(self, image_id: str, meta: ImageMeta, upload: Upload) -> Image:
+        current = (
+            self._current(image_id) if changes.needs_current_image(meta, purge=False) else None
+        )
+        wanted = changes.compute_change(meta, current, purge=False, match=fields.fold_name)
         try:
-            return self._change(image_id, meta, wanted, current, upload)
+            return self._send_change(image_id, meta, wanted, current, upload)
         except (exceptions.ImageNotAuthorized, exceptions.ImageNotActive):
             # 403 when the size that is declared is not that of an image with data; 409 also for
             # an admin's image that waits to be deleted.
@@ -244,9 +250,9 @@ class V1:
 
     def _current(self, image_id: str) -> Image:
         """The image to be changed, as it is."""
-        return self._not_deleted(self.show(image_id))
+        return self._check_not_deleted(self.show(image_id))
 
-    def _not_deleted(self, found: Image) -> Image:
+    def _check_not_deleted(self, found: Image) -> Image:
         """v1 shows an admin deleted images, and changes those that wait to be deleted (option
         delayed_delete, seen on Glance 15.0.2); v2 has none for anybody."""
         if found["deleted"]:
@@ -268,39 +274,39 @@ class V1:
                 image_id=image_id,
             )
 
-    def _change(
+    def _send_change(
         self,
         image_id: str,
-        meta: Meta,
+        meta: ImageMeta,
         wanted: Change,
         current: Image | None,
         upload: Upload | None,
     ) -> Image:
         # Names that v1 takes for one lose a value also where only one of them is to be written.
-        written = {fields.folded(name) for name in wanted.properties}
+        written = {fields.fold_name(name) for name in wanted.properties}
         rewritten = {
             name: text
             for name, text in meta.properties.items()
-            if wanted.removed or fields.folded(name) in written
+            if wanted.removed or fields.fold_name(name) in written
         }
-        self._refuse(Meta(meta.base, rewritten))
+        self._check_supported(ImageMeta(meta.base, rewritten))
         # v1 cannot remove a property by name: it keeps those that are sent, and no others.
         kept = _kept(current, wanted) if current is not None and wanted.removed else {}
         properties = {**kept, **wanted.properties}
-        changes.refuse_on_v1(Meta({}, properties))
-        headers = fields.to_v1(_v1_base(wanted.base, current), properties)
+        changes.check_v1_limits(ImageMeta({}, properties))
+        headers = fields.to_v1_headers(_changed_attributes(wanted.base, current), properties)
         headers[_PURGE] = "true" if wanted.removed else "false"
         method = "upload" if upload is not None else "update"
         try:
-            changed = self._write("PUT", _path(image_id), headers, upload, image_id, method)
+            changed = self._send_image("PUT", _path(image_id), headers, upload, image_id, method)
         except (exceptions.BadResponse, exceptions.ImageNotAuthorized) as error:
-            raise self._explained(error, image_id) from error
-        self._not_deleted(changed)
+            raise self._explain(error, image_id) from error
+        self._check_not_deleted(changed)
         self._check_stored(changed, wanted.properties)
         self._check_owner(wanted.base, changed)
         return changed
 
-    def _write(
+    def _send_image(
         self,
         method: str,
         path: str,
@@ -322,13 +328,13 @@ class V1:
             image_id=image_id,
         )
         try:
-            answer = self._transport.send(request)
+            response = self._transport.send(request)
         except exceptions.GlanceCompatError as error:
-            raise _by_its_words(error) from error.__cause__
-        with answer.judged():
-            return fields.from_v1(answer.object_at("image"))
+            raise _refine_error(error) from error.__cause__
+        with response.judged():
+            return fields.from_v1(response.object_at("image"))
 
-    def _refuse(self, meta: Meta) -> None:
+    def _check_supported(self, meta: ImageMeta) -> None:
         """Refuse what v1 does not have or cannot carry."""
         community = meta.base.get("visibility") == "community"
         for name, given in (
@@ -338,16 +344,16 @@ class V1:
         ):
             if given:
                 raise exceptions.UnsupportedByVersion(
-                    f"Images API v2 ({name})", self.words, endpoint=self._transport.endpoint
+                    f"Images API v2 ({name})", self.api_name, endpoint=self._transport.endpoint
                 )
-        changes.refuse_on_v1(meta, folding=self._options.v1_folding == "fold")
+        changes.check_v1_limits(meta, folding=self._options.v1_folding == "fold")
 
     def _check_stored(self, stored: Image, sent: Mapping[str, str]) -> None:
         """Compare the image that a write answered with with what was sent."""
         for name, text in sent.items():
-            if name != fields.folded(name):
-                _tell_folding(name)
-            if not changes.has_text(stored["properties"], fields.folded(name), text):
+            if name != fields.fold_name(name):
+                _warn_folding(name)
+            if not changes.has_property(stored["properties"], fields.fold_name(name), text):
                 raise exceptions.IntegrityError(
                     f"property {quote_value(name)} was not stored as it was sent over v1",
                     endpoint=self._transport.endpoint,
@@ -373,13 +379,13 @@ class V1:
             method="DELETE", path=_path(image_id), errors=_ERRORS["delete"], image_id=image_id
         )
         try:
-            answer = self._transport.send(request)
+            response = self._transport.send(request)
         except (exceptions.BadResponse, exceptions.ImageNotAuthorized) as error:
-            raise self._explained(error, image_id) from error
-        if answer.body:
-            raise answer.bad("is not empty, as Glance's answer to a deletion is")
+            raise self._explain(error, image_id) from error
+        if response.body:
+            raise response.bad("is not empty, as Glance's answer to a deletion is")
 
-    def _explained(
+    def _explain(
         self, error: exceptions.GlanceCompatError, image_id: str
     ) -> exceptions.GlanceCompatError:
         """Look at an image to understand a refusal.
@@ -391,10 +397,12 @@ class V1:
             return error
         found = self._current(image_id)
         return (
-            self._foreign(image_id) if error.status == 500 and self._is_foreign(found) else error
+            self._foreign_error(image_id)
+            if error.status == 500 and self._is_foreign(found)
+            else error
         )
 
-    def _foreign(self, image_id: str) -> exceptions.ImageNotAuthorized:
+    def _foreign_error(self, image_id: str) -> exceptions.ImageNotAuthorized:
         return exceptions.ImageNotAuthorized(
             f"image {image_id} belongs to another project",
             status=403,
@@ -410,7 +418,7 @@ class V1:
     def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
         raise exceptions.UnsupportedByVersion(
             "Images API v2 (a copy of the data in another store)",
-            self.words,
+            self.api_name,
             endpoint=self._transport.endpoint,
             image_id=image_id,
         )
@@ -418,7 +426,7 @@ class V1:
     # -- members
 
     def members(self, image_id: str) -> list[Member]:
-        answer = self._transport.send(
+        response = self._transport.send(
             Request(
                 method="GET",
                 path=f"{_path(image_id)}/members",
@@ -426,10 +434,10 @@ class V1:
                 image_id=image_id,
             )
         )
-        with answer.judged():
+        with response.judged():
             found = [
                 _member(record.get("member_id"), bool(record.get("can_share")))
-                for record in answer.objects_at("members")
+                for record in response.objects_at("members")
             ]
         if not found and self._transport.may_be_admin():
             # An admin is told of a deleted image that it has none.
@@ -444,13 +452,13 @@ class V1:
         except exceptions.ImageNotFound as error:
             # Who sees the image, but may not share it, is told that it is not there.
             self._current(image_id)
-            raise self._foreign(image_id) from error
+            raise self._foreign_error(image_id) from error
         return _member(member_id, False)
 
     def update_member(self, image_id: str, member_id: str, status: str) -> Member:
         raise exceptions.UnsupportedByVersion(
             "Images API v2 (member status)",
-            self.words,
+            self.api_name,
             endpoint=self._transport.endpoint,
             image_id=image_id,
         )
@@ -462,7 +470,7 @@ class V1:
             # Who may not end a share is told that it is not there.
             found = self._current(image_id)
             if self._is_foreign(found) and not self._transport.may_be_admin():
-                raise self._foreign(image_id) from error
+                raise self._foreign_error(image_id) from error
             raise exceptions.MemberNotFound(
                 f"image {image_id} has no member {quote_value(member_id)}",
                 status=404,
@@ -493,17 +501,17 @@ def _path(image_id: str) -> str:
     return f"/v1/images/{urllib.parse.quote(image_id, safe='')}"
 
 
-def _image_of_headers(answer: Response, image_id: str) -> tuple[Image, bool]:
+def _image_of_headers(response: Response, image_id: str) -> tuple[Image, bool]:
     """Read a header block.
 
     :returns: the image as far as it can be read, and whether the block can be believed.
     :raises glance_compat.exceptions.BadResponse: it holds nothing of an image, and is whole.
     """
-    record, complete = fields.record_of_headers(answer.headers)
+    record, complete = fields.parse_v1_headers(response.headers)
     # A value that is a line break ends the block where it stands, before the id perhaps.
-    if record == {"properties": {}} and not answer.defective:
-        raise answer.bad("has no headers of an image")
-    complete = complete and not answer.defective and record.get("id") == image_id
+    if record == {"properties": {}} and not response.defective:
+        raise response.bad("has no headers of an image")
+    complete = complete and not response.defective and record.get("id") == image_id
     try:
         return fields.from_v1({"id": image_id, **record}), complete
     except exceptions.BadResponse:
@@ -512,9 +520,9 @@ def _image_of_headers(answer: Response, image_id: str) -> tuple[Image, bool]:
         return fields.from_v1({"id": image_id, "name": name}), False
 
 
-def _by_its_words(error: exceptions.GlanceCompatError) -> exceptions.GlanceCompatError:
-    for status, words, kind in _WORDS:
-        if error.status == status and words in error.message:
+def _refine_error(error: exceptions.GlanceCompatError) -> exceptions.GlanceCompatError:
+    for status, api_name, kind in _ERROR_PHRASES:
+        if error.status == status and api_name in error.message:
             return kind(
                 error.message,
                 status=status,
@@ -535,10 +543,12 @@ def _without_none(base: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
     return {name: value for name, value in base.items() if value is not None}
 
 
-def _v1_base(base: Mapping[str, typing.Any], current: Image | None) -> dict[str, typing.Any]:
+def _changed_attributes(
+    base: Mapping[str, typing.Any], current: Image | None
+) -> dict[str, typing.Any]:
     """What an update sends of the attributes; a visibility that is as wanted already would be
     refused or, if False, turn a private image into a shared one."""
-    public = changes.public_wanted(base) if current is not None else None
+    public = changes.get_requested_is_public(base) if current is not None else None
     sent = {name: value for name, value in base.items() if name != "is_public"}
     if current is not None and public is not None and public != current["is_public"]:
         sent["is_public"] = public
@@ -547,16 +557,16 @@ def _v1_base(base: Mapping[str, typing.Any], current: Image | None) -> dict[str,
 
 def _kept(current: Image, wanted: Change) -> dict[str, str]:
     """The properties that a purge must send again, shadowed ones too."""
-    given = {fields.folded(name) for name in wanted.properties}
+    given = {fields.fold_name(name) for name in wanted.properties}
     properties = {**current["properties"], **(current["shadowed_properties"] or {})}
     return {
-        name: fields.property_text(value) or ""
+        name: fields.property_to_str(value) or ""
         for name, value in properties.items()
-        if name not in wanted.removed and fields.folded(name) not in given
+        if name not in wanted.removed and fields.fold_name(name) not in given
     }
 
 
 @functools.lru_cache(maxsize=1024)
-def _tell_folding(name: str) -> None:
+def _warn_folding(name: str) -> None:
     """Once for each name: the cache is what remembers it."""
-    LOG.warning("v1 stores property %r as %r", name, fields.folded(name))
+    LOG.warning("v1 stores property %r as %r", name, fields.fold_name(name))

@@ -14,9 +14,9 @@ import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 
 from glance_compat import exceptions
-from glance_compat.backends.protocol import Member, Opened, Page, removed_on_failure
+from glance_compat.backends.protocol import Member, OpenedData, Page, delete_on_failure
 from glance_compat.metadata import changes, fields, filters
-from glance_compat.metadata.changes import Change, Meta
+from glance_compat.metadata.changes import Change, ImageMeta
 from glance_compat.metadata.fields import Image
 from glance_compat.metadata.filters import Query
 from glance_compat.redaction import quote_value
@@ -54,8 +54,8 @@ class V2:
         for an endpoint, so it is called when they matter.
     """
 
-    words = "Images API v2"
-    tells_locations = True
+    api_name = "Images API v2"
+    shows_locations = True
 
     def __init__(self, transport: Transport, offered: Offered) -> None:
         self._transport = transport
@@ -68,32 +68,32 @@ class V2:
         return self._image(self._send("GET", _path(image_id), "show", image_id))
 
     def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
-        answer, asked = self._list(query, marker, size, left)
-        records = answer.objects_at("images")
+        response, asked = self._list(query, marker, size, left)
+        records = response.objects_at("images")
         version = self._version()
-        with answer.judged():
+        with response.judged():
             images = [fields.from_v2(record, version) for record in records]
-        return Page(images, more=_has_next(answer), asked=asked)
+        return Page(images, more=_has_next(response), asked=asked)
 
     def records(self, query: Query, marker: str | None, size: int) -> Page:
-        answer, asked = self._list(query, marker, size, None)
-        return Page(answer.records(), more=_has_next(answer), asked=asked)
+        response, asked = self._list(query, marker, size, None)
+        return Page(response.records(), more=_has_next(response), asked=asked)
 
     def _list(
         self, query: Query, marker: str | None, size: int, left: int | None
     ) -> tuple[Response, int]:
         """The answer, and how many images were asked for."""
-        sent = filters.to_v2(query, self._version_for(query))
+        sent = filters.to_v2_query(query, self._version_for(query))
         asked = filters.page_limit(sent, size, left)
         params = [*sent.params, ("limit", str(asked))]
         if marker is not None:
             params.append(("marker", marker))
         # A marker that the caller may not see is 403 here and 400 on v1.
         errors = _ERRORS["detail" if marker is None else "detail after a marker"]
-        answer = self._transport.send(
+        response = self._transport.send(
             Request(method="GET", path="/v2/images", params=params, errors=errors)
         )
-        return answer, asked
+        return response, asked
 
     def _version(self) -> Version:
         """The newest minor version, as far as the attributes that are read depend on it."""
@@ -104,10 +104,10 @@ class V2:
     def _version_for(self, query: Query) -> Version:
         return self._offered()[0] if "os_hidden" in query.filters else (2, 0)
 
-    def _image(self, answer: Response) -> Image:
+    def _image(self, response: Response) -> Image:
         version = self._version()
-        with answer.judged():
-            return fields.from_v2(answer.json_object(), version)
+        with response.judged():
+            return fields.from_v2(response.json_object(), version)
 
     def _send(
         self,
@@ -131,7 +131,7 @@ class V2:
             )
         )
 
-    def open_data(self, image_id: str, *, may_be_admin: bool, start: int = 0) -> Opened:
+    def open_data(self, image_id: str, *, may_be_admin: bool, start: int = 0) -> OpenedData:
         """v2 gives an admin the data of a deactivated image, which v1 gives to nobody."""
         strong = self._options.verify_downloads == "strong"
         look = may_be_admin or strong or self._options.check_format
@@ -146,34 +146,34 @@ class V2:
             errors=_ERRORS["download"],
             image_id=image_id,
         )
-        answer, part = self._from(start, request)
-        if answer.status == 204:
-            answer.response.close()
+        response, part = self._request_from(start, request)
+        if response.status == 204:
+            response.response.close()
             return self._no_data(found or self.show(image_id))
-        if found is None and self._is_unverifiable(answer):
+        if found is None and self._is_unverifiable(response):
             try:
                 found = self.show(image_id)
             except exceptions.GlanceCompatError:
-                answer.response.close()
+                response.response.close()
                 raise
-        return Opened(
-            blocks=self._transport.blocks(request, answer),
-            close=answer.response.close,
-            expected=self._expected(answer, found, part.total if part else _length(answer)),
+        return OpenedData(
+            blocks=self._transport.blocks(request, response),
+            close=response.response.close,
+            expected=self._expected(response, found, part.total if part else _length(response)),
             disk_format=found["disk_format"] if found else None,
             start=part.start if part else 0,
         )
 
-    def _is_unverifiable(self, answer: Response) -> bool:
+    def _is_unverifiable(self, response: Response) -> bool:
         """Whether nothing in an answer tells the data of an image from any other text.
 
         An image without a checksum has no Content-MD5 (seen on Glance 15.0.2 and 33), but the page
         of a proxy has none either.
         """
         wanted = self._options.verify_downloads != "off"
-        return wanted and answer.header("content-md5") is None
+        return wanted and response.header("content-md5") is None
 
-    def _from(self, start: int, request: Request) -> tuple[Response, _Part | None]:
+    def _request_from(self, start: int, request: Request) -> tuple[Response, _Part | None]:
         """Ask for data from a byte on, and for all of it where that is not what comes.
 
         Range is answered with 206 (seen on Glance 15.0.2 and 33; RFC 9110, section 14), but with
@@ -185,16 +185,16 @@ class V2:
                 headers={"Range": f"bytes={start}-"},
                 success=request.success | {206, 400, 416},
             )
-            answer = self._transport.send(ranged)
-            part = _part(answer)
-            if answer.status in request.success:
-                return answer, None
-            if answer.status == 206 and part and part.start == start:
-                return answer, part
-            answer.response.close()
+            response = self._transport.send(ranged)
+            part = _parse_range(response)
+            if response.status in request.success:
+                return response, None
+            if response.status == 206 and part and part.start == start:
+                return response, part
+            response.response.close()
         return self._transport.send(request), None
 
-    def _no_data(self, found: Image) -> Opened:
+    def _no_data(self, found: Image) -> OpenedData:
         """204 is an empty image or one without data (seen on Glance 15.0.2 and 33)."""
         self._check_readable(found)
         if found["size"]:
@@ -205,7 +205,7 @@ class V2:
                 endpoint=self._transport.endpoint,
                 image_id=found["id"],
             )
-        return Opened(iter(()), bool, Expected(size=0), found["disk_format"])
+        return OpenedData(iter(()), bool, Expected(size=0), found["disk_format"])
 
     def _check_readable(self, found: Image) -> None:
         if found["status"] == "active":
@@ -218,38 +218,40 @@ class V2:
             image_id=found["id"],
         )
 
-    def _expected(self, answer: Response, found: Image | None, size: int | None) -> Expected:
+    def _expected(self, response: Response, found: Image | None, size: int | None) -> Expected:
         size = found["size"] if found else size
         if self._options.verify_downloads == "off":
             return Expected(size=size)
         if found and found["os_hash_algo"] in HASHES and found["os_hash_value"]:
             return Expected(size, found["os_hash_algo"], found["os_hash_value"])
-        md5 = answer.header("content-md5") or (found["checksum"] if found else None)
+        md5 = response.header("content-md5") or (found["checksum"] if found else None)
         if not md5:
-            LOG.warning("image %s has no checksum: its data is not verified", answer.response.url)
+            LOG.warning(
+                "image %s has no checksum: its data is not verified", response.response.url
+            )
             return Expected(size=size)
         return Expected(size, "md5", md5)
 
     # -- writing
 
-    def create(self, image_id: str, meta: Meta, upload: Upload | None) -> Image:
-        self._refuse(meta, uploading=upload is not None)
-        changes.refuse_names(meta.properties)
-        base = {**self._known(meta.base), "id": image_id}
-        if changes.public_wanted(base):
+    def create(self, image_id: str, meta: ImageMeta, upload: Upload | None) -> Image:
+        self._check_supported(meta, uploading=upload is not None)
+        changes.check_property_names(meta.properties)
+        base = {**self._known_attributes(meta.base), "id": image_id}
+        if changes.get_requested_is_public(base):
             base["visibility"] = "public"
         if "location" in base:
             self._check_formats(base)
         record = {
             name: value
-            for name, value in fields.to_v2(base, meta.properties).items()
+            for name, value in fields.to_v2_record(base, meta.properties).items()
             if value is not None
         }
-        answer = self._send("POST", "/v2/images", "create", image_id, record, success=201)
-        with removed_on_failure(image_id, lambda: self.delete(image_id)):
-            created = self._stored(self._image(answer), meta.properties)
+        response = self._send("POST", "/v2/images", "create", image_id, record, success=201)
+        with delete_on_failure(image_id, lambda: self.delete(image_id)):
+            created = self._check_stored(self._image(response), meta.properties)
             if "location" in base:
-                created = self._give_location(image_id, _given(base["location"]))
+                created = self._give_location(image_id, _location_change(base["location"]))
                 self._check_location(created, base)
         return created if upload is None else self._upload(image_id, meta, upload)
 
@@ -263,7 +265,7 @@ class V2:
                 image_id=created["id"],
             )
 
-    def _refuse(self, meta: Meta, *, uploading: bool) -> None:
+    def _check_supported(self, meta: ImageMeta, *, uploading: bool) -> None:
         """Refuse what v2 does not have; never store it as a property of the same name."""
         base = meta.base
         needed = [name for name in ("copy_from",) if base.get(name) is not None]
@@ -273,18 +275,18 @@ class V2:
             needed.append("store of an image without data")
         if needed:
             raise exceptions.UnsupportedByVersion(
-                f"Images API v1 ({needed[0]})", self.words, endpoint=self._transport.endpoint
+                f"Images API v1 ({needed[0]})", self.api_name, endpoint=self._transport.endpoint
             )
         if base.get("store") is not None:
-            self._need("stores", "a store chosen for the data")
+            self._require("stores", "a store chosen for the data")
         if base.get("os_hidden"):
-            self._need("hidden", "os_hidden")
+            self._require("hidden", "os_hidden")
         if base.get("visibility") == "community":
-            self._need("community-visibility", "community visibility")
+            self._require("community-visibility", "community visibility")
         if self._options.portable:
-            changes.refuse_on_v1(meta, folding=False)
+            changes.check_v1_limits(meta, folding=False)
 
-    def _known(self, base: Mapping[str, typing.Any]) -> Mapping[str, typing.Any]:
+    def _known_attributes(self, base: Mapping[str, typing.Any]) -> Mapping[str, typing.Any]:
         """Attributes without an os_hidden of False where every image is visible.
 
         An older server would store a property of that name.
@@ -293,7 +295,7 @@ class V2:
             return base
         return {name: value for name, value in base.items() if name != "os_hidden"}
 
-    def _need(self, capability: str, what: str) -> None:
+    def _require(self, capability: str, what: str) -> None:
         version, capabilities = self._offered()
         if capability not in capabilities:
             raise exceptions.UnsupportedByVersion(
@@ -302,7 +304,7 @@ class V2:
                 endpoint=self._transport.endpoint,
             )
 
-    def _upload(self, image_id: str, meta: Meta, upload: Upload) -> Image:
+    def _upload(self, image_id: str, meta: ImageMeta, upload: Upload) -> Image:
         sent: dict[str, str] = {}
         if upload.size:
             # Glance 33 compares it; 15.0.2 ignores it.
@@ -322,22 +324,22 @@ class V2:
         )
         return self.show(image_id)
 
-    def update(self, image_id: str, meta: Meta, *, purge: bool) -> Image:
+    def update(self, image_id: str, meta: ImageMeta, *, purge: bool) -> Image:
         for attempt in range(1, _UPDATE_ATTEMPTS + 1):
-            looked = changes.needs_look(meta, purge=purge) or "location" in meta.base
+            looked = changes.needs_current_image(meta, purge=purge) or "location" in meta.base
             current = self.show(image_id) if looked else None
-            wanted = self._change(meta, current, purge=purge, uploading=False)
+            wanted = self._plan_change(meta, current, purge=purge, uploading=False)
             self._check_takes_location(wanted, current)
             if current is not None and not (wanted.base or wanted.properties or wanted.removed):
                 return current
             try:
-                updated = self._write(image_id, wanted, current)
+                updated = self._send_change(image_id, wanted, current)
             except exceptions.UpdateConflict:
                 # A property that was to be removed is gone, or the image is being changed.
                 if current is None or attempt == _UPDATE_ATTEMPTS:
                     raise
                 continue
-            if not self._options.verify_updates or self._is_kept(image_id, wanted):
+            if not self._options.verify_updates or self._is_still_there(image_id, wanted):
                 return updated
             # It has its location, and takes no other.
             meta = meta.without({"location"})
@@ -357,7 +359,7 @@ class V2:
                 image_id=current["id"],
             )
 
-    def _write(self, image_id: str, wanted: Change, current: Image | None) -> Image:
+    def _send_change(self, image_id: str, wanted: Change, current: Image | None) -> Image:
         if "location" not in wanted.base:
             return self._patch(image_id, wanted)
         self._check_formats({**(current or {}), **wanted.base})
@@ -367,7 +369,7 @@ class V2:
         base = {name: value for name, value in wanted.base.items() if name != "location"}
         if base or wanted.properties or wanted.removed:
             self._patch(image_id, dataclasses.replace(wanted, base=base))
-        return self._give_location(image_id, _given(wanted.base["location"]))
+        return self._give_location(image_id, _location_change(wanted.base["location"]))
 
     def _check_formats(self, base: Mapping[str, typing.Any]) -> None:
         """The locations API of Glance 33 takes a location without them, keeps it, and leaves the
@@ -395,7 +397,7 @@ class V2:
             # Where only the answer was lost, an attempt more would find an image that takes none.
             if not _is_taken(self.show(image_id)):
                 raise
-            return self._settled(image_id)
+            return self._wait_until_settled(image_id)
 
     def _post_location(self, image_id: str, wanted: Change) -> Image:
         path, url = f"{_path(image_id)}/locations", wanted.base["location"]
@@ -409,9 +411,9 @@ class V2:
             except exceptions.GlanceCompatError as error:
                 error.message += f"; before that, {path}: {refused.message}"
                 raise error from refused
-        return self._settled(image_id)
+        return self._wait_until_settled(image_id)
 
-    def _settled(self, image_id: str) -> Image:
+    def _wait_until_settled(self, image_id: str) -> Image:
         """Wait for what the locations API does behind its answer: it looks whether the data is
         there, makes the image active, and then hashes the data for as long as that takes.
 
@@ -445,15 +447,15 @@ class V2:
             image_id=image_id,
         )
 
-    def _change(
-        self, meta: Meta, current: Image | None, *, purge: bool, uploading: bool
+    def _plan_change(
+        self, meta: ImageMeta, current: Image | None, *, purge: bool, uploading: bool
     ) -> Change:
-        self._refuse(Meta(meta.base, {}), uploading=uploading)
-        meta = dataclasses.replace(meta, base=self._known(meta.base))
-        wanted = changes.change_of(meta, current, purge=purge)
+        self._check_supported(ImageMeta(meta.base, {}), uploading=uploading)
+        meta = dataclasses.replace(meta, base=self._known_attributes(meta.base))
+        wanted = changes.compute_change(meta, current, purge=purge)
         if self._options.portable:
-            changes.refuse_on_v1(Meta({}, wanted.properties), folding=False)
-        public = changes.public_wanted(wanted.base)
+            changes.check_v1_limits(ImageMeta({}, wanted.properties), folding=False)
+        public = changes.get_requested_is_public(wanted.base)
         if current is None or public is None or public == current["is_public"]:
             return wanted
         if "visibility" in wanted.base:
@@ -468,13 +470,13 @@ class V2:
 
     def _patch(self, image_id: str, wanted: Change) -> Image:
         patch = fields.to_v2_patch(wanted.base, wanted.properties, wanted.removed)
-        answer = self._send("PATCH", _path(image_id), "update", image_id, patch, _PATCH)
-        return self._stored(self._image(answer), wanted.properties)
+        response = self._send("PATCH", _path(image_id), "update", image_id, patch, _PATCH)
+        return self._check_stored(self._image(response), wanted.properties)
 
-    def _stored(self, stored: Image, sent: Mapping[str, str]) -> Image:
+    def _check_stored(self, stored: Image, sent: Mapping[str, str]) -> Image:
         """Compare the image that a write answered with with what was sent."""
         for name, text in sent.items():
-            if not changes.has_text(stored["properties"], name, text):
+            if not changes.has_property(stored["properties"], name, text):
                 raise exceptions.IntegrityError(
                     f"property {quote_value(name)} was not stored as it was sent over v2",
                     endpoint=self._transport.endpoint,
@@ -482,14 +484,14 @@ class V2:
                 )
         return stored
 
-    def _is_kept(self, image_id: str, wanted: Change) -> bool:
+    def _is_still_there(self, image_id: str, wanted: Change) -> bool:
         """Whether an update is still there: concurrent ones can undo each other silently (seen on
         Glance 15.0.2 and 33)."""
         now = self.show(image_id)
-        kept = not changes.changed_properties(now["properties"], wanted.properties)
+        kept = not changes.select_changed_properties(now["properties"], wanted.properties)
         return kept and not wanted.removed & now["properties"].keys()
 
-    def update_with_data(self, image_id: str, meta: Meta, upload: Upload) -> Image:
+    def update_with_data(self, image_id: str, meta: ImageMeta, upload: Upload) -> Image:
         """The status is looked at first, so that an image with data is not half updated."""
         current = self.show(image_id)
         if current["status"] != "queued":
@@ -499,7 +501,7 @@ class V2:
                 endpoint=self._transport.endpoint,
                 image_id=image_id,
             )
-        wanted = self._change(meta, current, purge=False, uploading=True)
+        wanted = self._plan_change(meta, current, purge=False, uploading=True)
         if wanted.base or wanted.properties:
             self._patch(image_id, wanted)
         return self._upload(image_id, meta, upload)
@@ -508,7 +510,7 @@ class V2:
         self._send("DELETE", _path(image_id), "delete", image_id, success=204)
 
     def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
-        self._need("stores", "a copy of the data in another store")
+        self._require("stores", "a copy of the data in another store")
         # Without a word about all_stores_must_succeed the server's default counts, which is True.
         wanted = {"method": {"name": "copy-image"}, "stores": list(stores)}
         self._send("POST", f"{_path(image_id)}/import", "import", image_id, wanted, success=202)
@@ -517,29 +519,29 @@ class V2:
 
     def members(self, image_id: str) -> list[Member]:
         try:
-            answer = self._send("GET", f"{_path(image_id)}/members", "members", image_id)
+            response = self._send("GET", f"{_path(image_id)}/members", "members", image_id)
         except exceptions.ImageNotAuthorized:
             # 403 as well for an image that is not shared (seen on Glance 15.0.2 and 33).
             if self.show(image_id)["visibility"] == "shared":
                 raise
             return []
-        return [_member(answer, record) for record in answer.objects_at("members")]
+        return [_member(response, record) for record in response.objects_at("members")]
 
     def add_member(self, image_id: str, member_id: str) -> Member:
         path = f"{_path(image_id)}/members"
         try:
-            answer = self._send("POST", path, "members", image_id, {"member": member_id})
+            response = self._send("POST", path, "members", image_id, {"member": member_id})
         except exceptions.Conflict:
-            answer = self._send("GET", _member_path(image_id, member_id), "members", image_id)
-        return _member(answer, answer.json_object())
+            response = self._send("GET", _member_path(image_id, member_id), "members", image_id)
+        return _member(response, response.json_object())
 
     def update_member(self, image_id: str, member_id: str, status: str) -> Member:
         path = _member_path(image_id, member_id)
         try:
-            answer = self._send("PUT", path, "members", image_id, {"status": status})
+            response = self._send("PUT", path, "members", image_id, {"status": status})
         except exceptions.ImageNotFound as error:
-            raise self._no_member(image_id, member_id, error) from error
-        return _member(answer, answer.json_object())
+            raise self._no_member_error(image_id, member_id, error) from error
+        return _member(response, response.json_object())
 
     def remove_member(self, image_id: str, member_id: str) -> None:
         try:
@@ -547,9 +549,9 @@ class V2:
                 "DELETE", _member_path(image_id, member_id), "members", image_id, success=204
             )
         except exceptions.ImageNotFound as error:
-            raise self._no_member(image_id, member_id, error) from error
+            raise self._no_member_error(image_id, member_id, error) from error
 
-    def _no_member(
+    def _no_member_error(
         self, image_id: str, member_id: str, error: exceptions.ImageNotFound
     ) -> exceptions.NotFound:
         try:
@@ -565,7 +567,7 @@ class V2:
         )
 
 
-def _given(location: str) -> Change:
+def _location_change(location: str) -> Change:
     return Change({"location": location}, {})
 
 
@@ -574,16 +576,16 @@ def _is_taken(found: Image) -> bool:
     return found["status"] not in _UNSETTLED or _TASK in found["properties"]
 
 
-def _has_next(answer: Response) -> bool:
+def _has_next(response: Response) -> bool:
     # Only whether there is a link counts: repeated parameters are lost in it (seen on Glance
     # 15.0.2 and 33), and it names a host that nobody has checked.
-    return bool(answer.json_object().get("next"))
+    return bool(response.json_object().get("next"))
 
 
-def _member(answer: Response, record: Mapping[str, typing.Any]) -> Member:
+def _member(response: Response, record: Mapping[str, typing.Any]) -> Member:
     member_id, status = record.get("member_id"), record.get("status")
     if not isinstance(member_id, str) or not isinstance(status, (str, type(None))):
-        raise answer.bad("has a member of another form than Glance's")
+        raise response.bad("has a member of another form than Glance's")
     return {"member_id": member_id, "can_share": False, "status": status}
 
 
@@ -594,18 +596,18 @@ class _Part(typing.NamedTuple):
     total: int | None
 
 
-def _part(answer: Response) -> _Part | None:
+def _parse_range(response: Response) -> _Part | None:
     """The range that an answer has: ``bytes 3-9/10``."""
     said = re.fullmatch(
-        r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", answer.header("content-range") or ""
+        r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", response.header("content-range") or ""
     )
     if said is None:
         return None
     return _Part(int(said[1]), None if said[2] == "*" else int(said[2]))
 
 
-def _length(answer: Response) -> int | None:
-    length = answer.header("content-length")
+def _length(response: Response) -> int | None:
+    length = response.header("content-length")
     return int(length) if length and length.isdecimal() else None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from cliff.show import ShowOne
 
 from glance_compat.cli import cells, cloud
-from glance_compat.discovery.versions import Discovery, in_words
+from glance_compat.discovery.versions import Discovery, format_offered
 
 
 class Discover(ShowOne):
@@ -34,6 +34,7 @@ def _for_people(found: Discovery) -> dict[str, object]:
     major, minor = found.version
     return {
         "version": f"{major}.{'(unknown)' if minor is None else minor}",
-        "offered": [f"{one.id} {one.status}" for one in found.offered] or in_words(found.offered),
+        "offered": [f"{one.id} {one.status}" for one in found.offered]
+        or format_offered(found.offered),
         "endpoints": [f"{one.endpoint}: {one.api}, {one.reason}" for one in found.endpoints],
     }

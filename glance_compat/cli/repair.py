@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from glance_compat import exceptions
 from glance_compat.audit.detectors import NAME, PROPERTY, encoded_texts
 from glance_compat.audit.percent_encoding import Reading, Sureness
-from glance_compat.metadata.fields import decoded, is_reserved, property_text
+from glance_compat.metadata.fields import decode_structured, is_reserved, property_to_str
 from glance_compat.service import ImageService
 
 Image = Mapping[str, typing.Any]
@@ -78,7 +78,7 @@ def _steps(image: Image, others: Iterable[Image]) -> list[Step]:
     shadowed = [one["shadowed_properties"] or {} for one in (image, *others)]
     texts = {} if image["name"] is None else {NAME: image["name"]}
     texts |= {
-        PROPERTY + name: property_text(value) or ""
+        PROPERTY + name: property_to_str(value) or ""
         for properties in (image["properties"], *shadowed)
         for name, value in properties.items()
     }
@@ -113,7 +113,7 @@ def _write(service: ImageService, image: Image, steps: list[Step]) -> None:
     name = {NAME: texts.pop(NAME)} if NAME in texts else {}
     properties = {subject.removeprefix(PROPERTY): text for subject, text in texts.items()}
     service.update(None, image["id"], {**name, "properties": properties}, purge_props=False)
-    shown = {key: decoded(key, text) for key, text in properties.items()}
+    shown = {key: decode_structured(key, text) for key, text in properties.items()}
     expected = {**image, **name, "properties": {**image["properties"], **shown}}
     now = service.show(None, image["id"])
     different = sorted(

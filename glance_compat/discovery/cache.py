@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of endpoints: learnt once in a process, and believed for a while."""
+"""Process-wide cache of discovery results, with a TTL.
+
+What must live here: the cached results per endpoint, the locks around them, and when a result
+expires. What must not: requests (the caller passes ``fetch``), or the choice of a version.
+"""
 
 from __future__ import annotations
 
@@ -17,43 +21,46 @@ from glance_compat.discovery.versions import Facts, OfferedVersion
 from glance_compat.options import Options
 from glance_compat.transport.retry import Deadline
 
+Outcome = Facts | exceptions.GlanceCompatError
+
 
 class CacheKey(typing.NamedTuple):
-    """What facts are of.
+    """Identify the endpoint that cached facts belong to.
 
     :param endpoint: the unversioned endpoint.
-    :param version: that its configured path names; without a document, it is one of the facts.
+    :param version: the version in the configured URL's path; for an endpoint without a version
+        document, the facts depend on it.
     """
 
     endpoint: str
     version: str | None
 
 
-class _Known(typing.NamedTuple):
-    outcome: Facts | exceptions.GlanceCompatError
-    learnt_at: float
+class _CachedResult(typing.NamedTuple):
+    outcome: Outcome
+    fetched_at: float
 
 
-#: The document of an endpoint is the same whatever version its path names.
+#: Key of the facts of a version document, which is the same whatever version the path names.
 _DOCUMENT = "document"
 
 
 @dataclasses.dataclass(slots=True)
 class _Entry:
-    """What is known of one endpoint.
+    """Hold the cached results of one endpoint.
 
-    :param known: by the version that the path names, or :data:`_DOCUMENT`.
+    :param results: by the version that the path names, or :data:`_DOCUMENT`.
     """
 
     lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
-    known: dict[str | None, _Known] = dataclasses.field(default_factory=dict)
+    results: dict[str | None, _CachedResult] = dataclasses.field(default_factory=dict)
 
 
 class DiscoveryCache:
-    """What is known of endpoints, shared by all threads of a process.
+    """Cache discovery results per endpoint, for all threads of a process.
 
-    One thread asks about an endpoint at a time; the others wait for its answer, no longer than
-    they would wait for their own.
+    One thread at a time queries an endpoint. The other threads wait for its result, but no longer
+    than they would wait for their own request.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -61,88 +68,98 @@ class DiscoveryCache:
         self._entries: dict[str, _Entry] = {}
         self._lock = threading.Lock()
 
-    def facts(
+    def get(
         self,
-        place: CacheKey,
+        key: CacheKey,
         options: Options,
-        ask: Callable[[], Facts],
+        fetch: Callable[[], Facts],
         failed_at: float | None = None,
         deadline: Deadline | None = None,
     ) -> Facts:
-        """What is known, asking if nothing is or if it is too old.
+        """Return the cached facts, or fetch them when there are none or they have expired.
 
-        :param failed_at: when the caller's own last attempt failed, by :attr:`clock`: a failure
-            that is not newer is asked about again.
-        :param deadline: the caller's own; nobody waits longer.
-        :raises glance_compat.exceptions.GlanceCompatError: what asking raised, now or within
-            ``discovery_failure_ttl``.
+        :param failed_at: when the caller's own last attempt failed, by :attr:`clock`, in seconds.
+            A cached failure that is not newer is fetched again.
+        :param deadline: the caller's own; waiting for another thread never exceeds it.
+        :raises glance_compat.exceptions.GlanceCompatError: the error of the fetch, raised now or
+            cached for ``discovery_failure_ttl``.
         """
-        with self._lock:
-            entry = self._entries.setdefault(place.endpoint, _Entry())
+        entry = self._entry(key.endpoint)
 
-        def believed() -> Facts | exceptions.GlanceCompatError | None:
-            known = (entry.known.get(key) for key in (_DOCUMENT, place.version))
-            usable = (one for one in known if one and self._is_believed(one, options, failed_at))
-            return next((one.outcome for one in usable), None)
+        def cached() -> Outcome | None:
+            results = (entry.results.get(name) for name in (_DOCUMENT, key.version))
+            fresh = (one for one in results if one and self._is_fresh(one, options, failed_at))
+            return next((one.outcome for one in fresh), None)
 
-        known = believed()
-        if known is None:
-            with _held(entry.lock, options, place.endpoint, deadline):
-                known = believed() or self._learn(entry, place, ask)
-        if isinstance(known, exceptions.GlanceCompatError):
-            # One failure may be raised in many threads, each with a traceback of its own.
-            raise copy.copy(known) from known.__cause__
-        return known
+        outcome = cached()
+        if outcome is None:
+            with _hold_lock(entry.lock, options, key.endpoint, deadline):
+                outcome = cached() or self._fetch(entry, key, fetch)
+        if isinstance(outcome, exceptions.GlanceCompatError):
+            # One failure may be raised in many threads, each with its own traceback.
+            raise copy.copy(outcome) from outcome.__cause__
+        return outcome
 
-    def doubt(self, place: CacheKey, offered: tuple[OfferedVersion, ...]) -> None:
-        """Ask again next time, unless somebody has asked since this was said to be offered."""
-        with self._lock:
-            entry = self._entries.setdefault(place.endpoint, _Entry())
-        for key in (_DOCUMENT, place.version):
-            known = entry.known.get(key)
-            if known and isinstance(known.outcome, Facts) and known.outcome.offered == offered:
-                entry.known.pop(key, None)
+    def invalidate(self, key: CacheKey, offered: tuple[OfferedVersion, ...]) -> None:
+        """Drop the facts that offer exactly ``offered``, so that the next call fetches again.
+
+        Facts that another thread has fetched since, with another offer, stay.
+        """
+        entry = self._entry(key.endpoint)
+        for name in (_DOCUMENT, key.version):
+            result = entry.results.get(name)
+            if result and isinstance(result.outcome, Facts) and result.outcome.offered == offered:
+                entry.results.pop(name, None)
 
     def forget(self, endpoint: str) -> None:
-        """Know nothing of an endpoint, whatever version its path names."""
+        """Drop all results of an endpoint, whatever version its path names."""
         with self._lock:
             self._entries.pop(endpoint, None)
 
-    def renew_locks(self) -> None:
-        """In a new process: threads that held a lock are not in it, what they learnt is."""
+    def reset_locks(self) -> None:
+        """Replace all locks after a fork; the results stay.
+
+        The threads that held a lock do not exist in the child process.
+        """
         self._lock = threading.Lock()
         for entry in self._entries.values():
             entry.lock = threading.Lock()
 
-    def _is_believed(self, known: _Known, options: Options, failed_at: float | None) -> bool:
-        if isinstance(known.outcome, Facts) and not known.outcome.provisional:
+    def _entry(self, endpoint: str) -> _Entry:
+        with self._lock:
+            return self._entries.setdefault(endpoint, _Entry())
+
+    def _is_fresh(self, result: _CachedResult, options: Options, failed_at: float | None) -> bool:
+        if isinstance(result.outcome, Facts) and not result.outcome.provisional:
             ttl = options.discovery_ttl
-        elif failed_at is not None and known.learnt_at <= failed_at:
+        elif failed_at is not None and result.fetched_at <= failed_at:
             return False
         else:
             ttl = options.discovery_failure_ttl
-        return self.clock() - known.learnt_at < ttl
+        return self.clock() - result.fetched_at < ttl
 
-    def _learn(
-        self, entry: _Entry, place: CacheKey, ask: Callable[[], Facts]
-    ) -> Facts | exceptions.GlanceCompatError:
-        outcome: Facts | exceptions.GlanceCompatError
+    def _fetch(self, entry: _Entry, key: CacheKey, fetch: Callable[[], Facts]) -> Outcome:
+        outcome: Outcome
         try:
-            outcome = ask()
+            outcome = fetch()
         except CallerAuthError as trouble:
             raise trouble.error from trouble.error.__cause__
         except (exceptions.NotAuthenticated, exceptions.DeadlineExceeded):
-            # Of this caller's token and time; another's may do.
+            # Caused by this caller's token or deadline; another caller may succeed.
             raise
         except exceptions.GlanceCompatError as error:
             outcome = error.with_traceback(None)
         is_document = isinstance(outcome, Facts) and outcome.minor_known
-        entry.known[_DOCUMENT if is_document else place.version] = _Known(outcome, self.clock())
+        result = _CachedResult(outcome, self.clock())
+        entry.results[_DOCUMENT if is_document else key.version] = result
         return outcome
 
 
 class CallerAuthError(Exception):
-    """One caller's trouble with the token, which says nothing of the endpoint."""
+    """Wrap one caller's authentication failure, which says nothing about the endpoint.
+
+    It is raised to that caller and never cached.
+    """
 
     def __init__(self, error: exceptions.GlanceCompatError) -> None:
         super().__init__()
@@ -150,16 +167,18 @@ class CallerAuthError(Exception):
 
 
 @contextlib.contextmanager
-def _held(
+def _hold_lock(
     lock: threading.Lock, options: Options, endpoint: str, deadline: Deadline | None
 ) -> Iterator[None]:
-    # What one look-up may take at the most, asking the APIs themselves included.
-    patience = 3 * (options.connect_timeout + options.read_timeout)
+    # The longest that one discovery may take: the document and both probes.
+    timeout = 3 * (options.connect_timeout + options.read_timeout)
     if deadline is not None:
-        patience = min(patience, deadline.remaining())
-    if not lock.acquire(timeout=min(patience, threading.TIMEOUT_MAX)):
+        timeout = min(timeout, deadline.remaining())
+    if not lock.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
         raise exceptions.DeadlineExceeded(
-            f"another thread is still asking {endpoint} for its versions after {patience:g} s",
+            f"could not discover the Images API versions of {endpoint}: another thread has been"
+            f" fetching them for {timeout:g} s; check that the endpoint responds, or raise the"
+            " option deadline",
             endpoint=endpoint,
         )
     try:
@@ -169,4 +188,4 @@ def _held(
 
 
 DISCOVERY_CACHE = DiscoveryCache()
-os.register_at_fork(after_in_child=DISCOVERY_CACHE.renew_locks)
+os.register_at_fork(after_in_child=DISCOVERY_CACHE.reset_locks)

@@ -29,13 +29,13 @@ from glance_compat.discovery.versions import (
     Facts,
     OfferedVersion,
     Version,
-    capabilities_at,
     choose,
-    in_words,
-    offered_in,
-    pinned,
-    version_in,
-    wanted,
+    choose_pinned,
+    format_offered,
+    format_wanted,
+    get_capabilities,
+    parse_url_version,
+    parse_version_document,
 )
 from glance_compat.transport.client import Transport
 from glance_compat.transport.messages import Request, Response
@@ -49,13 +49,13 @@ def fetch_facts(transport: Transport, url: str) -> Facts:
     :param url: the endpoint as it is configured, maybe with a version at its end.
     :raises glance_compat.exceptions.NoUsableVersion: nothing that answers is an Images API.
     :raises glance_compat.exceptions.GlanceConnectionFailed: nothing answers.
-    :raises OwnTroubleError: the caller has no token.
+    :raises CallerAuthError: the caller has no token.
     """
     tried: list[str] = []
-    named = version_in(url)
+    named = parse_url_version(url)
     unreachable = False
     try:
-        offered = _document(transport, tried)
+        offered = _fetch_document(transport, tried)
     except exceptions.GlanceCompatError as error:
         # Some sites let only the versioned paths through. An endpoint that names none is down.
         if named is None or not is_transient(error):
@@ -66,7 +66,7 @@ def fetch_facts(transport: Transport, url: str) -> Facts:
         how = "the endpoint's version document offers"
         return Facts(offered, how, requests=len(tried), provisional=not is_ours)
     if named is None:
-        return _ask_the_apis(transport, tried)
+        return _probe_apis(transport, tried)
     return Facts(
         (named,),
         "the endpoint, whose version document cannot be read, has a path that names",
@@ -77,17 +77,17 @@ def fetch_facts(transport: Transport, url: str) -> Facts:
     )
 
 
-def _document(transport: Transport, tried: list[str]) -> tuple[OfferedVersion, ...] | None:
-    answer = _asked(transport, Request(method="GET", path="/"), tried, token=False)
-    if answer is None or answer.status not in (200, 300):
+def _fetch_document(transport: Transport, tried: list[str]) -> tuple[OfferedVersion, ...] | None:
+    response = _request(transport, Request(method="GET", path="/"), tried, token=False)
+    if response is None or response.status not in (200, 300):
         return None
     try:
-        return offered_in(answer.json())
+        return parse_version_document(response.json())
     except exceptions.BadResponse:
         return None
 
 
-def _asked(
+def _request(
     transport: Transport, request: Request, tried: list[str], *, token: bool
 ) -> Response | None:
     """An answer, or None where there is one that nobody can use.
@@ -96,15 +96,15 @@ def _asked(
     """
     tried.append(f"GET {transport.endpoint}{request.path}")
     try:
-        answer = transport.exchange(request, token=token)
+        response = transport.exchange(request, token=token)
     except exceptions.BadResponse as error:
         # A redirect to somewhere else, an endless page: somebody else's.
         if is_transient(error):
             raise
         return None
-    if answer.status in TRANSIENT_STATUS:
-        raise transport.error_of(request, answer)
-    return answer
+    if response.status in TRANSIENT_STATUS:
+        raise transport.error_of(request, response)
+    return response
 
 
 _PROBES = (
@@ -113,19 +113,19 @@ _PROBES = (
 )
 
 
-def _ask_the_apis(transport: Transport, tried: list[str]) -> Facts:
+def _probe_apis(transport: Transport, tried: list[str]) -> Facts:
     found: list[OfferedVersion] = []
-    answers: list[str] = []
+    responses: list[str] = []
     try:
         transport.authenticate()
     except exceptions.GlanceCompatError as error:
         raise CallerAuthError(error) from error
     for version, probe, key in _PROBES:
-        answer = _asked(transport, probe, tried, token=True)
-        answers.append(f"{tried[-1]}: {answer.status if answer else 'not usable'}")
-        if answer is None:
+        response = _request(transport, probe, tried, token=True)
+        responses.append(f"{tried[-1]}: {response.status if response else 'not usable'}")
+        if response is None:
             continue
-        if answer.status == 401:
+        if response.status == 401:
             raise exceptions.NotAuthenticated(
                 f"{tried[-1]} was answered with 401; without a token that is accepted it cannot be"
                 " found out which Images API is offered there",
@@ -133,15 +133,15 @@ def _ask_the_apis(transport: Transport, tried: list[str]) -> Facts:
                 endpoint=transport.endpoint,
             )
         with contextlib.suppress(exceptions.BadResponse):
-            if answer.status == 200 and key in answer.json_object():
+            if response.status == 200 and key in response.json_object():
                 found.append(OfferedVersion(version, "UNKNOWN"))
     if found:
         how = "the endpoint, which has no version document, speaks"
         return Facts(tuple(found), how, requests=len(tried), minor_known=False)
     raise exceptions.NoUsableVersion(
         f"there is no Images API at {transport.endpoint}; wanted:"
-        f" {wanted(transport.options)}; tried:"
-        f" no version document at {transport.endpoint}/, {', '.join(answers)}",
+        f" {format_wanted(transport.options)}; tried:"
+        f" no version document at {transport.endpoint}/, {', '.join(responses)}",
         endpoint=transport.endpoint,
     )
 
@@ -150,25 +150,25 @@ def discover(
     transport: Transport,
     url: str,
     failed_at: float | None = None,
-    memory: DiscoveryCache = DISCOVERY_CACHE,
+    cache: DiscoveryCache = DISCOVERY_CACHE,
 ) -> Discovery:
     """Choose the API of an endpoint; costs no request when the facts are known.
 
     :param transport: to the unversioned endpoint.
     :param url: the endpoint as it is configured.
-    :param failed_at: see :meth:`Memory.facts`.
-    :raises glance_compat.exceptions.GlanceCompatError: see :func:`learn` and :func:`choose`.
+    :param failed_at: see :meth:`DiscoveryCache.get`.
+    :raises glance_compat.exceptions.GlanceCompatError: see :func:`fetch_facts` and :func:`choose`.
     """
-    return pinned(transport.options, transport.endpoint) or choose(
-        _facts(transport, url, memory, failed_at), transport.options, transport.endpoint
+    return choose_pinned(transport.options, transport.endpoint) or choose(
+        _facts(transport, url, cache, failed_at), transport.options, transport.endpoint
     )
 
 
 def _facts(
-    transport: Transport, url: str, memory: DiscoveryCache, failed_at: float | None = None
+    transport: Transport, url: str, cache: DiscoveryCache, failed_at: float | None = None
 ) -> Facts:
-    return memory.facts(
-        _place(transport, url),
+    return cache.get(
+        _cache_key(transport, url),
         transport.options,
         lambda: fetch_facts(transport, url),
         failed_at,
@@ -176,22 +176,22 @@ def _facts(
     )
 
 
-def _place(transport: Transport, url: str) -> CacheKey:
-    named = version_in(url)
+def _cache_key(transport: Transport, url: str) -> CacheKey:
+    named = parse_url_version(url)
     return CacheKey(transport.endpoint, named.id if named else None)
 
 
-def backend_for(
-    discovery: Discovery, transport: Transport, memory: DiscoveryCache = DISCOVERY_CACHE
+def create_backend(
+    discovery: Discovery, transport: Transport, cache: DiscoveryCache = DISCOVERY_CACHE
 ) -> ImagesApi:
     """Speak the API that was chosen."""
     if discovery.api == "v1":
         return V1(transport)
-    return V2(transport, lambda: _capabilities_of(discovery, transport, memory))
+    return V2(transport, lambda: _capabilities_of(discovery, transport, cache))
 
 
 def _capabilities_of(
-    discovery: Discovery, transport: Transport, memory: DiscoveryCache
+    discovery: Discovery, transport: Transport, cache: DiscoveryCache
 ) -> tuple[Version, frozenset[str]]:
     """Newest version and capabilities; a document that nobody asked for yet is asked for once.
 
@@ -200,44 +200,44 @@ def _capabilities_of(
     if discovery.version[1] is not None:
         return (2, discovery.version[1]), discovery.capabilities
     with contextlib.suppress(exceptions.GlanceCompatError):
-        facts = _document_facts(discovery, transport, memory)
+        facts = _document_facts(discovery, transport, cache)
         newest = facts.usable(transport.options).get(2) if facts and facts.minor_known else None
         if facts and newest:
-            return newest, capabilities_at(newest, facts.offered)
+            return newest, get_capabilities(newest, facts.offered)
     return (2, 0), discovery.capabilities
 
 
 def _document_facts(
-    discovery: Discovery, transport: Transport, memory: DiscoveryCache
+    discovery: Discovery, transport: Transport, cache: DiscoveryCache
 ) -> Facts | None:
     """The facts of a pinned version; whoever chose from facts has seen them already."""
     if discovery.requests:
         return None
     # With a version to fall back on, nothing but the document is asked for.
-    return _facts(transport, f"{transport.endpoint}/{discovery.api}", memory)
+    return _facts(transport, f"{transport.endpoint}/{discovery.api}", cache)
 
 
 def rediscover(
-    transport: Transport, url: str, before: Discovery, memory: DiscoveryCache = DISCOVERY_CACHE
+    transport: Transport, url: str, before: Discovery, cache: DiscoveryCache = DISCOVERY_CACHE
 ) -> Discovery:
     """Choose anew, after the endpoint answered that it does not offer what was chosen.
 
     :raises glance_compat.exceptions.NoUsableVersion: the choice is the same.
     """
-    memory.doubt(_place(transport, url), before.offered)
-    now = discover(transport, url, memory=memory)
+    cache.invalidate(_cache_key(transport, url), before.offered)
+    now = discover(transport, url, cache=cache)
     if now.api != before.api:
         return now
     with contextlib.suppress(exceptions.GlanceCompatError):
-        facts = _document_facts(now, transport, memory)
+        facts = _document_facts(now, transport, cache)
         if facts and facts.complete:
             now = dataclasses.replace(now, offered=facts.offered)
-    raise gone(now)
+    raise not_offered_error(now)
 
 
-def gone(chosen: Discovery) -> exceptions.NoUsableVersion:
+def not_offered_error(chosen: Discovery) -> exceptions.NoUsableVersion:
     """The error of an endpoint that does not speak what was chosen."""
-    offered = in_words(chosen.offered) if chosen.offered else "not known"
+    offered = format_offered(chosen.offered) if chosen.offered else "not known"
     return exceptions.NoUsableVersion(
         f"the endpoint {chosen.endpoint} answers that it does not offer the Images API"
         f" {chosen.api}, although {chosen.reason}; offered: {offered}",
@@ -246,7 +246,7 @@ def gone(chosen: Discovery) -> exceptions.NoUsableVersion:
     )
 
 
-def of_several(found: Sequence[Discovery]) -> Discovery:
+def combine(found: Sequence[Discovery]) -> Discovery:
     """The first, with all of them in ``endpoints`` when there are several."""
     first = found[0]
     if len(found) == 1:

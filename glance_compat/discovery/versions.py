@@ -113,12 +113,12 @@ class Facts:
         return newest
 
 
-def version_in(url: str) -> OfferedVersion | None:
+def parse_url_version(url: str) -> OfferedVersion | None:
     found = re.search(r"[^:/]/+(v[12](\.[0-9]+)?)/*$", url)
     return OfferedVersion(found[1], "UNKNOWN") if found else None
 
 
-def offered_in(document: object) -> tuple[OfferedVersion, ...] | None:
+def parse_version_document(document: object) -> tuple[OfferedVersion, ...] | None:
     """Read a version document; None if it is not one.
 
     Entries of another form are passed over: they are not versions that anyone could choose.
@@ -140,12 +140,12 @@ def _status_of(value: object) -> str:
     return str(value).upper() if is_word else "UNKNOWN"
 
 
-def in_words(offered: tuple[OfferedVersion, ...]) -> str:
+def format_offered(offered: tuple[OfferedVersion, ...]) -> str:
     """A version document for a message."""
     return ", ".join(f"{one.id} ({one.status})" for one in offered) or "nothing"
 
 
-def wanted(options: Options) -> str:
+def format_wanted(options: Options) -> str:
     return "v1 or v2" if options.allow_experimental else "v1 or v2, not experimental"
 
 
@@ -158,7 +158,7 @@ def choose(facts: Facts, options: Options, endpoint: str) -> Discovery:
     if not usable:
         raise exceptions.NoUsableVersion(
             f"the endpoint {endpoint} offers no Images API that can be used; wanted:"
-            f" {wanted(options)}; offered: {in_words(facts.offered)}",
+            f" {format_wanted(options)}; offered: {format_offered(facts.offered)}",
             endpoint=endpoint,
         )
     preferred = int(options.prefer)
@@ -177,7 +177,7 @@ def _choice_in_words(facts: Facts, usable: Mapping[int, Version], chosen: int) -
     return f"v{chosen} and no v{other}" if facts.complete else f"v{chosen}"
 
 
-def pinned(options: Options, endpoint: str) -> Discovery | None:
+def choose_pinned(options: Options, endpoint: str) -> Discovery | None:
     """The choice that needs no facts, or None."""
     if options.api_version == "auto":
         return None
@@ -195,12 +195,12 @@ def _discovery(
         endpoint=endpoint,
         offered=facts.offered,
         reason=reason,
-        capabilities=capabilities_at(newest or (major, 0), facts.offered),
+        capabilities=get_capabilities(newest or (major, 0), facts.offered),
         requests=facts.requests,
     )
 
 
-def capabilities_at(newest: Version, offered: tuple[OfferedVersion, ...]) -> frozenset[str]:
+def get_capabilities(newest: Version, offered: tuple[OfferedVersion, ...]) -> frozenset[str]:
     # What is newer than the newest that is allowed is experimental.
     numbers = {one.number for one in offered if one.number and one.number <= newest}
     plain = {

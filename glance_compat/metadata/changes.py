@@ -15,30 +15,30 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Set
 
 from glance_compat import exceptions
-from glance_compat.metadata.converters import Malformed, Reader, text_of
+from glance_compat.metadata.converters import ConversionError, Converter, to_str
 from glance_compat.metadata.fields import (
     ATTRIBUTE_CHARACTERS,
-    BY_NAME,
     FIELDS,
+    FIELDS_BY_NAME,
     ORIGINS,
     STRUCTURED,
     Access,
     Image,
-    decoded,
-    folded,
+    decode_structured,
+    fold_name,
     is_reserved,
 )
 from glance_compat.metadata.v1_limits import (
     V1_BLOCK_BYTES,
-    line_bytes,
-    property_obstacle,
-    v1_obstacle,
+    count_line_bytes,
+    find_property_obstacle,
+    find_value_obstacle,
 )
 from glance_compat.redaction import quote_value
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Meta:
+class ImageMeta:
     """Image metadata to write, checked and in canonical types.
 
     :param base: attribute to value; what is not to be written is not in it.
@@ -50,7 +50,7 @@ class Meta:
     properties: Mapping[str, str]
     absent: frozenset[str] = frozenset()
 
-    def without(self, names: Set[str]) -> Meta:
+    def without(self, names: Set[str]) -> ImageMeta:
         """The same without some attributes."""
         base = {name: value for name, value in self.base.items() if name not in names}
         return dataclasses.replace(self, base=base)
@@ -69,7 +69,7 @@ _NOT_CLEARED = frozenset({"id", "size", "checksum", "container_format", "disk_fo
 }
 
 
-def meta_of(image_meta: Mapping[str, object]) -> Meta:
+def parse_image_meta(image_meta: Mapping[str, object]) -> ImageMeta:
     """Check what a caller wants written.
 
     :param image_meta: contract names to values; ``properties`` a mapping (or None) of names to
@@ -84,20 +84,20 @@ def meta_of(image_meta: Mapping[str, object]) -> Meta:
     for name, value in image_meta.items():
         if name in {"properties", "shadowed_properties"}:
             continue
-        field = BY_NAME.get(name)
+        field = FIELDS_BY_NAME.get(name)
         if field is None and name not in ORIGINS:
             raise exceptions.ImageBadRequest(f"unknown image attribute {quote_value(name)}")
         if (field is None or field.access is not Access.READ) and _is_given(name, value):
-            base[name] = _checked(name, field.read if field else text_of, value)
+            base[name] = _checked(name, field.read if field else to_str, value)
     properties = image_meta.get("properties")
     if properties is None:
         properties = {}
     if not isinstance(properties, Mapping):
         raise exceptions.ImageBadRequest("properties must be a dict")
     given = {_property_name(name): value for name, value in properties.items()}
-    return Meta(
+    return ImageMeta(
         base,
-        {name: written(name, value) for name, value in given.items() if value is not None},
+        {name: check_property(name, value) for name, value in given.items() if value is not None},
         frozenset(name for name, value in given.items() if value is None),
     )
 
@@ -108,8 +108,8 @@ def _property_name(name: object) -> str:
             f"the name of property {quote_value(name)} is not text"
         )
     try:
-        return text_of(name)
-    except Malformed as wrong:
+        return to_str(name)
+    except ConversionError as wrong:
         raise exceptions.PropertyNotAllowed(
             f"property {quote_value(name)} must be {wrong}"
         ) from None
@@ -123,13 +123,13 @@ def _is_given(name: str, value: object) -> bool:
     return value is not None or name not in _NOT_CLEARED
 
 
-def _checked(name: str, read: Reader, value: object) -> object:
+def _checked(name: str, read: Converter, value: object) -> object:
     # v1 cannot tell an empty text from none (seen on Glance 15.0.2), so no API is asked to.
     if value is None or (name in {"name", "owner", "checksum"} and value == ""):
         return None
     try:
         checked = read(value)
-    except Malformed as wrong:
+    except ConversionError as wrong:
         raise exceptions.ImageBadRequest(
             f"{name} must be {wrong}, not {quote_value(value)}"
         ) from None
@@ -141,13 +141,13 @@ def _checked(name: str, read: Reader, value: object) -> object:
     if isinstance(checked, int) and checked < 0:
         raise exceptions.ImageBadRequest(f"{name} must not be negative")
     # A header of v1, and for a store of v2 as well.
-    obstacle = v1_obstacle(str(checked)) if name in ORIGINS else None
+    obstacle = find_value_obstacle(str(checked)) if name in ORIGINS else None
     if obstacle or (name in ORIGINS and not checked):
         raise exceptions.ImageBadRequest(f"{name} cannot be sent: {obstacle or 'it is empty'}")
     return checked
 
 
-def written(name: object, value: object) -> str:
+def check_property(name: object, value: object) -> str:
     """The text of a property that a caller gives.
 
     :raises glance_compat.exceptions.PropertyNotAllowed: there is none.
@@ -156,8 +156,8 @@ def written(name: object, value: object) -> str:
     if isinstance(value, (bytes, bytearray, memoryview)):
         raise exceptions.PropertyNotAllowed(f"property {quote_value(name)} is bytes, not text")
     try:
-        return text_of(value if isinstance(value, str) else _text_for(name, value))
-    except Malformed as wrong:
+        return to_str(value if isinstance(value, str) else _text_for(name, value))
+    except ConversionError as wrong:
         raise exceptions.PropertyNotAllowed(
             f"property {quote_value(name)} must be {wrong}"
         ) from None
@@ -168,17 +168,19 @@ def _text_for(name: str, value: object) -> str:
         return json.dumps(value) if name in STRUCTURED else str(value)
     except Exception as error:
         # The object is the caller's own, and so is what its __str__ raises.
-        raise Malformed("what can be written as text") from error
+        raise ConversionError("what can be written as text") from error
 
 
-def changed_properties(old: Mapping[str, object], new: Mapping[str, str]) -> dict[str, str]:
+def select_changed_properties(old: Mapping[str, object], new: Mapping[str, str]) -> dict[str, str]:
     """The properties that are not in an image already, with the same text."""
-    return {name: text for name, text in new.items() if not has_text(old, name, text)}
+    return {name: text for name, text in new.items() if not has_property(old, name, text)}
 
 
-def has_text(properties: Mapping[str, object], name: str, text: str) -> bool:
+def has_property(properties: Mapping[str, object], name: str, text: str) -> bool:
     """Whether properties hold one of that text, however a structure is spelt."""
-    return name in properties and _canonical(properties[name]) == _canonical(decoded(name, text))
+    return name in properties and _canonical(properties[name]) == _canonical(
+        decode_structured(name, text)
+    )
 
 
 def _canonical(value: object) -> str:
@@ -190,7 +192,7 @@ def _canonical(value: object) -> str:
 _LAST_OF_A_NAME = "\uffff"
 
 
-def refuse_names(names: Iterable[str]) -> None:
+def check_property_names(names: Iterable[str]) -> None:
     """Refuse names that no property may be given, on either API.
 
     :raises glance_compat.exceptions.PropertyNotAllowed: one of the names is reserved, or beyond
@@ -211,7 +213,7 @@ def refuse_names(names: Iterable[str]) -> None:
 _AMAZON = frozenset({"ami", "ari", "aki"})
 
 
-def completed(meta: Meta, *, empty: bool) -> Meta:
+def fill_in_formats(meta: ImageMeta, *, empty: bool) -> ImageMeta:
     """Fill in the formats that v1 fills in, so that both APIs create the same image.
 
     v1 sets the container format of an Amazon image that has none (Glance 15.0.2,
@@ -239,7 +241,7 @@ def completed(meta: Meta, *, empty: bool) -> Meta:
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
-def chosen_id(meta: Meta) -> str | None:
+def get_requested_id(meta: ImageMeta) -> str | None:
     """The id that a caller chose for a new image, or None.
 
     :raises glance_compat.exceptions.ImageBadRequest: it has not the form that v2 asks for; v1
@@ -253,7 +255,7 @@ def chosen_id(meta: Meta) -> str | None:
     return image_id
 
 
-def public_wanted(base: Mapping[str, typing.Any]) -> bool | None:
+def get_requested_is_public(base: Mapping[str, typing.Any]) -> bool | None:
     """What is_public and visibility together ask for: True, False, or None for nothing.
 
     :raises glance_compat.exceptions.ImageBadRequest: they contradict each other.
@@ -280,7 +282,7 @@ class Change:
     removed: frozenset[str] = frozenset()
 
 
-def needs_look(meta: Meta, *, purge: bool) -> bool:
+def needs_current_image(meta: ImageMeta, *, purge: bool) -> bool:
     """Whether the image must be known before an update can be worked out.
 
     Purging needs the names that are there; a visibility or owner that is set to what it is
@@ -291,8 +293,8 @@ def needs_look(meta: Meta, *, purge: bool) -> bool:
     return purge or bool(asked) or any(is_reserved(name) for name in meta.properties)
 
 
-def change_of(
-    meta: Meta,
+def compute_change(
+    meta: ImageMeta,
     current: Image | None,
     *,
     purge: bool,
@@ -300,18 +302,18 @@ def change_of(
 ) -> Change:
     """Work out an update.
 
-    :param current: the image as it is, or None when nobody looked (see :func:`needs_look`).
+    :param current: the image as it is, or None when nobody looked (see :func:`needs_current_image`).
     :param purge: whether properties that are not in meta are to be removed.
-    :param match: under which name the API in use stores a property (v1: :func:`folded`).
+    :param match: under which name the API in use stores a property (v1: :func:`fold_name`).
     :raises glance_compat.exceptions.PropertyNotAllowed: a reserved property is added or changed.
     :raises glance_compat.exceptions.ImageBadRequest: is_public and visibility contradict.
     """
     base = {name: value for name, value in meta.base.items() if name not in _AT_CREATION}
     if current is None:
-        refuse_names(meta.properties)
+        check_property_names(meta.properties)
         return Change(base, dict(meta.properties))
-    properties = changed_properties(current["properties"], meta.properties)
-    refuse_names(properties)
+    properties = select_changed_properties(current["properties"], meta.properties)
+    check_property_names(properties)
     kept = {match(name) for name in meta.properties} | set(meta.properties)
     removed = {
         name
@@ -331,7 +333,7 @@ def _changed_base(base: Mapping[str, typing.Any], current: Image) -> dict[str, t
     # v1 shows no visibility but "public": any other there is no news to an image that is not.
     if current["visibility"] is None and changed.get("visibility") != "public":
         changed.pop("visibility", None)
-    public_wanted(changed)
+    get_requested_is_public(changed)
     return changed
 
 
@@ -339,7 +341,7 @@ def _changed_base(base: Mapping[str, typing.Any], current: Image) -> dict[str, t
 # What v1 cannot carry.
 
 
-def refuse_on_v1(meta_or_change: Meta | Change, *, folding: bool = True) -> None:
+def check_v1_limits(meta_or_change: ImageMeta | Change, *, folding: bool = True) -> None:
     """Refuse what no v1 request can carry unchanged.
 
     :param folding: whether v1 may fold case and dashes of property names.
@@ -347,23 +349,23 @@ def refuse_on_v1(meta_or_change: Meta | Change, *, folding: bool = True) -> None
     :raises glance_compat.exceptions.PropertyNotAllowed: a property.
     """
     for name, value in meta_or_change.base.items():
-        obstacle = v1_obstacle(value) if isinstance(value, str) else None
+        obstacle = find_value_obstacle(value) if isinstance(value, str) else None
         if obstacle:
             raise exceptions.ImageBadRequest(f"{name} cannot be sent over v1: {obstacle}")
     stored: dict[str, str] = {}
     block = 0
     for name, text in meta_or_change.properties.items():
-        obstacle = property_obstacle(name, text, folding) or (
-            f"it folds together with {quote_value(stored[folded(name)])}"
-            if folded(name) in stored
+        obstacle = find_property_obstacle(name, text, folding) or (
+            f"it folds together with {quote_value(stored[fold_name(name)])}"
+            if fold_name(name) in stored
             else None
         )
         if obstacle:
             raise exceptions.PropertyNotAllowed(
                 f"property {quote_value(name)} cannot be sent over v1: {obstacle}"
             )
-        stored[folded(name)] = name
-        block += line_bytes(name, text)
+        stored[fold_name(name)] = name
+        block += count_line_bytes(name, text)
     if block > V1_BLOCK_BYTES:
         raise exceptions.PropertyNotAllowed(
             f"the properties cannot be sent over v1: {block} bytes, {V1_BLOCK_BYTES} at most"

@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 from oslo_utils import strutils, timeutils
 
-Reader = Callable[[object], typing.Any]
+Converter = Callable[[object], typing.Any]
 
 
-class Malformed(Exception):
+class ConversionError(Exception):
     """A value that its kind cannot be; the caller says whose value it was."""
 
 
-def mended(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Text of a server as text that can be written anywhere.
 
     Half a surrogate pair becomes U+FFFD. Glance 15.0.2 stores it and sends it to everybody who
@@ -30,14 +30,14 @@ def mended(text: str) -> str:
     return text
 
 
-def text_of(value: object) -> str:
+def to_str(value: object) -> str:
     """Text that can be written anywhere, exactly a str."""
     if not isinstance(value, str):
-        raise Malformed("text")
+        raise ConversionError("text")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise Malformed("text without lone surrogates") from None
+        raise ConversionError("text without lone surrogates") from None
     # Exactly a str: json writes what a subclass (an Enum, say) holds, str() what it is called.
     return str.__str__(value)
 
@@ -47,73 +47,73 @@ def text_of(value: object) -> str:
 _DIGITS = 20
 
 
-def integer(value: object) -> int:
+def to_int(value: object) -> int:
     """A whole number, in decimal digits at the most."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise Malformed("a whole number")
+        raise ConversionError("a whole number")
     if isinstance(value, str) and not re.fullmatch(rf"-?[0-9]{{1,{_DIGITS}}}", value):
-        raise Malformed("a whole number")
+        raise ConversionError("a whole number")
     number = int(value)
     if abs(number) >= 10**_DIGITS:
-        raise Malformed(f"a whole number of {_DIGITS} digits at most")
+        raise ConversionError(f"a whole number of {_DIGITS} digits at most")
     return number
 
 
-def boolean(value: object) -> bool:
+def to_bool(value: object) -> bool:
     """True or False, as oslo.utils reads it."""
     if isinstance(value, bool):
         return value
     try:
-        return bool(strutils.bool_from_string(text_of(value), strict=True))
-    except (Malformed, ValueError):
-        raise Malformed("true or false") from None
+        return bool(strutils.bool_from_string(to_str(value), strict=True))
+    except (ConversionError, ValueError):
+        raise ConversionError("true or false") from None
 
 
-def moment(value: object) -> datetime.datetime:
+def to_datetime(value: object) -> datetime.datetime:
     """A time in UTC, with whole seconds."""
     # v1 has microseconds and no zone, v2 has whole seconds and Z; both are UTC (seen on
     # Glance 15.0.2). The contract has whole seconds, the most that both can say.
     try:
-        when = timeutils.parse_isotime(text_of(value))
+        when = timeutils.parse_isotime(to_str(value))
         return when.astimezone(datetime.timezone.utc).replace(microsecond=0)
     except (ValueError, OverflowError):
-        raise Malformed("an ISO 8601 time") from None
+        raise ConversionError("an ISO 8601 time") from None
 
 
-def texts(value: object) -> list[str]:
+def to_str_list(value: object) -> list[str]:
     """A set of text, as a sorted list."""
     if not isinstance(value, (list, tuple, set, frozenset)):
-        raise Malformed("a list of text")
+        raise ConversionError("a list of text")
     # The order of tags is not kept by Glance (seen on 15.0.2 and 33): sorted, both APIs agree.
-    return sorted({text_of(one) for one in value})
+    return sorted({to_str(one) for one in value})
 
 
-def stores(value: object) -> list[str]:
+def to_store_names(value: object) -> list[str]:
     """Names of stores."""
     # Glance 33 sends the stores as one comma-separated string.
-    return [one for one in text_of(value).split(",") if one]
+    return [one for one in to_str(value).split(",") if one]
 
 
-def objects(value: object) -> list[dict[str, typing.Any]]:
+def to_dict_list(value: object) -> list[dict[str, typing.Any]]:
     """A list of objects."""
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise Malformed("a list of objects")
+        raise ConversionError("a list of objects")
     return list(value)
 
 
-def visibility(value: object) -> str:
+def to_visibility(value: object) -> str:
     """One of Glance's visibilities (Glance 15.0.2 and 33, the schema of v2)."""
-    text = text_of(value)
+    text = to_str(value)
     if text not in {"public", "private", "shared", "community"}:
-        raise Malformed("public, private, shared or community")
+        raise ConversionError("public, private, shared or community")
     return text
 
 
-def public_of_visibility(value: object) -> bool:
+def visibility_to_is_public(value: object) -> bool:
     """What ``is_public`` is on v2."""
-    return text_of(value) == "public"
+    return to_str(value) == "public"
 
 
-def visibility_of_public(value: object) -> str | None:
+def is_public_to_visibility(value: object) -> str | None:
     """What ``is_public`` of v1 says of the visibility: only that it is public."""
-    return "public" if boolean(value) else None
+    return "public" if to_bool(value) else None

@@ -7,7 +7,7 @@ requests, and any choice between the APIs.
 
 Words: a *record* is what a server sent (v1: the ``image`` object of a JSON answer or the headers
 of a HEAD; v2: the JSON object). An *image* is the library's own dict with all FIELDS and with
-``properties``; ``visible`` reduces it to the contract.
+``properties``; ``select_fields`` reduces it to the contract.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from collections.abc import Callable, Iterable, Mapping
 
 from glance_compat import exceptions
 from glance_compat.metadata.converters import (
-    Malformed,
-    Reader,
-    boolean,
-    integer,
-    mended,
-    moment,
-    objects,
-    public_of_visibility,
-    stores,
-    text_of,
-    texts,
-    visibility,
-    visibility_of_public,
+    ConversionError,
+    Converter,
+    is_public_to_visibility,
+    replace_surrogates,
+    to_bool,
+    to_datetime,
+    to_dict_list,
+    to_int,
+    to_store_names,
+    to_str,
+    to_str_list,
+    to_visibility,
+    visibility_to_is_public,
 )
 from glance_compat.redaction import quote_value
 
@@ -72,7 +72,7 @@ class Spelling:
     """
 
     key: str
-    read: Reader
+    read: Converter
     since: tuple[int, int] = (2, 0)
 
 
@@ -88,7 +88,7 @@ class Field:
     """
 
     name: str
-    read: Reader
+    read: Converter
     v1: Spelling | None
     v2: Spelling | None
     access: Access
@@ -100,7 +100,7 @@ class Field:
 
 def _same(
     name: str,
-    read: Reader,
+    read: Converter,
     access: Access,
     absent: object = None,
     part: Part = Part.ALWAYS,
@@ -113,7 +113,7 @@ def _same(
 
 def _v2_only(
     name: str,
-    read: Reader,
+    read: Converter,
     access: Access,
     absent: object,
     part: Part,
@@ -126,48 +126,48 @@ def _v2_only(
 #: api/v2/images.py; deleted and deleted_at are not on the wire of v2, where no deleted image is
 #: ever shown.
 FIELDS: tuple[Field, ...] = (
-    _same("id", text_of, Access.CREATE),
-    _same("name", text_of, Access.WRITE),
-    _same("status", text_of, Access.READ),
-    _same("size", integer, Access.DATA, absent=0, unit="bytes"),
-    _same("checksum", text_of, Access.DATA, unit="MD5, hexadecimal"),
-    _same("container_format", text_of, Access.WRITE),
-    _same("disk_format", text_of, Access.WRITE),
-    _same("min_disk", integer, Access.WRITE, absent=0, unit="GiB"),
-    _same("min_ram", integer, Access.WRITE, absent=0, unit="MiB"),
-    _same("owner", text_of, Access.WRITE),
+    _same("id", to_str, Access.CREATE),
+    _same("name", to_str, Access.WRITE),
+    _same("status", to_str, Access.READ),
+    _same("size", to_int, Access.DATA, absent=0, unit="bytes"),
+    _same("checksum", to_str, Access.DATA, unit="MD5, hexadecimal"),
+    _same("container_format", to_str, Access.WRITE),
+    _same("disk_format", to_str, Access.WRITE),
+    _same("min_disk", to_int, Access.WRITE, absent=0, unit="GiB"),
+    _same("min_ram", to_int, Access.WRITE, absent=0, unit="MiB"),
+    _same("owner", to_str, Access.WRITE),
     Field(
         "is_public",
-        boolean,
-        v1=Spelling("is_public", boolean),
-        v2=Spelling("visibility", public_of_visibility),
+        to_bool,
+        v1=Spelling("is_public", to_bool),
+        v2=Spelling("visibility", visibility_to_is_public),
         access=Access.WRITE,
         absent=False,
     ),
-    _same("created_at", moment, Access.READ),
-    _same("updated_at", moment, Access.READ),
-    Field("deleted_at", moment, Spelling("deleted_at", moment), None, Access.READ),
-    Field("deleted", boolean, Spelling("deleted", boolean), None, Access.READ, absent=False),
-    _v2_only("locations", objects, Access.READ, (), Part.LOCATIONS),
-    _v2_only("direct_url", text_of, Access.READ, None, Part.LOCATIONS),
+    _same("created_at", to_datetime, Access.READ),
+    _same("updated_at", to_datetime, Access.READ),
+    Field("deleted_at", to_datetime, Spelling("deleted_at", to_datetime), None, Access.READ),
+    Field("deleted", to_bool, Spelling("deleted", to_bool), None, Access.READ, absent=False),
+    _v2_only("locations", to_dict_list, Access.READ, (), Part.LOCATIONS),
+    _v2_only("direct_url", to_str, Access.READ, None, Part.LOCATIONS),
     Field(
         "visibility",
-        visibility,
-        v1=Spelling("is_public", visibility_of_public),
-        v2=Spelling("visibility", text_of),
+        to_visibility,
+        v1=Spelling("is_public", is_public_to_visibility),
+        v2=Spelling("visibility", to_str),
         access=Access.WRITE,
         part=Part.EXTENDED,
     ),
-    _same("protected", boolean, Access.WRITE, part=Part.EXTENDED),
-    _v2_only("tags", texts, Access.WRITE, None, Part.EXTENDED),
-    _same("virtual_size", integer, Access.READ, part=Part.EXTENDED, unit="bytes"),
-    _v2_only("os_hidden", boolean, Access.WRITE, None, Part.EXTENDED, since=(2, 7)),
-    _v2_only("os_hash_algo", text_of, Access.READ, None, Part.EXTENDED, since=(2, 7)),
-    _v2_only("os_hash_value", text_of, Access.READ, None, Part.EXTENDED, since=(2, 7)),
-    _v2_only("stores", stores, Access.READ, None, Part.EXTENDED, since=(2, 8)),
+    _same("protected", to_bool, Access.WRITE, part=Part.EXTENDED),
+    _v2_only("tags", to_str_list, Access.WRITE, None, Part.EXTENDED),
+    _same("virtual_size", to_int, Access.READ, part=Part.EXTENDED, unit="bytes"),
+    _v2_only("os_hidden", to_bool, Access.WRITE, None, Part.EXTENDED, since=(2, 7)),
+    _v2_only("os_hash_algo", to_str, Access.READ, None, Part.EXTENDED, since=(2, 7)),
+    _v2_only("os_hash_value", to_str, Access.READ, None, Part.EXTENDED, since=(2, 7)),
+    _v2_only("stores", to_store_names, Access.READ, None, Part.EXTENDED, since=(2, 8)),
 )
 
-BY_NAME = {field.name: field for field in FIELDS}
+FIELDS_BY_NAME = {field.name: field for field in FIELDS}
 
 #: Characters of any text attribute (Glance 15.0.2 and 33, db/sqlalchemy/models.py).
 ATTRIBUTE_CHARACTERS = 255
@@ -191,10 +191,15 @@ ORIGINS = ("location", "copy_from", "store")
 
 #: What Glance v2 keeps at the top level of a record (Glance 15.0.2 and 33 api/v2/images.py). A v1
 #: property of such a name is shadowed: v2 cannot show it.
-V2_BASE = frozenset(field.v2.key for field in FIELDS if field.v2) | {"self", "file", "schema"}
+V2_BASE_KEYS = frozenset(field.v2.key for field in FIELDS if field.v2) | {"self", "file", "schema"}
 
 #: What only v1 keeps as an attribute, and what the library itself gives a meaning at top level.
-_OTHER_ATTRIBUTES = frozenset(BY_NAME) | {*ORIGINS, "uri", "properties", "shadowed_properties"}
+_OTHER_ATTRIBUTES = frozenset(FIELDS_BY_NAME) | {
+    *ORIGINS,
+    "uri",
+    "properties",
+    "shadowed_properties",
+}
 
 #: Attributes of the server's own image object, which a v2 PATCH reaches by name (seen on Glance
 #: 15.0.2 and 33: /extra_properties gives 500, /image_id 404).
@@ -207,7 +212,7 @@ SERVER_OWNED_PREFIX = "os_glance_"
 STRUCTURED = frozenset({"block_device_mapping", "mappings"})
 
 
-def property_text(value: object) -> str | None:
+def property_to_str(value: object) -> str | None:
     """The text of a property as an image dict has it, structured ones too; None for None."""
     return value if value is None or isinstance(value, str) else json.dumps(value)
 
@@ -215,7 +220,7 @@ def property_text(value: object) -> str | None:
 def is_reserved(name: str) -> bool:
     """Whether no caller may add or change a property of this name, on either API."""
     return (
-        name in V2_BASE
+        name in V2_BASE_KEYS
         or name in _OTHER_ATTRIBUTES
         or name in _SERVER_OBJECT
         or name.startswith(SERVER_OWNED_PREFIX)
@@ -236,10 +241,10 @@ def _read_fields(
     }
 
 
-def _mended(value: object) -> object:
+def _replace_surrogates(value: object) -> object:
     if isinstance(value, list):
-        return [mended(one) if isinstance(one, str) else one for one in value]
-    return mended(value) if isinstance(value, str) else value
+        return [replace_surrogates(one) if isinstance(one, str) else one for one in value]
+    return replace_surrogates(value) if isinstance(value, str) else value
 
 
 def _read_field(
@@ -251,12 +256,12 @@ def _read_field(
     absent = list(field.absent) if isinstance(field.absent, tuple) else field.absent
     if spelling is None or version < spelling.since:
         return absent
-    value = _mended(record.get(spelling.key))
+    value = _replace_surrogates(record.get(spelling.key))
     if value is None:
         return absent
     try:
         return spelling.read(value)
-    except Malformed as wrong:
+    except ConversionError as wrong:
         if field.lenient:
             return absent
         raise exceptions.BadResponse(
@@ -264,7 +269,7 @@ def _read_field(
         ) from None
 
 
-def _identified(image: Image) -> Image:
+def _require_id(image: Image) -> Image:
     if not image["id"]:
         raise exceptions.BadResponse("the server sent an image without an id")
     return image
@@ -275,7 +280,7 @@ def _identified(image: Image) -> Image:
 MAX_NESTING = 100
 
 
-def decoded(name: str, value: str) -> object:
+def decode_structured(name: str, value: str) -> object:
     if name not in STRUCTURED:
         return value
     try:
@@ -303,21 +308,27 @@ def from_v1(record: Mapping[str, object]) -> Image:
     :returns: all FIELDS, ``properties`` and ``shadowed_properties``.
     :raises glance_compat.exceptions.BadResponse: no id, or a value of a wrong type.
     """
-    image = _identified(_read_fields(record, lambda field: field.v1, (2, 0)))
+    image = _require_id(_read_fields(record, lambda field: field.v1, (2, 0)))
     properties = record.get("properties")
     if properties is None:
         properties = {}
     if not isinstance(properties, Mapping):
         raise exceptions.BadResponse("the server's properties of an image are not an object")
-    texts = {mended(str(name)): _property_text(value) for name, value in properties.items()}
-    image["properties"] = {
-        name: decoded(name, text) for name, text in texts.items() if name not in V2_BASE
+    property_values = {
+        replace_surrogates(str(name)): _property_text(value) for name, value in properties.items()
     }
-    image["shadowed_properties"] = {name: texts[name] for name in texts if name in V2_BASE}
+    image["properties"] = {
+        name: decode_structured(name, text)
+        for name, text in property_values.items()
+        if name not in V2_BASE_KEYS
+    }
+    image["shadowed_properties"] = {
+        name: property_values[name] for name in property_values if name in V2_BASE_KEYS
+    }
     return image
 
 
-def record_of_headers(headers: Iterable[tuple[str, str]]) -> tuple[dict[str, object], bool]:
+def parse_v1_headers(headers: Iterable[tuple[str, str]]) -> tuple[dict[str, object], bool]:
     """Read the header block of a v1 HEAD or data GET.
 
     :param headers: names and UTF-8 text, repeated ones too.
@@ -343,7 +354,7 @@ def _property_text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return mended(value)
+        return replace_surrogates(value)
     raise exceptions.BadResponse("the server sent a property that is not text")
 
 
@@ -355,20 +366,24 @@ def from_v2(record: Mapping[str, object], version: tuple[int, int] = (2, 0)) -> 
     :returns: all FIELDS, ``properties`` and ``shadowed_properties`` (None: v2 cannot tell).
     :raises glance_compat.exceptions.BadResponse: no id, or a value of a wrong type.
     """
-    image = _identified(_read_fields(record, lambda field: field.v2, version))
+    image = _require_id(_read_fields(record, lambda field: field.v2, version))
     # A property is text, or null where a site's schema permits it. Anything else at the top
     # level is an attribute of a later release.
-    texts = {
-        mended(name): mended(value or "")
+    property_values = {
+        replace_surrogates(name): replace_surrogates(value or "")
         for name, value in record.items()
-        if name not in V2_BASE and (value is None or isinstance(value, str))
+        if name not in V2_BASE_KEYS and (value is None or isinstance(value, str))
     }
-    image["properties"] = {name: decoded(name, text) for name, text in texts.items()}
+    image["properties"] = {
+        name: decode_structured(name, text) for name, text in property_values.items()
+    }
     image["shadowed_properties"] = None
     return image
 
 
-def visible(image: Image, *, include_locations: bool = False, extended: bool = False) -> Image:
+def select_fields(
+    image: Image, *, include_locations: bool = False, extended: bool = False
+) -> Image:
     """Reduce an image to the keys of the contract."""
     parts = {Part.ALWAYS}
     if include_locations:
@@ -386,15 +401,15 @@ def visible(image: Image, *, include_locations: bool = False, extended: bool = F
 # Writing v1.
 
 
-def folded(name: str) -> str:
+def fold_name(name: str) -> str:
     """Under which name v1 stores a property: lower case, dashes as underscores (Glance 15.0.2)."""
     return name.lower().replace("-", "_")
 
 
-def to_v1(base: Mapping[str, typing.Any], properties: Mapping[str, str]) -> dict[str, str]:
+def to_v1_headers(base: Mapping[str, typing.Any], properties: Mapping[str, str]) -> dict[str, str]:
     """The headers that write attributes and properties over v1.
 
-    ``visibility`` is not among them: see :func:`public_wanted`.
+    ``visibility`` is not among them: see :func:`get_requested_is_public`.
     """
     headers = {
         f"{V1_META}{field.v1.key}": _header_text(base[field.name])
@@ -417,10 +432,12 @@ def _header_text(value: object) -> str:
 # Writing v2.
 
 
-def to_v2(base: Mapping[str, typing.Any], properties: Mapping[str, str]) -> dict[str, typing.Any]:
+def to_v2_record(
+    base: Mapping[str, typing.Any], properties: Mapping[str, str]
+) -> dict[str, typing.Any]:
     """The JSON object that creates an image over v2.
 
-    ``is_public`` is not in it (see :func:`public_wanted`), nor is what goes with the data.
+    ``is_public`` is not in it (see :func:`get_requested_is_public`), nor is what goes with the data.
     """
     return {
         **properties,
@@ -440,7 +457,7 @@ def to_v2_patch(
     """
     operations: list[dict[str, typing.Any]] = [
         {"op": "replace", "path": f"/{name}", "value": value}
-        for name, value in to_v2(base, {}).items()
+        for name, value in to_v2_record(base, {}).items()
     ]
     if "location" in base:
         entry = {"url": base["location"], "metadata": {}}

@@ -18,23 +18,29 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from glance_compat import exceptions
-from glance_compat.metadata.changes import has_text, written
+from glance_compat.metadata.changes import check_property, has_property
 from glance_compat.metadata.converters import (
-    Malformed,
-    boolean,
-    integer,
-    moment,
-    text_of,
-    visibility,
+    ConversionError,
+    to_bool,
+    to_datetime,
+    to_int,
+    to_str,
+    to_visibility,
 )
-from glance_compat.metadata.fields import ATTRIBUTE_CHARACTERS, BY_NAME, STRUCTURED, V2_BASE, Image
+from glance_compat.metadata.fields import (
+    ATTRIBUTE_CHARACTERS,
+    FIELDS_BY_NAME,
+    STRUCTURED,
+    V2_BASE_KEYS,
+    Image,
+)
 from glance_compat.redaction import quote_value
 
 Params = list[tuple[str, str]]
 Version = tuple[int, int]
 
 
-class Sent(typing.NamedTuple):
+class ServerQuery(typing.NamedTuple):
     """What an API is sent for a filter.
 
     :param params: query parameters.
@@ -46,10 +52,10 @@ class Sent(typing.NamedTuple):
 
 
 # An API that has nothing to send: the library filters alone.
-_LOCAL = Sent([], exact=False)
-_NOTHING = Sent([], exact=True)
+_LOCAL = ServerQuery([], exact=False)
+_NOTHING = ServerQuery([], exact=True)
 
-Sender = Callable[[typing.Any, Version], "Sent | None"]
+QueryTranslator = Callable[[typing.Any, Version], "ServerQuery | None"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,16 +71,18 @@ class Filter:
 
     name: str
     read: Callable[[object], typing.Any]
-    v1: Sender
-    v2: Sender
-    fits: Callable[[Image, typing.Any], bool] | None
+    v1: QueryTranslator
+    v2: QueryTranslator
+    matches: Callable[[Image, typing.Any], bool] | None
 
 
-def _plain(name: str, write: Callable[[typing.Any], str] = str, exact: bool = True) -> Sender:
-    return lambda value, version: Sent([(name, write(value))], exact)
+def _plain(
+    name: str, write: Callable[[typing.Any], str] = str, exact: bool = True
+) -> QueryTranslator:
+    return lambda value, version: ServerQuery([(name, write(value))], exact)
 
 
-def _local(value: object, version: Version) -> Sent:
+def _local(value: object, version: Version) -> ServerQuery:
     return _LOCAL
 
 
@@ -89,7 +97,7 @@ def _quoted(text: str) -> str:
 
 def _text_filter(name: str, v1: bool = True) -> Filter:
     sender = _plain(name, _quoted)
-    return Filter(name, text_of, sender if v1 else _local, sender, _equals(name))
+    return Filter(name, to_str, sender if v1 else _local, sender, _equals(name))
 
 
 def _number_filter(name: str) -> Filter:
@@ -97,9 +105,9 @@ def _number_filter(name: str) -> Filter:
 
 
 def _natural(value: object) -> int:
-    number = integer(value)
+    number = to_int(value)
     if number < 0:
-        raise Malformed("a whole number of at least 0")
+        raise ConversionError("a whole number of at least 0")
     return number
 
 
@@ -108,59 +116,59 @@ def _countable(value: int) -> str:
     return str(min(value, 2**63 - 1))
 
 
-def _v2_size(value: int, version: Version) -> Sent:
+def _v2_size(value: int, version: Version) -> ServerQuery:
     # The contract's 0 is null on v2 as long as there is no data, which no number finds.
-    return Sent([("size", str(value))], exact=True) if value else _LOCAL
+    return ServerQuery([("size", str(value))], exact=True) if value else _LOCAL
 
 
 def _lower(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _v1_public(value: bool, version: Version) -> Sent:
+def _v1_public(value: bool, version: Version) -> ServerQuery:
     # True means "as an ordinary user" to v1, which includes the caller's own images; False is
     # ignored unless an admin asks (seen on Glance 15.0.2).
-    return Sent([("is_public", str(value))], exact=False)
+    return ServerQuery([("is_public", str(value))], exact=False)
 
 
-def _v2_public(value: bool, version: Version) -> Sent:
-    return Sent([("visibility", "public")], exact=True) if value else _LOCAL
+def _v2_public(value: bool, version: Version) -> ServerQuery:
+    return ServerQuery([("visibility", "public")], exact=True) if value else _LOCAL
 
 
-def _v1_visibility(value: str, version: Version) -> Sent | None:
+def _v1_visibility(value: str, version: Version) -> ServerQuery | None:
     return _v1_public(True, version) if value == "public" else None
 
 
 def _member_status(value: object) -> str:
-    text = text_of(value)
+    text = to_str(value)
     if text not in {"accepted", "pending", "rejected", "all"}:
-        raise Malformed("accepted, pending, rejected or all")
+        raise ConversionError("accepted, pending, rejected or all")
     return text
 
 
-def _v1_member_status(value: str, version: Version) -> Sent | None:
+def _v1_member_status(value: str, version: Version) -> ServerQuery | None:
     # v1 always lists a project's pending and rejected shares as well.
     return _NOTHING if value == "all" else None
 
 
-def _unless(value: object, version: Version) -> Sent | None:
+def _unless(value: object, version: Version) -> ServerQuery | None:
     return None if value else _NOTHING
 
 
-def _v2_hidden(value: bool, version: Version) -> Sent | None:
+def _v2_hidden(value: bool, version: Version) -> ServerQuery | None:
     # On an older server os_hidden would be taken for a property of that name.
-    hidden = BY_NAME["os_hidden"].v2
+    hidden = FIELDS_BY_NAME["os_hidden"].v2
     if hidden is None or version < hidden.since:
         return _unless(value, version)
-    return Sent([("os_hidden", _lower(value))], exact=True)
+    return ServerQuery([("os_hidden", _lower(value))], exact=True)
 
 
 def _tags(value: object) -> list[str]:
     if isinstance(value, str):
-        return [text_of(value)]
+        return [to_str(value)]
     if not isinstance(value, (list, tuple, set, frozenset)):
-        raise Malformed("a tag or a list of tags")
-    return [text_of(one) for one in value]
+        raise ConversionError("a tag or a list of tags")
+    return [to_str(one) for one in value]
 
 
 def _iso(when: datetime.datetime) -> str:
@@ -179,41 +187,41 @@ _COMPARISONS: Mapping[str, Callable[[typing.Any, typing.Any], bool]] = {
 
 
 def _comparison(value: object) -> tuple[str, datetime.datetime]:
-    operator, found, when = text_of(value).partition(":")
+    operator, found, when = to_str(value).partition(":")
     if not found or operator not in _COMPARISONS:
-        raise Malformed("gt:, gte:, lt:, lte:, eq: or neq: and an ISO 8601 time")
-    return operator, moment(when)
+        raise ConversionError("gt:, gte:, lt:, lte:, eq: or neq: and an ISO 8601 time")
+    return operator, to_datetime(when)
 
 
 def _since(value: object) -> datetime.datetime:
-    return moment(value.isoformat() if isinstance(value, datetime.datetime) else value)
+    return to_datetime(value.isoformat() if isinstance(value, datetime.datetime) else value)
 
 
 #: The last second that there is to Python.
 _LAST = datetime.datetime.max.replace(microsecond=0, tzinfo=datetime.timezone.utc)
 
 
-def _v2_time(name: str) -> Sender:
-    def send(value: tuple[str, datetime.datetime], version: Version) -> Sent:
+def _v2_time(name: str) -> QueryTranslator:
+    def send(value: tuple[str, datetime.datetime], version: Version) -> ServerQuery:
         # The server compares microseconds that nobody is shown (seen on Glance 15.0.2 and 33): it
         # is asked for a second too much, and the library decides on whole seconds.
         operator, when = value
         if operator in {"gt", "gte", "eq"}:
-            return Sent([(name, f"gte:{_iso(when)}")], exact=False)
+            return ServerQuery([(name, f"gte:{_iso(when)}")], exact=False)
         if operator in {"lt", "lte"} and when < _LAST:
             later = when + datetime.timedelta(seconds=1)
-            return Sent([(name, f"lte:{_iso(later)}")], exact=False)
+            return ServerQuery([(name, f"lte:{_iso(later)}")], exact=False)
         return _LOCAL
 
     return send
 
 
 def _time_filter(name: str) -> Filter:
-    def fits(image: Image, value: tuple[str, datetime.datetime]) -> bool:
+    def matches(image: Image, value: tuple[str, datetime.datetime]) -> bool:
         operator, when = value
         return image[name] is not None and _COMPARISONS[operator](image[name], when)
 
-    return Filter(name, _comparison, _local, _v2_time(name), fits)
+    return Filter(name, _comparison, _local, _v2_time(name), matches)
 
 
 #: Sources: Glance 15.0.2 api/v1/filters.py and controller.py (SUPPORTED_FILTERS), api/v2/images.py
@@ -224,8 +232,8 @@ FILTERS: tuple[Filter, ...] = (
     _text_filter("disk_format"),
     _text_filter("container_format"),
     _text_filter("id", v1=False),
-    Filter("owner", text_of, _local, _plain("owner"), _equals("owner")),
-    Filter("checksum", text_of, _local, _plain("checksum"), _equals("checksum")),
+    Filter("owner", to_str, _local, _plain("owner"), _equals("owner")),
+    Filter("checksum", to_str, _local, _plain("checksum"), _equals("checksum")),
     Filter("size", _natural, _local, _v2_size, _equals("size")),
     Filter(
         "size_min",
@@ -245,19 +253,21 @@ FILTERS: tuple[Filter, ...] = (
     _number_filter("min_ram"),
     Filter(
         "protected",
-        boolean,
+        to_bool,
         _plain("protected"),
         _plain("protected", _lower),
         _equals("protected"),
     ),
-    Filter("is_public", boolean, _v1_public, _v2_public, _equals("is_public")),
-    Filter("visibility", visibility, _v1_visibility, _plain("visibility"), _equals("visibility")),
+    Filter("is_public", to_bool, _v1_public, _v2_public, _equals("is_public")),
+    Filter(
+        "visibility", to_visibility, _v1_visibility, _plain("visibility"), _equals("visibility")
+    ),
     Filter(
         "changes-since",
         _since,
         _plain("changes-since", _iso),
         _plain("updated_at", lambda when: f"gt:{_iso(when)}"),
-        fits=None,
+        matches=None,
     ),
     _time_filter("created_at"),
     _time_filter("updated_at"),
@@ -265,13 +275,15 @@ FILTERS: tuple[Filter, ...] = (
         "tag",
         _tags,
         _unless,
-        lambda value, version: Sent([("tag", one) for one in value], exact=True),
+        lambda value, version: ServerQuery([("tag", one) for one in value], exact=True),
         lambda image, value: set(value) <= set(image["tags"] or ()),
     ),
-    Filter("member_status", _member_status, _v1_member_status, _plain("member_status"), fits=None),
-    Filter("os_hidden", boolean, _unless, _v2_hidden, fits=None),
+    Filter(
+        "member_status", _member_status, _v1_member_status, _plain("member_status"), matches=None
+    ),
+    Filter("os_hidden", to_bool, _unless, _v2_hidden, matches=None),
     # v1 lists deleted images with changes-since (seen on Glance 15.0.2).
-    Filter("deleted", boolean, _unless, _unless, _equals("deleted")),
+    Filter("deleted", to_bool, _unless, _unless, _equals("deleted")),
 )
 
 _BY_FILTER = {row.name: row for row in FILTERS}
@@ -279,7 +291,7 @@ PROPERTY_PREFIX = "property-"
 
 #: Query parameters of v2 that are no property, whatever an image calls its own.
 _V2_PARAMETERS = (
-    V2_BASE
+    V2_BASE_KEYS
     | set(_BY_FILTER)
     | {
         "limit",
@@ -301,10 +313,10 @@ _DEFAULT_SORT = (("created_at", "desc"),)
 #: Keys that the library sorts by itself, as it does by several keys, since v1 knows one only.
 #: Paging by size loses or repeats images whose size is null, which is every queued one that v2
 #: made (seen on Glance 15.0.2 and 33 with SQLite: the marker's null is compared as text).
-SORTED_BY_THE_LIBRARY = frozenset({"size"})
+LOCAL_SORT_KEYS = frozenset({"size"})
 
 
-def _is_awkward(value: object) -> bool:
+def _is_risky(value: object) -> bool:
     """Whether a server may not take a text in a query: a front end may find it too long (gunicorn
     takes 4094 characters in all), and over SQLite Glance 15.0.2 answers 500 to what is not ASCII.
     """
@@ -325,46 +337,46 @@ class Query:
     filters: Mapping[str, typing.Any]
     properties: Mapping[str, str]
     sort: Sequence[tuple[str, str]] = _DEFAULT_SORT
-    sparing: bool = False
+    omits_risky_values: bool = False
 
     @property
-    def fits_nothing(self) -> bool:
+    def matches_nothing(self) -> bool:
         """Whether an attribute is looked for that is longer than any can be."""
         texts = [value for value in self.filters.values() if isinstance(value, str)]
         return any(len(text) > ATTRIBUTE_CHARACTERS for text in texts)
 
     @property
-    def is_awkward(self) -> bool:
+    def has_risky_values(self) -> bool:
         """Whether it sends text that a server may not take."""
         texts = [*self.filters.values(), *itertools.chain(*self.properties.items())]
-        return not self.sparing and any(map(_is_awkward, texts))
+        return not self.omits_risky_values and any(map(_is_risky, texts))
 
-    def spared(self) -> Query:
+    def without_risky_values(self) -> Query:
         """The same, without such text being sent."""
-        return dataclasses.replace(self, sparing=True)
+        return dataclasses.replace(self, omits_risky_values=True)
 
     @property
-    def sorted_locally(self) -> bool:
+    def is_sorted_locally(self) -> bool:
         """Whether the library sorts, on both APIs alike: see :data:`SORTED_BY_THE_LIBRARY`."""
-        return len(self.sort) > 1 or self.sort[0][0] in SORTED_BY_THE_LIBRARY
+        return len(self.sort) > 1 or self.sort[0][0] in LOCAL_SORT_KEYS
 
     @property
-    def served_sort(self) -> Sequence[tuple[str, str]]:
+    def server_sort(self) -> Sequence[tuple[str, str]]:
         """What the server sorts by; for a list that the library sorts, what is walked safely."""
-        return _DEFAULT_SORT if self.sorted_locally else self.sort
+        return _DEFAULT_SORT if self.is_sorted_locally else self.sort
 
-    def fits(self, image: Image) -> bool:
+    def matches(self, image: Image) -> bool:
         """Whether an image is one that was asked for, as far as the library can tell."""
         return all(
-            row.fits(image, value)
+            row.matches(image, value)
             for name, value in self.filters.items()
-            if (row := _BY_FILTER[name]).fits is not None
+            if (row := _BY_FILTER[name]).matches is not None
         ) and all(
-            has_text(image["properties"], name, text) for name, text in self.properties.items()
+            has_property(image["properties"], name, text) for name, text in self.properties.items()
         )
 
 
-def query_of(
+def parse_query(
     filters: Mapping[str, object] | None, sort_key: object = None, sort_dir: object = None
 ) -> Query:
     """Check what a caller asks for. A filter whose value is None is not given.
@@ -383,7 +395,7 @@ def query_of(
             continue
         if isinstance(name, str) and name.startswith(PROPERTY_PREFIX):
             key = name[len(PROPERTY_PREFIX) :]
-            properties[key] = written(key, value)
+            properties[key] = check_property(key, value)
         else:
             known[name] = _read(name, value)
     return Query(known, properties, _sort_of(sort_key, sort_dir))
@@ -397,7 +409,7 @@ def _read(name: str, value: object) -> object:
         )
     try:
         return row.read(value)
-    except Malformed as wrong:
+    except ConversionError as wrong:
         raise exceptions.Invalid(
             f"filter {name} must be {wrong}, not {quote_value(value)}"
         ) from None
@@ -426,7 +438,7 @@ def _sort_of(sort_key: object, sort_dir: object) -> tuple[tuple[str, str], ...]:
     return tuple(zip(map(str, keys), map(str, directions), strict=True))
 
 
-def in_order(images: Iterable[Image], sort: Sequence[tuple[str, str]]) -> list[Image]:
+def sort_images(images: Iterable[Image], sort: Sequence[tuple[str, str]]) -> list[Image]:
     """Sort images; None comes before everything, as in the servers' databases; ties go by id."""
     ordered = sorted(images, key=lambda image: str(image["id"]), reverse=sort[-1][1] == "desc")
     for key, direction in reversed(sort):
@@ -442,7 +454,7 @@ def _sort_value(key: str) -> Callable[[Image], tuple[bool, typing.Any]]:
     return value
 
 
-def to_v1(query: Query) -> Sent:
+def to_v1_query(query: Query) -> ServerQuery:
     """What v1 is sent for a list.
 
     Without a filter on it, is_public goes out as none: all that the caller may see.
@@ -455,12 +467,12 @@ def to_v1(query: Query) -> Sent:
         params.append(("is_public", "none"))
     served = _served(query)
     params += [(f"{PROPERTY_PREFIX}{name}", text) for name, text in served.items()]
-    key, direction = query.served_sort[0]
+    key, direction = query.server_sort[0]
     params += [("sort_key", key), ("sort_dir", direction)]
-    return Sent(params, sent.exact and len(served) == len(query.properties))
+    return ServerQuery(params, sent.exact and len(served) == len(query.properties))
 
 
-def to_v2(query: Query, version: Version) -> Sent:
+def to_v2_query(query: Query, version: Version) -> ServerQuery:
     """What v2 is sent for a list.
 
     :param version: the newest minor version that the server offers.
@@ -473,8 +485,8 @@ def to_v2(query: Query, version: Version) -> Sent:
         params.append(("member_status", "all"))
     served = {name: text for name, text in _served(query).items() if name not in _V2_PARAMETERS}
     params += served.items()
-    params.append(("sort", ",".join(f"{key}:{direction}" for key, direction in query.served_sort)))
-    return Sent(params, sent.exact and len(served) == len(query.properties))
+    params.append(("sort", ",".join(f"{key}:{direction}" for key, direction in query.server_sort)))
+    return ServerQuery(params, sent.exact and len(served) == len(query.properties))
 
 
 def _served(query: Query) -> dict[str, str]:
@@ -485,16 +497,20 @@ def _served(query: Query) -> dict[str, str]:
     return {
         name: text
         for name, text in query.properties.items()
-        if text and name not in STRUCTURED and not (query.sparing and _is_awkward([name, text]))
+        if text
+        and name not in STRUCTURED
+        and not (query.omits_risky_values and _is_risky([name, text]))
     }
 
 
-def page_limit(sent: Sent, size: int, left: int | None) -> int:
+def page_limit(sent: ServerQuery, size: int, left: int | None) -> int:
     """How many images to ask for: no more than are wanted, if none of them will be dropped."""
     return min(size, left) if left is not None and sent.exact else size
 
 
-def _sent(query: Query, side: Callable[[Filter], Sender], version: Version, offered: str) -> Sent:
+def _sent(
+    query: Query, side: Callable[[Filter], QueryTranslator], version: Version, offered: str
+) -> ServerQuery:
     params: Params = []
     exact = True
     for name, value in query.filters.items():
@@ -503,8 +519,8 @@ def _sent(query: Query, side: Callable[[Filter], Sender], version: Version, offe
             raise exceptions.UnsupportedByVersion(
                 f"the filter {name}={quote_value(value)}", offered
             )
-        if query.sparing and _is_awkward(value):
+        if query.omits_risky_values and _is_risky(value):
             sent = _LOCAL
         params += sent.params
         exact = exact and sent.exact
-    return Sent(params, exact)
+    return ServerQuery(params, exact)

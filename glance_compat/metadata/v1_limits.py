@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from glance_compat.metadata.fields import V1_PROPERTY, folded, is_reserved
+from glance_compat.metadata.fields import V1_PROPERTY, fold_name, is_reserved
 from glance_compat.redaction import quote_value
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
@@ -33,7 +33,7 @@ def is_header_name(name: str) -> bool:
     return _TOKEN.fullmatch(name) is not None
 
 
-def v1_obstacle(text: str) -> str | None:
+def find_value_obstacle(text: str) -> str | None:
     """Why v1 cannot carry a value, or None if it can."""
     if _NOT_IN_A_HEADER.search(text):
         return "it holds CR, LF or NUL"
@@ -42,18 +42,18 @@ def v1_obstacle(text: str) -> str | None:
     return None
 
 
-def line_bytes(name: str, text: str) -> int:
+def count_line_bytes(name: str, text: str) -> int:
     """Octets of the header line that carries a property over v1."""
     return len(V1_PROPERTY) + len(name) + len(": ") + len(text.encode("utf-8")) + len("\r\n")
 
 
-def property_obstacle(name: str, text: str, folding: bool) -> str | None:
+def find_property_obstacle(name: str, text: str, folding: bool) -> str | None:
     if not is_header_name(name):
         return "its name is not made of header characters"
-    if folded(name) != name and is_reserved(folded(name)):
-        return f"v1 would store it as {quote_value(folded(name))}, which is reserved"
-    if not folding and folded(name) != name:
-        return f"v1 would store it as {quote_value(folded(name))}"
-    if line_bytes(name, text) > V1_LINE_BYTES:
+    if fold_name(name) != name and is_reserved(fold_name(name)):
+        return f"v1 would store it as {quote_value(fold_name(name))}, which is reserved"
+    if not folding and fold_name(name) != name:
+        return f"v1 would store it as {quote_value(fold_name(name))}"
+    if count_line_bytes(name, text) > V1_LINE_BYTES:
         return f"it is longer than {V1_LINE_BYTES} bytes"
-    return v1_obstacle(text)
+    return find_value_obstacle(text)

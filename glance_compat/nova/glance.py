@@ -16,7 +16,7 @@ import logging
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from glance_compat.backends.protocol import removed_on_failure
+from glance_compat.backends.protocol import delete_on_failure
 from glance_compat.nova import host, signatures, translation
 from glance_compat.nova.host import errors_of_nova
 from glance_compat.nova.translation import OF_A_COPY, OF_MANY_IMAGES, OF_ONE_IMAGE
@@ -233,7 +233,7 @@ def _offloaded(call: Callable[..., typing.Any], data: object) -> Callable[..., t
 
 
 def _share(service: ImageService, asking: object, image_id: str, member: object) -> None:
-    with removed_on_failure(image_id, lambda: service.delete(asking, image_id)):
+    with delete_on_failure(image_id, lambda: service.delete(asking, image_id)):
         service.add_member(asking, image_id, typing.cast(str, member))
 
 

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable, Mapping
 
 from glance_compat import exceptions
-from glance_compat.metadata.fields import BY_NAME, ORIGINS, Image
+from glance_compat.metadata.fields import FIELDS_BY_NAME, ORIGINS, Image
 from glance_compat.metadata.filters import FILTERS, PROPERTY_PREFIX
 
 # ---------------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ def from_nova(image_meta: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
     written: dict[str, typing.Any] = {}
     properties: dict[str, typing.Any] = dict(image_meta.get("properties") or {})
     for name, value in image_meta.items():
-        if name in BY_NAME or name in ORIGINS:
+        if name in FIELDS_BY_NAME or name in ORIGINS:
             written[name] = value
         elif name != "properties":
             properties[name] = value

@@ -151,7 +151,7 @@ class Dispatcher:
             raise failed[0]
         for passed_over in failed:
             LOG.warning("an endpoint is passed over: %s", passed_over)
-        return discover.of_several(found)
+        return discover.combine(found)
 
     def _urls(self, caller: Caller) -> list[str]:
         """The endpoints to try, those that answered lately first."""
@@ -178,13 +178,13 @@ class Dispatcher:
         transport = self._transport(caller, url, deadline)
         chosen = discover.discover(transport, url, failed_at)
         try:
-            result = call(discover.backend_for(chosen, transport))
+            result = call(discover.create_backend(chosen, transport))
         except VersionDocumentReceived:
             now = discover.rediscover(transport, url, chosen)
             try:
-                result = call(discover.backend_for(now, transport))
+                result = call(discover.create_backend(now, transport))
             except VersionDocumentReceived:
-                raise discover.gone(now) from None
+                raise discover.not_offered_error(now) from None
         ENDPOINT_HEALTH.mark_healthy(url)
         return result
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Sequence
 
-from glance_compat.backends.protocol import ImagesApi, Opened
+from glance_compat.backends.protocol import ImagesApi, OpenedData
 from glance_compat.metadata.fields import Image
 from glance_compat.options import Options
 from glance_compat.routing.context import Caller
@@ -61,11 +61,11 @@ class Downloader:
             return None
 
         def call(api: ImagesApi, attempt: int) -> Image | None:
-            return api.show(image_id) if always or api.tells_locations else None
+            return api.show(image_id) if always or api.shows_locations else None
 
         return self._dispatcher.repeat(caller, call)
 
-    def _direct(self, found: Image | None) -> Opened | None:
+    def _direct(self, found: Image | None) -> OpenedData | None:
         if found is None:
             return None
         return self._locations.opened(found, verify=self._options.verify_downloads)
@@ -74,7 +74,7 @@ class Downloader:
         self,
         caller: Caller,
         image_id: str,
-        opened: Opened,
+        opened: OpenedData,
         progress: Progress | None,
         verifier: Verifier | None,
     ) -> Download:
@@ -97,5 +97,5 @@ class Downloader:
         )
 
 
-def _opened(caller: Caller, api: ImagesApi, image_id: str, start: int) -> Opened:
+def _opened(caller: Caller, api: ImagesApi, image_id: str, start: int) -> OpenedData:
     return api.open_data(image_id, may_be_admin=caller.may_be_admin(), start=start)

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from stevedore import extension, named
 
 from glance_compat import exceptions
-from glance_compat.backends.protocol import Opened
+from glance_compat.backends.protocol import OpenedData
 from glance_compat.metadata.fields import Image
 from glance_compat.options import Options
 from glance_compat.streams.streams import BLOCK_BYTES, HASHES, Expected
@@ -89,7 +89,7 @@ class Locations:
     def __bool__(self) -> bool:
         return bool(self._entries)
 
-    def opened(self, found: Image, *, verify: str) -> Opened | None:
+    def opened(self, found: Image, *, verify: str) -> OpenedData | None:
         """Begin to read the first location that is allowed and can be read.
 
         :param found: the image with its locations.
@@ -132,7 +132,7 @@ class Locations:
                     options=self._options,
                 )
 
-    def _open(self, handler: Handler, location: Location, found: Image, verify: str) -> Opened:
+    def _open(self, handler: Handler, location: Location, found: Image, verify: str) -> OpenedData:
         with contextlib.ExitStack() as stack:
             with _unreadable():
                 source = handler(location)
@@ -145,7 +145,7 @@ class Locations:
                 location.image_id,
                 scheme_of(location.url),
             )
-            return Opened(
+            return OpenedData(
                 blocks=_limited(itertools.chain(first, blocks), location),
                 close=stack.pop_all().close,
                 expected=_expected(found, verify),

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable, Iterator
 
 from glance_compat import exceptions
-from glance_compat.backends.protocol import ImagesApi, Opened
+from glance_compat.backends.protocol import ImagesApi, OpenedData
 from glance_compat.streams.streams import Expected
 from glance_compat.transport import retry
 
@@ -32,8 +32,8 @@ class Resumed:
 
     def __init__(
         self,
-        opened: Opened,
-        reopen: Callable[[ImagesApi, int], Opened],
+        opened: OpenedData,
+        reopen: Callable[[ImagesApi, int], OpenedData],
         repeat: Repeat,
         *,
         image_id: str,
@@ -80,7 +80,7 @@ class Resumed:
 
         return call
 
-    def _rest(self, opened: Opened) -> Iterator[bytes]:
+    def _rest(self, opened: OpenedData) -> Iterator[bytes]:
         """What of an answer was not given yet.
 
         :raises glance_compat.exceptions.IntegrityError: it is of other data.

@@ -12,8 +12,8 @@ import uuid
 from collections.abc import Callable
 
 from glance_compat import exceptions
-from glance_compat.backends.protocol import ImagesApi, removed_on_failure
-from glance_compat.metadata.changes import Meta
+from glance_compat.backends.protocol import ImagesApi, delete_on_failure
+from glance_compat.metadata.changes import ImageMeta
 from glance_compat.metadata.fields import Image
 from glance_compat.options import Options
 from glance_compat.routing.context import Caller
@@ -37,7 +37,7 @@ class Uploader:
         self._dispatcher = dispatcher
         self._options = options
 
-    def create(self, caller: Caller, chosen: str | None, meta: Meta) -> Image:
+    def create(self, caller: Caller, chosen: str | None, meta: ImageMeta) -> Image:
         """A new image without data.
 
         :param chosen: the caller's id for it; the library's own is one that nobody else has, so
@@ -55,7 +55,7 @@ class Uploader:
                 raise
             return found
 
-    def _create_at_location(self, caller: Caller, chosen: str | None, meta: Meta) -> Image:
+    def _create_at_location(self, caller: Caller, chosen: str | None, meta: ImageMeta) -> Image:
         """A location may need a request of its own, and the id of an image that was removed
         because that failed cannot be used again: the library's own is another in each attempt."""
         if chosen is None:
@@ -69,19 +69,21 @@ class Uploader:
             return None
 
     def create_with_data(
-        self, caller: Caller, chosen: str | None, meta: Meta, upload: Upload
+        self, caller: Caller, chosen: str | None, meta: ImageMeta, upload: Upload
     ) -> Image:
         """A new image with its data; nothing is left of it when that fails."""
         if chosen is None:
             return self._create_whole(caller, meta, upload)
         # Under an id of the caller's, only an answer proves that the record is this call's own
         # and may be removed again.
-        store = Meta({name: meta.base[name] for name in ("store",) if name in meta.base}, {})
+        store = ImageMeta({name: meta.base[name] for name in ("store",) if name in meta.base}, {})
         self.create(caller, chosen, meta.without({"store"}))
-        with removed_on_failure(chosen, lambda: self._delete(caller, chosen)):
+        with delete_on_failure(chosen, lambda: self._delete(caller, chosen)):
             return self.update_with_data(caller, chosen, store, upload)
 
-    def update_with_data(self, caller: Caller, image_id: str, meta: Meta, upload: Upload) -> Image:
+    def update_with_data(
+        self, caller: Caller, image_id: str, meta: ImageMeta, upload: Upload
+    ) -> Image:
         """Give a queued image its data."""
 
         def attempt(number: int) -> Image:
@@ -95,7 +97,7 @@ class Uploader:
         stored = retry.repeat(attempt, self._options, Deadline(None), again)
         return self._verified(stored, upload)
 
-    def _create_whole(self, caller: Caller, meta: Meta, upload: Upload | None) -> Image:
+    def _create_whole(self, caller: Caller, meta: ImageMeta, upload: Upload | None) -> Image:
         """Every attempt under an id of its own: that of a removed image cannot be used again.
 
         :param upload: None: the data is elsewhere, and the call bounded by the option deadline.
@@ -119,7 +121,7 @@ class Uploader:
         self,
         caller: Caller,
         image_id: str,
-        meta: Meta,
+        meta: ImageMeta,
         upload: Upload | None,
         removed: Callable[[], object],
     ) -> Image:
@@ -141,7 +143,7 @@ class Uploader:
             removed()
 
         answered = True
-        with removed_on_failure(image_id, delete):
+        with delete_on_failure(image_id, delete):
             try:
                 if upload is None:
                     return self._dispatcher.once(caller, make)
@@ -231,7 +233,7 @@ class Uploader:
         )
 
 
-def _creation(image_id: str, meta: Meta, *, ours: bool) -> Repeatable[Image]:
+def _creation(image_id: str, meta: ImageMeta, *, ours: bool) -> Repeatable[Image]:
     """The call that creates an image without data."""
 
     def call(api: ImagesApi, attempt: int) -> Image:

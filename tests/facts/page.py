@@ -175,7 +175,9 @@ def _names(names: Iterable[str]) -> str:
 
 def _properties() -> str:
     reserved = sorted(
-        fields.V2_BASE | set(fields.BY_NAME) | {*fields.ORIGINS, "image_id", "extra_properties"}
+        fields.V2_BASE_KEYS
+        | set(fields.FIELDS_BY_NAME)
+        | {*fields.ORIGINS, "image_id", "extra_properties"}
     )
     assert all(fields.is_reserved(name) for name in reserved)
     return "\n".join(
@@ -215,12 +217,12 @@ def _filters() -> str:
             " ``property-NAME`` goes out as it is on v1 and\nas ``NAME`` on v2.\n",
             _table(("filter", "v1 is sent", "v2 is sent"), rows),
             f"Sort keys of both: {_names(sorted(filters.SORT_KEYS))}. The library sorts by itself"
-            f" by\n{_names(sorted(filters.SORTED_BY_THE_LIBRARY))} and by several keys.\n",
+            f" by\n{_names(sorted(filters.LOCAL_SORT_KEYS))} and by several keys.\n",
         )
     )
 
 
-def _sent(sent: filters.Sent | None) -> str:
+def _sent(sent: filters.ServerQuery | None) -> str:
     if sent is None:
         return "``UnsupportedByVersion``"
     params = ", ".join(_code(f"{name}={text}") for name, text in sent.params)

@@ -334,7 +334,7 @@ def test_what_v1_would_refuse_is_found(properties: dict[str, str]) -> None:
         if one.kind.name in findings.BY_NAME and "v1" in one.kind.towards
     }
     try:
-        changes.refuse_on_v1(changes.Meta({}, stored), folding=False)
+        changes.check_v1_limits(changes.ImageMeta({}, stored), folding=False)
     except exceptions.PropertyNotAllowed:
         assert found
     else:

@@ -17,7 +17,7 @@ from glance_compat.backends.pagination import Listing, Pages, walk
 from glance_compat.backends.protocol import ImagesApi, Page
 from glance_compat.exceptions import BadResponse, Invalid
 from glance_compat.metadata.fields import Image, from_v2
-from glance_compat.metadata.filters import Query, query_of
+from glance_compat.metadata.filters import Query, parse_query
 
 
 def images(count: int, **given: object) -> list[Image]:
@@ -58,7 +58,7 @@ class Server:
         limit: int | None = None,
         page_size: int | None = None,
     ) -> list[str]:
-        asked = Listing(query or query_of(None), marker, limit, page_size)
+        asked = Listing(query or parse_query(None), marker, limit, page_size)
         return [one["id"] for one in walk(asked, self.fetch)]
 
 
@@ -78,11 +78,11 @@ class Picky:
 
     def __init__(self, status: int | None) -> None:
         self.status = status
-        self.sparing: list[bool] = []
+        self.omits_risky_values: list[bool] = []
 
     def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
-        self.sparing.append(query.sparing)
-        if self.status is not None and not query.sparing:
+        self.omits_risky_values.append(query.omits_risky_values)
+        if self.status is not None and not query.omits_risky_values:
             raise BadResponse("not that", status=self.status)
         return Page([], more=False, asked=size)
 
@@ -90,7 +90,7 @@ class Picky:
         pages = Pages(query)
         for _ in range(times):
             pages.ask(typing.cast(ImagesApi, self), None, 10, None)
-        return self.sparing
+        return self.omits_risky_values
 
 
 AWKWARD = ({"name": "größe"}, {"property-größe": "x"}, {"property-p": "x" * 256}, {"tag": ["ü"]})
@@ -101,12 +101,12 @@ AWKWARD = ({"name": "größe"}, {"property-größe": "x"}, {"property-p": "x" * 
 def test_a_text_that_is_not_taken_is_spared_from_then_on(
     given: dict[str, object], status: int
 ) -> None:
-    assert Picky(status).asked(query_of(given), times=3) == [False, True, True, True]
+    assert Picky(status).asked(parse_query(given), times=3) == [False, True, True, True]
 
 
 @pytest.mark.parametrize("given", AWKWARD, ids=str)
 def test_a_text_that_is_taken_is_sent(given: dict[str, object]) -> None:
-    assert Picky(None).asked(query_of(given), times=2) == [False, False]
+    assert Picky(None).asked(parse_query(given), times=2) == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -124,14 +124,14 @@ def test_an_error_that_is_not_over_a_text_stays(
 ) -> None:
     picky = Picky(status)
     with pytest.raises(BadResponse) as caught:
-        picky.asked(query_of(given))
-    assert (caught.value.status, picky.sparing) == (status, [False])
+        picky.asked(parse_query(given))
+    assert (caught.value.status, picky.omits_risky_values) == (status, [False])
 
 
 def test_what_no_image_can_have_is_not_asked_for() -> None:
     server = Server(images(3))
-    assert server.walked(query_of({"name": "x" * 256})) == []
-    assert server.walked(query_of({"name": "x" * 255})) == []
+    assert server.walked(parse_query({"name": "x" * 256})) == []
+    assert server.walked(parse_query({"name": "x" * 255})) == []
     assert len(server.asked) == 2
 
 
@@ -189,20 +189,20 @@ def test_a_limit_that_is_reached_needs_no_further_page(says: bool) -> None:
 def test_a_limit_of_0_asks_for_nothing() -> None:
     server = Server(images(5))
     assert server.walked(limit=0) == []
-    assert server.walked(query_of(None, ["name", "size"]), limit=0) == []
+    assert server.walked(parse_query(None, ["name", "size"]), limit=0) == []
     assert server.asked == []
 
 
 @pytest.mark.parametrize("limit", [2**63, 10**30])
 def test_a_limit_may_be_any_number(limit: int) -> None:
     assert Server(images(5)).walked(limit=limit) == ids(*range(5))
-    query = query_of(None, ["name", "id"], "asc")
+    query = parse_query(None, ["name", "id"], "asc")
     assert Server(images(5)).walked(query, limit=limit) == ids(*range(5))
 
 
 def test_pages_are_asked_for_when_they_are_needed() -> None:
     server = Server(images(9), cap=3, says=True)
-    found = walk(Listing(query_of(None), None, None, None), server.fetch)
+    found = walk(Listing(parse_query(None), None, None, None), server.fetch)
     assert server.asked == []
     assert [one["id"] for one in itertools.islice(found, 3)] == ids(0, 1, 2)
     assert len(server.asked) == 1
@@ -224,7 +224,7 @@ def test_a_marker_is_where_the_list_begins() -> None:
 def test_a_limit_counts_what_fits(says: bool, page_size: int | None) -> None:
     stored = [from_v2({"id": f"{n:05}", "owner": "a" if n % 3 == 0 else "b"}) for n in range(12)]
     server = Server(stored, cap=5, says=says, exact=False)
-    query = query_of({"owner": "a"})
+    query = parse_query({"owner": "a"})
     assert server.walked(query, limit=2, page_size=page_size) == ids(0, 3)
     assert server.walked(query, limit=9, page_size=page_size) == ids(0, 3, 6, 9)
     assert server.walked(query, page_size=page_size) == ids(0, 3, 6, 9)
@@ -233,7 +233,7 @@ def test_a_limit_counts_what_fits(says: bool, page_size: int | None) -> None:
 
 def test_pages_without_anything_that_fits_are_not_the_end() -> None:
     stored = [*images(6, owner="b"), from_v2({"id": "last", "owner": "a"})]
-    assert Server(stored, cap=2).walked(query_of({"owner": "a"})) == ["last"]
+    assert Server(stored, cap=2).walked(parse_query({"owner": "a"})) == ["last"]
 
 
 # ---------------------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ def shuffled() -> list[Image]:
 @pytest.mark.parametrize("cap", [1, 2, 1000])
 def test_several_keys_are_sorted_by_the_library(says: bool, cap: int) -> None:
     server = Server(shuffled(), cap, says=says)
-    query = query_of(None, ["name", "size"], ["desc", "asc"])
+    query = parse_query(None, ["name", "size"], ["desc", "asc"])
     assert server.walked(query) == ["4", "1", "3", "5", "2"]
     assert server.walked(query, limit=2) == ["4", "1"]
     assert server.walked(query, marker="1") == ["3", "5", "2"]
@@ -260,13 +260,13 @@ def test_several_keys_are_sorted_by_the_library(says: bool, cap: int) -> None:
 
 def test_a_marker_in_a_sorted_list_is_not_sent_to_the_server() -> None:
     server = Server(shuffled(), says=True)
-    server.walked(query_of(None, ["name", "size"]), marker="3")
+    server.walked(parse_query(None, ["name", "size"]), marker="3")
     assert server.asked == [(None, pagination.PAGE_IMAGES)]
 
 
 def test_a_marker_that_is_not_in_a_sorted_list_is_invalid() -> None:
     server = Server(shuffled())
-    query = query_of({"name": "a"}, ["name", "size"])
+    query = parse_query({"name": "a"}, ["name", "size"])
     assert server.walked(query, marker="5") == ["3"]
     with pytest.raises(Invalid, match="'1' is not in the list"):
         server.walked(query, marker="1")
@@ -274,7 +274,7 @@ def test_a_marker_that_is_not_in_a_sorted_list_is_invalid() -> None:
 
 def test_one_key_is_sorted_by_the_server() -> None:
     server = Server(shuffled())
-    assert server.walked(query_of(None, "name", "asc")) == ["1", "2", "3", "4", "5"]
+    assert server.walked(parse_query(None, "name", "asc")) == ["1", "2", "3", "4", "5"]
 
 
 # ---------------------------------------------------------------------------------------------
@@ -291,7 +291,7 @@ def scripted(pages: Sequence[tuple[str, bool | None]]) -> typing.Iterator[Page]:
 
 def walk_pages(*pages: tuple[str, bool | None], limit: int | None = None) -> Iterator[str]:
     source = scripted(pages)
-    asked = Listing(query_of(None), None, limit, None)
+    asked = Listing(parse_query(None), None, limit, None)
     return (one["id"] for one in walk(asked, lambda marker, size, left: next(source)))
 
 
@@ -304,7 +304,7 @@ def test_a_page_that_comes_again_is_an_error(more: bool | None) -> None:
 
 
 def test_a_page_that_ends_where_the_list_began_is_an_error() -> None:
-    asked = Listing(query_of(None), "b", None, None)
+    asked = Listing(parse_query(None), "b", None, None)
     page = Page([from_v2({"id": "b"})], True, 2)
     with pytest.raises(BadResponse, match="repeats itself"):
         list(walk(asked, lambda marker, size, left: page))
@@ -353,7 +353,7 @@ def test_every_list_is_whole(
     sort: bool,
 ) -> None:
     server = Server(images(count), cap, says=says, exact=exact)
-    query = query_of(None, ["name", "id"] if sort else "id", "asc")
+    query = parse_query(None, ["name", "id"] if sort else "id", "asc")
     wanted = ids(*range(count))[:limit]
     assert server.walked(query, limit=limit, page_size=page_size) == wanted
     size = min(cap, page_size or cap)
@@ -371,7 +371,7 @@ def test_pages_that_go_round_come_to_an_end(before: int, again: int) -> None:
         asked += 1
         return Page([from_v2({"id": f"{number:05}"})], True, size)
 
-    found = walk(Listing(query_of(None), None, None, 1), fetch)
+    found = walk(Listing(parse_query(None), None, None, 1), fetch)
     given: list[str] = []
     with pytest.raises(BadResponse, match="repeats itself"):
         given.extend(one["id"] for one in found)
@@ -396,7 +396,7 @@ def test_of_pages_that_were_read_nothing_is_kept() -> None:
         made.append(weakref.ref(one))
         return Page([{"id": one}], True, size)
 
-    found = walk(Listing(query_of(None), None, None, 1), fetch)
+    found = walk(Listing(parse_query(None), None, None, 1), fetch)
     pages = pagination.REMEMBERED_IDS + 10
     assert sum(1 for _ in itertools.islice(found, pages)) == pages
     assert all(made[number]() is None for number in range(9))
@@ -416,7 +416,7 @@ def test_the_ids_that_are_remembered_are_bounded() -> None:
         )
         return Page([*again, *found][: page if again else None], number < pages, size)
 
-    asked = Listing(query_of(None), None, None, page)
+    asked = Listing(parse_query(None), None, None, page)
     counted = sum(1 for _ in walk(asked, fetch))
     # The early one was forgotten, the late one was not.
     assert counted == pages * page + page - 1

@@ -837,7 +837,7 @@ def test_waiting_for_another_thread_is_bounded(
         release.wait(10)
         return Facts((), "", requests=0)
 
-    thread = threading.Thread(target=endpoint.memory.facts, args=(place, endpoint.options, stuck))
+    thread = threading.Thread(target=endpoint.memory.get, args=(place, endpoint.options, stuck))
     thread.start()
     try:
         assert begun.wait(10)
@@ -1153,7 +1153,7 @@ def offered_to(endpoint: Endpoint) -> tuple[tuple[int, int], set[str]]:
     """What the v2 implementation is told when it asks."""
     found = endpoint.discover()
     api = typing.cast(
-        typing.Any, discover.backend_for(found, endpoint.transport(), endpoint.memory)
+        typing.Any, discover.create_backend(found, endpoint.transport(), endpoint.memory)
     )
     version, capabilities = api._offered()
     return version, set(capabilities)
@@ -1220,7 +1220,10 @@ def test_a_pinned_v2_out_of_reach_of_its_document_is_asked_again_later(
 
 def test_v1_needs_no_capabilities(server: ScriptedServer) -> None:
     endpoint = Endpoint(server.url, api_version="1")
-    assert discover.backend_for(endpoint.discover(), endpoint.transport()).words == "Images API v1"
+    assert (
+        discover.create_backend(endpoint.discover(), endpoint.transport()).api_name
+        == "Images API v1"
+    )
     assert server.seen == []
 
 

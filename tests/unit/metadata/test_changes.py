@@ -17,7 +17,14 @@ from hypothesis import strategies
 
 from glance_compat.exceptions import ImageBadRequest, PropertyNotAllowed
 from glance_compat.metadata import changes, fields, v1_limits
-from glance_compat.metadata.changes import Change, Meta, change_of, completed, meta_of, needs_look
+from glance_compat.metadata.changes import (
+    Change,
+    ImageMeta,
+    compute_change,
+    fill_in_formats,
+    needs_current_image,
+    parse_image_meta,
+)
 from glance_compat.redaction import quote_value
 from glance_compat.transport import v1_headers
 
@@ -74,20 +81,20 @@ def v1_image(**given: object) -> fields.Image:
     [(name, *pair) for name, pairs in WRITABLE.items() for pair in pairs],
 )
 def test_an_attribute_is_read_to_its_own_type(name: str, given: object, value: object) -> None:
-    found = meta_of({name: given})
-    assert found == Meta({name: value}, {}, frozenset())
+    found = parse_image_meta({name: given})
+    assert found == ImageMeta({name: value}, {}, frozenset())
     assert type(found.base[name]) is type(value)
 
 
 @pytest.mark.parametrize("name", sorted(WRITABLE.keys() - CLEARED))
 def test_none_is_not_given(name: str) -> None:
-    assert meta_of({name: None}).base == {}
+    assert parse_image_meta({name: None}).base == {}
 
 
 @pytest.mark.parametrize("name", READ_ONLY)
 @pytest.mark.parametrize("value", [None, "x", -1, [], datetime.timedelta()])
 def test_what_nobody_may_write_is_ignored(name: str, value: object) -> None:
-    assert meta_of({name: value}) == Meta({}, {}, frozenset())
+    assert parse_image_meta({name: value}) == ImageMeta({}, {}, frozenset())
 
 
 def test_every_attribute_is_one_or_the_other() -> None:
@@ -98,7 +105,7 @@ def test_every_attribute_is_one_or_the_other() -> None:
 @pytest.mark.parametrize("name", ["bogus", "Name", "uri", "", "self", "file", "schema", 5, None])
 def test_an_unknown_attribute_is_refused(name: object) -> None:
     with pytest.raises(ImageBadRequest, match="unknown"):
-        meta_of(typing.cast("dict[str, object]", {name: "x"}))
+        parse_image_meta(typing.cast("dict[str, object]", {name: "x"}))
 
 
 WRONG: dict[str, list[object]] = {
@@ -118,40 +125,40 @@ WRONG: dict[str, list[object]] = {
 )
 def test_a_wrong_value_is_refused_by_name(name: str, value: object) -> None:
     with pytest.raises(ImageBadRequest, match=name):
-        meta_of({name: value})
+        parse_image_meta({name: value})
 
 
 @pytest.mark.parametrize("name", ["name", "size", "min_disk", "is_public", "tags"])
 def test_a_number_that_has_no_text_in_python_is_refused(name: str) -> None:
     with pytest.raises(ImageBadRequest, match=name):
-        meta_of({name: 10**5000})
+        parse_image_meta({name: 10**5000})
     with pytest.raises(ImageBadRequest, match=name):
-        meta_of({name: [10**5000]})
+        parse_image_meta({name: [10**5000]})
 
 
 @pytest.mark.parametrize("name", ["is_public", "protected", "os_hidden"])
 @pytest.mark.parametrize("value", [1, 0, "maybe", []])
 def test_a_refused_truth_says_what_it_may_be(name: str, value: object) -> None:
     with pytest.raises(ImageBadRequest, match="true or false"):
-        meta_of({name: value})
+        parse_image_meta({name: value})
 
 
 def test_a_refused_value_is_not_repeated_at_length() -> None:
     with pytest.raises(ImageBadRequest, match="name must be text") as caught:
-        meta_of({"name": b"x" * 100_000})
+        parse_image_meta({"name": b"x" * 100_000})
     assert len(caught.value.message) < 200
 
 
 @pytest.mark.parametrize("image_meta", [None, [], "name", 5, [("name", "x")]])
 def test_metadata_is_a_dict(image_meta: typing.Any) -> None:
     with pytest.raises(ImageBadRequest, match="dict"):
-        meta_of(image_meta)
+        parse_image_meta(image_meta)
 
 
 @pytest.mark.parametrize("properties", ["x", 5, ["a"], [("a", "b")], True, "", 0, [], (), False])
 def test_properties_are_a_dict(properties: object) -> None:
     with pytest.raises(ImageBadRequest, match="properties"):
-        meta_of({"properties": properties})
+        parse_image_meta({"properties": properties})
 
 
 @pytest.mark.parametrize(
@@ -170,7 +177,7 @@ def test_properties_are_a_dict(properties: object) -> None:
     ],
 )
 def test_a_property_becomes_text(value: object, text: str) -> None:
-    assert meta_of({"properties": {"a": value}}).properties == {"a": text}
+    assert parse_image_meta({"properties": {"a": value}}).properties == {"a": text}
 
 
 @pytest.mark.parametrize("name", ["block_device_mapping", "mappings"])
@@ -187,12 +194,12 @@ def test_a_property_becomes_text(value: object, text: str) -> None:
     ],
 )
 def test_a_structure_becomes_json(name: str, value: object, text: str) -> None:
-    assert meta_of({"properties": {name: value}}).properties == {name: text}
+    assert parse_image_meta({"properties": {name: value}}).properties == {name: text}
 
 
 def test_a_property_that_is_none_is_absent() -> None:
-    found = meta_of({"properties": {"a": None, "b": "", "mappings": None}})
-    assert found == Meta({}, {"b": ""}, frozenset({"a", "mappings"}))
+    found = parse_image_meta({"properties": {"a": None, "b": "", "mappings": None}})
+    assert found == ImageMeta({}, {"b": ""}, frozenset({"a", "mappings"}))
 
 
 def circular() -> list[object]:
@@ -221,14 +228,14 @@ def circular() -> list[object]:
 )
 def test_what_is_no_text_is_no_property(name: object, value: object) -> None:
     with pytest.raises(PropertyNotAllowed, match="property"):
-        meta_of({"properties": {name: value}})
+        parse_image_meta({"properties": {name: value}})
 
 
 def test_nothing_of_the_caller_is_changed() -> None:
     properties = {"a": 1, "mappings": [{"a": 1}], "b": None}
     image_meta = {"name": "", "tags": ["b", "a"], "size": "5", "properties": properties}
     before = repr(image_meta)
-    meta_of(image_meta)
+    parse_image_meta(image_meta)
     assert repr(image_meta) == before
 
 
@@ -238,20 +245,27 @@ def test_nothing_of_the_caller_is_changed() -> None:
 
 def test_the_formats_that_v1_fills_in() -> None:
     for name in ("ami", "ari", "aki"):
-        meta = completed(meta_of({"disk_format": name}), empty=False)
+        meta = fill_in_formats(parse_image_meta({"disk_format": name}), empty=False)
         assert meta.base == {"disk_format": name, "container_format": name}
-    meta = meta_of({"disk_format": "raw"})
-    assert completed(meta, empty=False) == meta
+    meta = parse_image_meta({"disk_format": "raw"})
+    assert fill_in_formats(meta, empty=False) == meta
 
 
 def test_the_formats_of_an_empty_image() -> None:
-    assert completed(meta_of({}), empty=True).base == {
+    assert fill_in_formats(parse_image_meta({}), empty=True).base == {
         "disk_format": "raw",
         "container_format": "bare",
     }
-    given = meta_of({"disk_format": "qcow2", "container_format": "ovf", "properties": {"a": "b"}})
-    assert completed(given, empty=True) == given
-    assert completed(meta_of({"disk_format": "aki"}), empty=True).base["container_format"] == "aki"
+    given = parse_image_meta(
+        {"disk_format": "qcow2", "container_format": "ovf", "properties": {"a": "b"}}
+    )
+    assert fill_in_formats(given, empty=True) == given
+    assert (
+        fill_in_formats(parse_image_meta({"disk_format": "aki"}), empty=True).base[
+            "container_format"
+        ]
+        == "aki"
+    )
 
 
 @pytest.mark.parametrize(
@@ -269,14 +283,14 @@ def test_the_formats_of_an_empty_image() -> None:
     ],
 )
 def test_whether_an_image_is_to_be_public(base: dict[str, object], wanted: bool | None) -> None:
-    assert changes.public_wanted(base) is wanted
+    assert changes.get_requested_is_public(base) is wanted
 
 
 @pytest.mark.parametrize("visibility", ["public", "private", "shared", "community"])
 def test_a_contradiction_is_refused(visibility: str) -> None:
     base = {"visibility": visibility, "is_public": visibility != "public"}
     with pytest.raises(ImageBadRequest, match="contradict"):
-        changes.public_wanted(base)
+        changes.get_requested_is_public(base)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -301,19 +315,21 @@ def test_a_contradiction_is_refused(visibility: str) -> None:
 def test_when_an_update_needs_a_look(
     image_meta: dict[str, object], purge: bool, look: bool
 ) -> None:
-    assert needs_look(meta_of(image_meta), purge=purge) is look
+    assert needs_current_image(parse_image_meta(image_meta), purge=purge) is look
 
 
 def test_without_a_look_all_that_may_be_changed_is_sent() -> None:
-    meta = meta_of(
+    meta = parse_image_meta(
         {"id": "i", "size": 5, "checksum": "ab", "name": "x", "properties": {"a": "b", "c": None}}
     )
-    assert change_of(meta, None, purge=False) == Change({"name": "x"}, {"a": "b"}, frozenset())
+    assert compute_change(meta, None, purge=False) == Change(
+        {"name": "x"}, {"a": "b"}, frozenset()
+    )
 
 
 def test_without_a_look_no_reserved_name_is_sent() -> None:
     with pytest.raises(PropertyNotAllowed, match="status"):
-        change_of(meta_of({"properties": {"status": "x"}}), None, purge=False)
+        compute_change(parse_image_meta({"properties": {"status": "x"}}), None, purge=False)
 
 
 def test_only_what_differs_is_sent() -> None:
@@ -327,19 +343,22 @@ def test_only_what_differs_is_sent() -> None:
         "properties": {"os_type": "linux", "a": 2, "b": ""},
     }
     wanted = Change({"min_ram": 64}, {"a": "2", "b": ""}, frozenset())
-    assert change_of(meta_of(image_meta), now, purge=False) == wanted
+    assert compute_change(parse_image_meta(image_meta), now, purge=False) == wanted
 
 
 def test_a_name_can_be_taken_away() -> None:
     for none in (None, ""):
-        wanted = change_of(meta_of({"name": none}), v2_image(name="x"), purge=True)
+        wanted = compute_change(parse_image_meta({"name": none}), v2_image(name="x"), purge=True)
         assert wanted == Change({"name": None}, {}, frozenset())
-        assert change_of(meta_of({"name": none}), v2_image(name=None), purge=True).base == {}
+        assert (
+            compute_change(parse_image_meta({"name": none}), v2_image(name=None), purge=True).base
+            == {}
+        )
 
 
 def test_where_data_comes_from_is_always_sent() -> None:
     origins = {"location": "http://h/i", "copy_from": "http://h/c", "store": "fast"}
-    assert change_of(meta_of(origins), v2_image(), purge=True).base == origins
+    assert compute_change(parse_image_meta(origins), v2_image(), purge=True).base == origins
 
 
 BDM = '[{"device_name": "vda",   "boot_index":0}]'
@@ -378,9 +397,9 @@ WHOLE: dict[str, typing.Callable[[], fields.Image]] = {
 @pytest.mark.parametrize("purge", [False, True])
 def test_a_whole_dict_sent_back_changes_nothing(kind: str, extended: bool, purge: bool) -> None:
     now = WHOLE[kind]()
-    whole = fields.visible(WHOLE[kind](), include_locations=True, extended=extended)
-    match = fields.folded if kind.startswith("v1") else str
-    wanted = change_of(meta_of(whole), now, purge=purge, match=match)
+    whole = fields.select_fields(WHOLE[kind](), include_locations=True, extended=extended)
+    match = fields.fold_name if kind.startswith("v1") else str
+    wanted = compute_change(parse_image_meta(whole), now, purge=purge, match=match)
     assert wanted == Change({}, {}, frozenset())
     assert now == WHOLE[kind]()
 
@@ -389,10 +408,13 @@ def test_a_structure_is_compared_as_a_structure() -> None:
     now = v2_image(block_device_mapping=BDM)
     for same in (BDM, '[{"boot_index": 0, "device_name": "vda"}]', now["properties"]):
         given = same if isinstance(same, dict) else {"block_device_mapping": same}
-        assert change_of(meta_of({"properties": given}), now, purge=True).properties == {}
+        assert (
+            compute_change(parse_image_meta({"properties": given}), now, purge=True).properties
+            == {}
+        )
     changed = '[{"boot_index": 1, "device_name": "vda"}]'
-    meta = meta_of({"properties": {"block_device_mapping": changed}})
-    assert change_of(meta, now, purge=True).properties == {"block_device_mapping": changed}
+    meta = parse_image_meta({"properties": {"block_device_mapping": changed}})
+    assert compute_change(meta, now, purge=True).properties == {"block_device_mapping": changed}
 
 
 @pytest.mark.parametrize(
@@ -401,80 +423,84 @@ def test_a_structure_is_compared_as_a_structure() -> None:
 )
 def test_values_that_python_takes_for_equal_are_not(now: str, then: str) -> None:
     for name in ("block_device_mapping", "mappings"):
-        meta = meta_of({"properties": {name: then}})
-        assert change_of(meta, v2_image(**{name: now}), purge=True).properties == {name: then}
+        meta = parse_image_meta({"properties": {name: then}})
+        assert compute_change(meta, v2_image(**{name: now}), purge=True).properties == {name: then}
 
 
 def test_an_image_with_a_property_that_is_no_text_can_be_edited() -> None:
     now = v2_image(broken="\ud800", a="1")
-    meta = meta_of({"properties": {"a": "2"}})
-    assert change_of(meta, now, purge=False) == Change({}, {"a": "2"}, frozenset())
-    assert change_of(meta, now, purge=True) == Change({}, {"a": "2"}, frozenset({"broken"}))
+    meta = parse_image_meta({"properties": {"a": "2"}})
+    assert compute_change(meta, now, purge=False) == Change({}, {"a": "2"}, frozenset())
+    assert compute_change(meta, now, purge=True) == Change({}, {"a": "2"}, frozenset({"broken"}))
 
 
 def test_text_that_looks_like_a_structure_is_text() -> None:
     now = v2_image(a="[1, 2]")
-    meta = meta_of({"properties": {"a": "[1,2]"}})
-    assert change_of(meta, now, purge=False).properties == {"a": "[1,2]"}
+    meta = parse_image_meta({"properties": {"a": "[1,2]"}})
+    assert compute_change(meta, now, purge=False).properties == {"a": "[1,2]"}
 
 
 def test_a_purge_removes_what_is_not_given() -> None:
     now = v2_image(a="1", b="2", c="3", Foo="4", foo="5")
-    meta = meta_of({"properties": {"a": "1", "b": None, "foo": "5"}})
-    assert change_of(meta, now, purge=True) == Change({}, {}, frozenset({"b", "c", "Foo"}))
-    assert change_of(meta, now, purge=False) == Change({}, {}, frozenset())
+    meta = parse_image_meta({"properties": {"a": "1", "b": None, "foo": "5"}})
+    assert compute_change(meta, now, purge=True) == Change({}, {}, frozenset({"b", "c", "Foo"}))
+    assert compute_change(meta, now, purge=False) == Change({}, {}, frozenset())
 
 
 def test_a_purge_leaves_what_is_the_servers() -> None:
     now = v2_image(os_glance_failed_import="", os_glance_importing_to_stores="fast", a="1")
-    assert change_of(meta_of({}), now, purge=True).removed == {"a"}
+    assert compute_change(parse_image_meta({}), now, purge=True).removed == {"a"}
 
 
 @pytest.mark.parametrize(
     "name", ["location", "copy_from", "store", "is_public", "deleted", "image_id", "properties"]
 )
 def test_a_purge_leaves_what_nobody_may_write(name: str) -> None:
-    assert change_of(meta_of({}), v2_image(**{name: "x", "a": "1"}), purge=True).removed == {"a"}
+    assert compute_change(
+        parse_image_meta({}), v2_image(**{name: "x", "a": "1"}), purge=True
+    ).removed == {"a"}
     now = v1_image(properties={name: "x", "a": "1"})
-    assert change_of(meta_of({}), now, purge=True, match=fields.folded).removed == {"a"}
+    assert compute_change(
+        parse_image_meta({}), now, purge=True, match=fields.fold_name
+    ).removed == {"a"}
 
 
 def test_a_purge_on_v1_knows_names_as_v1_stores_them() -> None:
     now = v1_image(properties={"foo_bar": "1", "other": "2", "Made-By-V2": "3"})
-    meta = meta_of({"properties": {"Foo-Bar": "1", "Made-By-V2": "3"}})
-    wanted = change_of(meta, now, purge=True, match=fields.folded)
+    meta = parse_image_meta({"properties": {"Foo-Bar": "1", "Made-By-V2": "3"}})
+    wanted = compute_change(meta, now, purge=True, match=fields.fold_name)
     assert wanted.removed == {"other"}
     assert wanted.properties == {"Foo-Bar": "1"}
 
 
 @pytest.mark.parametrize("name", ["owner", "status", "os_glance_x", "locations", "image_id"])
 def test_a_reserved_name_is_kept_but_never_added_or_changed(name: str) -> None:
-    meta = meta_of({"properties": {name: "x", "a": "1"}})
+    meta = parse_image_meta({"properties": {name: "x", "a": "1"}})
     for properties in ({}, {name: "y"}):
         now = v2_image()
         now["properties"] = properties
         with pytest.raises(PropertyNotAllowed, match=name):
-            change_of(meta, now, purge=False)
+            compute_change(meta, now, purge=False)
     now = v2_image()
     now["properties"] = {name: "x"}
-    assert change_of(meta, now, purge=True).properties == {"a": "1"}
+    assert compute_change(meta, now, purge=True).properties == {"a": "1"}
 
 
 @pytest.mark.parametrize("value", ["public", ["public"], {"a": 1}, None, 5])
 def test_a_property_never_becomes_a_visibility(value: object) -> None:
     now = v2_image()
-    meta = meta_of({"properties": {"visibility": value}})
+    meta = parse_image_meta({"properties": {"visibility": value}})
     if value is None:
-        assert change_of(meta, now, purge=True) == Change({}, {}, frozenset())
+        assert compute_change(meta, now, purge=True) == Change({}, {}, frozenset())
         return
     with pytest.raises(PropertyNotAllowed, match="visibility"):
-        change_of(meta, now, purge=True)
+        compute_change(meta, now, purge=True)
 
 
 def test_refuse_reserved_names_the_name() -> None:
-    changes.refuse_names(["os_type", "kernel_id"])
+    changes.check_property_names(["os_type", "kernel_id"])
     with pytest.raises(PropertyNotAllowed, match="'self'"):
-        changes.refuse_names(["os_type", "self"])
+        changes.check_property_names(["os_type", "self"])
 
 
 # -- is_public and visibility
@@ -487,7 +513,7 @@ def test_visibility_of_a_v2_update(
     now: str, is_public: bool | None, visibility: str | None
 ) -> None:
     """The rule as it was decided: where both disagree, the one that differs from now counts."""
-    meta = meta_of({"is_public": is_public, "visibility": visibility})
+    meta = parse_image_meta({"is_public": is_public, "visibility": visibility})
     differ = {
         **({"is_public": is_public} if is_public not in (None, now == "public") else {}),
         **({"visibility": visibility} if visibility not in (None, now) else {}),
@@ -495,9 +521,9 @@ def test_visibility_of_a_v2_update(
     disagree = is_public is not None and (visibility == "public") != is_public
     if len(differ) == 2 and disagree:
         with pytest.raises(ImageBadRequest, match="contradict"):
-            change_of(meta, v2_image(visibility=now), purge=False)
+            compute_change(meta, v2_image(visibility=now), purge=False)
         return
-    assert change_of(meta, v2_image(visibility=now), purge=False).base == differ
+    assert compute_change(meta, v2_image(visibility=now), purge=False).base == differ
 
 
 @pytest.mark.parametrize(
@@ -524,8 +550,8 @@ def test_visibility_of_a_v2_update(
 def test_visibility_of_a_v1_update(
     now: bool, is_public: bool | None, visibility: str | None, wanted: dict[str, object]
 ) -> None:
-    meta = meta_of({"is_public": is_public, "visibility": visibility})
-    found = change_of(meta, v1_image(is_public=now), purge=False, match=fields.folded)
+    meta = parse_image_meta({"is_public": is_public, "visibility": visibility})
+    found = compute_change(meta, v1_image(is_public=now), purge=False, match=fields.fold_name)
     assert found.base == wanted
 
 
@@ -537,61 +563,63 @@ def test_visibility_of_a_v1_update(
     "text", ["a\rb", "a\nb", "a\r\nb", "\0", " a", "a ", "\ta", "a\t", "\n", " ", "\N{EM SPACE}a"]
 )
 def test_a_value_that_v1_cannot_carry(text: str) -> None:
-    assert v1_limits.v1_obstacle(text)
+    assert v1_limits.find_value_obstacle(text)
     with pytest.raises(PropertyNotAllowed, match="'a' cannot be sent over v1"):
-        changes.refuse_on_v1(Meta({}, {"a": text}))
+        changes.check_v1_limits(ImageMeta({}, {"a": text}))
     with pytest.raises(ImageBadRequest, match="name cannot be sent over v1"):
-        changes.refuse_on_v1(Change({"name": text}, {}))
+        changes.check_v1_limits(Change({"name": text}, {}))
 
 
 @pytest.mark.parametrize("text", ["", "a", "a b", "a\tb", "é", "%C3%A9", "a:b", '"', "\x7f"])
 def test_a_value_that_v1_carries(text: str) -> None:
-    assert v1_limits.v1_obstacle(text) is None
-    changes.refuse_on_v1(Meta({"name": text, "min_disk": 1, "protected": True}, {"a": text}))
+    assert v1_limits.find_value_obstacle(text) is None
+    changes.check_v1_limits(
+        ImageMeta({"name": text, "min_disk": 1, "protected": True}, {"a": text})
+    )
 
 
 @pytest.mark.parametrize("name", ["", "a b", "os:type", "é", "a\n", "a/b", "(a)", '"a"', "a@b"])
 def test_a_name_that_v1_cannot_carry(name: str) -> None:
     with pytest.raises(PropertyNotAllowed, match="header characters"):
-        changes.refuse_on_v1(Meta({}, {name: "x"}))
+        changes.check_v1_limits(ImageMeta({}, {name: "x"}))
 
 
 @pytest.mark.parametrize("name", ["Foo", "foo-bar", "FOO_BAR", "-"])
 def test_folding_is_allowed_or_refused(name: str) -> None:
-    changes.refuse_on_v1(Meta({}, {name: "x"}))
+    changes.check_v1_limits(ImageMeta({}, {name: "x"}))
     with pytest.raises(PropertyNotAllowed, match="store it as"):
-        changes.refuse_on_v1(Meta({}, {name: "x"}), folding=False)
+        changes.check_v1_limits(ImageMeta({}, {name: "x"}), folding=False)
 
 
 @pytest.mark.parametrize("name", ["Owner", "Min-Disk", "os-hidden", "OS_GLANCE_X", "Image-Id"])
 def test_a_name_that_folds_to_a_reserved_one_is_refused(name: str) -> None:
     with pytest.raises(PropertyNotAllowed, match=f"{name}.*reserved"):
-        changes.refuse_on_v1(Meta({}, {name: "x"}))
+        changes.check_v1_limits(ImageMeta({}, {name: "x"}))
 
 
 @pytest.mark.parametrize("name", ["owner", "status", "os_glance_x"])
 def test_a_reserved_name_that_an_image_has_can_be_sent_again(name: str) -> None:
-    changes.refuse_on_v1(Meta({}, {name: "x"}))
+    changes.check_v1_limits(ImageMeta({}, {name: "x"}))
 
 
 @pytest.mark.parametrize("pair", [("foo-bar", "foo_bar"), ("Foo", "foo"), ("A-b", "a_B")])
 def test_two_names_that_fold_together_are_refused(pair: tuple[str, str]) -> None:
     with pytest.raises(PropertyNotAllowed, match=f"'{pair[1]}'.*'{pair[0]}'"):
-        changes.refuse_on_v1(Meta({}, dict.fromkeys(pair, "x")))
+        changes.check_v1_limits(ImageMeta({}, dict.fromkeys(pair, "x")))
 
 
 def test_a_value_of_15000_bytes_is_carried_and_one_of_16384_is_not() -> None:
-    changes.refuse_on_v1(Meta({}, {"a": "x" * 15_000}))
-    changes.refuse_on_v1(Meta({}, {"a": "é" * 7_500}))
+    changes.check_v1_limits(ImageMeta({}, {"a": "x" * 15_000}))
+    changes.check_v1_limits(ImageMeta({}, {"a": "é" * 7_500}))
     for text in ("x" * 16_384, "é" * 8_192):
         with pytest.raises(PropertyNotAllowed, match="longer than"):
-            changes.refuse_on_v1(Meta({}, {"a": text}))
+            changes.check_v1_limits(ImageMeta({}, {"a": text}))
 
 
 def test_all_properties_together_have_a_limit() -> None:
-    changes.refuse_on_v1(Meta({}, {f"p{number}": "x" * 400 for number in range(128)}))
+    changes.check_v1_limits(ImageMeta({}, {f"p{number}": "x" * 400 for number in range(128)}))
     with pytest.raises(PropertyNotAllowed, match="at most"):
-        changes.refuse_on_v1(Meta({}, {f"p{number}": "x" * 500 for number in range(128)}))
+        changes.check_v1_limits(ImageMeta({}, {f"p{number}": "x" * 500 for number in range(128)}))
 
 
 #: RFC 9110, section 5.6.2.
@@ -609,10 +637,10 @@ def test_what_is_not_refused_survives_a_header_block(
     properties: dict[str, str], name: str
 ) -> None:
     try:
-        changes.refuse_on_v1(Meta({"name": name}, properties))
+        changes.check_v1_limits(ImageMeta({"name": name}, properties))
     except (ImageBadRequest, PropertyNotAllowed):
         hypothesis.reject()
-    sent = fields.to_v1({"name": name}, properties)
+    sent = fields.to_v1_headers({"name": name}, properties)
     wire = {key: v1_headers.to_wire(text) for key, text in sent.items()}
     prepared = requests.Request("POST", "http://glance.invalid/", headers=wire).prepare()
     assert {key: prepared.headers[key] for key in wire} == wire
@@ -622,7 +650,7 @@ def test_what_is_not_refused_survives_a_header_block(
     read = [(key, v1_headers.from_wire(value)) for key, value in message.items()]
     assert message.defects == []
     assert read == list(sent.items())
-    record, _ = fields.record_of_headers(read)
+    record, _ = fields.parse_v1_headers(read)
     assert record["name"] == name
     assert record["properties"] == {key.lower(): text for key, text in properties.items()}
 
@@ -632,7 +660,7 @@ def test_what_is_refused_is_named(name: str, text: str) -> None:
     begins = f"property {quote_value(name)} cannot be sent over v1: "
     said = begins
     try:
-        changes.refuse_on_v1(Meta({}, {name: text}))
+        changes.check_v1_limits(ImageMeta({}, {name: text}))
     except PropertyNotAllowed as error:
         said = error.message
     assert said.startswith(begins)
@@ -666,7 +694,7 @@ def test_anything_is_metadata_or_refused(
     image_meta: dict[str, object], properties: object
 ) -> None:
     try:
-        meta = meta_of({**image_meta, "properties": properties})
+        meta = parse_image_meta({**image_meta, "properties": properties})
     except (ImageBadRequest, PropertyNotAllowed):
         return
     for text in meta.properties.values():
@@ -684,7 +712,7 @@ def test_anything_is_metadata_or_refused(
 def test_after_an_update_the_properties_are_those_asked_for(
     now: dict[str, str], given: dict[str, str], purge: bool
 ) -> None:
-    wanted = change_of(meta_of({"properties": given}), v2_image(**now), purge=purge)
+    wanted = compute_change(parse_image_meta({"properties": given}), v2_image(**now), purge=purge)
     kept = {name: text for name, text in now.items() if name not in wanted.removed}
     after = {**kept, **wanted.properties}
     assert after == (given if purge else now | given)

@@ -155,7 +155,7 @@ V2_EXTENDED: dict[str, object] = {
 
 
 def of_headers(headers: typing.Mapping[str, str]) -> fields.Image:
-    record, complete = fields.record_of_headers(headers.items())
+    record, complete = fields.parse_v1_headers(headers.items())
     assert complete
     return fields.from_v1(record)
 
@@ -169,23 +169,23 @@ def of_json(api: str, record: typing.Mapping[str, object]) -> fields.Image:
 
 
 def test_v1_headers_v1_json_and_v2_json_are_one_image() -> None:
-    assert fields.visible(of_headers(V1_HEADERS)) == IMAGE
-    assert fields.visible(fields.from_v1(V1_JSON)) == IMAGE
-    assert fields.visible(fields.from_v2(V2_JSON)) == IMAGE
+    assert fields.select_fields(of_headers(V1_HEADERS)) == IMAGE
+    assert fields.select_fields(fields.from_v1(V1_JSON)) == IMAGE
+    assert fields.select_fields(fields.from_v2(V2_JSON)) == IMAGE
 
 
 def test_extended_shows_what_each_api_knows() -> None:
-    v1 = fields.visible(of_headers(V1_HEADERS), extended=True)
+    v1 = fields.select_fields(of_headers(V1_HEADERS), extended=True)
     assert v1 == IMAGE | V1_EXTENDED
-    assert fields.visible(fields.from_v1(V1_JSON), extended=True) == IMAGE | V1_EXTENDED
-    v2 = fields.visible(fields.from_v2(V2_JSON, (2, 17)), extended=True)
+    assert fields.select_fields(fields.from_v1(V1_JSON), extended=True) == IMAGE | V1_EXTENDED
+    v2 = fields.select_fields(fields.from_v2(V2_JSON, (2, 17)), extended=True)
     assert v2 == IMAGE | V2_EXTENDED
 
 
 def test_locations_are_a_list_on_both() -> None:
-    v1 = fields.visible(fields.from_v1(V1_JSON), include_locations=True)
+    v1 = fields.select_fields(fields.from_v1(V1_JSON), include_locations=True)
     assert v1 == IMAGE | {"locations": [], "direct_url": None}
-    v2 = fields.visible(fields.from_v2(V2_JSON), include_locations=True)
+    v2 = fields.select_fields(fields.from_v2(V2_JSON), include_locations=True)
     assert v2 == IMAGE | {
         "locations": [{"url": "file:///store/8f6a", "metadata": {}}],
         "direct_url": "file:///store/8f6a",
@@ -199,7 +199,7 @@ def test_the_keys_are_those_of_the_contract(include_locations: bool, extended: b
     wanted |= WITH_LOCATIONS if include_locations else set()
     wanted |= EXTENDED if extended else set()
     for found in (fields.from_v1(V1_JSON), fields.from_v2(V2_JSON), fields.from_v2({"id": "i"})):
-        shown = fields.visible(found, include_locations=include_locations, extended=extended)
+        shown = fields.select_fields(found, include_locations=include_locations, extended=extended)
         assert set(shown) == wanted
 
 
@@ -209,7 +209,7 @@ def test_no_row_of_the_table_is_untested() -> None:
 
 
 def test_the_names_that_v2_keeps_are_those_of_both_servers() -> None:
-    assert fields.V2_BASE == V2_TOP
+    assert fields.V2_BASE_KEYS == V2_TOP
 
 
 # ---------------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ ABSENT: dict[str, object] = dict.fromkeys(ALWAYS | WITH_LOCATIONS | EXTENDED) | 
 def test_a_missing_field_takes_its_absent_value(name: str) -> None:
     for found in (fields.from_v1({"id": "i"}), fields.from_v2({"id": "i"}, (2, 17))):
         assert found[name] == ABSENT[name]
-    headers, complete = fields.record_of_headers([("x-image-meta-id", "i")])
+    headers, complete = fields.parse_v1_headers([("x-image-meta-id", "i")])
     assert fields.from_v1(headers)[name] == ABSENT[name]
     assert not complete
 
@@ -454,8 +454,8 @@ def test_a_property_that_v2_cannot_show_is_shown_by_neither_and_kept(name: str) 
     assert found["properties"] == {"os_type": "linux"}
     assert found["shadowed_properties"] == {name: "x"}
     assert {key: found[key] for key in ALWAYS} == IMAGE
-    assert "shadowed_properties" not in fields.visible(found)
-    shown = fields.visible(found, extended=True)
+    assert "shadowed_properties" not in fields.select_fields(found)
+    shown = fields.select_fields(found, extended=True)
     assert shown["shadowed_properties"] == {name: "x"}
 
 
@@ -470,7 +470,7 @@ def test_a_property_named_like_an_attribute_of_v1_alone_is_shown_by_both(name: s
     v1 = fields.from_v1({"id": "i", "properties": {name: "x"}})
     v2 = fields.from_v2({"id": "i", name: "x"})
     assert v1["properties"] == v2["properties"] == {name: "x"}
-    assert fields.visible(v1) == fields.visible(v2)
+    assert fields.select_fields(v1) == fields.select_fields(v2)
 
 
 def nested(levels: int) -> str:
@@ -524,7 +524,7 @@ def test_a_structure_that_was_read_can_be_written_from_anywhere(name: str, level
     value = fields.from_v2({"id": "i", name: text})["properties"][name]
 
     def deeper(calls: int) -> str | None:
-        return deeper(calls - 1) if calls else fields.property_text(value)
+        return deeper(calls - 1) if calls else fields.property_to_str(value)
 
     assert deeper(500) == text
 
@@ -540,7 +540,7 @@ def test_only_two_properties_are_structures() -> None:
     [(None, None), ("", ""), ("[ ]", "[ ]"), ([], "[]"), ([{"a": 1}], '[{"a": 1}]')],
 )
 def test_the_text_of_a_property(value: object, text: str | None) -> None:
-    assert fields.property_text(value) == text
+    assert fields.property_to_str(value) == text
 
 
 RESERVED = {
@@ -567,11 +567,11 @@ def test_names_that_anybody_may_give_a_property(name: str) -> None:
 
 
 def damaged(headers: typing.Iterable[tuple[str, str]]) -> bool:
-    return not fields.record_of_headers(headers)[1]
+    return not fields.parse_v1_headers(headers)[1]
 
 
 def test_a_header_block_is_a_record() -> None:
-    record, complete = fields.record_of_headers(
+    record, complete = fields.parse_v1_headers(
         [
             ("Content-Type", "text/html"),
             ("X-Image-Meta-Id", "i"),
@@ -621,7 +621,7 @@ def test_other_headers_may_come_twice() -> None:
 
 
 def test_a_property_cannot_stand_in_for_the_properties() -> None:
-    record, _ = fields.record_of_headers([*V1_HEADERS.items(), ("x-image-meta-properties", "x")])
+    record, _ = fields.parse_v1_headers([*V1_HEADERS.items(), ("x-image-meta-properties", "x")])
     assert record["properties"] == {"os_type": "linux"}
 
 
@@ -643,7 +643,7 @@ WRITTEN: dict[str, typing.Any] = {
 def test_v1_is_written_as_headers() -> None:
     origins = {"location": "http://h/i", "copy_from": "http://h/c", "store": "file"}
     base = {**WRITTEN, "is_public": False, "size": 5, "checksum": "ab", **origins}
-    assert fields.to_v1(base, {"Os-Type": "linux", "empty": ""}) == {
+    assert fields.to_v1_headers(base, {"Os-Type": "linux", "empty": ""}) == {
         "x-image-meta-id": "i",
         "x-image-meta-name": "é",
         "x-image-meta-disk_format": "qcow2",
@@ -670,11 +670,11 @@ class DiskFormat(str, enum.Enum):
 
 
 def test_text_of_a_kind_of_its_own_goes_out_as_what_it_is() -> None:
-    read = fields.BY_NAME["disk_format"].read
+    read = fields.FIELDS_BY_NAME["disk_format"].read
     base = {"disk_format": read(DiskFormat.QCOW2)}
     assert type(base["disk_format"]) is str
-    assert fields.to_v1(base, {}) == {"x-image-meta-disk_format": "qcow2"}
-    assert fields.to_v2(base, {}) == {"disk_format": "qcow2"}
+    assert fields.to_v1_headers(base, {}) == {"x-image-meta-disk_format": "qcow2"}
+    assert fields.to_v2_record(base, {}) == {"disk_format": "qcow2"}
 
 
 @pytest.mark.parametrize("value", [10**20, -(10**20), "1" * 21], ids=str)
@@ -687,19 +687,19 @@ def test_no_number_is_too_long_for_text(value: object) -> None:
 
 
 def test_a_number_that_has_no_text_in_python_is_no_number() -> None:
-    with pytest.raises(converters.Malformed):
-        fields.BY_NAME["min_disk"].read(10**5000)
+    with pytest.raises(converters.ConversionError):
+        fields.FIELDS_BY_NAME["min_disk"].read(10**5000)
 
 
 def test_v1_is_not_told_what_it_does_not_know() -> None:
     base = {"name": None, "visibility": "public", "tags": ["a"], "os_hidden": False}
-    assert fields.to_v1(base, {}) == {"x-image-meta-name": ""}
+    assert fields.to_v1_headers(base, {}) == {"x-image-meta-name": ""}
 
 
 def test_v2_is_written_as_an_object() -> None:
     base = {**WRITTEN, "visibility": "shared", "tags": ["a"], "os_hidden": True}
     apart = {"is_public": False, "size": 5, "checksum": "ab", "location": "l", "store": "s"}
-    assert fields.to_v2(base | apart | {"copy_from": "c"}, {"Os-Type": "linux"}) == {
+    assert fields.to_v2_record(base | apart | {"copy_from": "c"}, {"Os-Type": "linux"}) == {
         **WRITTEN,
         "visibility": "shared",
         "tags": ["a"],
@@ -709,7 +709,7 @@ def test_v2_is_written_as_an_object() -> None:
 
 
 def test_a_property_never_reaches_an_attribute() -> None:
-    record = fields.to_v2({"visibility": "private"}, {"visibility": "public"})
+    record = fields.to_v2_record({"visibility": "private"}, {"visibility": "public"})
     assert record == {"visibility": "private"}
 
 
@@ -765,7 +765,7 @@ def test_a_name_that_the_server_would_strip_is_refused(name: str) -> None:
     ("name", "stored"), [("Foo-Bar", "foo_bar"), ("foo_bar", "foo_bar"), ("a.B~c", "a.b~c")]
 )
 def test_v1_folds_names(name: str, stored: str) -> None:
-    assert fields.folded(name) == stored
+    assert fields.fold_name(name) == stored
 
 
 # ---------------------------------------------------------------------------------------------
@@ -884,7 +884,7 @@ def v2_json_of(truth: Truth) -> dict[str, object]:
 @hypothesis.given(truth=truths)
 def test_both_apis_give_the_same_image(truth: Truth) -> None:
     v1, v2 = fields.from_v1(v1_json_of(truth)), fields.from_v2(v2_json_of(truth), (2, 5))
-    assert fields.visible(v1) == fields.visible(v2)
+    assert fields.select_fields(v1) == fields.select_fields(v2)
     for name in ("protected", "virtual_size", "locations", "direct_url"):
         assert v1[name] == v2[name]
     assert v2["visibility"] == truth.visibility
@@ -894,7 +894,7 @@ def test_both_apis_give_the_same_image(truth: Truth) -> None:
 
 @hypothesis.given(truth=truths)
 def test_the_image_is_what_is_stored(truth: Truth) -> None:
-    shown = fields.visible(fields.from_v1(v1_json_of(truth)))
+    shown = fields.select_fields(fields.from_v1(v1_json_of(truth)))
     assert set(shown) == ALWAYS
     assert shown["size"] == (truth.size or 0)
     assert shown["is_public"] == (truth.visibility == "public")
@@ -919,7 +919,7 @@ def test_a_header_block_gives_the_same_image(truth: Truth) -> None:
         if text != "None" or name.startswith("x-image-meta-property-")
     ]
     hypothesis.assume("None" not in (truth.name, truth.owner))
-    record, complete = fields.record_of_headers(sent)
+    record, complete = fields.parse_v1_headers(sent)
     assert complete
     assert fields.from_v1(record) == fields.from_v1(v1_json_of(truth))
 
@@ -954,7 +954,7 @@ def test_any_object_is_an_image_or_a_bad_response(record: dict[str, object]) -> 
             found = read(record)
         except BadResponse:
             continue
-        assert set(fields.visible(found, include_locations=True, extended=True)) == (
+        assert set(fields.select_fields(found, include_locations=True, extended=True)) == (
             ALWAYS | WITH_LOCATIONS | EXTENDED
         )
         assert found["id"]
@@ -974,7 +974,7 @@ def test_any_object_is_an_image_or_a_bad_response(record: dict[str, object]) -> 
     )
 )
 def test_any_header_block_is_a_record(lines: list[tuple[str, str]]) -> None:
-    record, complete = fields.record_of_headers([*V1_HEADERS.items(), *lines])
+    record, complete = fields.parse_v1_headers([*V1_HEADERS.items(), *lines])
     meta = [name for name, _ in lines if name.lower().startswith("x-image-meta-")]
     known = [name for name in meta if name.lower() in V1_HEADERS]
     assert isinstance(record["properties"], dict)
