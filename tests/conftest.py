@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How thorough property tests are: ``HYPOTHESIS_PROFILE`` is default, ci or long.
+"""What holds for all tests: the marker ``quick``, and how thorough property tests are.
 
-The fixtures ``cloud`` and ``cluster`` are for all tests that need real servers, wherever they are.
+``HYPOTHESIS_PROFILE`` is default, ci or long. The fixtures ``cloud`` and ``cluster`` are for all
+tests that need real servers, wherever they are.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import hypothesis
+import pytest
 
 # No deadline for one example: a machine with other work is slow, not wrong.
 hypothesis.settings.register_profile("default", deadline=None, max_examples=100)
@@ -19,3 +22,15 @@ hypothesis.settings.register_profile("long", deadline=None, max_examples=5000, p
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "default")
 
 pytest_plugins = ["tests.functional.cloud.plugin", "tests.ceph.plugin", "pytester"]
+
+#: The node ids of everything that this run collected, whatever it deselects afterwards.
+COLLECTED = pytest.StashKey[frozenset[str]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+    """Mark every test ``quick`` that is neither ``slow`` nor ``functional``."""
+    config.stash[COLLECTED] = frozenset(item.nodeid for item in items)
+    for item in items:
+        if not any(item.get_closest_marker(name) for name in ("slow", "functional")):
+            item.add_marker(pytest.mark.quick)

@@ -37,6 +37,36 @@ class Fact:
     deviation: str = ""
     reason: str = ""
 
+    def __post_init__(self) -> None:
+        """Check that the fact is complete.
+
+        :raises ValueError: something is missing, or contradicts the verdict.
+        """
+        is_applicable = self.verdict is not Verdict.NOT_APPLICABLE
+        rules = {
+            "the sentence has no full stop": self.fact.endswith("."),
+            "no release is named": bool(self.seen),
+            "tests are named unless it is not applicable": bool(self.tests) is is_applicable,
+            "a test is named twice": len(set(self.tests)) == len(self.tests),
+            "a reason is given if it is not applicable": bool(self.reason) is not is_applicable,
+            "a deviation is named if that is the verdict": (
+                bool(self.deviation) is (self.verdict is Verdict.DEVIATION)
+            ),
+            **self._shown_where_it_matters(),
+        }
+        broken = [rule for rule, holds in rules.items() if not holds]
+        if broken:
+            raise ValueError(f"fact {self.name!r}: {'; '.join(broken)}")
+
+    def _shown_where_it_matters(self) -> dict[str, bool]:
+        # That the embedded server responds like the real one proves nothing about the library.
+        of_the_fixture = [node.startswith("tests/unit/fixture/") for node in self.tests]
+        if self.verdict is Verdict.FIXTURE:
+            return {"a test of the fixture is named": any(of_the_fixture)}
+        if self.verdict is Verdict.NOT_APPLICABLE:
+            return {}
+        return {"a test of the library is named": not all(of_the_fixture)}
+
 
 PIKE = ("15.0.2",)
 ONLY_33 = ("33",)
