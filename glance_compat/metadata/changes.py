@@ -302,7 +302,7 @@ def compute_change(
 ) -> Change:
     """Work out an update.
 
-    :param current: the image as it is, or None when nobody looked (see :func:`needs_current_image`).
+    :param current: the image as it is now, or None when :func:`needs_current_image` is false.
     :param purge: whether properties that are not in meta are to be removed.
     :param match: under which name the API in use stores a property (v1: :func:`fold_name`).
     :raises glance_compat.exceptions.PropertyNotAllowed: a reserved property is added or changed.

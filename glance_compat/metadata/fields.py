@@ -437,7 +437,7 @@ def to_v2_record(
 ) -> dict[str, typing.Any]:
     """The JSON object that creates an image over v2.
 
-    ``is_public`` is not in it (see :func:`get_requested_is_public`), nor is what goes with the data.
+    Left out are ``is_public``, which ``visibility`` replaces, and what goes with the data.
     """
     return {
         **properties,
