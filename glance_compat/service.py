@@ -20,21 +20,20 @@ from keystoneauth1 import session as ksa_session
 
 from glance_compat import exceptions
 from glance_compat.backends import pagination
-from glance_compat.backends.protocol import ImagesApi, Member
+from glance_compat.backends.protocol import Member
 from glance_compat.discovery.versions import Discovery
-from glance_compat.metadata import changes, fields
+from glance_compat.metadata import fields
 from glance_compat.metadata import filters as queries
-from glance_compat.metadata.changes import ImageMeta
 from glance_compat.metadata.converters import ConversionError, to_str
 from glance_compat.metadata.fields import Image
 from glance_compat.options import Options
 from glance_compat.redaction import quote_value
-from glance_compat.routing.catalog import Catalog, checked_catalog
+from glance_compat.routing.catalog import Catalog, check_catalog
 from glance_compat.routing.context import is_plugin
 from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.routing.references import marker_of, member_id_of
 from glance_compat.streams import streams
-from glance_compat.streams.streams import Download, Progress, Upload
+from glance_compat.streams.streams import Download, Progress
 from glance_compat.streams.target import destination_of, write_to_file
 from glance_compat.transfers import signatures
 from glance_compat.transfers.download import Downloader
@@ -81,7 +80,7 @@ class ImageService:
             raise exceptions.InvalidOption(
                 f"auth must be a keystoneauth1 plugin, not {type(auth).__name__}"
             )
-        catalog = checked_catalog(Catalog(service_type, service_name, interface, region_name))
+        catalog = check_catalog(Catalog(service_type, service_name, interface, region_name))
         self._options = options
         self._dispatcher = Dispatcher(session, auth, endpoint_override, catalog, options)
         self._uploader = Uploader(self._dispatcher, options)
@@ -149,9 +148,9 @@ class ImageService:
         :param show_deleted: False: a deleted image, which only v1 shows to an admin, is not found.
         :raises glance_compat.exceptions.ImageNotFound: no such image for this caller.
         """
-        caller = self._dispatcher.caller(context)
-        image_id = self._dispatcher.image_id(caller, image_id)
-        found = self._dispatcher.repeat(caller, lambda api, attempt: api.show(image_id))
+        identity = self._dispatcher.identity(context)
+        image_id = self._dispatcher.image_id(identity, image_id)
+        found = self._dispatcher.repeat(identity, lambda api: api.show(image_id))
         if found["deleted"] and not show_deleted:
             raise exceptions.ImageNotFound(f"image {image_id} is deleted", image_id=image_id)
         return self._visible(found, include_locations=include_locations)
@@ -194,7 +193,7 @@ class ImageService:
         :param sort_dir: "asc" or "desc", one for all or one for each key.
         :raises glance_compat.exceptions.Invalid: something of this cannot be.
         """
-        caller = self._dispatcher.caller(context)
+        identity = self._dispatcher.identity(context)
         query = queries.parse_query(filters, sort_key, sort_dir)
         asked = pagination.Listing(
             query=query,
@@ -207,7 +206,7 @@ class ImageService:
         found = pagination.walk(
             asked,
             lambda after, size, left: self._dispatcher.repeat(
-                caller, lambda api, attempt: pages.ask(api, after, size, left)
+                identity, lambda api: pages.ask(api, after, size, left)
             ),
         )
         first = list(itertools.islice(found, 1))
@@ -234,22 +233,9 @@ class ImageService:
         :raises glance_compat.exceptions.IntegrityError: other bytes were stored than were sent.
         :raises glance_compat.exceptions.OutcomeUnknown: the answer was lost, and so was the look.
         """
-        caller = self._dispatcher.caller(context)
+        identity = self._dispatcher.identity(context)
         progress = streams.checked_progress(progress)
-        meta = changes.parse_image_meta(image_meta)
-        _refuse_two_sources(meta, data)
-        empty = data is None and meta.base.get("size") == 0 and not _has_origin(meta)
-        meta = changes.fill_in_formats(meta, empty=empty)
-        chosen = changes.get_requested_id(meta)
-        if data is None and not empty:
-            unused = {"id"} if _has_origin(meta) else {"id", "size"}
-            created = self._uploader.create(caller, chosen, meta.without(unused))
-        else:
-            upload = _upload(b"" if data is None else data, meta, progress)
-            created = self._uploader.create_with_data(
-                caller, chosen, meta.without(_OF_DATA), upload
-            )
-        return self._visible(created)
+        return self._visible(self._uploader.create(identity, image_meta, data, progress))
 
     def update(
         self,
@@ -274,29 +260,19 @@ class ImageService:
         :raises glance_compat.exceptions.OutcomeUnknown: the server took a location, and was not
             done with it within the option ``deadline``.
         """
-        caller = self._dispatcher.caller(context)
-        image_id = self._dispatcher.image_id(caller, image_id)
+        identity = self._dispatcher.identity(context)
+        image_id = self._dispatcher.image_id(identity, image_id)
         progress = streams.checked_progress(progress)
         if not isinstance(purge_props, bool):
             # What is taken for true removes properties, and so would the text "False".
             raise exceptions.Invalid(
                 f"purge_props must be True or False, not {quote_value(purge_props)}"
             )
-        meta = changes.parse_image_meta(image_meta)
-        if meta.base.get("id", image_id) != image_id:
-            raise exceptions.ImageBadRequest(
-                f"image_meta is of image {quote_value(meta.base['id'])}", image_id=image_id
+        return self._visible(
+            self._uploader.update(
+                identity, image_id, image_meta, data, progress, purge=purge_props
             )
-        _refuse_two_sources(meta, data)
-        bare = meta.without(_OF_DATA)
-        if data is not None:
-            upload = _upload(data, meta, progress)
-            changed = self._uploader.update_with_data(caller, image_id, bare, upload)
-        else:
-            changed = self._dispatcher.repeat(
-                caller, lambda api, attempt: api.update(image_id, bare, purge=purge_props)
-            )
-        return self._visible(changed)
+        )
 
     def delete(self, context: object, image_id: str) -> typing.Literal[True]:
         """Delete an image.
@@ -305,18 +281,11 @@ class ImageService:
         :raises glance_compat.exceptions.ImageNotAuthorized: protected, or somebody else's.
         :raises glance_compat.exceptions.ImageDeleteConflict: in use.
         """
-        caller = self._dispatcher.caller(context)
-        image_id = self._dispatcher.image_id(caller, image_id)
-
-        def call(api: ImagesApi, attempt: int) -> None:
-            try:
-                api.delete(image_id)
-            except exceptions.ImageNotFound:
-                # An earlier attempt may have deleted it and lost its answer.
-                if attempt == 1:
-                    raise
-
-        self._dispatcher.repeat(caller, call)
+        identity = self._dispatcher.identity(context)
+        image_id = self._dispatcher.image_id(identity, image_id)
+        self._dispatcher.repeat_removal(
+            identity, lambda api: api.delete(image_id), exceptions.ImageNotFound
+        )
         return True
 
     # -- data
@@ -375,11 +344,11 @@ class ImageService:
         destination = destination_of(data, dst_path)
         progress = streams.checked_progress(progress)
         trusted = signatures.certificate_ids(trusted_certs)
-        caller = self._dispatcher.caller(context)
-        image_id = self._dispatcher.image_id(caller, image_id)
+        identity = self._dispatcher.identity(context)
+        image_id = self._dispatcher.image_id(identity, image_id)
 
         def opened() -> Download:
-            return self._downloader.open(caller, context, image_id, trusted, progress)
+            return self._downloader.open(identity, context, image_id, trusted, progress)
 
         if destination is None:
             return opened()
@@ -398,10 +367,10 @@ class ImageService:
         :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint has no stores.
         """
         stores = _names_of_stores(stores)
-        caller = self._dispatcher.caller(context)
-        image_id = self._dispatcher.image_id(caller, image_id)
+        identity = self._dispatcher.identity(context)
+        image_id = self._dispatcher.image_id(identity, image_id)
         # Not repeated: of two copies that begin, the second would fail the first.
-        self._dispatcher.once(caller, lambda api: api.copy_to_stores(image_id, stores))
+        self._dispatcher.once(identity, lambda api: api.copy_to_stores(image_id, stores))
 
     # -- members
 
@@ -412,9 +381,9 @@ class ImageService:
             status is None where v1 answers, and can_share False where v2 does.
         :raises glance_compat.exceptions.ImageNotFound: no such image for this caller.
         """
-        caller = self._dispatcher.caller(context)
-        image_id = self._dispatcher.image_id(caller, image_id)
-        return self._dispatcher.repeat(caller, lambda api, attempt: api.members(image_id))
+        identity = self._dispatcher.identity(context)
+        image_id = self._dispatcher.image_id(identity, image_id)
+        return self._dispatcher.repeat(identity, lambda api: api.members(image_id))
 
     def add_member(self, context: object, image_id: str, member_id: str) -> Member:
         """Share an image with a project; to do so twice is no error.
@@ -424,12 +393,10 @@ class ImageService:
         :raises glance_compat.exceptions.ImageNotAuthorized: the image is not the caller's, or its
             visibility does not permit members.
         """
-        caller = self._dispatcher.caller(context)
-        image_id = self._dispatcher.image_id(caller, image_id)
+        identity = self._dispatcher.identity(context)
+        image_id = self._dispatcher.image_id(identity, image_id)
         member_id = member_id_of(member_id)
-        return self._dispatcher.repeat(
-            caller, lambda api, attempt: api.add_member(image_id, member_id)
-        )
+        return self._dispatcher.repeat(identity, lambda api: api.add_member(image_id, member_id))
 
     def update_member(self, context: object, image_id: str, member_id: str, status: str) -> Member:
         """Accept, reject or reset a share; v2 only.
@@ -439,15 +406,15 @@ class ImageService:
         :raises glance_compat.exceptions.UnsupportedByVersion: v1 answers.
         :raises glance_compat.exceptions.MemberNotFound: the image has no such member.
         """
-        caller = self._dispatcher.caller(context)
-        image_id = self._dispatcher.image_id(caller, image_id)
+        identity = self._dispatcher.identity(context)
+        image_id = self._dispatcher.image_id(identity, image_id)
         member_id = member_id_of(member_id)
         if not isinstance(status, str) or status not in _ANSWERS:
             raise exceptions.Invalid(
                 f"status must be {', '.join(_ANSWERS)}, not {quote_value(status)}"
             )
         return self._dispatcher.repeat(
-            caller, lambda api, attempt: api.update_member(image_id, member_id, status)
+            identity, lambda api: api.update_member(image_id, member_id, status)
         )
 
     def remove_member(
@@ -457,18 +424,14 @@ class ImageService:
 
         :raises glance_compat.exceptions.MemberNotFound: the image has no such member.
         """
-        caller = self._dispatcher.caller(context)
-        image_id = self._dispatcher.image_id(caller, image_id)
+        identity = self._dispatcher.identity(context)
+        image_id = self._dispatcher.image_id(identity, image_id)
         member_id = member_id_of(member_id)
-
-        def call(api: ImagesApi, attempt: int) -> None:
-            try:
-                api.remove_member(image_id, member_id)
-            except exceptions.MemberNotFound:
-                if attempt == 1:
-                    raise
-
-        self._dispatcher.repeat(caller, call)
+        self._dispatcher.repeat_removal(
+            identity,
+            lambda api: api.remove_member(image_id, member_id),
+            exceptions.MemberNotFound,
+        )
         return True
 
     # -- references and discovery
@@ -478,7 +441,7 @@ class ImageService:
 
         :raises glance_compat.exceptions.InvalidImageRef: neither, or an href of another service.
         """
-        return self._dispatcher.image_id(self._dispatcher.caller(context), reference)
+        return self._dispatcher.image_id(self._dispatcher.identity(context), reference)
 
     def discover(self, context: object = None) -> Discovery:
         """Which API is spoken, and why; with several endpoints, of the first that can be used.
@@ -486,17 +449,13 @@ class ImageService:
         :raises glance_compat.exceptions.NoUsableVersion: there is none, or no endpoint.
         :raises glance_compat.exceptions.GlanceConnectionFailed: no endpoint answers.
         """
-        caller = self._dispatcher.caller(context)
-        return self._dispatcher.discover(caller)
+        identity = self._dispatcher.identity(context)
+        return self._dispatcher.discover(identity)
 
     def _visible(self, found: Image, *, include_locations: bool = False) -> Image:
         return fields.select_fields(
             found, include_locations=include_locations, extended=self._options.extended
         )
-
-
-#: What is said of the data, and the id, which goes its own way.
-_OF_DATA = frozenset({"id", "size", "checksum"})
 
 
 _DIGITS = 18
@@ -527,23 +486,3 @@ def _names_of_stores(stores: object) -> list[str]:
 
 #: What a member may say of a share (Glance 15.0.2 and 33, the schema of members).
 _ANSWERS = ("accepted", "pending", "rejected")
-
-
-def _has_origin(meta: ImageMeta) -> bool:
-    """Whether the server gets the data from elsewhere."""
-    return any(meta.base.get(name) is not None for name in ("location", "copy_from"))
-
-
-def _upload(data: object, meta: ImageMeta, progress: Progress | None) -> Upload:
-    # Size 0 with data is what callers say who do not know it (Nova's VMware driver).
-    size = meta.base.get("size") or None
-    return Upload(data, size=size, checksum=meta.base.get("checksum"), progress=progress)
-
-
-def _refuse_two_sources(meta: ImageMeta, data: object) -> None:
-    """v1 answers 400 and leaves a queued image (seen on Glance 15.0.2); v2 stores what it is given
-    last."""
-    if data is not None and _has_origin(meta):
-        raise exceptions.ImageBadRequest(
-            "an image takes data, a location or copy_from: one of them"
-        )

@@ -167,14 +167,14 @@ class Reader:
 
     def _walk(self, api: str, source: Source) -> Iterator[Record]:
         dispatcher = self._dispatchers[api]
-        caller = dispatcher.caller(None)
+        identity = dispatcher.identity(None)
         query = filters.parse_query(source.filters, "id", "asc")
         # What the server lists is taken as it is.
         asked = pagination.Listing(filters.parse_query({}, "id"), None, None, self._page_size)
         return pagination.walk(
             asked,
             lambda marker, size, left: dispatcher.repeat(
-                caller, lambda port, attempt: port.records(query, marker, size)
+                identity, lambda port: port.records(query, marker, size)
             ),
         )
 

@@ -92,11 +92,9 @@ class ImagesApi(typing.Protocol):
     def delete(self, image_id: str) -> None:
         """Delete the image."""
 
-    def open_data(self, image_id: str, *, may_be_admin: bool, start: int = 0) -> OpenedData:
+    def open_data(self, image_id: str, *, start: int = 0) -> OpenedData:
         """Begin to read the data of an active image.
 
-        :param may_be_admin: the caller may be able to read what is closed to others
-            (deactivated images), which needs a look.
         :param start: bytes that need not come again, where the API can leave them out; what is
             opened tells whether it did.
         """

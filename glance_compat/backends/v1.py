@@ -133,7 +133,7 @@ class V1:
         )
         return response, asked
 
-    def open_data(self, image_id: str, *, may_be_admin: bool, start: int = 0) -> OpenedData:
+    def open_data(self, image_id: str, *, start: int = 0) -> OpenedData:
         """Nobody can read a deactivated image over v1, so nobody needs a look.
 
         It always begins at 0: v1 ignores Range (seen on Glance 15.0.2).

@@ -51,7 +51,7 @@ _OF_ENVIRONMENT = (
 
 def _endpoint(text: str) -> str:
     try:
-        return catalog.checked(text)[0]
+        return catalog.check_endpoints(text)[0]
     except exceptions.InvalidOption:
         raise ValueError(f"must be an http or https URL, not {text!r}") from None
 

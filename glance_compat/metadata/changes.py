@@ -238,6 +238,19 @@ def fill_in_formats(meta: ImageMeta, *, empty: bool) -> ImageMeta:
     return dataclasses.replace(meta, base=base)
 
 
+def check_id(meta: Meta, image_id: str) -> None:
+    """Check that metadata for an update is not that of another image.
+
+    :raises glance_compat.exceptions.ImageBadRequest: it is.
+    """
+    if meta.base.get("id", image_id) != image_id:
+        raise exceptions.ImageBadRequest(
+            f"image_meta has the id of another image, {quote_value(meta.base['id'])}: pass the"
+            " metadata of this image, or metadata without an id",
+            image_id=image_id,
+        )
+
+
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 

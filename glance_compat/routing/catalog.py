@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where images are asked for: endpoints given or found in a catalog, and references to images.
+"""Endpoints of the image service: those that the caller sets, else those of a service catalog.
 
-What must live here: checking and comparing URLs and ids, the catalog look-up, and which endpoints
-are ill. What must not: versions (``discovery``) and who is asking (``caller``).
+What must live here: the check of endpoint URLs, and the search of catalogs. What must not: which
+endpoint gets a call (``dispatcher``), versions (``discovery``), contexts (``context``).
 """
 
 from __future__ import annotations
 
+import contextlib
 import typing
 from collections.abc import Sequence
 
@@ -14,14 +15,15 @@ from keystoneauth1 import plugin as ksa_plugin
 from keystoneauth1 import session as ksa_session
 from keystoneauth1.access import service_catalog
 
-from glance_compat import exceptions, redaction
-from glance_compat.redaction import redact_url
+from glance_compat import exceptions
+from glance_compat.redaction import quote_value, redact_url
+from glance_compat.transport.client import Identity
 from glance_compat.transport.error_mapping import plugin_errors
 from glance_compat.urls import is_http
 
 
-def checked(endpoint_override: str | Sequence[str] | None) -> tuple[str, ...]:
-    """The URLs that a caller gives, one or several.
+def check_endpoints(endpoint_override: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the URLs that the caller sets: none, one or several.
 
     :raises glance_compat.exceptions.InvalidOption: one is not an http or https URL.
     """
@@ -31,101 +33,107 @@ def checked(endpoint_override: str | Sequence[str] | None) -> tuple[str, ...]:
     urls = tuple(endpoint_override) if several else (endpoint_override,)
     for url in urls:
         if not isinstance(url, str) or not is_http(url):
-            said = redact_url(url) if isinstance(url, str) else url
+            shown = redact_url(url) if isinstance(url, str) else url
             raise exceptions.InvalidOption(
                 f"endpoint_override must be an http or https URL or a list of them, not"
-                f" {redaction.quote_value(said)}"
+                f" {quote_value(shown)}"
             )
     return typing.cast("tuple[str, ...]", urls)
 
 
 class Catalog(typing.NamedTuple):
-    """What to look for in a catalog, as in keystoneauth1.adapter.Adapter."""
+    """What to search a service catalog for, as in keystoneauth1.adapter.Adapter."""
 
     service_type: str = "image"
     service_name: str | None = None
     interface: str | Sequence[str] | None = None
     region_name: str | None = None
 
-    def in_words(self) -> str:
-        """The search, for messages."""
+    def describe(self) -> str:
+        """Describe the search for a message."""
         named = {
             "name": self.service_name,
             "interface": self.interface,
             "region": self.region_name,
         }
-        rest = "".join(
-            f", {key} {redaction.quote_value(value)}" for key, value in named.items() if value
-        )
-        return f"type {redaction.quote_value(self.service_type)}{rest}"
+        rest = "".join(f", {key} {quote_value(value)}" for key, value in named.items() if value)
+        return f"type {quote_value(self.service_type)}{rest}"
 
 
-def checked_catalog(catalog: Catalog) -> Catalog:
-    """What a caller looks for in a catalog.
+def check_catalog(catalog: Catalog) -> Catalog:
+    """Return the search as it is, after a check of its types.
 
-    :raises glance_compat.exceptions.InvalidOption: something of it is not text; an interface may
-        be a list of it, and all but the type of the service may be None.
+    :raises glance_compat.exceptions.InvalidOption: a value is not a string. The interface may be
+        a list of strings, and all but the service type may be None.
     """
     for name, value in catalog._asdict().items():
         several = name == "interface" and isinstance(value, (list, tuple))
         absent = value is None and name != "service_type"
         if not absent and not all(isinstance(one, str) for one in (value if several else [value])):
-            raise exceptions.InvalidOption(
-                f"{name} must be text, not {redaction.quote_value(value)}"
-            )
+            raise exceptions.InvalidOption(f"{name} must be a string, not {quote_value(value)}")
     return catalog
 
 
-def endpoint_of_plugin(
-    session: ksa_session.Session, auth: ksa_plugin.BaseAuthPlugin | None, catalog: Catalog
-) -> str | None:
-    """The endpoint that an auth plugin's catalog names, or None; nobody is asked for versions.
+def find_endpoint(identity: Identity, session: ksa_session.Session, catalog: Catalog) -> str:
+    """Find the image endpoint in the caller's catalogs.
 
-    :raises glance_compat.exceptions.GlanceCompatError: there is no catalog to be had.
+    The context's own catalog comes first, then that of the caller's plugin, then those of the
+    service and the session.
+
+    :param session: for requests of auth plugins to the identity service.
+    :raises glance_compat.exceptions.NoUsableVersion: no catalog has one.
+    :raises glance_compat.exceptions.GlanceCompatError: a catalog cannot be fetched or read.
     """
+    found = find_in_context(identity.service_catalog, catalog)
+    for plugin in dict.fromkeys((identity.auth, identity.service_auth, session.auth)):
+        if found is None and plugin is not None:
+            with contextlib.suppress(exceptions.NoUsableVersion):
+                found = _find_in_plugin(session, plugin, catalog)
+    if found is None:
+        raise exceptions.NoUsableVersion(
+            f"the service catalog has no endpoint of {catalog.describe()}; set endpoint_override,"
+            " or use an auth plugin whose catalog has one"
+        )
+    if not is_http(found):
+        raise exceptions.NoUsableVersion(
+            f"the service catalog's endpoint of {catalog.describe()} is not an http or https URL:"
+            f" {redact_url(found)!r}; set endpoint_override, or correct the catalog"
+        )
+    return found
+
+
+def find_in_context(entries: object, catalog: Catalog) -> str | None:
+    """Find the image endpoint in a context's own service catalog, or return None.
+
+    :param entries: the list of the catalog, or None.
+    :raises glance_compat.exceptions.Invalid: it is not a catalog.
+    """
+    # The default of auth plugins.
+    named = catalog._replace(interface=catalog.interface or "public")
+    urls = _search(entries, named) if entries else ()
+    return next(iter(urls), None)
+
+
+def _find_in_plugin(
+    session: ksa_session.Session, auth: ksa_plugin.BaseAuthPlugin, catalog: Catalog
+) -> str | None:
+    """Find the image endpoint in the catalog of an auth plugin, without asking it for versions."""
     with plugin_errors("looking for the image endpoint in the catalog"):
         return session.get_endpoint(auth, skip_discovery=True, **catalog._asdict()) or None
 
 
-def _parsed(entries: object) -> service_catalog.ServiceCatalog:
-    """A service catalog as a context has it: of v3 form, or of v2 form as Nova keeps it."""
-    is_v3 = isinstance(entries, list) and any(
-        "interface" in endpoint for one in entries for endpoint in one.get("endpoints", ())
-    )
-    kind = service_catalog.ServiceCatalogV3 if is_v3 else service_catalog.ServiceCatalogV2
-    return kind(typing.cast("list[typing.Any]", entries))
-
-
-def endpoint_of_context(entries: object, catalog: Catalog) -> str | None:
-    """The endpoint that a context's own service catalog names, or None.
-
-    :param entries: the catalog's list, or None.
-    :raises glance_compat.exceptions.Invalid: it is not a catalog.
-    """
-    # As an auth plugin does it: any other interface has to be asked for.
-    named = catalog._replace(interface=catalog.interface or "public")
-    urls = _catalog_urls(entries, named) if entries else ()
-    return next(iter(urls), None)
-
-
-def _catalog_urls(entries: object, catalog: Catalog) -> Sequence[str]:
-    try:
-        found = _parsed(entries).get_urls(**catalog._asdict())
-    except (AttributeError, KeyError, TypeError) as error:
-        raise exceptions.Invalid("the context's service_catalog is not a catalog") from error
-    return tuple(url for url in found if url)
-
-
-def every_endpoint_of(
-    session: ksa_session.Session,
-    auth: ksa_plugin.BaseAuthPlugin | None,
-    entries: object,
-    catalog: Catalog,
+def find_every_endpoint(
+    identity: Identity, session: ksa_session.Session, catalog: Catalog
 ) -> tuple[str, ...]:
-    """All endpoints of the image service in the region, whatever the interface."""
+    """Find all endpoints of the image service in the region, whatever their interface.
+
+    :param session: for requests of auth plugins to the identity service.
+    :raises glance_compat.exceptions.GlanceCompatError: the catalog cannot be fetched or read.
+    """
     anywhere = catalog._replace(interface=None)
-    if entries:
-        return tuple(_catalog_urls(entries, anywhere))
+    if identity.service_catalog:
+        return tuple(_search(identity.service_catalog, anywhere))
+    auth = identity.auth if hasattr(identity.auth, "get_access") else identity.service_auth
     plugin = typing.cast(typing.Any, auth or session.auth)
     if not hasattr(plugin, "get_access"):
         return ()
@@ -133,3 +141,20 @@ def every_endpoint_of(
         access = plugin.get_access(session)
         found = access.service_catalog.get_urls(**anywhere._asdict()) if access else ()
     return tuple(found)
+
+
+def _search(entries: object, catalog: Catalog) -> Sequence[str]:
+    try:
+        found = _parse(entries).get_urls(**catalog._asdict())
+    except (AttributeError, KeyError, TypeError) as error:
+        raise exceptions.Invalid("the context's service_catalog is not a catalog") from error
+    return tuple(url for url in found if url)
+
+
+def _parse(entries: object) -> service_catalog.ServiceCatalog:
+    """Parse a context's catalog: in Keystone's v3 format, or in the v2 format that Nova keeps."""
+    is_v3 = isinstance(entries, list) and any(
+        "interface" in endpoint for one in entries for endpoint in one.get("endpoints", ())
+    )
+    parser = service_catalog.ServiceCatalogV3 if is_v3 else service_catalog.ServiceCatalogV2
+    return parser(typing.cast("list[typing.Any]", entries))

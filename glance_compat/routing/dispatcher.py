@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a call gets to an endpoint: which one, over which API, and how often.
+"""The path of a call to an endpoint: which one, over which API, and how often.
 
-What must live here: the order of endpoints, the API of each, repeating what may be repeated, and
-looking again at an endpoint that changed. What must not: what a call is about (``service``).
+What must live here: the order of endpoints, the choice of an API at each, repeating what may be
+repeated, and a new choice where an endpoint has changed. What must not: what a call does
+(``service``, ``transfers``).
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import typing
 from collections.abc import Callable, Iterator, Sequence
@@ -21,30 +23,51 @@ from glance_compat.discovery import discover
 from glance_compat.discovery.cache import DISCOVERY_CACHE
 from glance_compat.discovery.versions import Discovery
 from glance_compat.options import Options
-from glance_compat.routing.catalog import Catalog, checked
-from glance_compat.routing.context import Caller, caller_of
+from glance_compat.routing.catalog import (
+    Catalog,
+    check_endpoints,
+    find_endpoint,
+    find_every_endpoint,
+)
+from glance_compat.routing.context import identity_of
 from glance_compat.routing.health import ENDPOINT_HEALTH
 from glance_compat.routing.references import image_id_of
 from glance_compat.transport import retry
-from glance_compat.transport.client import Transport
+from glance_compat.transport.client import Identity, Transport
 from glance_compat.transport.messages import VersionDocumentReceived
 from glance_compat.transport.retry import Deadline
-from glance_compat.transport.sessions import ForkSafeSession
+from glance_compat.transport.sessions import ForkSafeSession, auth_session
 from glance_compat.urls import unversioned
 
-LOG = logging.getLogger("glance_compat")
+LOG = logging.getLogger(__name__)
 
 Result = typing.TypeVar("Result")
 
-#: A call that may be made more than once; it is told the number of the attempt, from 1.
-Repeatable = Callable[[ImagesApi, int], Result]
+#: What a caller of this module wants done: it gets the API of the endpoint in use.
+Call = Callable[[ImagesApi], Result]
+
+
+@dataclasses.dataclass(slots=True)
+class _State:
+    """One call on its way.
+
+    :param deadline: of the call with all its attempts.
+    :param attempts: how many were begun.
+    :param failed_at: when the last one failed, by the clock of the discovery cache.
+    """
+
+    identity: Identity
+    deadline: Deadline
+    attempts: int = 0
+    failed_at: float | None = None
 
 
 class Dispatcher:
     """The endpoints of one image service.
 
-    :param endpoint_override: URLs that are given; without any, the catalog is asked.
-    :raises glance_compat.exceptions.InvalidOption: a URL that is none.
+    :param auth: the service's own plugin; None: the session's.
+    :param endpoint_override: URLs of the endpoints; None: the service catalog's.
+    :raises glance_compat.exceptions.InvalidOption: a URL is invalid.
     """
 
     def __init__(
@@ -57,138 +80,175 @@ class Dispatcher:
     ) -> None:
         self._sessions = ForkSafeSession(session)
         self._auth = auth
-        self._endpoints = checked(endpoint_override)
-        self._trusted = checked(options.trusted_endpoints)
+        self._endpoints = check_endpoints(endpoint_override)
+        self._trusted = check_endpoints(options.trusted_endpoints)
         self._catalog = catalog
         self._options = options
 
-    def caller(self, context: object) -> Caller:
-        """Who is asking; see :mod:`glance_compat.routing.context`."""
-        return caller_of(context, self._sessions.get(), self._auth, self._options)
+    def identity(self, context: object) -> Identity:
+        """Read a context; see :mod:`glance_compat.routing.context`."""
+        return identity_of(context, self._auth)
 
-    def image_id(self, caller: Caller, reference: object) -> str:
-        """The id that an id or an href of this image service names.
+    def image_id(self, identity: Identity, reference: object) -> str:
+        """Return the id that an id or an href of this image service names.
 
         :raises glance_compat.exceptions.InvalidImageRef: it is neither.
         """
 
-        def ours() -> Iterator[str]:
+        def known_endpoints() -> Iterator[str]:
             yield from self._endpoints
             yield from self._trusted
-            yield from caller.every_endpoint(self._catalog)
+            yield from find_every_endpoint(identity, self._auth_session(), self._catalog)
 
-        return image_id_of(reference, ours)
+        return image_id_of(reference, known_endpoints)
 
-    def repeat(self, caller: Caller, call: Repeatable[Result], *, deadline: bool = True) -> Result:
-        """Make a call, on one endpoint after the other while it fails for the moment only.
+    # -- calls
+
+    def repeat(
+        self,
+        identity: Identity,
+        call: Call[Result],
+        *,
+        deadline: bool = True,
+        failed: exceptions.GlanceCompatError | None = None,
+    ) -> Result:
+        """Make a call, and repeat it while it fails temporarily.
 
         :param deadline: whether the option ``deadline`` bounds the call with all its attempts.
+        :param failed: how a first attempt failed that the caller has made already.
         """
-        until = Deadline(self._options.deadline if deadline else None)
-        failed_at: float | None = None
+        state = self._state(identity, deadline)
+        if failed is None:
+            return self._repeat(state, call)
+        state.attempts = 1
+        self._note_failure(state, self._urls(identity)[0], failed)
+        return retry.repeat_after(
+            failed, lambda: self._attempt(state, call), self._options, state.deadline
+        )
 
-        def on(url: str, number: int) -> Result:
-            nonlocal failed_at
-            try:
-                return self._on(caller, url, until, lambda api: call(api, number), failed_at)
-            except exceptions.GlanceCompatError as error:
-                failed_at = DISCOVERY_CACHE.clock()
-                if _is_of_endpoint(error):
-                    ENDPOINT_HEALTH.mark_unhealthy(url)
+    def repeat_removal(
+        self, identity: Identity, call: Call[None], gone: type[exceptions.NotFound]
+    ) -> None:
+        """Make a call that removes something, and repeat it while it fails temporarily.
+
+        :param gone: the error when there is nothing to remove. After the first attempt it counts
+            as done: an earlier attempt may have removed it and lost its response.
+        """
+        state = self._state(identity, deadline=True)
+        try:
+            self._repeat(state, call)
+        except gone:
+            if state.attempts == 1:
                 raise
 
-        def attempt(number: int) -> Result:
-            *others, last = self._urls(caller)
-            for url in others:
-                with contextlib.suppress(exceptions.NoUsableVersion):
-                    return on(url, number)
-            return on(last, number)
-
-        return retry.repeat(attempt, self._options, until)
-
-    def once(
-        self, caller: Caller, call: Callable[[ImagesApi], Result], *, deadline: bool = True
-    ) -> Result:
-        """Make a call that must not be repeated, on the first endpoint that tells its versions.
+    def once(self, identity: Identity, call: Call[Result], *, deadline: bool = True) -> Result:
+        """Make a call that must not be repeated, at the first endpoint that responds.
 
         :param deadline: whether the option ``deadline`` bounds the call.
         """
-        until = Deadline(self._options.deadline if deadline else None)
-        *others, last = self._urls(caller)
-        url = next((one for one in others if self._answers(caller, one)), last)
-        try:
-            return self._on(caller, url, until, call)
-        except exceptions.GlanceCompatError as error:
-            if _is_of_endpoint(error):
-                ENDPOINT_HEALTH.mark_unhealthy(url)
-            raise
+        state = self._state(identity, deadline)
+        *others, last = self._urls(identity)
+        url = next((one for one in others if self._responds(identity, one)), last)
+        return self._call_endpoint(state, url, call)
 
-    def _answers(self, caller: Caller, url: str) -> bool:
-        try:
-            discover.discover(self._transport(caller, url, Deadline(self._options.deadline)), url)
-        except exceptions.GlanceCompatError as error:
-            if not _is_of_endpoint(error):
-                raise
-            LOG.warning("an endpoint is passed over: %s", error)
-            ENDPOINT_HEALTH.mark_unhealthy(url)
-            return False
-        return True
-
-    def discover(self, caller: Caller) -> Discovery:
-        """What is spoken where.
+    def discover(self, identity: Identity) -> Discovery:
+        """Find out which API each endpoint offers.
 
         :raises glance_compat.exceptions.GlanceCompatError: no endpoint can be used.
         """
         deadline = Deadline(self._options.deadline)
         found: list[Discovery] = []
         failed: list[exceptions.GlanceCompatError] = []
-        for url in self._urls(caller):
+        for url in self._urls(identity):
             try:
-                found.append(discover.discover(self._transport(caller, url, deadline), url))
+                found.append(discover.discover(self._transport(identity, url, deadline), url))
             except exceptions.GlanceCompatError as error:
                 failed.append(error)
         if not found:
             raise failed[0]
-        for passed_over in failed:
-            LOG.warning("an endpoint is passed over: %s", passed_over)
+        for skipped in failed:
+            LOG.warning("Skipping image endpoint: %s", skipped)
         return discover.combine(found)
 
-    def _urls(self, caller: Caller) -> list[str]:
-        """The endpoints to try, those that answered lately first."""
-        return ENDPOINT_HEALTH.healthy_first(self._endpoints or (caller.endpoint(self._catalog),))
+    # -- the steps of a call, in order
 
-    def _transport(self, caller: Caller, url: str, deadline: Deadline) -> Transport:
+    def _state(self, identity: Identity, deadline: bool) -> _State:
+        return _State(identity, Deadline(self._options.deadline if deadline else None))
+
+    def _repeat(self, state: _State, call: Call[Result]) -> Result:
+        return retry.repeat(lambda: self._attempt(state, call), self._options, state.deadline)
+
+    def _attempt(self, state: _State, call: Call[Result]) -> Result:
+        """Make a call at the first endpoint that has a usable API."""
+        state.attempts += 1
+        *others, last = self._urls(state.identity)
+        for url in others:
+            with contextlib.suppress(exceptions.NoUsableVersion):
+                return self._call_endpoint(state, url, call)
+        return self._call_endpoint(state, last, call)
+
+    def _call_endpoint(self, state: _State, url: str, call: Call[Result]) -> Result:
+        """Make a call at one endpoint, and record whether the endpoint is healthy."""
+        try:
+            result = self._call_api(state, url, call)
+        except exceptions.GlanceCompatError as error:
+            self._note_failure(state, url, error)
+            raise
+        ENDPOINT_HEALTH.mark_healthy(url)
+        return result
+
+    def _call_api(self, state: _State, url: str, call: Call[Result]) -> Result:
+        """Make a call over the chosen API; where that is gone, over the one that replaced it."""
+        transport = self._transport(state.identity, url, state.deadline)
+        chosen = discover.discover(transport, url, state.failed_at)
+        try:
+            return call(discover.create_backend(chosen, transport))
+        except VersionDocumentReceived:
+            now = discover.rediscover(transport, url, chosen)
+        try:
+            return call(discover.create_backend(now, transport))
+        except VersionDocumentReceived:
+            raise discover.not_offered_error(now) from None
+
+    def _note_failure(self, state: _State, url: str, error: exceptions.GlanceCompatError) -> None:
+        state.failed_at = DISCOVERY_CACHE.clock()
+        if _is_of_endpoint(error):
+            ENDPOINT_HEALTH.mark_unhealthy(url)
+
+    def _responds(self, identity: Identity, url: str) -> bool:
+        deadline = Deadline(self._options.deadline)
+        try:
+            discover.discover(self._transport(identity, url, deadline), url)
+        except exceptions.GlanceCompatError as error:
+            if not _is_of_endpoint(error):
+                raise
+            LOG.warning("Skipping image endpoint: %s", error)
+            ENDPOINT_HEALTH.mark_unhealthy(url)
+            return False
+        return True
+
+    def _urls(self, identity: Identity) -> list[str]:
+        """Return the endpoints to try, healthy ones first."""
+        return ENDPOINT_HEALTH.healthy_first(
+            self._endpoints or (find_endpoint(identity, self._auth_session(), self._catalog),)
+        )
+
+    def _transport(self, identity: Identity, url: str, deadline: Deadline) -> Transport:
         return Transport(
             self._sessions.get(),
             unversioned(url),
             self._options,
-            identity=caller.identity(),
+            identity=identity,
             deadline=deadline,
         )
 
-    def _on(
-        self,
-        caller: Caller,
-        url: str,
-        deadline: Deadline,
-        call: Callable[[ImagesApi], Result],
-        failed_at: float | None = None,
-    ) -> Result:
-        """Make a call on one endpoint; where its API has gone, on the API that it has now."""
-        transport = self._transport(caller, url, deadline)
-        chosen = discover.discover(transport, url, failed_at)
-        try:
-            result = call(discover.create_backend(chosen, transport))
-        except VersionDocumentReceived:
-            now = discover.rediscover(transport, url, chosen)
-            try:
-                result = call(discover.create_backend(now, transport))
-            except VersionDocumentReceived:
-                raise discover.not_offered_error(now) from None
-        ENDPOINT_HEALTH.mark_healthy(url)
-        return result
+    def _auth_session(self) -> ksa_session.Session:
+        """Return the session with which auth plugins fetch a catalog."""
+        return auth_session(
+            self._sessions.get(), self._options.read_timeout, self._options.deadline
+        )
 
 
 def _is_of_endpoint(error: exceptions.GlanceCompatError) -> bool:
-    """Whether another endpoint may do better: this one is ill, or not an image service at all."""
+    """Whether another endpoint may do better: this one is unhealthy or has no image service."""
     return retry.is_transient(error) or isinstance(error, exceptions.NoUsableVersion)

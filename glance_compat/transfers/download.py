@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from glance_compat.backends.protocol import ImagesApi, OpenedData
 from glance_compat.metadata.fields import Image
 from glance_compat.options import Options
-from glance_compat.routing.context import Caller
 from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.streams import streams
 from glance_compat.streams.streams import Download, Progress, Verifier
 from glance_compat.transfers import signatures
 from glance_compat.transfers.locations import Locations
 from glance_compat.transfers.resume import Resumed
+from glance_compat.transport.client import Identity
 
 
 class Downloader:
@@ -33,7 +33,7 @@ class Downloader:
 
     def open(
         self,
-        caller: Caller,
+        identity: Identity,
         context: object,
         image_id: str,
         trusted: Sequence[str],
@@ -46,24 +46,24 @@ class Downloader:
         :raises glance_compat.exceptions.GlanceCompatError: there is no such data, or its
             signature is refused before any is read.
         """
-        found = self._looked_at(caller, image_id, always=bool(trusted))
+        found = self._looked_at(identity, image_id, always=bool(trusted))
         verifier = None
         if trusted:
             verifier = signatures.verifier_of(typing.cast(Image, found), context, trusted)
         opened = self._direct(found) or self._dispatcher.repeat(
-            caller, lambda api, attempt: _opened(caller, api, image_id, 0), deadline=False
+            identity, lambda api: api.open_data(image_id), deadline=False
         )
-        return self._verified(caller, image_id, opened, progress, verifier)
+        return self._verified(identity, image_id, opened, progress, verifier)
 
-    def _looked_at(self, caller: Caller, image_id: str, *, always: bool) -> Image | None:
+    def _looked_at(self, identity: Identity, image_id: str, *, always: bool) -> Image | None:
         """The image, before its data is asked for, where something of it is needed."""
         if not always and not self._locations:
             return None
 
-        def call(api: ImagesApi, attempt: int) -> Image | None:
+        def call(api: ImagesApi) -> Image | None:
             return api.show(image_id) if always or api.shows_locations else None
 
-        return self._dispatcher.repeat(caller, call)
+        return self._dispatcher.repeat(identity, call)
 
     def _direct(self, found: Image | None) -> OpenedData | None:
         if found is None:
@@ -72,7 +72,7 @@ class Downloader:
 
     def _verified(
         self,
-        caller: Caller,
+        identity: Identity,
         image_id: str,
         opened: OpenedData,
         progress: Progress | None,
@@ -80,8 +80,10 @@ class Downloader:
     ) -> Download:
         source = Resumed(
             opened,
-            lambda api, start: _opened(caller, api, image_id, start),
-            lambda call: self._dispatcher.repeat(caller, call, deadline=False),
+            lambda api, start: api.open_data(image_id, start=start),
+            lambda call, failed: self._dispatcher.repeat(
+                identity, call, deadline=False, failed=failed
+            ),
             image_id=image_id,
         )
         blocks = iter(source)
@@ -95,7 +97,3 @@ class Downloader:
             progress=progress,
             verifier=verifier,
         )
-
-
-def _opened(caller: Caller, api: ImagesApi, image_id: str, start: int) -> OpenedData:
-    return api.open_data(image_id, may_be_admin=caller.may_be_admin(), start=start)

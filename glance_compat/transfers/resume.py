@@ -15,8 +15,8 @@ from glance_compat.backends.protocol import ImagesApi, OpenedData
 from glance_compat.streams.streams import Expected
 from glance_compat.transport import retry
 
-#: Makes a call of one attempt or more; it is told the number of the attempt, from 1.
-Repeat = Callable[[Callable[[ImagesApi, int], bytes]], bytes]
+#: Repeats a call whose first attempt has failed with an error.
+Repeat = Callable[[Callable[[ImagesApi], bytes], exceptions.GlanceCompatError], bytes]
 
 
 class Resumed:
@@ -58,7 +58,8 @@ class Resumed:
             if self._given == self.expected.size:
                 # Nothing but the end of the answer is missing.
                 raise StopIteration from error
-            block = self._repeat(self._again_after(error))
+            # The attempt that failed counts, and its endpoint is unhealthy.
+            block = self._repeat(self._open_again, error)
         if not block:
             raise StopIteration
         self._given += len(block)
@@ -68,17 +69,11 @@ class Resumed:
         """Release the connection."""
         self._opened.close()
 
-    def _again_after(self, cut: exceptions.GlanceCompatError) -> Callable[[ImagesApi, int], bytes]:
-        def call(api: ImagesApi, attempt: int) -> bytes:
-            if attempt == 1:
-                # The attempt that failed: it counts, and its endpoint rests.
-                raise cut
-            self.close()
-            self._opened = self._reopen(api, self._given)
-            self._blocks = self._rest(self._opened)
-            return next(self._blocks, b"")
-
-        return call
+    def _open_again(self, api: ImagesApi) -> bytes:
+        self.close()
+        self._opened = self._reopen(api, self._given)
+        self._blocks = self._rest(self._opened)
+        return next(self._blocks, b"")
 
     def _rest(self, opened: OpenedData) -> Iterator[bytes]:
         """What of an answer was not given yet.

@@ -19,7 +19,7 @@ import logging
 import time
 import typing
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import requests
 import urllib3.exceptions
@@ -54,19 +54,24 @@ _OCTETS = "application/octet-stream"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who is asking.
+    """The caller of one call, as its context describes it.
 
-    :param auth: the plugin whose token is sent; None: the session's own; requests go without a
+    :param auth: the plugin whose token is sent; None: the session's own. Requests go without a
         token where there is neither.
+    :param service_auth: the service's own plugin. Only its catalog is used for callers that have
+        another plugin, never its token.
+    :param service_catalog: the context's own service catalog, or None.
+    :param roles: names of the caller's roles, or None where the context does not list them.
     :param request_id: the caller's global request id (``X-OpenStack-Request-ID``).
-    :param project_id: the caller's project, where the caller's context tells.
-    :param may_be_admin: tells whether the caller may have an admin's rights.
+    :param project_id: the caller's project, or None where the context does not name it.
     """
 
     auth: ksa_plugin.BaseAuthPlugin | None = None
+    service_auth: ksa_plugin.BaseAuthPlugin | None = None
+    service_catalog: object = None
+    roles: tuple[str, ...] | None = None
     request_id: str | None = None
     project_id: str | None = None
-    may_be_admin: Callable[[], bool] = lambda: True
 
 
 class Transport:
@@ -100,8 +105,16 @@ class Transport:
         return other
 
     def may_be_admin(self) -> bool:
-        """Whether the caller may have an admin's rights."""
-        return self._identity.may_be_admin()
+        """Whether the caller may have an admin's rights; True where nothing lists the roles.
+
+        :raises glance_compat.exceptions.GlanceCompatError: the identity service failed.
+        """
+        roles = self._identity.roles
+        plugin = typing.cast(typing.Any, self._identity.auth or self._session.auth)
+        if roles is None and hasattr(plugin, "get_access"):
+            with self._asking("for the caller's roles"):
+                roles = tuple(plugin.get_access(self._for_plugins()).role_names)
+        return roles is None or any("admin" in role.lower() for role in roles)
 
     def project_id(self) -> str | None:
         """The caller's project, or None where the token does not tell."""

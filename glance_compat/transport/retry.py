@@ -130,17 +130,40 @@ def _tell_hooks(state: tenacity.RetryCallState) -> None:
 
 
 def repeat(
-    call: Callable[[int], Result],
+    call: Callable[[], Result],
     options: Options,
     deadline: Deadline,
     again: Callable[[BaseException], bool] = is_transient,
 ) -> Result:
-    """Call until it succeeds, fails for good, or attempts or time run out.
+    """Call until the call succeeds, fails for good, or attempts or time run out.
 
-    :param call: takes the number of the attempt, from 1.
-    :param again: whether an error permits another attempt.
-    :raises glance_compat.exceptions.DeadlineExceeded: it failed for the moment, and time is over.
+    :param again: whether an error permits another attempt; asked once for each error.
+    :raises glance_compat.exceptions.DeadlineExceeded: the call failed temporarily, and the
+        deadline has passed.
     :raises Exception: the last error of the call, as it is.
+    """
+    try:
+        return call()
+    except BaseException as error:  # noqa: BLE001 - raised below, unless it permits another
+        failed = error
+    # Not in the except block: what fails later does not come from the first error.
+    try:
+        return repeat_after(failed, call, options, deadline, again)
+    finally:
+        # The traceback of the error leads here, a circle that would keep connections open.
+        del failed
+
+
+def repeat_after(
+    failed: BaseException,
+    call: Callable[[], Result],
+    options: Options,
+    deadline: Deadline,
+    again: Callable[[BaseException], bool] = is_transient,
+) -> Result:
+    """Like :func:`repeat`, for a call whose first attempt has failed already.
+
+    :param failed: the error of the first attempt.
     """
     jitter = tenacity.wait_random_exponential(multiplier=0.5, max=options.backoff_max)
 
@@ -162,7 +185,9 @@ def repeat(
     )
     for attempt in policy:
         with attempt, _told_apart(deadline):
-            return call(attempt.retry_state.attempt_number)
+            if attempt.retry_state.attempt_number == 1:
+                raise failed
+            return call()
     raise AssertionError("tenacity ended without an outcome")  # pragma: no cover
 
 
@@ -233,4 +258,4 @@ def awaited(
         wait=tenacity.wait_exponential(multiplier=0.05, max=2),
         retry_error_callback=lambda state: typing.cast(tenacity.Future, state.outcome).result(),
     )
-    return policy(lambda: repeat(lambda number: call(), options, deadline, again))
+    return policy(lambda: repeat(call, options, deadline, again))

@@ -9,7 +9,8 @@ from keystoneauth1 import session as ksa_session
 
 from glance_compat.exceptions import Invalid, InvalidOption
 from glance_compat.routing import catalog
-from glance_compat.routing.catalog import Catalog, endpoint_of_context, every_endpoint_of
+from glance_compat.routing.catalog import Catalog, find_every_endpoint, find_in_context
+from glance_compat.transport.client import Identity
 
 ID = "8a2f5b0e-4b0c-4a1d-9a63-5f1c3f0a7b11"
 
@@ -30,7 +31,7 @@ ID = "8a2f5b0e-4b0c-4a1d-9a63-5f1c3f0a7b11"
     ],
 )
 def test_urls_that_are_taken(given: str | list[str] | None, expected: tuple[str, ...]) -> None:
-    assert catalog.checked(given) == expected
+    assert catalog.check_endpoints(given) == expected
 
 
 BAD_URLS = [
@@ -57,18 +58,18 @@ BAD_URLS = [
 @pytest.mark.parametrize("several", [False, True])
 def test_urls_that_are_refused(url: str, several: bool) -> None:
     with pytest.raises(InvalidOption, match="endpoint_override"):
-        catalog.checked(["http://glance", url] if several else url)
+        catalog.check_endpoints(["http://glance", url] if several else url)
 
 
 @pytest.mark.parametrize("given", [5, 5.0, b"http://glance", [None], [b"http://glance"], {"a": 1}])
 def test_what_is_no_url_at_all_is_refused(given: object) -> None:
     with pytest.raises(InvalidOption, match="endpoint_override"):
-        catalog.checked(given)  # type: ignore[arg-type]
+        catalog.check_endpoints(given)  # type: ignore[arg-type]
 
 
 def test_a_refused_url_is_shown_without_its_password() -> None:
     with pytest.raises(InvalidOption) as caught:
-        catalog.checked("http://user:hunter2@glance/?a=b")
+        catalog.check_endpoints("http://user:hunter2@glance/?a=b")
     assert "hunter2" not in str(caught.value)
     assert "glance" in str(caught.value)
 
@@ -127,20 +128,20 @@ V2 = [
 def test_an_endpoint_is_looked_up_as_keystoneauth_does(
     entries: list[object], catalog: Catalog, expected: str | None
 ) -> None:
-    assert endpoint_of_context(entries, catalog) == expected
+    assert find_in_context(entries, catalog) == expected
 
 
 @pytest.mark.parametrize("entries", [None, [], ()])
 def test_a_context_without_a_catalog_names_no_endpoint(entries: object) -> None:
-    assert endpoint_of_context(entries, Catalog()) is None
+    assert find_in_context(entries, Catalog()) is None
 
 
 @pytest.mark.parametrize("entries", [V3, V2], ids=["v3", "v2"])
 def test_all_interfaces_of_the_region_are_the_services_own(entries: object) -> None:
-    session = ksa_session.Session()
-    found = every_endpoint_of(session, None, entries, Catalog(region_name="one"))
+    identity, session = Identity(service_catalog=entries), ksa_session.Session()
+    found = find_every_endpoint(identity, session, Catalog(region_name="one"))
     assert sorted(found) == ["http://adm1", "http://int1", "http://pub1"]
-    found = every_endpoint_of(session, None, entries, Catalog(interface="public"))
+    found = find_every_endpoint(identity, session, Catalog(interface="public"))
     assert len(found) == 4
 
 
@@ -159,7 +160,7 @@ def test_all_interfaces_of_the_region_are_the_services_own(entries: object) -> N
 )
 def test_a_catalog_of_another_shape_is_refused(entries: object) -> None:
     with pytest.raises(Invalid, match="service_catalog is not a catalog"):
-        endpoint_of_context(entries, Catalog())
+        find_in_context(entries, Catalog())
 
 
 @pytest.mark.parametrize(
@@ -172,13 +173,13 @@ def test_a_catalog_of_another_shape_is_refused(entries: object) -> None:
     ],
 )
 def test_a_catalog_with_gaps_names_no_endpoint(entries: object) -> None:
-    assert endpoint_of_context(entries, Catalog()) is None
+    assert find_in_context(entries, Catalog()) is None
 
 
-def test_the_search_is_told_in_words() -> None:
+def test_the_search_is_told_describe() -> None:
     catalog = Catalog(interface="internal", region_name="one", service_name="glance")
-    assert catalog.in_words() == "type 'image', name 'glance', interface 'internal', region 'one'"
-    assert Catalog().in_words() == "type 'image'"
+    assert catalog.describe() == "type 'image', name 'glance', interface 'internal', region 'one'"
+    assert Catalog().describe() == "type 'image'"
 
 
 def test_the_catalogs_here_are_those_of_keystone() -> None:
@@ -186,4 +187,4 @@ def test_the_catalogs_here_are_those_of_keystone() -> None:
     service = token.add_service("image", name="glance")
     service.add_standard_endpoints(public="http://pub1", internal="http://int1", region="one")
     entries = token["token"]["catalog"]
-    assert endpoint_of_context(entries, Catalog(region_name="one")) == "http://pub1"
+    assert find_in_context(entries, Catalog(region_name="one")) == "http://pub1"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""caller: contexts of every kind, whose token goes out, whose catalog counts, who is an admin."""
+"""context: all forms of contexts, whose token goes out, whose catalog counts, who is an admin."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ from glance_compat.exceptions import (
     NotAuthenticated,
     NoUsableVersion,
 )
-from glance_compat.routing.catalog import Catalog
-from glance_compat.routing.context import Caller, caller_of
+from glance_compat.routing.catalog import Catalog, find_endpoint, find_every_endpoint
+from glance_compat.routing.context import identity_of
+from glance_compat.transport.client import Transport
+from glance_compat.transport.retry import Deadline
+from glance_compat.transport.sessions import auth_session
 from tests.unit.scripted_server import Reply, ScriptedServer, json_reply
 
 IMAGE = {"id": "an-image", "status": "active", "visibility": "private"}
@@ -87,8 +90,40 @@ def service_at(server: ScriptedServer, auth: object = None) -> ImageService:
     )
 
 
-def caller(context: object, auth: ksa_plugin.BaseAuthPlugin | None = None) -> Caller:
-    return caller_of(context, ksa_session.Session(auth=auth), auth)
+class Caller:
+    """What the library finds out about the caller of a context.
+
+    :param own: the service's own plugin.
+    """
+
+    def __init__(
+        self,
+        context: object,
+        own: ksa_plugin.BaseAuthPlugin | None = None,
+        session: ksa_session.Session | None = None,
+        options: Options = Options(),  # noqa: B008 - frozen
+    ) -> None:
+        self.identity = identity_of(context, own)
+        self.session = session or ksa_session.Session(auth=own)
+        self.options = options
+
+    def for_plugins(self) -> ksa_session.Session:
+        return auth_session(self.session, self.options.read_timeout, self.options.deadline)
+
+    def endpoint(self, catalog: Catalog) -> str:
+        return find_endpoint(self.identity, self.for_plugins(), catalog)
+
+    def every_endpoint(self, catalog: Catalog) -> tuple[str, ...]:
+        return find_every_endpoint(self.identity, self.for_plugins(), catalog)
+
+    def may_be_admin(self) -> bool:
+        return Transport(
+            self.session,
+            "http://glance",
+            self.options,
+            identity=self.identity,
+            deadline=Deadline(None),
+        ).may_be_admin()
 
 
 # ---------------------------------------------------------------------------------------------
@@ -258,31 +293,31 @@ ENTRIES_V2 = [
 
 @pytest.mark.parametrize("entries", [ENTRIES_V3, ENTRIES_V2], ids=["v3", "v2"])
 def test_the_contexts_own_catalog_comes_first(entries: object) -> None:
-    asking = caller(Context(service_catalog=entries), plugin_of("services-token"))
+    asking = Caller(Context(service_catalog=entries), plugin_of("services-token"))
     assert asking.endpoint(Catalog()) == "http://context-catalog"
 
 
 def test_the_catalog_of_the_contexts_plugin_comes_next() -> None:
     context = PluginContext(plugin=plugin_of("plugins-token", "http://plugin-catalog"))
-    asking = caller(context, plugin_of("services-token"))
+    asking = Caller(context, plugin_of("services-token"))
     assert asking.endpoint(Catalog()) == "http://plugin-catalog"
 
 
 @pytest.mark.parametrize("entries", [None, [], [{"type": "volume", "endpoints": []}]])
 def test_the_services_catalog_serves_a_context_without_one(entries: object) -> None:
-    asking = caller(Context(service_catalog=entries), plugin_of("services-token"))
+    asking = Caller(Context(service_catalog=entries), plugin_of("services-token"))
     assert asking.endpoint(Catalog()) == "http://service-catalog"
-    assert asking.identity().auth is not asking.own
+    assert asking.identity.auth is not asking.identity.service_auth
 
 
 def test_the_sessions_catalog_serves_when_the_services_has_no_image_service() -> None:
     own = plugin_of("services-token", url=None)
     session = ksa_session.Session(auth=plugin_of("sessions-token"))
-    assert caller_of(None, session, own).endpoint(Catalog()) == "http://service-catalog"
+    assert Caller(None, own, session).endpoint(Catalog()) == "http://service-catalog"
 
 
 def test_the_search_follows_region_and_interface() -> None:
-    asking = caller(None, plugin_of("services-token"))
+    asking = Caller(None, plugin_of("services-token"))
     internal = Catalog(interface="internal", region_name="one")
     assert asking.endpoint(internal) == "http://service-catalog-internal"
 
@@ -298,33 +333,33 @@ def test_the_search_follows_region_and_interface() -> None:
 )
 def test_no_endpoint_is_an_error_that_says_what_was_looked_for(catalog: Catalog) -> None:
     with pytest.raises(NoUsableVersion) as caught:
-        caller(Context(), plugin_of("services-token")).endpoint(catalog)
-    assert catalog.in_words() in str(caught.value)
+        Caller(Context(), plugin_of("services-token")).endpoint(catalog)
+    assert catalog.describe() in str(caught.value)
     assert "endpoint_override" in str(caught.value)
 
 
 def test_no_catalog_at_all_is_the_same_error() -> None:
     with pytest.raises(NoUsableVersion, match="endpoint_override"):
-        caller(Context()).endpoint(Catalog())
+        Caller(Context()).endpoint(Catalog())
 
 
 @pytest.mark.parametrize("url", ["ftp://glance", "glance:9292", "http://glance/?a=b"])
 def test_an_endpoint_of_a_catalog_that_is_no_url_is_an_error(url: str) -> None:
     with pytest.raises(NoUsableVersion, match="not an http or https URL"):
-        caller(None, plugin_of("services-token", url)).endpoint(Catalog())
+        Caller(None, plugin_of("services-token", url)).endpoint(Catalog())
 
 
 def test_trouble_with_the_services_catalog_is_told_as_it_is() -> None:
     own = v3.Password(
         "http://127.0.0.1:1", username="u", password="hunter2", user_domain_id="d", project_id="p"
     )
-    asking = caller(Context(), own)
+    asking = Caller(Context(), own)
     with pytest.raises(GlanceConnectionFailed, match="catalog"):
         asking.endpoint(Catalog())
     with pytest.raises(GlanceConnectionFailed, match="catalog"):
         asking.every_endpoint(Catalog())
     with pytest.raises(GlanceConnectionFailed, match="roles"):
-        caller(None, own).may_be_admin()
+        Caller(None, own).may_be_admin()
 
 
 def test_an_identity_service_that_is_silent_is_given_up() -> None:
@@ -337,7 +372,7 @@ def test_an_identity_service_that_is_silent_is_given_up() -> None:
             project_id="p",
         )
         session = ksa_session.Session(auth=own)
-        asking = caller_of(None, session, None, Options(read_timeout=0.1))
+        asking = Caller(None, None, session, Options(read_timeout=0.1))
         calls: list[Callable[[], object]] = [
             lambda: asking.endpoint(Catalog()),
             lambda: asking.every_endpoint(Catalog()),
@@ -351,22 +386,22 @@ def test_an_identity_service_that_is_silent_is_given_up() -> None:
 
 def test_a_broken_catalog_of_a_context_is_refused() -> None:
     with pytest.raises(Invalid, match="service_catalog"):
-        caller(Context(service_catalog=[5]), plugin_of("t")).endpoint(Catalog())
+        Caller(Context(service_catalog=[5]), plugin_of("t")).endpoint(Catalog())
 
 
 def test_hrefs_are_compared_with_every_interface() -> None:
     expected = ["http://service-catalog", "http://service-catalog-internal"]
     own = plugin_of("services-token")
     for context in (None, Context(), PluginContext(plugin=own)):
-        found = caller(context, own).every_endpoint(Catalog(interface="public"))
+        found = Caller(context, own).every_endpoint(Catalog(interface="public"))
         assert sorted(found) == expected
-    found = caller(Context(service_catalog=ENTRIES_V2), own).every_endpoint(Catalog())
+    found = Caller(Context(service_catalog=ENTRIES_V2), own).every_endpoint(Catalog())
     assert found == ("http://context-catalog",)
 
 
 def test_hrefs_have_no_endpoint_without_a_catalog() -> None:
-    assert caller(Context()).every_endpoint(Catalog()) == ()
-    assert caller(None).every_endpoint(Catalog()) == ()
+    assert Caller(Context()).every_endpoint(Catalog()) == ()
+    assert Caller(None).every_endpoint(Catalog()) == ()
 
 
 # ---------------------------------------------------------------------------------------------
@@ -392,24 +427,24 @@ def test_hrefs_have_no_endpoint_without_a_catalog() -> None:
 def test_an_admin_is_told_by_the_context_else_by_its_token(
     context: object, expected: bool
 ) -> None:
-    assert caller(context).may_be_admin() is expected
+    assert Caller(context).may_be_admin() is expected
 
 
 @pytest.mark.parametrize(("roles", "expected"), [(("member",), False), (("admin",), True)])
 def test_without_a_context_the_services_own_token_tells(
     roles: tuple[str, ...], expected: bool
 ) -> None:
-    assert caller(None, plugin_of("services-token", roles=roles)).may_be_admin() is expected
+    assert Caller(None, plugin_of("services-token", roles=roles)).may_be_admin() is expected
     session = ksa_session.Session(auth=plugin_of("sessions-token", roles=roles))
-    assert caller_of(None, session, None).may_be_admin() is expected
+    assert Caller(None, None, session).may_be_admin() is expected
 
 
 def test_a_context_does_not_borrow_the_roles_of_the_service() -> None:
     own = plugin_of("services-token", roles=("member",))
-    assert caller(Context(roles=None), own).may_be_admin() is True
+    assert Caller(Context(roles=None), own).may_be_admin() is True
 
 
 def test_the_project_is_the_contexts() -> None:
-    assert caller(Context()).identity().project_id == "users-project"
-    assert caller(Context(project_id=None)).identity().project_id is None
-    assert caller(None, plugin_of("t")).identity().project_id is None
+    assert Caller(Context()).identity.project_id == "users-project"
+    assert Caller(Context(project_id=None)).identity.project_id is None
+    assert Caller(None, plugin_of("t")).identity.project_id is None

@@ -33,9 +33,9 @@ class Calls:
         self.outcomes = outcomes
         self.attempts: list[int] = []
 
-    def __call__(self, attempt: int) -> str:
+    def __call__(self) -> str:
         outcome = self.outcomes[min(len(self.attempts), len(self.outcomes) - 1)]
-        self.attempts.append(attempt)
+        self.attempts.append(len(self.attempts) + 1)
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
@@ -153,10 +153,7 @@ def test_an_error_that_is_for_good_ends_the_attempts() -> None:
 
 @pytest.mark.parametrize("result", [None, False, 0, "", busy()])
 def test_a_result_of_any_kind_is_a_success(result: object) -> None:
-    def call(attempt: int) -> object:
-        return result
-
-    assert repeat(call, AT_ONCE, NEVER) is result
+    assert repeat(lambda: result, AT_ONCE, NEVER) is result
 
 
 # ---------------------------------------------------------------------------------------------
@@ -225,20 +222,20 @@ def test_time_that_is_left_is_no_error() -> None:
 
 def test_an_image_that_is_there_is_asked_for_once() -> None:
     calls = Calls("found")
-    retry.until_found(lambda: calls(0))
+    retry.until_found(calls)
     assert len(calls.attempts) == 1
 
 
 def test_an_image_that_comes_later_is_waited_for() -> None:
     calls = Calls(ImageNotFound("not yet"), "found")
-    retry.until_found(lambda: calls(0))
+    retry.until_found(calls)
     assert len(calls.attempts) == 2
 
 
 def test_only_a_missing_image_is_waited_for() -> None:
     calls = Calls(busy(), "found")
     with pytest.raises(BadResponse):
-        retry.until_found(lambda: calls(0))
+        retry.until_found(calls)
     assert len(calls.attempts) == 1
 
 
