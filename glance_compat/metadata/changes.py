@@ -238,7 +238,7 @@ def fill_in_formats(meta: ImageMeta, *, empty: bool) -> ImageMeta:
     return dataclasses.replace(meta, base=base)
 
 
-def check_id(meta: Meta, image_id: str) -> None:
+def check_id(meta: ImageMeta, image_id: str) -> None:
     """Check that metadata for an update is not that of another image.
 
     :raises glance_compat.exceptions.ImageBadRequest: it is.
