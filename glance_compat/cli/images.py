@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cliff.lister import Lister
@@ -211,7 +211,7 @@ def _filters(parsed_args: argparse.Namespace) -> dict[str, object]:
 
 
 def _rows(
-    images: Iterable[dict[str, Any]], columns: Sequence[str], output_format: str
+    images: Iterable[Mapping[str, Any]], columns: Sequence[str], output_format: str
 ) -> Iterator[list[object]]:
     write = cells.form(output_format)
     return ([write(one[name]) for name in columns] for one in images)

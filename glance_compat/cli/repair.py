@@ -115,7 +115,7 @@ def _write(service: ImageService, image: Image, steps: list[Step]) -> None:
     service.update(None, image["id"], {**name, "properties": properties}, purge_props=False)
     shown = {key: decode_structured(key, text) for key, text in properties.items()}
     expected = {**image, **name, "properties": {**image["properties"], **shown}}
-    now = service.show(None, image["id"])
+    now: Mapping[str, object] = service.show(None, image["id"])
     different = sorted(
         key for key in expected if key != "updated_at" and expected[key] != now[key]
     )

@@ -30,7 +30,7 @@ class ForkSafeSession:
     """
 
     def __init__(self, session: ksa_session.Session) -> None:
-        self._session = session
+        self._original = self._session = session
         self._process = os.getpid()
 
     def get(self) -> ksa_session.Session:
@@ -38,6 +38,11 @@ class ForkSafeSession:
         if self._process != os.getpid():
             self._session, self._process = _with_own_connections(self._session), os.getpid()
         return self._session
+
+    def close(self) -> None:
+        """Close the connections that were opened after a fork; the caller's session stays open."""
+        if self._session is not self._original:
+            self._session.session.close()
 
 
 def _with_own_connections(session: ksa_session.Session) -> ksa_session.Session:
