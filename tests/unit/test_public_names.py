@@ -29,7 +29,7 @@ from glance_compat import (
     Options,
     exceptions,
 )
-from glance_compat.audit import findings
+from glance_compat.audit.kinds import KINDS_BY_NAME
 from glance_compat.cli import report
 from glance_compat.fixture import GlanceFixture
 from glance_compat.metadata import fields
@@ -101,20 +101,20 @@ ERRORS = {
 
 #: What scripts that read ``glance-compat audit`` look for.
 AUDIT_COLUMNS = (
-    *("id", "name", "severity", "kind", "towards", "subject", "found", "owner", "value"),
-    *("proposal", "sureness", "meaning", "to_do"),
+    *("id", "name", "severity", "kind", "target_api", "subject", "details", "owner", "value"),
+    *("proposal", "confidence", "meaning", "to_do"),
 )
 AUDIT_KINDS = {
-    *("shadowed-property", "planted-attribute", "line-break", "unfit-property-name"),
+    *("shadowed-property", "spoofed-attribute", "line-break", "invalid-header-name"),
     *("folding-names", "folds-to-reserved", "too-many-headers", "too-long-value"),
-    *("too-large-metadata", "broken-text", "percent-encoded", "percent-encoded-property-name"),
-    *("reserved-property", "foreign-id", "missing-formats", "deleted-image"),
-    *("long-property-name", "folded-name", "outer-blanks", "empty-name", "community-image"),
-    *("hidden-image", "tags", "deactivated-image", "null-property", "no-name", "none-as-text"),
+    *("too-large-metadata", "lone-surrogate", "percent-encoded", "percent-encoded-property-name"),
+    *("reserved-property", "non-uuid-id", "missing-formats", "deleted-image"),
+    *("long-property-name", "folded-name", "outer-whitespace", "empty-name", "community-image"),
+    *("hidden-image", "tags", "deactivated-image", "null-property", "no-name", "none-string"),
     *("no-checksum", "image-without-data", "declared-size", "killed-image"),
-    *("half-deleted-image", "private-image", "import-status", "several-stores"),
-    *("several-locations", "server-owned-property", "no-owner", "one-api-only"),
-    *("unreadable-image", "v1-unseen", "v2-unseen", "lists-unasked", "list-incomplete"),
+    *("half-deleted-image", "private-image", "import-status", "multiple-stores"),
+    *("multiple-locations", "server-owned-property", "no-owner", "one-api-only"),
+    *("unreadable-image", "v1-not-read", "v2-not-read", "lists-not-read", "list-incomplete"),
 }
 
 
@@ -448,4 +448,4 @@ def test_retry_hooks_keep_their_names() -> None:
 
 def test_audit_keeps_its_columns_and_kinds() -> None:
     assert report.LONG == AUDIT_COLUMNS
-    assert findings.BY_NAME.keys() == AUDIT_KINDS
+    assert KINDS_BY_NAME.keys() == AUDIT_KINDS
