@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Comparing and showing URLs: pure, and the one place that knows what a token may be sent to."""
+"""Parse and compare URLs: pure, and the one place that decides where a token may be sent."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import urllib.parse
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port of a URL; two URLs of one origin may share a token.
+    """Return scheme, host and port of a URL; two URLs with one origin may share a token.
 
-    What cannot be read has an origin of its own, that of nothing else.
+    A URL that cannot be parsed has its own origin, which equals no other.
     """
     try:
         parts = urllib.parse.urlsplit(url)
@@ -23,7 +23,7 @@ def origin(url: str) -> tuple[str, str, int | None]:
 
 
 def joined(url: str, location: str) -> str:
-    """A Location header, relative to the URL that was asked."""
+    """Resolve a Location header against the URL of the request."""
     try:
         return urllib.parse.urljoin(url, location)
     except ValueError:
@@ -31,20 +31,20 @@ def joined(url: str, location: str) -> str:
 
 
 def scheme_of(url: str) -> str:
-    """The scheme of a URL in lower case, or what stands in its place."""
+    """Return the text before the first colon in lower case: the scheme, if there is one."""
     return url.partition(":")[0].lower()
 
 
-# Glance takes the path of a file URL literally (glance_store, filesystem driver); others would
-# decode it. A sign that means two things is in none that Glance writes.
+# Glance reads the path of a file URL literally (glance_store, filesystem driver); other programs
+# would decode it. No URL that Glance writes has a character that could be read in two ways.
 _FILE = re.compile(r"file://(?:localhost)?((?:/[^/%?#\x00-\x1f\x7f]+)+)", re.IGNORECASE)
 
 
 def file_path_of(url: str) -> str | None:
-    """The path of a file URL on this host.
+    """Return the path of a file URL on this host.
 
-    :returns: None if it is of another form, or holds ``//``, ``.`` or ``..``, or what could be
-        read in more than one way.
+    :returns: None if the URL has another form, or contains ``//``, ``.`` or ``..``, or a character
+        that could be read in more than one way.
     """
     found = _FILE.fullmatch(url)
     if found is None or {".", ".."} & {*found[1].split("/")}:
@@ -52,18 +52,18 @@ def file_path_of(url: str) -> str | None:
     return found[1]
 
 
-# glance_store percent-encodes each name (rbd driver, with nothing that is safe beside letters,
-# digits and these signs). Anything else is in none that it writes.
+# glance_store percent-encodes each name, except letters, digits and these signs (rbd driver). No
+# URL that it writes contains anything else.
 _NAME = r"(?:[A-Za-z0-9_.~-]|%[0-9A-Fa-f]{2})+"
 _RBD = re.compile(rf"rbd://({_NAME}(?:/{_NAME})*)")
 
 
 def rbd_names_of(url: str) -> tuple[str, ...] | None:
-    """The names of a URL of Ceph's block devices: fsid, pool, image and snapshot, or fewer.
+    """Return the names of a URL of Ceph's block devices: fsid, pool, image and snapshot, or fewer.
 
-    :returns: each without percent signs; None if the URL is of another form, or a name is not
-        printable UTF-8. Of librbd's bindings (16.2.15, seen) a lone surrogate ends the process,
-        and a NUL ends the name.
+    :returns: the decoded names; None if the URL has another form, or a name is not printable
+        UTF-8. In librbd's bindings a lone surrogate ends the process, and a NUL ends the name
+        (verified on 16.2.15).
     """
     found = _RBD.fullmatch(url)
     if found is None:
@@ -76,13 +76,13 @@ def rbd_names_of(url: str) -> tuple[str, ...] | None:
 
 
 def unversioned(url: str) -> str:
-    """An endpoint without the version at its end and without a slash there."""
-    # Not the slashes of the scheme: a host may be called "v2".
+    """Return an endpoint without the version and the slash at its end."""
+    # The slashes of the scheme do not count: a host may be called "v2".
     return re.sub(r"(?<=[^:/])/+v[0-9]+(\.[0-9]+)?/*$", "", url.rstrip("/")).rstrip("/")
 
 
 def is_http(url: str) -> bool:
-    """Whether a text is an http or https URL with a host, and without query and fragment."""
+    """Return whether a string is an http or https URL with a host, without query and fragment."""
     try:
         parts = urllib.parse.urlsplit(url)
         _ = parts.port

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recognise and decode strings that python-glanceclient percent-encoded.
+"""Percent-encoded text that python-glanceclient left in images, and what it must have been.
 
 Since its Rocky release (2018) glanceclient percent-encodes every value that it sends over v1 (bugs
-1766235 and 1788942, ``glanceclient/common/http.py``, ``encode_headers``; verified with 4.13), and
-Glance never decodes it (verified on Glance 15.0.2): ``my image`` became ``my%20image`` for
-every user.
+1766235 and 1788942, ``glanceclient/common/http.py``, ``encode_headers``; seen with 4.13), and
+Glance never decodes (seen on Glance 15.0.2): ``my image`` became ``my%20image`` for everybody.
 
-What must live here: telling such a string from one that is meant to be percent-encoded. What must
-not: images.
+What must live here: telling such text from text that is meant to be so. What must not: images.
 """
 
 from __future__ import annotations
@@ -24,70 +22,68 @@ from collections.abc import Iterable
 #: colon too.
 _SAFE = ("/:", "/")
 
-#: A string of this form may contain escapes on purpose.
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(?:data|mailto|urn):", re.IGNORECASE)
+#: Text of this form may hold escapes by right.
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(?:data|mailto|urn):", re.IGNORECASE)
 
 
-class Confidence(str, enum.Enum):
-    """How certain it is that glanceclient encoded a string."""
+class Sureness(str, enum.Enum):
+    """How sure it is that a text was encoded by glanceclient."""
 
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
+    SURE = "sure"
+    LIKELY = "likely"
+    UNSURE = "unsure"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Decoding:
-    """The probable original of an encoded string.
+class Reading:
+    """What an encoded text must have been.
 
-    :param text: the decoded string.
-    :param why: what the confidence is based on.
+    :param text: decoded.
+    :param why: the rest of a sentence that begins with the sureness.
     """
 
     text: str
-    confidence: Confidence
+    sureness: Sureness
     why: str
 
 
-def decode_text(text: str, others: Iterable[str] = ()) -> Decoding | None:
-    """Decode an image's name or the value of a property.
+def reading(text: str, others: Iterable[str] = ()) -> Reading | None:
+    """Read a name or a value.
 
-    :param others: the other strings of the same image. If one of them has characters that
-        glanceclient would have encoded, another client wrote it.
-    :returns: None if glanceclient cannot have written the string: decoding and encoding it gives
-        another string.
+    :param others: the other texts of the same image; one that glanceclient would have encoded,
+        and that is not, was written by another client.
+    :returns: None where glanceclient did not write this: decoded and encoded again it would be
+        another text.
     """
-    decoded = _decode(text)
-    if decoded is None or text not in _encode_all(decoded):
+    decoded = _decoded(text)
+    if decoded is None or text not in _encodings(decoded):
         return None
-    doubt = _describe_doubt(decoded)
+    doubt = _doubt(decoded)
     if doubt:
-        return Decoding(decoded, Confidence.LOW, doubt)
-    evidence = _describe_evidence(decoded)
+        return Reading(decoded, Sureness.UNSURE, doubt)
+    evidence = _evidence(decoded)
     if evidence is None:
-        return Decoding(decoded, Confidence.MEDIUM, "only punctuation is encoded")
+        return Reading(decoded, Sureness.LIKELY, "nothing but signs is encoded in it")
     if any(_is_of_another_client(one) for one in others):
-        why = "another client wrote other strings of the image"
-        return Decoding(decoded, Confidence.MEDIUM, why)
-    return Decoding(decoded, Confidence.HIGH, evidence)
+        return Reading(decoded, Sureness.LIKELY, "another client wrote other texts of the image")
+    return Reading(decoded, Sureness.SURE, evidence)
 
 
-def decode_property_name(name: str) -> Decoding | None:
-    """Decode a property's name.
+def name_reading(name: str) -> Reading | None:
+    """Read a property's name.
 
-    The confidence is always low: v1 stores names in lower case, with underscores for dashes, so
-    the original is lost.
+    Never sure: v1 stored it in lower case, with underscores for dashes, so what it was is lost.
     """
-    decoded = _decode(name)
+    decoded = _decoded(name)
     if decoded is None:
         return None
-    stored = {one.lower().replace("-", "_") for one in _encode_all(decoded)}
+    stored = {one.lower().replace("-", "_") for one in _encodings(decoded)}
     if name not in stored:
         return None
-    return Decoding(decoded, Confidence.LOW, "v1 does not keep the case of a name")
+    return Reading(decoded, Sureness.UNSURE, "v1 does not keep the case of a name")
 
 
-def _decode(text: str) -> str | None:
+def _decoded(text: str) -> str | None:
     if "%" not in text:
         return None
     try:
@@ -97,11 +93,8 @@ def _decode(text: str) -> str | None:
     return decoded if decoded != text else None
 
 
-def _encode_all(text: str) -> set[str]:
-    """Return what releases of glanceclient make of a string.
-
-    Before Python 3.7 ``~`` was encoded too.
-    """
+def _encodings(text: str) -> set[str]:
+    """How releases of glanceclient encode a text; before Python 3.7 ``~`` was encoded too."""
     try:
         found = {urllib.parse.quote(text, safe) for safe in _SAFE}
     except UnicodeEncodeError:
@@ -109,19 +102,19 @@ def _encode_all(text: str) -> set[str]:
     return found | {one.replace("~", "%7E") for one in found}
 
 
-def _describe_doubt(decoded: str) -> str | None:
-    """Return why a decoded string may not be the original, or must not be written."""
+def _doubt(decoded: str) -> str | None:
+    """Why a decoded text may not be what was meant, or must not be written."""
     if any(unicodedata.category(one) in ("Cc", "Cf", "Zl", "Zp") for one in decoded):
-        return "the decoded string contains control characters or line breaks"
+        return "decoded, it holds control characters or line breaks"
     if decoded != decoded.strip():
-        return "the decoded string begins or ends with whitespace, which v1 does not keep"
-    if _URL.search(decoded):
-        return "it contains a URL, in which escapes may be intended"
-    again = _decode(decoded)
-    if again is not None and decoded in _encode_all(again):
+        return "decoded, it begins or ends with white space, which v1 does not keep"
+    if _ADDRESS.search(decoded):
+        return "it holds an address, in which escapes may be meant"
+    again = _decoded(decoded)
+    if again is not None and decoded in _encodings(again):
         return "it is encoded more than once"
     if _is_mojibake(decoded):
-        return "the decoded string is UTF-8 that was read as Latin-1"
+        return "decoded, it is UTF-8 that was taken for Latin-1"
     return None
 
 
@@ -135,18 +128,18 @@ def _is_mojibake(text: str) -> bool:
     return True
 
 
-def _describe_evidence(decoded: str) -> str | None:
+def _evidence(decoded: str) -> str | None:
     if not decoded.isascii():
-        return "it is UTF-8 outside ASCII"
+        return "it is text beyond ASCII, encoded as UTF-8"
     if " " in decoded:
-        return "it contains spaces"
+        return "it is text with blanks"
     try:
-        is_structure = isinstance(json.loads(decoded), (dict, list))
+        structured = isinstance(json.loads(decoded), (dict, list))
     except (ValueError, RecursionError):
-        is_structure = False
-    return "it is JSON" if is_structure else None
+        structured = False
+    return "it is JSON" if structured else None
 
 
 def _is_of_another_client(text: str) -> bool:
-    """Return whether a string has characters that glanceclient would have encoded."""
+    """Whether a text holds what glanceclient would have encoded."""
     return bool(re.search(r"[^A-Za-z0-9_.~/:%-]", text))

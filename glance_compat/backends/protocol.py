@@ -17,7 +17,8 @@ from glance_compat.metadata.changes import ImageMeta
 from glance_compat.metadata.fields import Image
 from glance_compat.metadata.filters import Query
 from glance_compat.streams.streams import Expected, Upload
-from glance_compat.types import Member
+
+Member = dict[str, typing.Any]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

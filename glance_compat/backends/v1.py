@@ -7,7 +7,6 @@ Facts are those of Glance 15.0.2, the last release with v1 that can still be ins
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 import logging
 import typing
@@ -16,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from glance_compat import exceptions
 from glance_compat.backends.pagination import PAGE_IMAGES
-from glance_compat.backends.protocol import OpenedData, Page, delete_on_failure
+from glance_compat.backends.protocol import Member, OpenedData, Page, delete_on_failure
 from glance_compat.metadata import changes, fields, filters
 from glance_compat.metadata.changes import Change, ImageMeta
 from glance_compat.metadata.fields import Image
@@ -25,7 +24,6 @@ from glance_compat.redaction import quote_value
 from glance_compat.streams.streams import Expected, Upload
 from glance_compat.transport.client import Transport
 from glance_compat.transport.messages import Request, Response
-from glance_compat.types import Member
 
 LOG = logging.getLogger("glance_compat")
 
@@ -107,7 +105,7 @@ class V1:
 
     def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
         response, asked = self._list(query, marker, size, left)
-        with response.judged():
+        with response.named_in_errors():
             images = [fields.from_v1(record) for record in response.objects_at("images")]
         return Page(images, more=None, asked=asked)
 
@@ -154,21 +152,21 @@ class V1:
         try:
             found, complete = _image_of_headers(response, image_id)
         except exceptions.BadResponse:
-            response.response.close()
+            response.close()
             raise
         if not complete:
-            response.response.close()
+            response.close()
             found = self.show(image_id)
-            response = self._transport.send(dataclasses.replace(request, tolerant=True))
+            response = self._transport.send(request)
             self._check_length_known(response, image_id)
         blocks = self._transport.blocks(request, response)
         expected = self._expected(found)
-        return OpenedData(blocks, response.response.close, expected, found["disk_format"])
+        return OpenedData(blocks, response.close, expected, found["disk_format"])
 
     def _check_length_known(self, response: Response, image_id: str) -> None:
         """A value with an empty line ends the block early, and what is left of it is data then."""
         if response.header("content-length") is None:
-            response.response.close()
+            response.close()
             raise exceptions.UnreadableImage(
                 f"the data of image {image_id} cannot be read over v1: its own metadata damages"
                 " the answer",
@@ -332,7 +330,7 @@ class V1:
             response = self._transport.send(request)
         except exceptions.GlanceCompatError as error:
             raise _refine_error(error) from error.__cause__
-        with response.judged():
+        with response.named_in_errors():
             return fields.from_v1(response.object_at("image"))
 
     def _check_supported(self, meta: ImageMeta) -> None:
@@ -384,7 +382,7 @@ class V1:
         except (exceptions.BadResponse, exceptions.ImageNotAuthorized) as error:
             raise self._explain(error, image_id) from error
         if response.body:
-            raise response.bad("is not empty, as Glance's answer to a deletion is")
+            raise response.invalid("is not empty, as Glance's answer to a deletion is")
 
     def _explain(
         self, error: exceptions.GlanceCompatError, image_id: str
@@ -435,7 +433,7 @@ class V1:
                 image_id=image_id,
             )
         )
-        with response.judged():
+        with response.named_in_errors():
             found = [
                 _member(record.get("member_id"), bool(record.get("can_share")))
                 for record in response.objects_at("members")
@@ -510,9 +508,9 @@ def _image_of_headers(response: Response, image_id: str) -> tuple[Image, bool]:
     """
     record, complete = fields.parse_v1_headers(response.headers)
     # A value that is a line break ends the block where it stands, before the id perhaps.
-    if record == {"properties": {}} and not response.defective:
-        raise response.bad("has no headers of an image")
-    complete = complete and not response.defective and record.get("id") == image_id
+    if record == {"properties": {}} and not response.damaged:
+        raise response.invalid("has no headers of an image")
+    complete = complete and not response.damaged and record.get("id") == image_id
     try:
         return fields.from_v1({"id": image_id, **record}), complete
     except exceptions.BadResponse:

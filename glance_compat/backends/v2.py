@@ -14,7 +14,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 
 from glance_compat import exceptions
-from glance_compat.backends.protocol import OpenedData, Page, delete_on_failure
+from glance_compat.backends.protocol import Member, OpenedData, Page, delete_on_failure
 from glance_compat.metadata import changes, fields, filters
 from glance_compat.metadata.changes import Change, ImageMeta
 from glance_compat.metadata.fields import Image
@@ -24,7 +24,6 @@ from glance_compat.streams.streams import HASHES, Expected, Upload
 from glance_compat.transport import retry
 from glance_compat.transport.client import Transport
 from glance_compat.transport.messages import Request, Response
-from glance_compat.types import Member
 
 LOG = logging.getLogger("glance_compat")
 
@@ -72,7 +71,7 @@ class V2:
         response, asked = self._list(query, marker, size, left)
         records = response.objects_at("images")
         version = self._version()
-        with response.judged():
+        with response.named_in_errors():
             images = [fields.from_v2(record, version) for record in records]
         return Page(images, more=_has_next(response), asked=asked)
 
@@ -107,7 +106,7 @@ class V2:
 
     def _image(self, response: Response) -> Image:
         version = self._version()
-        with response.judged():
+        with response.named_in_errors():
             return fields.from_v2(response.json_object(), version)
 
     def _send(
@@ -149,17 +148,17 @@ class V2:
         )
         response, part = self._request_from(start, request)
         if response.status == 204:
-            response.response.close()
+            response.close()
             return self._no_data(found or self.show(image_id))
         if found is None and self._is_unverifiable(response):
             try:
                 found = self.show(image_id)
             except exceptions.GlanceCompatError:
-                response.response.close()
+                response.close()
                 raise
         return OpenedData(
             blocks=self._transport.blocks(request, response),
-            close=response.response.close,
+            close=response.close,
             expected=self._expected(response, found, part.total if part else _length(response)),
             disk_format=found["disk_format"] if found else None,
             start=part.start if part else 0,
@@ -192,7 +191,7 @@ class V2:
                 return response, None
             if response.status == 206 and part and part.start == start:
                 return response, part
-            response.response.close()
+            response.close()
         return self._transport.send(request), None
 
     def _no_data(self, found: Image) -> OpenedData:
@@ -228,7 +227,7 @@ class V2:
         md5 = response.header("content-md5") or (found["checksum"] if found else None)
         if not md5:
             LOG.warning(
-                "image %s has no checksum: its data is not verified", response.response.url
+                "%s: the image has no checksum, so its data is not verified", response.subject
             )
             return Expected(size=size)
         return Expected(size, "md5", md5)
@@ -586,7 +585,7 @@ def _has_next(response: Response) -> bool:
 def _member(response: Response, record: Mapping[str, typing.Any]) -> Member:
     member_id, status = record.get("member_id"), record.get("status")
     if not isinstance(member_id, str) or not isinstance(status, (str, type(None))):
-        raise response.bad("has a member of another form than Glance's")
+        raise response.invalid("has a member of another form than Glance's")
     return {"member_id": member_id, "can_share": False, "status": status}
 
 

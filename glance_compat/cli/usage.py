@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors that a command reports before it does anything: wrong options, a missing package."""
+"""What is wrong with a command before it begins: its options, or what it stands on."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class MissingPackage(Exception):
 
 
 @contextlib.contextmanager
-def require_extra(extra: str) -> Iterator[None]:
-    """Turn a failed import into a message that says what to install.
+def needs(extra: str) -> Iterator[None]:
+    """Say what to install when an import fails.
 
-    :param extra: the extra of this package that brings the imported package.
-    :raises glance_compat.cli.usage.MissingPackage: the package is not installed.
+    :param extra: the extra of this package that has what is imported.
+    :raises glance_compat.cli.usage.MissingPackage: it is not there.
     """
     try:
         yield
@@ -36,16 +36,13 @@ def require_extra(extra: str) -> Iterator[None]:
         ) from missing
 
 
-def argument_type(parse: Callable[[str], Value]) -> Callable[[str], Value]:
-    """Make an argparse type of a function; its ValueError becomes a usage error.
+def checked(check: Callable[[str], Value]) -> Callable[[str], Value]:
+    """A type for argparse: a ValueError of the check is a usage error, in its words."""
 
-    :param parse: converts the argument, or raises ValueError with a message for the user.
-    """
-
-    def convert(text: str) -> Value:
+    def read(text: str) -> Value:
         try:
-            return parse(text)
+            return check(text)
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
 
-    return convert
+    return read

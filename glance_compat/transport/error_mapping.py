@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the layers below raise, as errors of this library.
+"""Map what the layers below raise to errors of this library.
 
 What must live here: the map from exceptions of requests, urllib3, http.client and keystoneauth to
-ours. What must not: statuses of answers (see ``exceptions.STATUS_ERRORS``).
+ours, and the advice that error messages end with. What must not: the map from HTTP statuses
+(``exceptions.STATUS_ERRORS``).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import requests
 import urllib3.exceptions
 
 from glance_compat import exceptions
+from glance_compat.redaction import describe_error
 from glance_compat.streams.streams import Upload
 
 _NO_TOKEN = (
@@ -33,7 +35,7 @@ _NO_ENDPOINT = (
     keystoneauth1.exceptions.ImpliedMinVersionMismatch,
     keystoneauth1.exceptions.ImpliedMaxVersionMismatch,
 )
-# Of the request itself: no server has seen it.
+# The request itself is invalid, and was not sent.
 _NOT_SENT = (
     requests.exceptions.InvalidHeader,
     requests.exceptions.InvalidURL,
@@ -42,12 +44,12 @@ _NOT_SENT = (
     urllib3.exceptions.LocationValueError,
     UnicodeError,
 )
-_NOT_READABLE = (
+_UNREADABLE = (
     requests.exceptions.ContentDecodingError,
     requests.exceptions.InvalidJSONError,
     urllib3.exceptions.DecodeError,
 )
-_NO_ANSWER = (
+_NO_RESPONSE = (
     keystoneauth1.exceptions.ConnectionError,
     keystoneauth1.exceptions.RetriableConnectionFailure,
     keystoneauth1.exceptions.DiscoveryFailure,
@@ -60,23 +62,60 @@ _BELOW: tuple[tuple[tuple[type[Exception], ...], type[exceptions.GlanceCompatErr
     (_NO_TOKEN, exceptions.NotAuthenticated),
     (_NO_ENDPOINT, exceptions.NoUsableVersion),
     (_NOT_SENT, exceptions.Invalid),
-    (_NOT_READABLE, exceptions.BadResponse),
-    (_NO_ANSWER, exceptions.GlanceConnectionFailed),
+    (_UNREADABLE, exceptions.BadResponse),
+    (_NO_RESPONSE, exceptions.GlanceConnectionFailed),
     ((keystoneauth1.exceptions.ClientException, ValueError), exceptions.BadResponse),
 )
 
-# What keystoneauth stumbles with over an answer of another shape than the identity service's.
-_STUMBLES = (AttributeError, IndexError, KeyError, TypeError)
+# What keystoneauth raises over a response that has not the identity service's form.
+_MALFORMED_IDENTITY = (AttributeError, IndexError, KeyError, TypeError)
+
+_HttpError = keystoneauth1.exceptions.HttpError
+
+_IDENTITY = "identity service"
+_BUSY_STATUS = frozenset({429, 500, 502, 503, 504})
+_ADVICE: tuple[tuple[type[exceptions.GlanceCompatError], str], ...] = (
+    (exceptions.NotAuthenticated, "Check the credentials, and whether the token has expired."),
+    (exceptions.Forbidden, "Check the caller's roles, and who owns the image."),
+    (exceptions.NotFound, "Check the id, and whether the caller may see the image."),
+    (exceptions.ImageQuotaExceeded, "Ask the operator of the cloud for a larger quota."),
+    (exceptions.Conflict, "Show the image to see its current state."),
+    (exceptions.Invalid, "Correct the request."),
+    (exceptions.NoUsableVersion, "Check the service catalog, or set the endpoint directly."),
+    (exceptions.DeadlineExceeded, "Check the endpoint, or raise the option deadline."),
+    (exceptions.GlanceConnectionFailed, "Check that the {} can be reached from this host."),
+)
+
+
+def advice_for(
+    error: type[exceptions.GlanceCompatError],
+    status: int | None = None,
+    service: str = "image service",
+) -> str:
+    """Return what to do next about an error, as one sentence.
+
+    :param status: the HTTP status of the response, if there was one.
+    :param service: the service that the request went to.
+    """
+    if status in _BUSY_STATUS:
+        return "Try again later; if it persists, give the request id to the cloud's operator."
+    found = (advice for kind, advice in _ADVICE if issubclass(error, kind))
+    return next(found, "Check that the URL is that of the {}.").format(service)
 
 
 @contextlib.contextmanager
 def translated_errors(
-    what: str, upload: Upload | None = None, **where: typing.Any
+    subject: str,
+    upload: Upload | None = None,
+    service: str = "image service",
+    **details: typing.Any,
 ) -> Iterator[None]:
-    """Turn whatever the layers below raise into errors of this library.
+    """Turn exceptions of the layers below into errors of this library.
 
-    :param what: what was tried, for the message.
-    :param upload: data that was being sent: a failure of its source comes first.
+    :param subject: what was tried, for the message ("GET http://...").
+    :param upload: data that is being sent: if its source failed, that error is raised.
+    :param service: the service that requests go to, for the message.
+    :param details: attributes of the error (``endpoint``, ``image_id``).
     """
     try:
         yield
@@ -88,60 +127,74 @@ def translated_errors(
         ours = _ours_for(error)
         if ours is None:
             raise
-        # The text of a request that was refused is in theirs, a token included.
+        # The message of a request that was refused repeats the request, with its token.
         cause = None if ours is exceptions.Invalid else error
+        status = error.http_status if isinstance(error, _HttpError) else None
         raise ours(
-            f"{what} failed: {_reason(error)}",
-            status=error.http_status if isinstance(error, _HttpError) else None,
-            **where,
+            f"{subject} failed: {_reason(error)}. {advice_for(ours, status, service)}",
+            status=status,
+            **details,
         ) from cause
 
 
 @contextlib.contextmanager
-def plugin_errors(what: str, **where: typing.Any) -> Iterator[None]:
-    """Like :func:`translated_errors`, for what auth plugins do and the identity service answers.
+def plugin_errors(action: str, **details: typing.Any) -> Iterator[None]:
+    """Translate errors like :func:`translated_errors`, for calls of auth plugins.
 
-    :param what: what was tried, for the message.
+    :param action: what was tried, for the message ("getting a token").
     """
     try:
-        with translated_errors(what, **where):
+        with translated_errors(action, service=_IDENTITY, **details):
             yield
-    except _STUMBLES as error:
+    except _MALFORMED_IDENTITY as error:
         raise exceptions.BadResponse(
-            f"{what} failed: the identity service's answer is not of its form"
-            f" ({type(error).__name__})",
-            **where,
+            f"{action} failed: the identity service sent a malformed response"
+            f" ({type(error).__name__}). {advice_for(exceptions.BadResponse, service=_IDENTITY)}",
+            **details,
         ) from error
 
 
-_HttpError = keystoneauth1.exceptions.HttpError
+def chain_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and what caused it, the innermost cause last.
+
+    urllib3 and requests keep the cause of some exceptions in ``args`` only. A chain may lead back
+    into itself: an error that is kept and raised again has what it caused as its context.
+    """
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        in_args = (one for one in current.args if isinstance(one, BaseException))
+        current = current.__cause__ or current.__context__ or next(in_args, None)
 
 
 def _ours_for(error: Exception) -> type[exceptions.GlanceCompatError] | None:
-    # keystoneauth wraps what it does not know.
+    # keystoneauth wraps exceptions that it does not know.
     original = getattr(error, "original", None)
     known = original if isinstance(original, Exception) else error
     if any(isinstance(inner, urllib3.exceptions.InvalidHeader) for inner in known.args):
-        # requests has one name for a header that cannot be sent and for an answer's two lengths.
+        # requests has one name for a header that cannot be sent and a response with two lengths.
         return exceptions.GlanceConnectionFailed
+    if any(map(_is_too_long, chain_of(known))):
+        return exceptions.BadResponse
     return next((ours for classes, ours in _BELOW if isinstance(known, classes)), None)
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An exception and what it came from. A chain may lead back into itself: an error that is kept
-    and raised again comes from what came from it."""
-    seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and id(one) not in seen:
-        seen.add(id(one))
-        yield one
-        one = one.__cause__ or one.__context__
+def _is_too_long(error: BaseException) -> bool:
+    """Return whether http.client refused a response because of the size of its headers."""
+    if isinstance(error, http.client.LineTooLong):
+        return True
+    of_http = isinstance(error, http.client.HTTPException)
+    return of_http and any("got more than" in str(one) for one in error.args)
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost cause, which says most; lower layers put URLs with queries in theirs."""
-    inner = list(_chain(error))[-1]
-    text = str(inner) if isinstance(inner, OSError) and inner.strerror else ""
-    return text or f"{type(inner).__name__}" + (
-        f" ({type(error).__name__})" if inner is not error else ""
-    )
+    """Describe the innermost cause; exceptions of outer layers contain URLs with queries."""
+    chain = list(chain_of(error))
+    if any(map(_is_too_long, chain)):
+        return "the response's headers are too long"
+    inner, described = chain[-1], describe_error(chain[-1])
+    if inner is error or described != type(inner).__name__:
+        return described
+    return f"{described} ({type(error).__name__})"

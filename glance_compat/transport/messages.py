@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One request and its answer, as data; and how an answer is read.
+"""Requests and responses as data, and how a response is parsed.
 
-What must live here: the two halves of an exchange and what is said of an answer that is not
-Glance's. What must not: sending (``wire``), and anything that differs between v1 and v2.
+What must live here: the two halves of an exchange, and the errors about a response that Glance
+would not send. What must not: sending (``client``), and anything that differs between v1 and v2.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ import requests
 from glance_compat import exceptions
 from glance_compat.streams.streams import Upload
 from glance_compat.transport import v1_headers
+from glance_compat.transport.error_mapping import advice_for
 
 
 class VersionDocumentReceived(Exception):
-    """A 300 on a resource: the endpoint does not offer the API that was spoken (any more).
+    """A resource returned 300: the endpoint does not offer this API, or no longer.
 
-    Seen on Glance 15.0.2 and 33: a disabled API is answered with the version document.
+    Verified on Glance 15.0.2 and 33: requests to a disabled API get the version document.
     """
 
 
@@ -35,14 +36,14 @@ class Request:
 
     :param path: from the unversioned endpoint on, quoted ("/v2/images").
     :param params: query parameters, in order.
-    :param headers: names and text; the text goes out as UTF-8 octets.
+    :param headers: names and text; the text is sent as UTF-8.
     :param json: an object to send, or None.
     :param json_type: the content type of that object.
     :param upload: image data to send, or None.
-    :param stream: leave the body unread, it is image data.
-    :param tolerant: read a header block however long or damaged it is, over a private connection.
-    :param success: the status, or the statuses, that say that it was done.
-    :param errors: status to error, from :data:`glance_compat.exceptions.STATUS_ERRORS`.
+    :param stream: leave the body unread, because it is image data.
+    :param success: the HTTP statuses of success.
+    :param errors: HTTP status to error, from :data:`glance_compat.exceptions.STATUS_ERRORS`.
+    :param image_id: the image that errors name.
     """
 
     method: str
@@ -53,7 +54,6 @@ class Request:
     json_type: str = "application/json"
     upload: Upload | None = None
     stream: bool = False
-    tolerant: bool = False
     success: frozenset[int] = frozenset({200})
     errors: exceptions.StatusErrors = dataclasses.field(default_factory=dict)
     image_id: str | None = None
@@ -61,129 +61,152 @@ class Request:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Response:
-    """What came back, read to its end unless it is image data.
+    """One response, read completely unless its body is image data.
 
-    :param headers: in order, repeated ones too, as UTF-8 text.
-    :param body: bytes of a metadata answer.
-    :param defective: the header block has lines that are not headers.
-    :param what: the request, for messages.
-    :param where: what errors about it carry.
+    :param headers: in order, including repeated ones, as UTF-8 text.
+    :param body: the bytes of a metadata response; empty for image data.
+    :param damaged: the header block has lines that are not headers.
+    :param http: the response of requests.
+    :param subject: the request, for messages ("GET http://...").
+    :param details: attributes of errors about the response (``endpoint``, ``image_id``).
     """
 
     status: int
     headers: v1_headers.Headers
     body: bytes
-    defective: bool
-    response: requests.Response
-    what: str = "the request"
-    where: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
+    damaged: bool
+    http: requests.Response
+    subject: str = "the request"
+    details: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
+
+    def close(self) -> None:
+        """Close the response, and its connection unless it was read completely."""
+        self.http.close()
 
     def header(self, name: str) -> str | None:
-        """The first header of a name."""
+        """Return the first header with a name, which is in lower case."""
         return next((value for key, value in self.headers if key.lower() == name), None)
 
     @property
     def request_id(self) -> str | None:
-        return self.header("x-openstack-request-id")
+        return checked_request_id(self.header("x-openstack-request-id"))
+
+    def summary(self) -> str:
+        """Return status and request id, for messages."""
+        status = f"HTTP {self.status}"
+        return status if self.request_id is None else f"{status}, request id {self.request_id}"
 
     def json(self) -> object:
-        """:raises glance_compat.exceptions.BadResponse: the body is not JSON."""
+        """Parse the body.
+
+        :raises glance_compat.exceptions.BadResponse: it is not JSON.
+        """
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            raise self.bad("is not JSON") from None
+            raise self.invalid("is not JSON") from None
 
     def json_object(self) -> dict[str, typing.Any]:
-        """:raises glance_compat.exceptions.BadResponse: the body is not a JSON object."""
+        """Parse the body as a JSON object.
+
+        :raises glance_compat.exceptions.BadResponse: it is something else.
+        """
         value = self.json()
         if not isinstance(value, dict):
-            raise self.bad("is not a JSON object")
+            raise self.invalid("is not a JSON object")
         return value
 
     def object_at(self, key: str) -> dict[str, typing.Any]:
-        """The object of a key.
+        """Return the object with a key.
 
         :raises glance_compat.exceptions.BadResponse: there is none.
         """
         value = self.json_object().get(key)
         if not isinstance(value, dict):
-            raise self.bad(f"has no object {key!r}")
+            raise self.invalid(f"has no object {key!r}")
         return value
 
     def objects_at(self, key: str) -> list[dict[str, typing.Any]]:
-        """The list of objects of a key.
+        """Return the list of objects with a key.
 
         :raises glance_compat.exceptions.BadResponse: there is none.
         """
         values = self.json_object().get(key)
         if not isinstance(values, list) or not all(isinstance(one, dict) for one in values):
-            raise self.bad(f"has no list of objects {key!r}")
+            raise self.invalid(f"has no list of objects {key!r}")
         return values
 
     def records(self) -> list[dict[str, typing.Any]]:
-        """The images of a list, as the server wrote them.
+        """Return the images of a list, as the server wrote them.
 
         :raises glance_compat.exceptions.BadResponse: they are not objects with an id.
         """
         found = self.objects_at("images")
         if not all(isinstance(one.get("id"), str) and one["id"] for one in found):
-            raise self.bad("has an image without an id")
+            raise self.invalid("has an image without an id")
         return found
 
     @contextlib.contextmanager
-    def judged(self) -> Iterator[None]:
-        """Say of which answer it was that could not be read."""
+    def named_in_errors(self) -> Iterator[None]:
+        """Name this response in a BadResponse that parsing a part of it raises."""
         try:
             yield
         except exceptions.BadResponse as error:
             if error.status is not None:
                 raise
-            raise self.bad(f"is not Glance's: {error}") from error
+            raise self.invalid(f"is not one that Glance sends: {error}") from error
 
-    def bad(self, how: str) -> exceptions.BadResponse:
-        """The error of an answer that is not Glance's.
+    def invalid(self, predicate: str) -> exceptions.BadResponse:
+        """Return the error about a response that Glance would not send.
 
-        :param how: the rest of the sentence that begins with "the answer".
+        :param predicate: the rest of a sentence that begins with "the response".
         """
         return exceptions.BadResponse(
-            f"the answer to {self.what} {how}",
+            f"{self.subject} failed: the response {predicate} ({self.summary()})."
+            f" {advice_for(exceptions.BadResponse)}",
             status=self.status,
             request_id=self.request_id,
-            **self.where,
+            **self.details,
         )
 
 
 def headers_of(response: requests.Response) -> v1_headers.Headers:
-    """The headers of an answer, in order, repeated ones too, as UTF-8 text."""
+    """Return the headers of a response in order, including repeated ones, as UTF-8 text."""
     raw = getattr(response.raw, "headers", None)
     items = raw.items() if raw is not None else response.headers.items()
     return [(name, v1_headers.from_wire(value)) for name, value in items]
 
 
+def checked_request_id(value: str | None) -> str | None:
+    """Return a request id if it is one: a foreign server may send control characters."""
+    return value if value and re.fullmatch(r"[!-~]{1,128}", value) else None
+
+
 _TAG = re.compile(r"<[^>]*>")
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
-_EXPLANATION_CHARACTERS = 300
+_EXAMINED_CHARACTERS = 4000
+_SHOWN_CHARACTERS = 300
 
 
-def explanation(answer: Response) -> str:
-    """What Glance says of an error, as one short line of printable text.
+def error_text(response: Response) -> str:
+    """Return Glance's own words for an error as one short printable line, or "".
 
-    Only Glance's own form is repeated (JSON with ``message``, which holds HTML; seen on Glance
-    15.0.2 and 33): what some proxy says is not ours to show.
+    Glance sends JSON whose ``message`` contains HTML (verified on Glance 15.0.2 and 33). Text in
+    any other form comes from some proxy and may contain anything, so it is not repeated.
     """
     try:
-        said = answer.json_object().get("message")
+        message = response.json_object().get("message")
     except exceptions.BadResponse:
         return ""
-    if not isinstance(said, str):
+    if not isinstance(message, str):
         return ""
-    text = " ".join(html.unescape(_TAG.sub(" ", said)).split())
-    text = _CREDENTIALS.sub("//***@", text)[:_EXPLANATION_CHARACTERS]
-    printable = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
-    return f": {printable}" if printable else ""
+    # Neither the expression nor html.unescape is made for long hostile text.
+    text = html.unescape(_TAG.sub(" ", message[:_EXAMINED_CHARACTERS]))
+    text = _CREDENTIALS.sub("//***@", " ".join(text.split()))[:_SHOWN_CHARACTERS]
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
-def retry_after(answer: Response) -> float | None:
-    """Seconds of a Retry-After header; the form with a date is not sent by Glance."""
-    said = answer.header("retry-after") or ""
-    return float(said) if re.fullmatch(r"[0-9]{1,6}", said) else None
+def retry_after(response: Response) -> float | None:
+    """Return the seconds of a Retry-After header; Glance never sends the form with a date."""
+    value = response.header("retry-after") or ""
+    return float(value) if re.fullmatch(r"[0-9]{1,6}", value) else None

@@ -1,73 +1,92 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How answers are received: header blocks whole or not at all, and everything within its time.
+"""Read responses from connections: header blocks whole and of any length, within time limits.
 
-http.client takes the end of a connection for the end of a header block, so that an answer to HEAD
-that was cut between two properties looks whole. And a socket's time-out begins anew with every
-octet, so that an answer may drip for ever.
+http.client alone has four gaps. It reads at most 100 headers, and a v1 image has one header for
+each property. It treats the end of a connection as the end of a header block, so a response to
+HEAD that was cut between two properties looks complete. A socket's timeout starts again with every
+byte, so a response may drip forever. And it skips interim responses with status 100 only, without
+a limit; it treats any other 1xx response as final.
 
-What must live here: what reads an answer from a connection, and the way to it. The caller's
-session, its transports and its pools are not altered. A call sees them through views: objects that
-share their state, and differ in what a connection reads its answer with as long as the call has
-it. Connections are the caller's own, and so are settings, proxies, certificates and subclasses. A
-transport that is not made of requests', urllib3's and http.client's is used as it is.
+What must live here: what reads one response from one connection. What must not: how a connection
+of the caller's session gets to use it (``session_views``), and what headers mean. Nothing
+process-wide of http.client is changed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import dataclasses
 import functools
 import http.client
 import io
+import re
 import time
 import typing
 from collections.abc import Callable, Iterator
 
-import requests
-import requests.adapters
-import urllib3.connectionpool
-from keystoneauth1 import session as ksa_session
-
 from glance_compat.transport.retry import Deadline
 
-# What http.client allows for a line; urllib3 has no limit for that of a chunk's size.
+# http.client's limit for a line. urllib3 has none for the line with a chunk's size.
 _LINE_BYTES = 65536
 
-Shown = typing.TypeVar("Shown")
+# A server that sends headers without end must neither fill the memory nor keep us reading.
+_HEADER_BYTES = 1024 * 1024
+_HEADERS_BYTES = 16 * 1024 * 1024
+_HEADERS = 65536
+_BLOCK_BYTES = 64 * 1024 * 1024
+_INTERIM_RESPONSES = 100
+
+_HEADER = re.compile(rb"([!-9;-~]+):[^\r]*\r?\n")
+# The empty line that ends a header block, or the end of the response.
+_BLOCK_ENDS = (b"\r\n", b"\n", b"")
+# What http.client itself reads to find the end of a response.
+_FRAMING = frozenset(
+    {b"connection", b"content-length", b"keep-alive", b"proxy-connection", b"transfer-encoding"}
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Limits:
-    """How long an answer may take.
+    """How long a response may take.
 
-    :param silence: seconds without an octet, and without data: a header block, and the lines
-        between two chunks of data, are whole after so many. It is the time-out of the request.
-    :param deadline: until when an answer that begins now must be whole.
+    :param stall_timeout: seconds without a byte. A header block, and the lines between two chunks
+        of data, must be complete within that time.
+    :param deadline: returns the deadline of a response that starts now.
     """
 
-    silence: float
+    stall_timeout: float
     deadline: Callable[[], Deadline]
 
 
-def within(session: ksa_session.Session, limits: Limits) -> ksa_session.Session:
-    """A session as another, over the same connections, whose answers keep within limits."""
-    return _view_of(session, _Keystone, limits) if _is_plain(session) else session
+_LIMITS: contextvars.ContextVar[Limits | None] = contextvars.ContextVar("limits", default=None)
 
 
-def _is_plain(session: ksa_session.Session) -> bool:
-    return isinstance(session, ksa_session.Session) and isinstance(
-        session.session, requests.Session
-    )
+@contextlib.contextmanager
+def limits_in_force(limits: Limits) -> Iterator[None]:
+    """Apply limits to the responses of requests that this thread sends meanwhile."""
+    token = _LIMITS.set(limits)
+    try:
+        yield
+    finally:
+        _LIMITS.reset(token)
 
 
-# ---------------------------------------------------------------------------------------------
-# Reading.
+def is_damaged(response: object) -> bool:
+    """Return whether a header block has lines that are not headers.
+
+    :param response: the http.client response; anything else counts as undamaged.
+    """
+    if not isinstance(response, http.client.HTTPResponse):
+        return False
+    message = response.msg
+    return bool(getattr(response, "damaged", False) or message.defects or message.get_payload())
 
 
-class _Source(io.RawIOBase):
-    """What comes from a socket, octets within their time.
+class _TimedSocket(io.RawIOBase):
+    """Read from a socket within limits.
 
-    :ivar in_headers: the connection may not end now.
+    :ivar in_headers: True while a header block is read: the connection must not end now.
     """
 
     def __init__(self, raw: io.RawIOBase, sock: typing.Any, limits: Limits) -> None:
@@ -75,19 +94,19 @@ class _Source(io.RawIOBase):
         self.in_headers = False
         self._raw = raw
         self._sock = sock
-        self._silence = self._timeout = limits.silence
+        self._stall_timeout = self._timeout = limits.stall_timeout
         self._deadline = limits.deadline()
-        self._in_lines = False
-        self._lines_begun: float | None = None
-        self._begun = False
+        self._in_framing = False
+        self._framing_begun: float | None = None
+        self._received = False
 
-    def expect_line(self) -> None:
-        """What is read now is no data, and has to end."""
-        self._in_lines = True
+    def begin_framing(self) -> None:
+        """Bound what is read from now on as a whole: it is a line of HTTP and not data."""
+        self._in_framing = True
 
-    def expect_data(self) -> None:
-        """What is read now may come as slowly as it likes."""
-        self._in_lines, self._lines_begun = False, None
+    def begin_data(self) -> None:
+        """Let what is read from now on come slowly."""
+        self._in_framing, self._framing_begun = False, None
 
     def readable(self) -> bool:
         return True
@@ -96,20 +115,20 @@ class _Source(io.RawIOBase):
         return self._raw.fileno()
 
     def readinto(self, buffer: typing.Any, /) -> int | None:
-        self._wait_no_longer_than(min(self._silence, self._left()))
+        self._limit_wait(min(self._stall_timeout, self._left()))
         count = typing.cast(typing.Any, self._raw).readinto(buffer)
-        if count == 0 and self.in_headers and self._begun:
+        if count == 0 and self.in_headers and self._received:
             raise http.client.RemoteDisconnected("Remote end closed connection in a header block")
-        self._begun = True
+        self._received = True
         return typing.cast("int | None", count)
 
     def close(self) -> None:
         super().close()
         self._raw.close()
 
-    def _wait_no_longer_than(self, seconds: float) -> None:
+    def _limit_wait(self, seconds: float) -> None:
         if seconds <= 0:
-            # As a socket says it.
+            # The error of a socket whose timeout has passed.
             raise TimeoutError("timed out")
         if seconds != self._timeout:
             self._sock.settimeout(seconds)
@@ -117,23 +136,23 @@ class _Source(io.RawIOBase):
 
     def _left(self) -> float:
         left = self._deadline.remaining()
-        if not self._in_lines:
+        if not self._in_framing:
             return left
         now = time.monotonic()
-        if self._lines_begun is None:
-            self._lines_begun = now
-        return min(left, self._lines_begun + self._silence - now)
+        if self._framing_begun is None:
+            self._framing_begun = now
+        return min(left, self._framing_begun + self._stall_timeout - now)
 
 
-class _Reader(io.BufferedReader):
-    """Tells its source what is read: http.client and urllib3 read lines of all but data."""
+class _ResponseStream(io.BufferedReader):
+    """A response's bytes. http.client and urllib3 read lines of everything except data."""
 
-    def __init__(self, source: _Source) -> None:
+    def __init__(self, source: _TimedSocket) -> None:
         super().__init__(source)
         self._source = source
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        self._source.expect_line()
+        self._source.begin_framing()
         if size is not None and size >= 0:
             return super().readline(size)
         line = super().readline(_LINE_BYTES + 1)
@@ -142,159 +161,181 @@ class _Reader(io.BufferedReader):
         return line
 
     def read(self, size: int | None = -1, /) -> bytes:
-        self._source.expect_data()
+        self._source.begin_data()
         return super().read(size)
 
     def read1(self, size: int = -1, /) -> bytes:
-        self._source.expect_data()
+        self._source.begin_data()
         return super().read1(size)
 
     def readinto(self, buffer: typing.Any, /) -> int:
-        self._source.expect_data()
+        self._source.begin_data()
         return super().readinto(buffer)
 
     @contextlib.contextmanager
-    def header_block(self) -> Iterator[None]:
-        """Where the connection may not end."""
+    def header_block(self) -> Iterator[_HeaderBlock]:
+        """Read a header block, within which the connection must not end."""
         self._source.in_headers = True
-        yield
+        self._source.begin_framing()
+        yield _HeaderBlock(super().readline)
         self._source.in_headers = False
 
 
+class _HeaderBlock:
+    """The lines of a status line and headers, of which http.client gets only those it needs.
+
+    http.client's limits are process-wide and stay as they are: headers that do not frame the
+    response are kept here. Interim responses are skipped. Lines that are not headers are left
+    out, because http.client would stop at the first of them: they are the rest of a property's
+    value that contains a line break (verified on Glance 15.0.2). Headers that are too large or
+    too many are left out as well.
+
+    :ivar headers: the lines that were kept here.
+    :ivar damaged: lines were left out.
+    """
+
+    def __init__(self, read_line: Callable[[int], bytes]) -> None:
+        self.headers: list[bytes] = []
+        self.damaged = False
+        self._read_line = read_line
+        self._status_read = False
+        self._kept_bytes = 0
+        self._bytes = 0
+
+    def readline(self, limit: int = -1) -> bytes:
+        """Return the next line for http.client, which passes a limit."""
+        line = self._next_line() if self._status_read else self._status_line()
+        return line[:limit] if limit >= 0 else line
+
+    def close(self) -> None:
+        """Do nothing: http.client closes the stream itself."""
+
+    def _status_line(self) -> bytes:
+        for _ in range(_INTERIM_RESPONSES):
+            line = self._line()
+            if not _is_interim(line):
+                self._status_read = True
+                return line
+            while self._line() not in _BLOCK_ENDS:
+                pass
+        raise http.client.BadStatusLine(f"more than {_INTERIM_RESPONSES} interim responses")
+
+    def _next_line(self) -> bytes:
+        while (line := self._line()) not in _BLOCK_ENDS:
+            header = _HEADER.fullmatch(line)
+            if header is None:
+                self.damaged = True
+            elif header[1].lower() in _FRAMING:
+                return line
+            else:
+                self._keep(line)
+        return line
+
+    def _line(self) -> bytes:
+        """Return the next line, or only its beginning if it is too long, and read all of it."""
+        line = part = self._part()
+        while len(part) == _HEADER_BYTES and not part.endswith(b"\n"):
+            part = self._part()
+        return line
+
+    def _part(self) -> bytes:
+        part = self._read_line(_HEADER_BYTES)
+        self._bytes += len(part)
+        if self._bytes > _BLOCK_BYTES:
+            raise http.client.LineTooLong("header block")
+        return part
+
+    def _keep(self, line: bytes) -> None:
+        self._kept_bytes += len(line)
+        if self._kept_bytes > _HEADERS_BYTES or len(self.headers) >= _HEADERS:
+            self.damaged = True
+        else:
+            self.headers.append(line)
+
+
+def _is_interim(status_line: bytes) -> bool:
+    """Return whether a final response follows; after 101 another protocol would."""
+    parts = status_line.split(None, 2)
+    return len(parts) > 1 and len(parts[1]) == 3 and parts[1][:1] == b"1" and parts[1] != b"101"
+
+
 class _Response(http.client.HTTPResponse):
+    """An http.client response that is read through :class:`_HeaderBlock`."""
+
+    damaged = False
+
     def begin(self) -> None:
-        reader = typing.cast(object, self.fp)
-        with reader.header_block() if isinstance(reader, _Reader) else contextlib.nullcontext():
+        stream = typing.cast(object, self.fp)
+        if not isinstance(stream, _ResponseStream):
             super().begin()
+            return
+        with stream.header_block() as block:
+            self.fp = typing.cast(typing.Any, block)
+            try:
+                super().begin()
+            finally:
+                self.fp = typing.cast(typing.Any, stream)
+        if self.status < 200:
+            raise http.client.BadStatusLine(f"final response with interim status {self.status}")
+        for line in block.headers:
+            name, _, value = line.decode("latin-1").rstrip("\r\n").partition(":")
+            self.headers[name] = value.lstrip(" \t")
+        self.damaged = block.damaged
 
 
-class _Receiver:
-    """What a connection makes a response with, in place of its ``response_class``."""
+class ResponseFactory:
+    """Makes the responses of a connection, in place of its ``response_class``.
 
-    def __init__(self, kind: type[http.client.HTTPResponse], limits: Limits) -> None:
-        self.kind = kind
+    :ivar response_class: the connection's own.
+    """
+
+    def __init__(self, response_class: type[http.client.HTTPResponse], limits: Limits) -> None:
+        self.response_class = response_class
         self._limits = limits
         self._response: http.client.HTTPResponse | None = None
 
     def __call__(
         self, sock: typing.Any, *args: typing.Any, **kwargs: typing.Any
     ) -> http.client.HTTPResponse:
-        response: http.client.HTTPResponse = _derived(_Response, self.kind)(sock, *args, **kwargs)
+        response = _reading_class(self.response_class)(sock, *args, **kwargs)
         file = typing.cast(object, response.fp)
         if isinstance(file, io.BufferedReader):
-            source = _Source(file.detach(), sock, self._limits)
-            response.fp = typing.cast(typing.Any, _Reader(source))
+            source = _TimedSocket(file.detach(), sock, self._limits)
+            response.fp = typing.cast(typing.Any, _ResponseStream(source))
         self._response = response
         return response
 
     def close(self) -> None:
-        """Close what was made last."""
+        """Close the response that was made last."""
         if self._response is not None:
             self._response.close()
 
 
-def _attach(connection: typing.Any, limits: Limits) -> _Receiver | None:
-    kind = getattr(connection, "response_class", None)
-    if not (isinstance(kind, type) and issubclass(kind, http.client.HTTPResponse)):
+@functools.lru_cache(maxsize=16)
+def _reading_class(response_class: type[http.client.HTTPResponse]) -> type[_Response]:
+    if issubclass(response_class, _Response):
+        return response_class
+    metaclass: typing.Any = type(response_class)
+    return typing.cast(
+        "type[_Response]", metaclass(response_class.__name__, (_Response, response_class), {})
+    )
+
+
+def attach(connection: typing.Any) -> ResponseFactory | None:
+    """Let a connection read its next responses within the limits in force.
+
+    :returns: None if no limits are in force, or the connection is not made of http.client's.
+    """
+    limits = _LIMITS.get()
+    own = getattr(connection, "response_class", None)
+    if limits is None or not (isinstance(own, type) and issubclass(own, http.client.HTTPResponse)):
         return None
-    receiver = connection.response_class = _Receiver(kind, limits)
-    return receiver
+    factory = connection.response_class = ResponseFactory(own, limits)
+    return factory
 
 
-def _detach(connection: typing.Any) -> None:
-    receiver = getattr(connection, "response_class", None)
-    if isinstance(receiver, _Receiver):
-        connection.response_class = receiver.kind
-
-
-# ---------------------------------------------------------------------------------------------
-# The way there.
-
-
-class _View:
-    """Shares the state of what it shows; its own attributes are in slots."""
-
-    __slots__ = ("_receiving_limits", "_receiving_shown")
-
-    _receiving_limits: Limits
-    #: What it shows lives as long: pools close their connections when they are not used any more.
-    _receiving_shown: object
-
-
-@functools.lru_cache(maxsize=128)
-def _derived(view: type, kind: type) -> typing.Any:
-    if issubclass(kind, view):
-        return kind
-    make: typing.Any = type(kind)
-    return make(kind.__name__, (view, kind), {"__module__": kind.__module__})
-
-
-def _view_of(shown: Shown, view: type[_View], limits: Limits) -> Shown:
-    try:
-        made = object.__new__(_derived(*typing.cast(typing.Any, (view, type(shown)))))
-        made.__dict__ = shown.__dict__
-    except (AttributeError, TypeError):
-        # Of a class that permits none that is derived from it.
-        return shown
-    made._receiving_limits, made._receiving_shown = limits, shown
-    return typing.cast(Shown, made)
-
-
-class _Keystone(_View, ksa_session.Session):
-    @property
-    def session(self) -> requests.Session:  # type: ignore[override]
-        shown: requests.Session = vars(self)["session"]
-        return _view_of(shown, _Session, self._receiving_limits)
-
-    def __del__(self) -> None:
-        # keystoneauth's own closes connections here, which are those of the session that is shown.
-        pass
-
-
-class _Session(_View, requests.Session):
-    def get_adapter(self, url: str) -> requests.adapters.BaseAdapter:
-        adapter = super().get_adapter(url)
-        if not isinstance(adapter, requests.adapters.HTTPAdapter):
-            return adapter
-        return _view_of(adapter, _Adapter, self._receiving_limits)
-
-
-class _Adapter(_View, requests.adapters.HTTPAdapter):
-    def get_connection_with_tls_context(
-        self, *args: typing.Any, **kwargs: typing.Any
-    ) -> typing.Any:
-        return self._seen(super().get_connection_with_tls_context(*args, **kwargs))
-
-    def get_connection(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
-        # What requests before 2.32.2 asks for.
-        return self._seen(super().get_connection(*args, **kwargs))
-
-    def _seen(self, pool: object) -> object:
-        if not isinstance(pool, urllib3.connectionpool.HTTPConnectionPool):
-            return pool
-        return _view_of(pool, _Pool, self._receiving_limits)
-
-
-class _Pool(_View, urllib3.connectionpool.HTTPConnectionPool):
-    __slots__ = ("_receiving_receiver",)
-
-    _receiving_receiver: _Receiver | None
-
-    def urlopen(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
-        self._receiving_receiver = None
-        try:
-            return super().urlopen(*args, **kwargs)
-        except BaseException:
-            # urllib3 leaves an answer that it refuses, one with two lengths for example, open.
-            if self._receiving_receiver is not None:
-                self._receiving_receiver.close()
-            raise
-
-    def _get_conn(self, timeout: float | None = None) -> typing.Any:
-        connection = super()._get_conn(timeout)
-        self._receiving_receiver = _attach(connection, self._receiving_limits)
-        return connection
-
-    def _put_conn(self, conn: typing.Any) -> None:
-        _detach(conn)
-        super()._put_conn(conn)
+def detach(connection: typing.Any) -> None:
+    """Let a connection read as it did before :func:`attach`."""
+    factory = getattr(connection, "response_class", None)
+    if isinstance(factory, ResponseFactory):
+        connection.response_class = factory.response_class

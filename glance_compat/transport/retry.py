@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only retry policy: whether, how often, how long, and until when.
+"""The only retry policy: whether a call is repeated, how often, after which pause, until when.
 
-*Whether* is said by the error (:func:`is_transient`) and by the caller, who alone knows if a call
-may be repeated. *How often and how long* are options. *Until when* is a :class:`Deadline`.
+The error decides *whether* (:func:`is_transient`), together with the caller, which alone knows if
+a call may be repeated. *How often* and the *pauses* are options. *Until when* is a
+:class:`Deadline`.
+
+What must live here: every pause and every repetition of a call. What must not: requests.
 """
 
 from __future__ import annotations
@@ -19,18 +22,18 @@ import tenacity
 from glance_compat import exceptions
 from glance_compat.options import Options
 
-LOG = logging.getLogger("glance_compat")
+LOG = logging.getLogger(__name__)
 
 Result = typing.TypeVar("Result")
 
-#: Answers after which the same request may succeed (RFC 9110 and RFC 6585).
+#: HTTP statuses after which the same request may succeed (RFC 9110 and RFC 6585).
 TRANSIENT_STATUS = frozenset({429, 502, 503, 504})
 
 
 class Deadline:
-    """A moment after which a call gives up; the clock is monotonic.
+    """The time at which a call gives up, on the monotonic clock.
 
-    :param seconds: from now on; None for never (transfers of data have a stall time-out instead).
+    :param seconds: from now; None for never (transfers of data have a stall timeout instead).
     """
 
     def __init__(self, seconds: float | None) -> None:
@@ -38,19 +41,28 @@ class Deadline:
         self._end = None if seconds is None else time.monotonic() + seconds
 
     def remaining(self) -> float:
-        """Seconds left, never negative; infinite without an end."""
+        """Return the seconds left, never negative, and infinite if there is no end."""
         return float("inf") if self._end is None else max(0.0, self._end - time.monotonic())
 
-    def check(self, what: str) -> None:
-        """:raises glance_compat.exceptions.DeadlineExceeded: the moment has passed."""
+    def check(self, subject: str) -> None:
+        """Raise an error if the deadline has passed.
+
+        :param subject: what did not finish, for the message.
+        :raises glance_compat.exceptions.DeadlineExceeded: it has passed.
+        """
         if not self.remaining():
-            raise exceptions.DeadlineExceeded(
-                f"{what} did not end within the deadline of {self.seconds:g} seconds"
-            )
+            raise exceptions.DeadlineExceeded(self.exceeded(subject))
+
+    def exceeded(self, subject: str) -> str:
+        """Return the message about something that did not finish in time."""
+        return (
+            f"{subject} failed: it did not finish within the deadline of {self.seconds:g} s."
+            " Check the endpoint, or raise the option deadline."
+        )
 
 
 def is_transient(error: BaseException | None) -> bool:
-    """Whether the same call may succeed a little later."""
+    """Return whether the same call may succeed a little later."""
     if isinstance(error, exceptions.DeadlineExceeded):
         return False
     if isinstance(error, exceptions.GlanceConnectionFailed):
@@ -59,16 +71,16 @@ def is_transient(error: BaseException | None) -> bool:
 
 
 # ---------------------------------------------------------------------------------------------
-# For metrics and for tests; of the whole process.
+# Process-wide, for metrics and for tests.
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Retrying:
-    """What a hook is told of an attempt that failed and will be made again.
+    """A failed attempt that will be repeated, as hooks receive it.
 
     :param error: why it failed.
     :param attempt: its number, from 1.
-    :param pause: seconds until the next.
+    :param pause: seconds until the next attempt.
     """
 
     error: exceptions.GlanceCompatError
@@ -89,16 +101,17 @@ _PROCESS = _Process()
 
 
 def set_hooks(hooks: Iterable[Hook]) -> None:
-    """Call these, in place of those before, whenever a failed attempt will be made again.
+    """Set the hooks that are called whenever a failed attempt will be repeated.
 
-    They are called in the thread of the call, before the pause. What a hook raises is logged.
+    They replace earlier ones. They are called in the thread of the call, before the pause. An
+    exception that a hook raises is logged and otherwise ignored.
     """
     _PROCESS.hooks = tuple(hooks)
 
 
 @contextlib.contextmanager
 def without_pauses() -> Iterator[None]:
-    """Make every attempt at once, in all threads; for tests of what uses the library."""
+    """Repeat attempts without a pause, in all threads; for tests of programs."""
     before, _PROCESS.pauses = _PROCESS.pauses, False
     try:
         yield
@@ -111,22 +124,22 @@ def _sleep(seconds: float) -> None:
         time.sleep(seconds)
 
 
-def _tell_hooks(state: tenacity.RetryCallState) -> None:
+def _call_hooks(state: tenacity.RetryCallState) -> None:
     error = state.outcome and state.outcome.exception()
-    said = Retrying(
+    retrying = Retrying(
         error=typing.cast(exceptions.GlanceCompatError, error),
         attempt=state.attempt_number,
         pause=state.upcoming_sleep if _PROCESS.pauses else 0.0,
     )
     for hook in _PROCESS.hooks:
         try:
-            hook(said)
+            hook(retrying)
         except Exception:
-            LOG.exception("a hook for retries failed")
+            LOG.exception("A retry hook failed; the call goes on")
 
 
 # ---------------------------------------------------------------------------------------------
-# How often and how long.
+# How often, and after which pause.
 
 
 def repeat(
@@ -135,12 +148,12 @@ def repeat(
     deadline: Deadline,
     again: Callable[[BaseException], bool] = is_transient,
 ) -> Result:
-    """Call until the call succeeds, fails for good, or attempts or time run out.
+    """Call until it succeeds, fails permanently, or attempts or time run out.
 
     :param again: whether an error permits another attempt; asked once for each error.
     :raises glance_compat.exceptions.DeadlineExceeded: the call failed temporarily, and the
         deadline has passed.
-    :raises Exception: the last error of the call, as it is.
+    :raises Exception: the last error of the call, unchanged.
     """
     try:
         return call()
@@ -161,30 +174,30 @@ def repeat_after(
     deadline: Deadline,
     again: Callable[[BaseException], bool] = is_transient,
 ) -> Result:
-    """Like :func:`repeat`, for a call whose first attempt has failed already.
+    """Repeat a call whose first attempt has already failed, like :func:`repeat`.
 
     :param failed: the error of the first attempt.
     """
     jitter = tenacity.wait_random_exponential(multiplier=0.5, max=options.backoff_max)
 
     def pause(state: tenacity.RetryCallState) -> float:
-        asked = getattr(state.outcome and state.outcome.exception(), "retry_after", None)
-        return float(min(asked, options.backoff_max)) if asked is not None else jitter(state)
+        seconds = getattr(state.outcome and state.outcome.exception(), "retry_after", None)
+        return jitter(state) if seconds is None else float(min(seconds, options.backoff_max))
 
-    def over(state: tenacity.RetryCallState) -> bool:
+    def is_over(state: tenacity.RetryCallState) -> bool:
         no_time = state.upcoming_sleep >= deadline.remaining()
         return no_time or state.attempt_number >= options.max_attempts
 
     policy = tenacity.Retrying(
         retry=tenacity.retry_if_exception(again),
-        stop=over,
+        stop=is_over,
         wait=pause,
         sleep=_sleep,
-        before_sleep=_tell_hooks,
+        before_sleep=_call_hooks,
         reraise=True,
     )
     for attempt in policy:
-        with attempt, _told_apart(deadline):
+        with attempt, _deadline_named(deadline):
             if attempt.retry_state.attempt_number == 1:
                 raise failed
             return call()
@@ -192,15 +205,15 @@ def repeat_after(
 
 
 @contextlib.contextmanager
-def _told_apart(deadline: Deadline) -> Iterator[None]:
-    """Say of a failure at the end of the time that the time had come to its end."""
+def _deadline_named(deadline: Deadline) -> Iterator[None]:
+    """Turn a transient error that came at the deadline into DeadlineExceeded."""
     try:
         yield
     except exceptions.GlanceCompatError as error:
         if not is_transient(error) or deadline.remaining():
             raise
         raise exceptions.DeadlineExceeded(
-            f"{error}; the deadline of {deadline.seconds:g} seconds has passed",
+            f"{error} It is not repeated: the deadline of {deadline.seconds:g} s has passed.",
             status=error.status,
             request_id=error.request_id,
             endpoint=error.endpoint,
@@ -208,7 +221,7 @@ def _told_apart(deadline: Deadline) -> Iterator[None]:
         ) from error
 
 
-# A server that is still reading a request when the connection is cut comes to its end later.
+# A server that was still reading a request when its connection was cut finishes it later.
 _SETTLING = tenacity.Retrying(
     stop=tenacity.stop_after_attempt(5),
     wait=tenacity.wait_exponential(multiplier=0.05),
@@ -219,16 +232,17 @@ _SETTLING = tenacity.Retrying(
 def until_found(call: Callable[[], object]) -> None:
     """Call until the image is found, for about a second.
 
-    :raises glance_compat.exceptions.ImageNotFound: it was not found.
+    :raises glance_compat.exceptions.ImageNotFound: it was not found in that time.
     """
     policy = _SETTLING.copy(retry=tenacity.retry_if_exception_type(exceptions.ImageNotFound))
     policy(call)
 
 
 def until(call: Callable[[], Result], settled: Callable[[Result], bool]) -> Result:
-    """Call until what it returns is settled, for about a second.
+    """Call until the result is settled, for about a second.
 
-    :returns: the last that was returned, settled or not.
+    :param settled: returns whether a result is final.
+    :returns: the last result, settled or not.
     """
     policy = _SETTLING.copy(
         retry=tenacity.retry_if_result(lambda found: not settled(found)),
@@ -240,12 +254,13 @@ def until(call: Callable[[], Result], settled: Callable[[Result], bool]) -> Resu
 def awaited(
     call: Callable[[], Result], settled: Callable[[Result], bool], options: Options
 ) -> Result:
-    """Call until what it returns is settled, for as long as a call may take.
+    """Call until the result is settled, within the option ``deadline``.
 
-    Each time, what fails for the moment or gives an answer that is none is called again.
+    Calls that fail with a transient error or a BadResponse are repeated.
 
-    :returns: the last that was returned, settled or not.
-    :raises Exception: what the call raised in all of its attempts.
+    :param settled: returns whether a result is final.
+    :returns: the last result, settled or not.
+    :raises Exception: the error of the last attempt, if all attempts of a call failed.
     """
     deadline = Deadline(options.deadline)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions beside the caller's own, which is never altered.
+"""Sessions derived from the caller's, which is never altered.
 
-They have its settings and differ in one thing each: a time-out for auth plugins, connections that
-read long answers, or, after a fork, connections of their own.
+They have its settings and differ in one thing each: limits for responses, a timeout for auth
+plugins or, after a fork, their own connections.
 """
 
 from __future__ import annotations
@@ -16,52 +16,50 @@ import requests
 import requests.adapters
 from keystoneauth1 import session as ksa_session
 
-from glance_compat.transport import response_reader, v1_headers
+from glance_compat.transport.response_reader import Limits
 from glance_compat.transport.retry import Deadline
+from glance_compat.transport.session_views import limited_session, prepared_session
 
-#: The operating system counts the milliseconds of a time-out in 32 bits.
+#: Longer timeouts fail: the operating system counts their milliseconds in 32 bits.
 LONGEST_SECONDS = 1_000_000.0
 
 
 class ForkSafeSession:
-    """The caller's session; in a process that was forked since, one with its own connections.
+    """Hold the caller's session; a forked process gets its own connections.
 
-    A connection that two processes use gives each the other's answers.
+    If two processes use one connection, each gets the other's responses.
     """
 
     def __init__(self, session: ksa_session.Session) -> None:
-        self._original = self._session = session
+        self._session = session
+        self._prepared = prepared_session(session)
         self._process = os.getpid()
 
     def get(self) -> ksa_session.Session:
-        """The session of this process."""
+        """Return the session to use in this process."""
         if self._process != os.getpid():
-            self._session, self._process = _with_own_connections(self._session), os.getpid()
-        return self._session
-
-    def close(self) -> None:
-        """Close the connections that were opened after a fork; the caller's session stays open."""
-        if self._session is not self._original:
-            self._session.session.close()
+            self._session = _with_own_connections(self._session)
+            self._prepared, self._process = prepared_session(self._session), os.getpid()
+        return self._prepared
 
 
 def _with_own_connections(session: ksa_session.Session) -> ksa_session.Session:
     http = copy.copy(session.session)
-    # requests asks the adapters in the order of their prefixes' lengths, which mount() keeps.
+    # requests tries adapters in the order of the lengths of their prefixes, which mount() keeps.
     adapters, http.adapters = http.adapters, OrderedDict()
     for prefix, adapter in adapters.items():
         http.mount(prefix, _with_empty_pool(adapter))
-    return _alike(session, http, session.timeout)
+    return _copy_of(session, http, session.timeout)
 
 
 def _with_empty_pool(adapter: requests.adapters.BaseAdapter) -> requests.adapters.BaseAdapter:
-    """A transport as another, without its connections; of another kind than requests', itself."""
+    """Copy an adapter without its connections; return one that is not requests' own unchanged."""
     if not isinstance(adapter, requests.adapters.HTTPAdapter):
         return adapter
     # Not copy.copy: keystoneauth's own adapter cannot be made from the state that requests saves.
     empty = type(adapter).__new__(type(adapter))
     empty.__dict__.update(adapter.__dict__, proxy_manager={})
-    # What requests itself makes the pool of an unpickled adapter from.
+    # requests itself makes the pool of an unpickled adapter from these.
     state = vars(adapter)
     empty.init_poolmanager(
         state["_pool_connections"], state["_pool_maxsize"], block=state["_pool_block"]
@@ -69,37 +67,31 @@ def _with_empty_pool(adapter: requests.adapters.BaseAdapter) -> requests.adapter
     return empty
 
 
-def for_long_answers(session: ksa_session.Session) -> ksa_session.Session:
-    """A session that reads any number of headers, over connections that nobody else uses."""
-    http = requests.Session()
-    http.trust_env, http.proxies = session.session.trust_env, dict(session.session.proxies)
-    for scheme in ("http://", "https://"):
-        http.mount(scheme, v1_headers.LongAnswerAdapter())
-    return _alike(session, http, session.timeout)
-
-
 def auth_session(
     session: ksa_session.Session, timeout: float, seconds: float | None = None
 ) -> ksa_session.Session:
-    """What auth plugins ask the identity service with: a session that ends waiting.
+    """Return the session that auth plugins send to the identity service with.
 
-    keystoneauth waits for ever unless the session has a time-out.
+    keystoneauth waits forever unless the session has a timeout.
 
-    :param timeout: seconds without an answer, where the session has no time-out of its own.
-    :param seconds: within which each answer has to be whole; None: no limit.
+    :param timeout: seconds without a response, if the session has no timeout of its own.
+    :param seconds: the time in which each response must be complete; None: no limit.
     """
-    if session.timeout is None:
-        session = _alike(session, session.session, min(timeout, LONGEST_SECONDS))
-    # Each has its own time: a plugin may keep the session for longer than a call.
-    limits = response_reader.Limits(float(session.timeout or timeout), lambda: Deadline(seconds))
-    return response_reader.within(session, limits)
+    own = session.timeout
+    chosen = min(timeout, LONGEST_SECONDS) if own is None else own
+    # Each response has its own deadline: a plugin may keep the session for longer than a call.
+    limits = Limits(float(chosen or timeout), lambda: Deadline(seconds))
+    limited = limited_session(session, limits, chosen)
+    if limited is not session or own is not None:
+        return limited
+    return _copy_of(session, session.session, chosen)
 
 
-def _alike(
+def _copy_of(
     session: ksa_session.Session, http: requests.Session, timeout: float | None
 ) -> ksa_session.Session:
-    """A session with the settings of another, which is not altered."""
-    alike = ksa_session.Session(
+    """Return a session with the settings of another, which is not altered."""
+    made = ksa_session.Session(
         auth=session.auth,
         session=http,
         original_ip=session.original_ip,
@@ -112,11 +104,11 @@ def _alike(
         app_version=session.app_version,
         additional_user_agent=session.additional_user_agent,
     )
-    alike.user_agent = session.user_agent
-    return alike
+    made.user_agent = session.user_agent
+    return made
 
 
 def hooks_of(session: ksa_session.Session) -> list[typing.Any]:
-    """What the caller wants to be told of answers."""
+    """Return the caller's hooks for responses."""
     # Hooks of a request replace those of the session.
     return list(session.session.hooks.get("response", ()))

@@ -19,6 +19,7 @@ from tests.facts.rows import (
     properties,
     refused,
     small,
+    unit_blocks,
     unit_change,
     unit_headers,
     unit_image,
@@ -190,7 +191,7 @@ NAMES = (
         PIKE,
         "http.client stops at a line that is no header: what follows is lost.",
         corpus("test_show", "v2 blank in a key"),
-        unit_headers("test_lines_that_are_no_headers_show"),
+        unit_blocks("test_lines_that_are_no_headers_show"),
         wire("damaged headers"),
     ),
     refused(
@@ -381,7 +382,7 @@ READING = (
         corpus("test_show", "v2 newline"),
         corpus("test_show", "v2 newline alone"),
         corpus("test_show", "v2 forged name"),
-        unit_headers("test_damage_of_a_long_answer_shows_and_stays_with_its_property"),
+        unit_blocks("test_damage_of_a_long_answer_shows_and_stays_with_its_property"),
         wire("damaged headers"),
     ),
     deviation(
@@ -407,7 +408,7 @@ READING = (
         PIKE,
         "http.client gives up at a header line of 64 KiB.",
         corpus("test_show", "v2 very long value"),
-        unit_headers("test_a_property_may_be_longer_than_a_line"),
+        unit_blocks("test_a_property_may_be_longer_than_a_line"),
         front_ends("test_a_line_of_more_than_64_kib_breaks_the_connection"),
     ),
     bridged(
@@ -416,7 +417,7 @@ READING = (
         "http.client gives up at 100 headers, some 82 properties; Glance allows 128.",
         properties("test_many_properties"),
         download("test_an_image_of_many_properties"),
-        unit_headers("test_any_number_of_properties_is_read"),
+        unit_blocks("test_any_number_of_properties_is_read"),
         front_ends("test_more_than_a_hundred_headers_break_the_connection"),
     ),
     bridged(
@@ -615,7 +616,7 @@ TYPES = (
         "v2-errors-are-long",
         BOTH,
         "An error of a type is a dump of the schema over many lines.",
-        unit_wire("test_what_glance_says_is_one_short_line"),
+        unit_wire("test_error_text_is_one_short_line"),
     ),
 )
 

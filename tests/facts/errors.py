@@ -14,8 +14,8 @@ from tests.facts.rows import (
     not_applicable,
     refusals,
     small,
+    unit_blocks,
     unit_exceptions,
-    unit_headers,
     unit_wire,
     wire,
     wrong_endpoint,
@@ -27,7 +27,7 @@ FACTS = (
         BOTH,
         "An error is HTML or text, or with Accept: application/json an object whose message holds"
         " HTML.",
-        unit_wire("test_what_glance_says_is_one_short_line"),
+        unit_wire("test_error_text_is_one_short_line"),
         refusals("test_an_error_knows_all_about_itself"),
         wire("error bodies"),
     ),
@@ -87,7 +87,7 @@ FACTS = (
         PIKE,
         "Headers that v1 cannot take, or that a client cannot read, end as failed connections.",
         unit_wire("test_a_header_that_cannot_be_sent_is_not_a_failed_connection"),
-        unit_headers("test_a_plain_session_fails_over_it_and_the_failure_can_be_told"),
+        unit_blocks("test_a_plain_session_fails_over_it_and_the_failure_can_be_told"),
     ),
     bridged(
         "errors-of-the-layers-below",

@@ -62,7 +62,7 @@ def on(apis: tuple[str, ...], **changed: Any) -> GlanceFixture:
 
 
 @each_cloud
-def test_high_confidence_is_repaired_and_nothing_else(apis: tuple[str, ...]) -> None:
+def test_what_is_sure_is_written_and_nothing_else(apis: tuple[str, ...]) -> None:
     with on(apis) as glance:
         before = glance.images[IMAGE_ID]
         outcome = fixed(glance)
@@ -75,8 +75,8 @@ def test_high_confidence_is_repaired_and_nothing_else(apis: tuple[str, ...]) -> 
             "subject": subject,
             "before": old,
             "after": new,
-            "confidence": "high",
-            "outcome": "written; nothing else changed",
+            "sureness": "sure",
+            "outcome": "written, and nothing else changed",
         }
         for subject, old, new in (
             ("name", "my%20image", "my image"),
@@ -91,7 +91,7 @@ def test_high_confidence_is_repaired_and_nothing_else(apis: tuple[str, ...]) -> 
 
 
 @each_cloud
-def test_repair_is_reported_before_it_is_written(apis: tuple[str, ...]) -> None:
+def test_it_is_said_before_it_is_written(apis: tuple[str, ...]) -> None:
     with on(apis) as glance:
         outcome = fixed(glance)
     assert outcome.err.splitlines() == [
@@ -103,7 +103,7 @@ def test_repair_is_reported_before_it_is_written(apis: tuple[str, ...]) -> None:
 
 
 @each_cloud
-def test_dry_run_writes_nothing(apis: tuple[str, ...]) -> None:
+def test_a_dry_run_writes_nothing(apis: tuple[str, ...]) -> None:
     with on(apis) as glance:
         before = glance.images
         outcome = fixed(glance, IMAGE_ID, "--dry-run")
@@ -118,56 +118,54 @@ def test_dry_run_writes_nothing(apis: tuple[str, ...]) -> None:
     ("text", "why"),
     [
         ("my%2520image", "it is encoded more than once"),
-        ("http://h/a%20b", "it contains a URL, in which escapes may be intended"),
+        ("http://h/a%20b", "it holds an address, in which escapes may be meant"),
         (
             "a%0D%0AX-Image-Meta-Name:%20evil",
-            "the decoded string contains control characters or line breaks",
+            "decoded, it holds control characters or line breaks",
         ),
-        ("caf%C3%83%C2%A9", "the decoded string is UTF-8 that was read as Latin-1"),
+        ("caf%C3%83%C2%A9", "decoded, it is UTF-8 that was taken for Latin-1"),
     ],
 )
-def test_low_confidence_is_not_repaired(apis: tuple[str, ...], text: str, why: str) -> None:
+def test_what_is_not_sure_is_refused(apis: tuple[str, ...], text: str, why: str) -> None:
     with on(apis, properties={"doubtful": text, "fine": "a%20b"}) as glance:
         outcome = fixed(glance)
         properties = glance.images[IMAGE_ID].properties
     assert outcome.code == 1
     assert outcomes(outcome) == {
-        "name": "written; nothing else changed",
-        "property doubtful": f"refused because the confidence is low: {why}",
-        "property fine": "written; nothing else changed",
+        "name": "written, and nothing else changed",
+        "property doubtful": f"refused, for it is not sure: {why}",
+        "property fine": "written, and nothing else changed",
     }
     assert properties == {"doubtful": text, "fine": "a b"}
-    assert (
-        f"{IMAGE_ID} property doubtful: refused because the confidence is low: {why}"
-        in outcome.err
-    )
+    assert f"{IMAGE_ID} property doubtful: refused, for it is not sure: {why}" in outcome.err
 
 
 @each_cloud
-def test_repair_has_confidence_of_audit(apis: tuple[str, ...]) -> None:
+def test_it_is_as_sure_as_the_audit(apis: tuple[str, ...]) -> None:
     # A structure is a text of another client, although the library shows it decoded.
     with on(apis, properties={"mappings": '[{"a": 1}]'}) as glance:
         found = in_process("audit", *options(glance), "-f", "json", "--long")
         dry = fixed(glance, IMAGE_ID, "--dry-run")
     [row] = [one for one in json.loads(found.out) if one["kind"] == "percent-encoded"]
     [step] = json.loads(dry.out)
-    assert (row["confidence"], step["confidence"]) == ("medium", "medium")
+    assert (row["sureness"], step["sureness"]) == ("likely", "likely")
     assert (row["proposal"], step["after"]) == ("my image", "my image")
 
 
 @pytest.mark.parametrize("apis", [("v1",), ("v1", "v2")])
-def test_shadowed_property_is_not_repaired(apis: tuple[str, ...]) -> None:
+def test_a_property_that_v2_hides_is_refused(apis: tuple[str, ...]) -> None:
     with on(apis, name="plain", properties={"status": "my%20status"}) as glance:
         outcome = fixed(glance)
         properties = glance.images[IMAGE_ID].properties
     assert outcome.code == 1
     assert outcomes(outcome) == {
-        "property status": "refused because the property has the name of an attribute"
+        "property status": "refused: a property of that name cannot be changed, it is an"
+        " attribute's"
     }
     assert properties == {"status": "my%20status"}
 
 
-def test_repair_over_v1_refuses_folded_name() -> None:
+def test_a_name_that_v1_would_change_is_refused_there() -> None:
     properties = {"Vendor-Key": "a%20b"}
     with on(("v1",), properties=properties) as glance:
         outcome = fixed(glance)
@@ -181,7 +179,7 @@ def test_repair_over_v1_refuses_folded_name() -> None:
 
 
 @each_cloud
-def test_protected_image_is_repaired(apis: tuple[str, ...]) -> None:
+def test_a_protected_image_is_repaired(apis: tuple[str, ...]) -> None:
     # Protection is from being deleted.
     with on(apis, protected=True) as glance:
         outcome = fixed(glance)
@@ -201,7 +199,7 @@ def test_protected_image_is_repaired(apis: tuple[str, ...]) -> None:
         ({"owner": "somebody", "visibility": "private"}, "ImageNotFound"),
     ],
 )
-def test_image_of_other_project_is_not_repaired(
+def test_an_image_of_another_owner(
     apis: tuple[str, ...], changed: Mapping[str, Any], error: str
 ) -> None:
     with on(apis, **changed) as glance:
@@ -215,7 +213,7 @@ def test_image_of_other_project_is_not_repaired(
 
 
 @each_cloud
-def test_failed_repair_does_not_stop_others(apis: tuple[str, ...]) -> None:
+def test_one_that_fails_does_not_stop_the_others(apis: tuple[str, ...]) -> None:
     with on(apis) as glance:
         outcome = fixed(glance, OTHER_ID, "../x", "http://192.0.2.1/v2/images/x", IMAGE_ID)
         name = glance.images[IMAGE_ID].name
@@ -230,7 +228,7 @@ def test_failed_repair_does_not_stop_others(apis: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("output_format", ["table", "value", "csv", "json", "yaml"])
-def test_output_is_printable(output_format: str) -> None:
+def test_nothing_unprintable_is_written(output_format: str) -> None:
     evil = "\x1b]0;owned\x07\u202e"
     with on(("v2",), properties={f"{evil}": "a%20b", "p": "%1B%5B31m"}) as glance:
         outcome = in_process(
@@ -260,9 +258,7 @@ RECORD = {
         ({"name": "my image", "visibility": "public"}, "is_public, visibility"),
     ],
 )
-def test_unexpected_image_after_repair_is_integrity_error(
-    after: dict[str, Any], different: str
-) -> None:
+def test_what_is_there_afterwards_is_looked_at(after: dict[str, Any], different: str) -> None:
     path = f"/v2/images/{IMAGE_ID}"
     with ScriptedServer() as server:
         versions = {"versions": [{"id": "v2.5", "status": "CURRENT"}]}
@@ -275,11 +271,11 @@ def test_unexpected_image_after_repair_is_integrity_error(
     assert patch == [{"op": "replace", "path": "/name", "value": "my image"}]
     assert outcome.code == 1
     said = outcomes(outcome)["image"]
-    assert said.startswith("failed: IntegrityError: the repair was written, but afterwards ")
-    assert f"afterwards {different} of the image" in said
+    assert said.startswith("failed: IntegrityError: it was written, but then ")
+    assert f"then {different} of the image" in said
 
 
-def test_refused_repair_is_reported() -> None:
+def test_the_server_refuses() -> None:
     path = f"/v2/images/{IMAGE_ID}"
     with ScriptedServer() as server:
         versions = {"versions": [{"id": "v2.5", "status": "CURRENT"}]}
@@ -292,7 +288,7 @@ def test_refused_repair_is_reported() -> None:
     assert outcomes(outcome)["image"].startswith("failed: ImageBadRequest: ")
 
 
-def test_refused_connection_is_connection_failed() -> None:
+def test_nobody_listens() -> None:
     outcome = in_process(
         "audit", "--endpoint", "http://127.0.0.1:1", "--fix-percent-encoding", IMAGE_ID
     )

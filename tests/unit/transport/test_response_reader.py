@@ -33,11 +33,11 @@ from glance_compat.exceptions import (
 )
 from glance_compat.options import Options
 from glance_compat.streams.streams import Upload
-from glance_compat.transport import response_reader
 from glance_compat.transport.client import Identity, Transport
 from glance_compat.transport.messages import Request, Response
 from glance_compat.transport.response_reader import Limits
 from glance_compat.transport.retry import Deadline
+from glance_compat.transport.session_views import limited_session, prepared_session
 from tests.unit.scripted_server import Reply, ScriptedServer, json_reply
 
 PATH = "/v1/images/an-image"
@@ -52,7 +52,7 @@ BLOCK = (
     b"X-Image-Meta-Property-Second: 2\r\n"
     b"\r\n"
 )
-#: More than http.client reads: these go over the private connection.
+#: More headers than http.client reads by itself.
 LONG_BLOCK = BLOCK.replace(
     b"\r\n\r\n", b"".join(b"\r\nX-Image-Meta-Property-%d: x" % n for n in range(200)) + b"\r\n\r\n"
 )
@@ -116,7 +116,7 @@ def test_a_whole_block_before_the_end_of_the_connection_is_an_answer(
     server.on("HEAD", PATH, Reply(raw=BLOCK))
     answer = wire_to(server.url).send(HEAD)
     assert properties_of(answer) == 2
-    assert not answer.defective
+    assert not answer.damaged
 
 
 @pytest.mark.parametrize("lines", [102, 150, 200])
@@ -125,7 +125,7 @@ def test_a_long_block_that_is_cut_is_no_answer(server: ScriptedServer, lines: in
     server.on("HEAD", PATH, cut(LONG_BLOCK, after))
     with pytest.raises(GlanceConnectionFailed):
         wire_to(server.url).send(HEAD)
-    assert len(server.seen) == 2
+    assert len(server.seen) == 1
     server.on("HEAD", PATH, Reply(raw=LONG_BLOCK))
     assert properties_of(wire_to(server.url).send(HEAD)) == 202
 
@@ -570,7 +570,7 @@ def test_a_session_of_another_kind_is_used_as_it_is() -> None:
         session = None
 
     odd = typing.cast(typing.Any, NoSession())
-    assert response_reader.within(odd, Limits(1.0, lambda: Deadline(1))) is odd
+    assert limited_session(odd, Limits(1.0, lambda: Deadline(1))) is odd
 
 
 def test_what_is_shown_keeps_what_it_had(server: ScriptedServer) -> None:
@@ -589,3 +589,38 @@ def test_no_error_of_the_layers_below_escapes_a_drip() -> None:
         pytest.raises(GlanceCompatError),
     ):
         wire_to(url, deadline=0.3).send(SHOW)
+
+
+# ---------------------------------------------------------------------------------------------
+# Views.
+
+
+def test_views_of_a_session_are_made_once(server: ScriptedServer) -> None:
+    server.on("GET", PATH, json_reply({}))
+    prepared = prepared_session(session_to())
+    limits = Limits(1.0, lambda: Deadline(1))
+    first, second = (limited_session(prepared, limits) for _ in range(2))
+    assert prepared_session(first) is first
+    assert first.session is second.session is prepared.session
+    assert first.session.get_adapter(server.url) is second.session.get_adapter(server.url)
+
+
+def test_view_follows_a_replaced_requests_session(server: ScriptedServer) -> None:
+    server.on("GET", PATH, json_reply({}))
+    session = session_to()
+    prepared = prepared_session(session)
+    wire_to(server.url, prepared).send(SHOW)
+    session.session = CountingSession()
+    wire_to(server.url, prepared).send(SHOW)
+    assert session.session.sent == 1
+
+
+def test_closed_session_closes_connections_although_views_exist(server: ScriptedServer) -> None:
+    server.on("GET", PATH, json_reply({}))
+    session = session_to()
+    prepared = prepared_session(session)
+    wire_to(server.url, prepared).send(SHOW)
+    [connection] = connections_of(session, server.url)
+    session.session.close()
+    gc.collect()
+    assert connection.sock is None

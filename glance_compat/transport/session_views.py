@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Views of the caller's session, whose connections read responses with ``response_reader``.
+
+A view is an object that shares the attributes of the session, requests session, adapter or pool
+that it stands for, and overrides a few methods. The caller's objects are not altered. Connections,
+adapters, proxies, certificates and subclasses are the caller's own. A session's views are made
+once; only the pool's is made for each request, because it holds what one request needs. An adapter
+that is not made of requests', urllib3's and http.client's classes is used as it is.
+
+What must live here: the way from a session to its connections. What must not: reading
+(``response_reader``), and which settings a session has (``sessions``).
+"""
+
+from __future__ import annotations
+
+import functools
+import typing
+
+import requests
+import requests.adapters
+import urllib3.connectionpool
+from keystoneauth1 import session as ksa_session
+
+from glance_compat.transport.response_reader import (
+    Limits,
+    ResponseFactory,
+    attach,
+    detach,
+    limits_in_force,
+)
+
+Viewed = typing.TypeVar("Viewed")
+
+# Adapters of one session whose views are kept. A session seldom has more than two.
+_MOST_ADAPTERS = 16
+
+
+class _View:
+    """Shares the attributes of what it stands for; its own are in slots.
+
+    :ivar _viewed: kept alive, because sessions and pools close their connections when they end.
+    """
+
+    __slots__ = ("_viewed",)
+
+    _viewed: object
+
+
+@functools.lru_cache(maxsize=64)
+def _view_class(view: type, own: type) -> typing.Any:
+    metaclass: typing.Any = type(own)
+    return metaclass(own.__name__, (view, own), {"__module__": own.__module__})
+
+
+def _view_of(viewed: Viewed, view: type[_View]) -> Viewed:
+    """Return a view, or the object itself if nothing can be derived from its class."""
+    try:
+        made = object.__new__(_view_class(*typing.cast(typing.Any, (view, type(viewed)))))
+        made.__dict__ = viewed.__dict__
+    except (AttributeError, TypeError):
+        return viewed
+    made._viewed = viewed
+    return typing.cast(Viewed, made)
+
+
+def limited_session(
+    session: ksa_session.Session, limits: Limits, timeout: float | None = None
+) -> ksa_session.Session:
+    """Return a view of a session whose responses keep within limits.
+
+    It is cheap for a session that :func:`prepared_session` returned.
+
+    :param timeout: the view's timeout in seconds; None: the session's own.
+    """
+    prepared = prepared_session(session)
+    if not isinstance(prepared, _KeystoneView):
+        return session
+    made: _KeystoneView = object.__new__(type(prepared))
+    made.__dict__ = prepared.__dict__
+    made._viewed = prepared
+    made._http_view = prepared.session
+    made._limits, made._own_timeout = limits, timeout
+    return made
+
+
+def prepared_session(session: ksa_session.Session) -> ksa_session.Session:
+    """Return the view of a session that limited ones are made from; it is made once."""
+    is_plain = isinstance(session, ksa_session.Session) and isinstance(
+        session.session, requests.Session
+    )
+    if not is_plain or isinstance(session, _KeystoneView):
+        return session
+    made = _view_of(session, _KeystoneView)
+    if isinstance(made, _KeystoneView):
+        made._http_view = _http_view_of(session.session)
+        made._limits = made._own_timeout = None
+    return made
+
+
+class _KeystoneView(_View, ksa_session.Session):
+    __slots__ = ("_http_view", "_limits", "_own_timeout")
+
+    _http_view: requests.Session
+    _limits: Limits | None
+    _own_timeout: float | None
+
+    @property
+    def session(self) -> requests.Session:  # type: ignore[override]
+        own: requests.Session = vars(self)["session"]
+        if getattr(self._http_view, "_viewed", self._http_view) is not own:
+            self._http_view = _http_view_of(own)
+        return self._http_view
+
+    @property
+    def timeout(self) -> float | None:  # type: ignore[override]
+        own: float | None = vars(self)["timeout"]
+        return own if self._own_timeout is None else self._own_timeout
+
+    def request(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
+        if self._limits is None:
+            return super().request(*args, **kwargs)
+        with limits_in_force(self._limits):
+            return super().request(*args, **kwargs)
+
+    def __del__(self) -> None:
+        # keystoneauth's closes the connections of the session that this is a view of.
+        pass
+
+
+def _http_view_of(session: requests.Session) -> requests.Session:
+    made = _view_of(session, _HttpView)
+    if isinstance(made, _HttpView):
+        made._adapter_views = {}
+    return made
+
+
+class _HttpView(_View, requests.Session):
+    __slots__ = ("_adapter_views",)
+
+    #: By the id of the adapter, which is kept alive beside its view.
+    _adapter_views: dict[int, tuple[requests.adapters.BaseAdapter, requests.adapters.BaseAdapter]]
+
+    def get_adapter(self, url: str) -> requests.adapters.BaseAdapter:
+        adapter = super().get_adapter(url)
+        if not isinstance(adapter, requests.adapters.HTTPAdapter):
+            return adapter
+        known = self._adapter_views.get(id(adapter))
+        if known is None:
+            if len(self._adapter_views) >= _MOST_ADAPTERS:
+                self._adapter_views.clear()
+            known = self._adapter_views[id(adapter)] = (adapter, _view_of(adapter, _AdapterView))
+        return known[1]
+
+
+class _AdapterView(_View, requests.adapters.HTTPAdapter):
+    def get_connection_with_tls_context(
+        self, *args: typing.Any, **kwargs: typing.Any
+    ) -> typing.Any:
+        return _pool_view_of(super().get_connection_with_tls_context(*args, **kwargs))
+
+    def get_connection(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
+        # requests before 2.32.2 asks for this one.
+        return _pool_view_of(super().get_connection(*args, **kwargs))
+
+
+def _pool_view_of(pool: object) -> object:
+    if not isinstance(pool, urllib3.connectionpool.HTTPConnectionPool):
+        return pool
+    return _view_of(pool, _PoolView)
+
+
+class _PoolView(_View, urllib3.connectionpool.HTTPConnectionPool):
+    __slots__ = ("_factory",)
+
+    _factory: ResponseFactory | None
+
+    def urlopen(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
+        self._factory = None
+        try:
+            return super().urlopen(*args, **kwargs)
+        except BaseException:
+            # urllib3 leaves a response open that it refuses, for example one with two lengths.
+            if self._factory is not None:
+                self._factory.close()
+            raise
+
+    def _get_conn(self, timeout: float | None = None) -> typing.Any:
+        connection = super()._get_conn(timeout)
+        self._factory = attach(connection)
+        return connection
+
+    def _put_conn(self, conn: typing.Any) -> None:
+        detach(conn)
+        super()._put_conn(conn)
