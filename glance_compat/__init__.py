@@ -10,15 +10,33 @@ if typing.TYPE_CHECKING:
     from glance_compat import exceptions
     from glance_compat.discovery.versions import Discovery, OfferedVersion
     from glance_compat.options import Options
-    from glance_compat.service import ImageService
+    from glance_compat.service import BoundImageService, ImageService
+    from glance_compat.streams.streams import Download
+    from glance_compat.types import ExtendedImage, Image, Member
 
-__all__ = ["Discovery", "ImageService", "OfferedVersion", "Options", "exceptions"]
+__all__ = [
+    "BoundImageService",
+    "Discovery",
+    "Download",
+    "ExtendedImage",
+    "Image",
+    "ImageService",
+    "Member",
+    "OfferedVersion",
+    "Options",
+    "exceptions",
+]
 
 # Imported when they are asked for: eventlet has to patch the standard library before urllib3 is
 # imported, and glance_compat.nova.install() comes before that.
 _HOMES = {
+    "BoundImageService": "service",
     "Discovery": "discovery.versions",
+    "Download": "streams.streams",
+    "ExtendedImage": "types",
+    "Image": "types",
     "ImageService": "service",
+    "Member": "types",
     "OfferedVersion": "discovery.versions",
     "Options": "options",
 }

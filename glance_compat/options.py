@@ -13,7 +13,7 @@ import sys
 import typing
 
 from glance_compat import exceptions
-from glance_compat.redaction import quote_value
+from glance_compat.redaction import quote_value, redact_url
 from glance_compat.urls import file_path_of, rbd_names_of
 
 ApiVersion = typing.Literal["auto", "1", "2"]
@@ -22,7 +22,7 @@ Verify = typing.Literal["auto", "strong", "off"]
 Folding = typing.Literal["fold", "refuse"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Options:
     """The library's own choices.
 
@@ -87,6 +87,18 @@ class Options:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             _CHECKS[field.name](field.name, getattr(self, field.name))
+
+    def __repr__(self) -> str:
+        """Show what differs from the defaults; URLs without credentials."""
+        values = ((field, getattr(self, field.name)) for field in dataclasses.fields(self))
+        said = (
+            f"{field.name}={_shown(value)!r}" for field, value in values if value != field.default
+        )
+        return f"{type(self).__name__}({', '.join(said)})"
+
+
+def _shown(value: object) -> object:
+    return tuple(map(redact_url, value)) if isinstance(value, tuple) else value
 
 
 def _refuse(name: str, value: object, wanted: str) -> typing.NoReturn:

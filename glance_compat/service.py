@@ -20,16 +20,15 @@ from keystoneauth1 import session as ksa_session
 
 from glance_compat import exceptions
 from glance_compat.backends import pagination
-from glance_compat.backends.protocol import Member
+from glance_compat.bound import Bound, described_by, without_context
 from glance_compat.discovery.versions import Discovery
 from glance_compat.metadata import fields
 from glance_compat.metadata import filters as queries
 from glance_compat.metadata.converters import ConversionError, to_str
-from glance_compat.metadata.fields import Image
 from glance_compat.options import Options
-from glance_compat.redaction import quote_value
+from glance_compat.redaction import quote_value, redact_url
 from glance_compat.routing.catalog import Catalog, check_catalog
-from glance_compat.routing.context import is_plugin
+from glance_compat.routing.context import context_first, is_plugin
 from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.routing.references import marker_of, member_id_of
 from glance_compat.streams import streams
@@ -38,12 +37,21 @@ from glance_compat.streams.target import destination_of, write_to_file
 from glance_compat.transfers import signatures
 from glance_compat.transfers.download import Downloader
 from glance_compat.transfers.upload import Uploader
+from glance_compat.types import Image, Member
 
 
 class ImageService:
-    """Images of one cloud, the same on v1 and on v2.
+    """Images of one cloud, the same over v1 and over v2.
 
-    The constructor does no I/O. One service may be shared by threads.
+    The constructor does no I/O. Threads may share a service. A service is also a context manager,
+    which closes what the service itself opened: see :meth:`close`.
+
+    The first argument of each method is the context of the caller. None stands for the rights of
+    the service itself (``auth``, else the plugin of the session). Any other context has a callable
+    ``get_auth_plugin``, or ``auth_token`` as Nova's RequestContext has it; then only that token is
+    sent, never the service's own. A context may also have ``service_catalog``, which names the
+    endpoint; ``global_id``, which is sent as X-OpenStack-Request-ID; ``project_id``; and ``roles``
+    or ``is_admin``. :meth:`bound` returns the same methods without this argument.
 
     :param session: used as it is, never altered.
     :param auth: for calls whose context brings no token; default: the session's own.
@@ -85,6 +93,15 @@ class ImageService:
         self._dispatcher = Dispatcher(session, auth, endpoint_override, catalog, options)
         self._uploader = Uploader(self._dispatcher, options)
         self._downloader = Downloader(self._dispatcher, options)
+        self._opened: ksa_session.Session | None = None
+        self._shown = {
+            "endpoint_override": _without_credentials(endpoint_override),
+            "region_name": region_name,
+            "interface": interface,
+            "service_type": service_type if service_type != "image" else None,
+            "service_name": service_name,
+            "options": options if options != Options() else None,
+        }
 
     @classmethod
     def from_conf(cls, conf: typing.Any, group: str = "glance_compat") -> ImageService:
@@ -99,7 +116,7 @@ class ImageService:
         from glance_compat import conf as configuration
 
         found = configuration.settings(conf, group)
-        return cls(
+        service = cls(
             found.session,
             auth=found.auth,
             endpoint_override=found.endpoint_override,
@@ -109,6 +126,8 @@ class ImageService:
             service_name=found.service_name,
             options=found.options,
         )
+        service._opened = found.session
+        return service
 
     @classmethod
     def from_client(cls, client: typing.Any) -> ImageService:
@@ -132,8 +151,37 @@ class ImageService:
             options=Options(api_version=found.api_version),
         )
 
+    def bound(self, context: object = None) -> BoundImageService:
+        """Return the same methods without their first argument.
+
+        :param context: what each of them passes on: None for the rights of the service itself, or
+            the context of a caller.
+        """
+        return BoundImageService(self, context)
+
+    def close(self) -> None:
+        """Close the connections of a session that the service made itself.
+
+        Only :meth:`from_conf` makes one. A session that was passed in stays open, because others
+        may use it. A closed service opens new connections when it is called again.
+        """
+        self._dispatcher.close()
+        if self._opened is not None:
+            self._opened.session.close()
+
+    def __enter__(self) -> ImageService:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        said = (f"{name}={value!r}" for name, value in self._shown.items() if value)
+        return f"{type(self).__name__}({', '.join(said)})"
+
     # -- images
 
+    @context_first
     def show(
         self,
         context: object,
@@ -143,6 +191,7 @@ class ImageService:
     ) -> Image:
         """One image.
 
+        :param context: whose rights count; see the class.
         :param image_id: an id, or an href of the image service.
         :param include_locations: with ``locations`` (a list) and ``direct_url``.
         :param show_deleted: False: a deleted image, which only v1 shows to an admin, is not found.
@@ -155,6 +204,7 @@ class ImageService:
             raise exceptions.ImageNotFound(f"image {image_id} is deleted", image_id=image_id)
         return self._visible(found, include_locations=include_locations)
 
+    @context_first
     def detail(
         self,
         context: object,
@@ -165,11 +215,17 @@ class ImageService:
         sort_key: str | Sequence[str] | None = None,
         sort_dir: str | Sequence[str] | None = None,
     ) -> list[Image]:
-        """All images that the caller may see and that fit; see :meth:`iter_detail`."""
+        """Return all images that the caller may see and that fit, as a list.
+
+        :param context: whose rights count; see the class.
+
+        The other parameters, and the errors, are those of :meth:`iter_detail`.
+        """
         return list(
             self.iter_detail(context, filters, marker, limit, page_size, sort_key, sort_dir)
         )
 
+    @context_first
     def iter_detail(
         self,
         context: object,
@@ -184,6 +240,7 @@ class ImageService:
 
         The first page is asked for in the call itself.
 
+        :param context: whose rights count; see the class.
         :param filters: see :data:`glance_compat.metadata.filters.FILTERS`; ``property-<name>`` for
             properties.
         :param marker: the id of the image after which to begin.
@@ -212,6 +269,7 @@ class ImageService:
         first = list(itertools.islice(found, 1))
         return (self._visible(one) for one in itertools.chain(first, found))
 
+    @context_first
     def create(
         self,
         context: object,
@@ -222,6 +280,7 @@ class ImageService:
     ) -> Image:
         """A new image, with its data if there is any; all of it or none.
 
+        :param context: whose rights count; see the class.
         :param image_meta: see the reference. ``size`` 0 without data makes an active, empty image;
             with data, ``size`` (bytes) and ``checksum`` (MD5) are what the data must turn out to
             be.
@@ -237,6 +296,7 @@ class ImageService:
         progress = streams.checked_progress(progress)
         return self._visible(self._uploader.create(identity, image_meta, data, progress))
 
+    @context_first
     def update(
         self,
         context: object,
@@ -249,11 +309,14 @@ class ImageService:
     ) -> Image:
         """Change an image, or give a queued image its data.
 
+        :param context: whose rights count; see the class.
+        :param image_id: an id, or an href of the image service.
         :param image_meta: what to change; a whole image dict changes what differs. Read-only
             attributes are ignored. ``location`` makes a queued image active with the data that is
             at a URL; the call ends when it is.
         :param data: as in :meth:`create`. With data nothing is purged.
         :param purge_props: remove the properties that image_meta does not have.
+        :param progress: as in :meth:`create`.
         :raises glance_compat.exceptions.ImageNotFound: no such image for this caller.
         :raises glance_compat.exceptions.ImageNotActive: data for an image that takes none.
         :raises glance_compat.exceptions.UpdateConflict: other writers came between.
@@ -274,9 +337,12 @@ class ImageService:
             )
         )
 
+    @context_first
     def delete(self, context: object, image_id: str) -> typing.Literal[True]:
         """Delete an image.
 
+        :param context: whose rights count; see the class.
+        :param image_id: an id, or an href of the image service.
         :raises glance_compat.exceptions.ImageNotFound: no such image for this caller.
         :raises glance_compat.exceptions.ImageNotAuthorized: protected, or somebody else's.
         :raises glance_compat.exceptions.ImageDeleteConflict: in use.
@@ -314,6 +380,7 @@ class ImageService:
         progress: Progress | None = None,
     ) -> Download | None: ...
 
+    @context_first
     def download(
         self,
         context: object,
@@ -326,12 +393,15 @@ class ImageService:
     ) -> Download | None:
         """The data of an image, verified.
 
+        :param context: whose rights count; see the class.
+        :param image_id: an id, or an href of the image service.
         :param data: a file object to write bytes to, where it stands.
         :param dst_path: a path to put the data at; it never holds a part of an image. It is opened
             before anything is asked for.
         :param trusted_certs: ids of certificates in the key manager: the signature of the image
             is verified with a certificate that comes from one of them. None or none: it is not
             looked at.
+        :param progress: as in :meth:`create`.
         :returns: an iterator of bytes with ``close()``, or None when the data was written.
         :raises glance_compat.exceptions.Invalid: an argument that cannot be.
         :raises OSError: dst_path or data cannot be written.
@@ -356,9 +426,12 @@ class ImageService:
             write_to_file(source, file)
         return None
 
+    @context_first
     def copy_to_stores(self, context: object, image_id: str, stores: Sequence[str]) -> None:
         """Have the server copy an image's data into further stores; it goes on after the call.
 
+        :param context: whose rights count; see the class.
+        :param image_id: an id, or an href of the image service.
         :param stores: a list of names of stores, as ``openstack image stores info`` has them.
         :raises glance_compat.exceptions.Invalid: something else, or no name.
         :raises glance_compat.exceptions.ImageImportImpossible: the image is not active, or there
@@ -374,9 +447,12 @@ class ImageService:
 
     # -- members
 
+    @context_first
     def members(self, context: object, image_id: str) -> list[Member]:
         """The projects that an image is shared with.
 
+        :param context: whose rights count; see the class.
+        :param image_id: an id, or an href of the image service.
         :returns: ``{"member_id": text, "can_share": bool, "status": text or None}`` for each;
             status is None where v1 answers, and can_share False where v2 does.
         :raises glance_compat.exceptions.ImageNotFound: no such image for this caller.
@@ -385,9 +461,13 @@ class ImageService:
         image_id = self._dispatcher.image_id(identity, image_id)
         return self._dispatcher.repeat(identity, lambda api: api.members(image_id))
 
+    @context_first
     def add_member(self, context: object, image_id: str, member_id: str) -> Member:
         """Share an image with a project; to do so twice is no error.
 
+        :param context: whose rights count; see the class.
+        :param image_id: an id, or an href of the image service.
+        :param member_id: the id of a project; at most 255 ASCII characters.
         :returns: as one of :meth:`members`. Over v1 a member that was allowed to share the image
             further no longer is: there ``can_share`` has to be said.
         :raises glance_compat.exceptions.ImageNotAuthorized: the image is not the caller's, or its
@@ -398,9 +478,13 @@ class ImageService:
         member_id = member_id_of(member_id)
         return self._dispatcher.repeat(identity, lambda api: api.add_member(image_id, member_id))
 
+    @context_first
     def update_member(self, context: object, image_id: str, member_id: str, status: str) -> Member:
         """Accept, reject or reset a share; v2 only.
 
+        :param context: whose rights count; see the class.
+        :param image_id: an id, or an href of the image service.
+        :param member_id: the id of a project; at most 255 ASCII characters.
         :param status: "accepted", "rejected" or "pending".
         :raises glance_compat.exceptions.Invalid: another status.
         :raises glance_compat.exceptions.UnsupportedByVersion: v1 answers.
@@ -417,11 +501,15 @@ class ImageService:
             identity, lambda api: api.update_member(image_id, member_id, status)
         )
 
+    @context_first
     def remove_member(
         self, context: object, image_id: str, member_id: str
     ) -> typing.Literal[True]:
         """End a share.
 
+        :param context: whose rights count; see the class.
+        :param image_id: an id, or an href of the image service.
+        :param member_id: the id of a project; at most 255 ASCII characters.
         :raises glance_compat.exceptions.MemberNotFound: the image has no such member.
         """
         identity = self._dispatcher.identity(context)
@@ -436,26 +524,90 @@ class ImageService:
 
     # -- references and discovery
 
+    @context_first
     def resolve(self, context: object, reference: str) -> str:
         """The id that an id or an href of this image service names; no request for an id.
 
+        :param context: whose rights count; see the class.
+        :param reference: an id, or an href of the image service.
         :raises glance_compat.exceptions.InvalidImageRef: neither, or an href of another service.
         """
         return self._dispatcher.image_id(self._dispatcher.identity(context), reference)
 
+    @context_first
     def discover(self, context: object = None) -> Discovery:
         """Which API is spoken, and why; with several endpoints, of the first that can be used.
 
+        :param context: whose rights count; see the class.
         :raises glance_compat.exceptions.NoUsableVersion: there is none, or no endpoint.
         :raises glance_compat.exceptions.GlanceConnectionFailed: no endpoint answers.
         """
         identity = self._dispatcher.identity(context)
         return self._dispatcher.discover(identity)
 
-    def _visible(self, found: Image, *, include_locations: bool = False) -> Image:
-        return fields.select_fields(
+    def _visible(self, found: fields.Image, *, include_locations: bool = False) -> Image:
+        image = fields.select_fields(
             found, include_locations=include_locations, extended=self._options.extended
         )
+        return typing.cast(Image, image)
+
+
+class BoundImageService(Bound[ImageService]):
+    """An :class:`ImageService` whose methods take no context: each call passes the same one on.
+
+    Made by :meth:`ImageService.bound`. Arguments, results and errors are those of the methods of
+    the service.
+
+    :param service: the service.
+    :param context: the context of each call.
+    """
+
+    show = without_context(ImageService.show)
+    detail = without_context(ImageService.detail)
+    iter_detail = without_context(ImageService.iter_detail)
+    create = without_context(ImageService.create)
+    update = without_context(ImageService.update)
+    delete = without_context(ImageService.delete)
+    copy_to_stores = without_context(ImageService.copy_to_stores)
+    members = without_context(ImageService.members)
+    add_member = without_context(ImageService.add_member)
+    update_member = without_context(ImageService.update_member)
+    remove_member = without_context(ImageService.remove_member)
+    resolve = without_context(ImageService.resolve)
+    discover = without_context(ImageService.discover)
+
+    @typing.overload
+    def download(
+        self,
+        image_id: str,
+        data: None = None,
+        dst_path: None = None,
+        trusted_certs: Sequence[str] | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Download: ...
+
+    @typing.overload
+    def download(
+        self,
+        image_id: str,
+        data: typing.IO[bytes] | None = None,
+        dst_path: str | os.PathLike[str] | None = None,
+        trusted_certs: Sequence[str] | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> Download | None: ...
+
+    @described_by(ImageService.download)
+    def download(self, *args: typing.Any, **kwargs: typing.Any) -> Download | None:
+        source: Download | None = self.service.download(self.context, *args, **kwargs)
+        return source
+
+
+def _without_credentials(urls: str | Sequence[str] | None) -> str | list[str] | None:
+    if urls is None or isinstance(urls, str):
+        return urls and redact_url(urls)
+    return [redact_url(url) for url in urls]
 
 
 _DIGITS = 18

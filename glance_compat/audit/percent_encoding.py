@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Percent-encoded text that python-glanceclient left in images, and what it must have been.
+"""Recognise and decode strings that python-glanceclient percent-encoded.
 
 Since its Rocky release (2018) glanceclient percent-encodes every value that it sends over v1 (bugs
-1766235 and 1788942, ``glanceclient/common/http.py``, ``encode_headers``; seen with 4.13), and
-Glance never decodes (seen on Glance 15.0.2): ``my image`` became ``my%20image`` for everybody.
+1766235 and 1788942, ``glanceclient/common/http.py``, ``encode_headers``; verified with 4.13), and
+Glance never decodes it (verified on Glance 15.0.2): ``my image`` became ``my%20image`` for
+every user.
 
-What must live here: telling such text from text that is meant to be so. What must not: images.
+What must live here: telling such a string from one that is meant to be percent-encoded. What must
+not: images.
 """
 
 from __future__ import annotations
@@ -22,68 +24,70 @@ from collections.abc import Iterable
 #: colon too.
 _SAFE = ("/:", "/")
 
-#: Text of this form may hold escapes by right.
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(?:data|mailto|urn):", re.IGNORECASE)
+#: A string of this form may contain escapes on purpose.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(?:data|mailto|urn):", re.IGNORECASE)
 
 
-class Sureness(str, enum.Enum):
-    """How sure it is that a text was encoded by glanceclient."""
+class Confidence(str, enum.Enum):
+    """How certain it is that glanceclient encoded a string."""
 
-    SURE = "sure"
-    LIKELY = "likely"
-    UNSURE = "unsure"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Reading:
-    """What an encoded text must have been.
+class Decoding:
+    """The probable original of an encoded string.
 
-    :param text: decoded.
-    :param why: the rest of a sentence that begins with the sureness.
+    :param text: the decoded string.
+    :param why: what the confidence is based on.
     """
 
     text: str
-    sureness: Sureness
+    confidence: Confidence
     why: str
 
 
-def reading(text: str, others: Iterable[str] = ()) -> Reading | None:
-    """Read a name or a value.
+def decode_text(text: str, others: Iterable[str] = ()) -> Decoding | None:
+    """Decode an image's name or the value of a property.
 
-    :param others: the other texts of the same image; one that glanceclient would have encoded,
-        and that is not, was written by another client.
-    :returns: None where glanceclient did not write this: decoded and encoded again it would be
-        another text.
+    :param others: the other strings of the same image. If one of them has characters that
+        glanceclient would have encoded, another client wrote it.
+    :returns: None if glanceclient cannot have written the string: decoding and encoding it gives
+        another string.
     """
-    decoded = _decoded(text)
-    if decoded is None or text not in _encodings(decoded):
+    decoded = _decode(text)
+    if decoded is None or text not in _encode_all(decoded):
         return None
-    doubt = _doubt(decoded)
+    doubt = _describe_doubt(decoded)
     if doubt:
-        return Reading(decoded, Sureness.UNSURE, doubt)
-    evidence = _evidence(decoded)
+        return Decoding(decoded, Confidence.LOW, doubt)
+    evidence = _describe_evidence(decoded)
     if evidence is None:
-        return Reading(decoded, Sureness.LIKELY, "nothing but signs is encoded in it")
+        return Decoding(decoded, Confidence.MEDIUM, "only punctuation is encoded")
     if any(_is_of_another_client(one) for one in others):
-        return Reading(decoded, Sureness.LIKELY, "another client wrote other texts of the image")
-    return Reading(decoded, Sureness.SURE, evidence)
+        why = "another client wrote other strings of the image"
+        return Decoding(decoded, Confidence.MEDIUM, why)
+    return Decoding(decoded, Confidence.HIGH, evidence)
 
 
-def name_reading(name: str) -> Reading | None:
-    """Read a property's name.
+def decode_property_name(name: str) -> Decoding | None:
+    """Decode a property's name.
 
-    Never sure: v1 stored it in lower case, with underscores for dashes, so what it was is lost.
+    The confidence is always low: v1 stores names in lower case, with underscores for dashes, so
+    the original is lost.
     """
-    decoded = _decoded(name)
+    decoded = _decode(name)
     if decoded is None:
         return None
-    stored = {one.lower().replace("-", "_") for one in _encodings(decoded)}
+    stored = {one.lower().replace("-", "_") for one in _encode_all(decoded)}
     if name not in stored:
         return None
-    return Reading(decoded, Sureness.UNSURE, "v1 does not keep the case of a name")
+    return Decoding(decoded, Confidence.LOW, "v1 does not keep the case of a name")
 
 
-def _decoded(text: str) -> str | None:
+def _decode(text: str) -> str | None:
     if "%" not in text:
         return None
     try:
@@ -93,8 +97,11 @@ def _decoded(text: str) -> str | None:
     return decoded if decoded != text else None
 
 
-def _encodings(text: str) -> set[str]:
-    """How releases of glanceclient encode a text; before Python 3.7 ``~`` was encoded too."""
+def _encode_all(text: str) -> set[str]:
+    """Return what releases of glanceclient make of a string.
+
+    Before Python 3.7 ``~`` was encoded too.
+    """
     try:
         found = {urllib.parse.quote(text, safe) for safe in _SAFE}
     except UnicodeEncodeError:
@@ -102,19 +109,19 @@ def _encodings(text: str) -> set[str]:
     return found | {one.replace("~", "%7E") for one in found}
 
 
-def _doubt(decoded: str) -> str | None:
-    """Why a decoded text may not be what was meant, or must not be written."""
+def _describe_doubt(decoded: str) -> str | None:
+    """Return why a decoded string may not be the original, or must not be written."""
     if any(unicodedata.category(one) in ("Cc", "Cf", "Zl", "Zp") for one in decoded):
-        return "decoded, it holds control characters or line breaks"
+        return "the decoded string contains control characters or line breaks"
     if decoded != decoded.strip():
-        return "decoded, it begins or ends with white space, which v1 does not keep"
-    if _ADDRESS.search(decoded):
-        return "it holds an address, in which escapes may be meant"
-    again = _decoded(decoded)
-    if again is not None and decoded in _encodings(again):
+        return "the decoded string begins or ends with whitespace, which v1 does not keep"
+    if _URL.search(decoded):
+        return "it contains a URL, in which escapes may be intended"
+    again = _decode(decoded)
+    if again is not None and decoded in _encode_all(again):
         return "it is encoded more than once"
     if _is_mojibake(decoded):
-        return "decoded, it is UTF-8 that was taken for Latin-1"
+        return "the decoded string is UTF-8 that was read as Latin-1"
     return None
 
 
@@ -128,18 +135,18 @@ def _is_mojibake(text: str) -> bool:
     return True
 
 
-def _evidence(decoded: str) -> str | None:
+def _describe_evidence(decoded: str) -> str | None:
     if not decoded.isascii():
-        return "it is text beyond ASCII, encoded as UTF-8"
+        return "it is UTF-8 outside ASCII"
     if " " in decoded:
-        return "it is text with blanks"
+        return "it contains spaces"
     try:
-        structured = isinstance(json.loads(decoded), (dict, list))
+        is_structure = isinstance(json.loads(decoded), (dict, list))
     except (ValueError, RecursionError):
-        structured = False
-    return "it is JSON" if structured else None
+        is_structure = False
+    return "it is JSON" if is_structure else None
 
 
 def _is_of_another_client(text: str) -> bool:
-    """Whether a text holds what glanceclient would have encoded."""
+    """Return whether a string has characters that glanceclient would have encoded."""
     return bool(re.search(r"[^A-Za-z0-9_.~/:%-]", text))

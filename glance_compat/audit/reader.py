@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All images of a cloud as both APIs list them, each image with both of its records.
+"""Read all images of a cloud over both APIs, and pair the two records of each image.
 
 What must live here: which lists are read, walking them side by side in constant memory, and
-saying what was not read. What must not: what is looked for in a record (``audit``).
+reporting what was not read. What must not: what is wrong with a record (``detectors``).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from glance_compat import exceptions
-from glance_compat.audit.detectors import Hit, Record
-from glance_compat.audit.findings import BY_NAME, Finding
+from glance_compat.audit.findings import Finding
+from glance_compat.audit.kinds import KINDS_BY_NAME
+from glance_compat.audit.records import Match, Record
 from glance_compat.backends import pagination
 from glance_compat.discovery.versions import Discovery, format_offered
 from glance_compat.metadata import filters
@@ -20,39 +21,43 @@ from glance_compat.routing.dispatcher import Dispatcher
 
 Pair = tuple["Record | None", "Record | None"]
 
-#: Images of one list that wait to be met in the other one. Both lists come from one database, in
-#: the order of its ids, so that they run side by side but for images that are made or deleted
-#: meanwhile, and for ids that the database sorts in another way than Python.
-WAITING = 1000
+#: Images of one list that wait for their record in the other one. Both lists come from one
+#: database in the order of its ids, so they run side by side, except for images that are created
+#: or deleted meanwhile, and for ids that the database sorts in another way than Python.
+MAX_WAITING = 1000
 
-#: Far enough in the past for everything that was ever deleted.
-_ALWAYS = "1970-01-01T00:00:00Z"
+#: Earlier than any deletion.
+_EPOCH = "1970-01-01T00:00:00Z"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Source:
-    """One list.
+class ImageList:
+    """One list of images that a server offers.
 
-    :param words: for messages.
-    :param wanted: which of its records are new to the other lists of the API.
+    :param title: for messages.
+    :param filters: the filters that select it.
+    :param is_new: returns whether a record was not in an earlier list of the same API.
     """
 
-    words: str
+    title: str
     filters: Mapping[str, object]
-    wanted: Callable[[Record], bool] = lambda record: True
+    is_new: Callable[[Record], bool] = lambda record: True
 
 
 def _is_gone(record: Record) -> bool:
     return bool(record.get("deleted")) or record.get("status") == "killed"
 
 
-class _Communities:
-    """Community images of the caller's own are in the list of all, and in that of communities."""
+class _CommunityImages:
+    """Recognises community images that were read before.
+
+    The caller's own are in the list of all images and in the list of community images.
+    """
 
     def __init__(self) -> None:
         self._ids: dict[str, None] = {}
 
-    def note(self, record: Record) -> bool:
+    def is_new(self, record: Record) -> bool:
         if record.get("visibility") != "community":
             return True
         if record["id"] in self._ids:
@@ -63,113 +68,114 @@ class _Communities:
         return True
 
 
-def sources_v1(*, deleted: bool) -> list[Source]:
-    """The lists of v1.
+def v1_lists(*, deleted: bool) -> list[ImageList]:
+    """Return the lists of v1.
 
-    :param deleted: deleted and killed images as well, which v1 shows to an administrator.
+    :param deleted: include deleted and killed images, which v1 shows to an admin.
     """
-    found = [Source("the list of v1", {})]
+    lists = [ImageList("the list of v1", {})]
     if deleted:
-        since: dict[str, object] = {"changes-since": _ALWAYS}
-        found.append(Source("the list of deleted images of v1", since, _is_gone))
-    return found
+        since: dict[str, object] = {"changes-since": _EPOCH}
+        lists.append(ImageList("the list of deleted images of v1", since, _is_gone))
+    return lists
 
 
-def sources_v2(capabilities: frozenset[str]) -> list[Source]:
-    """The lists of v2: what is left out of the list of all has to be asked for.
+def v2_lists(capabilities: frozenset[str]) -> list[ImageList]:
+    """Return the lists of v2: all images, and those that v2 lists only on request.
 
     :param capabilities: see :data:`glance_compat.discovery.versions.CAPABILITIES`.
     """
-    new = _Communities().note
-    found = [Source("the list of v2", {}, new)]
+    is_new = _CommunityImages().is_new
+    lists = [ImageList("the list of v2", {}, is_new)]
     if "community-visibility" in capabilities:
-        found.append(
-            Source("the list of community images of v2", {"visibility": "community"}, new)
-        )
+        community = {"visibility": "community"}
+        lists.append(ImageList("the list of community images of v2", community, is_new))
     if "hidden" in capabilities:
         hidden = {"os_hidden": True}
-        found += [
-            Source("the list of hidden images of v2", hidden, new),
-            Source(
-                "the list of hidden community images of v2",
-                {"visibility": "community", **hidden},
-                new,
-            ),
+        both = {"visibility": "community", **hidden}
+        lists += [
+            ImageList("the list of hidden images of v2", hidden, is_new),
+            ImageList("the list of hidden community images of v2", both, is_new),
         ]
-    return found
+    return lists
 
 
 class Reader:
     """Reads the lists of the APIs that are offered.
 
-    :ivar gaps: what was not seen, as findings; complete when :meth:`pairs` has ended.
+    :ivar gaps: what was not read, as findings; complete when :meth:`pairs` has ended.
     :ivar errors: what made a list end early.
-    :ivar read: records by API.
-    :param sources: the lists of each API that is to be read.
-    :param dispatchers: by API, bound to it.
+    :ivar read: number of records by API.
+    :param lists: the lists to read, by API.
+    :param dispatchers: by API, pinned to it.
+    :param page_size: images per page; None: as many as the server allows.
     """
 
     def __init__(
         self,
-        sources: Mapping[str, Sequence[Source]],
+        lists: Mapping[str, Sequence[ImageList]],
         dispatchers: Mapping[str, Dispatcher],
         page_size: int | None = None,
     ) -> None:
         self.gaps: list[Finding] = []
         self.errors: list[exceptions.GlanceCompatError] = []
-        self.read = dict.fromkeys(sources, 0)
-        self._sources = sources
+        self.read = dict.fromkeys(lists, 0)
+        self._lists = lists
         self._dispatchers = dispatchers
         self._page_size = page_size
 
     @property
     def failed(self) -> bool:
-        """Whether nothing could be read at all."""
+        """Whether nothing could be read."""
         return bool(self.errors) and not any(self.read.values())
 
     def pairs(self) -> Iterator[Pair]:
-        """Each image once, with its v1 record and its v2 record, or None for one.
+        """Return each image once, with its v1 record and its v2 record, or None for one of them.
 
-        An error ends the list that it is of, and is kept.
+        An error ends its list, and is added to ``errors`` and ``gaps``.
         """
-        if len(self._sources) == 2:
-            return paired(self._records("v1"), self._records("v2"))
-        if "v1" in self._sources:
+        if len(self._lists) == 2:
+            return pair_records(self._records("v1"), self._records("v2"))
+        if "v1" in self._lists:
             return ((record, None) for record in self._records("v1"))
         return ((None, record) for record in self._records("v2"))
 
     def is_one_sided(self, pair: Pair) -> bool:
-        """Whether an image should have been in both lists and was in one."""
-        one, other = pair
-        if one is not None and other is not None:
+        """Return whether an image should have been in both lists but was in only one."""
+        v1, v2 = pair
+        if v1 is not None and v2 is not None:
             return False
-        # v1 lists nobody's community images but the caller's own; v2 lists no deleted ones.
-        known = other is not None and other.get("visibility") == "community"
-        gone = one is not None and _is_gone(one)
-        return len(self._sources) == 2 and not self.errors and not known and not gone
+        # v1 lists only the caller's own community images; v2 lists no deleted images.
+        is_community = v2 is not None and v2.get("visibility") == "community"
+        is_gone = v1 is not None and _is_gone(v1)
+        return len(self._lists) == 2 and not self.errors and not is_community and not is_gone
 
     def _records(self, api: str) -> Iterator[Record]:
-        for source in self._sources[api]:
+        for image_list in self._lists[api]:
             count = 0
             try:
-                for record in self._walk(api, source):
+                for record in self._walk(api, image_list):
                     count += 1
-                    if source.wanted(record):
+                    if image_list.is_new(record):
                         self.read[api] += 1
                         yield record
             except exceptions.GlanceCompatError as error:
-                self._note(source, count, error)
+                self._note(image_list, count, error)
 
-    def _note(self, source: Source, count: int, error: exceptions.GlanceCompatError) -> None:
+    def _note(
+        self, image_list: ImageList, count: int, error: exceptions.GlanceCompatError
+    ) -> None:
         self.errors.append(error)
-        words = f"after {count} images: {type(error).__name__}: {error}"
-        self.gaps.append(Finding(BY_NAME["list-incomplete"], Hit(source.words, words)))
+        details = f"after {count} images: {type(error).__name__}: {error}"
+        self.gaps.append(
+            Finding(KINDS_BY_NAME["list-incomplete"], Match(image_list.title, details))
+        )
 
-    def _walk(self, api: str, source: Source) -> Iterator[Record]:
+    def _walk(self, api: str, image_list: ImageList) -> Iterator[Record]:
         dispatcher = self._dispatchers[api]
         identity = dispatcher.identity(None)
-        query = filters.parse_query(source.filters, "id", "asc")
-        # What the server lists is taken as it is.
+        query = filters.parse_query(image_list.filters, "id", "asc")
+        # No filtering on this side: every record that the server lists is read.
         asked = pagination.Listing(filters.parse_query({}, "id"), None, None, self._page_size)
         return pagination.walk(
             asked,
@@ -179,32 +185,34 @@ class Reader:
         )
 
 
-def paired(v1: Iterator[Record], v2: Iterator[Record], waiting: int = WAITING) -> Iterator[Pair]:
-    """Bring two lists of the same images together, both sorted by id.
+def pair_records(
+    v1: Iterator[Record], v2: Iterator[Record], max_waiting: int = MAX_WAITING
+) -> Iterator[Pair]:
+    """Merge two lists of the same images, both sorted by id.
 
-    :param waiting: images of one list that wait for the other at most; one that waited longer,
-        or until the end, is not in it.
+    :param max_waiting: how many records of one list may wait for their partner. A record that
+        waits longer, or until the end of both lists, has none.
     """
     lists = (v1, v2)
-    alone: tuple[dict[str, Record], dict[str, Record]] = ({}, {})
-    last = ["", ""]
-    going = [0, 1]
-    while going:
-        side = min(going, key=lambda one: last[one])
+    waiting: tuple[dict[str, Record], dict[str, Record]] = ({}, {})
+    last_ids = ["", ""]
+    active = [0, 1]
+    while active:
+        side = min(active, key=lambda one: last_ids[one])
         record = next(lists[side], None)
         if record is None:
-            going.remove(side)
+            active.remove(side)
             continue
-        last[side] = str(record["id"])
-        partner = alone[1 - side].pop(last[side], None)
+        last_ids[side] = str(record["id"])
+        partner = waiting[1 - side].pop(last_ids[side], None)
         if partner is not None:
             yield (record, partner) if side == 0 else (partner, record)
             continue
-        alone[side][last[side]] = record
-        if len(alone[side]) > waiting or len(going) == 1:
-            yield _single(side, alone[side].pop(next(iter(alone[side]))))
-    for side, left in enumerate(alone):
-        for record in left.values():
+        waiting[side][last_ids[side]] = record
+        if len(waiting[side]) > max_waiting or len(active) == 1:
+            yield _single(side, waiting[side].pop(next(iter(waiting[side]))))
+    for side, records in enumerate(waiting):
+        for record in records.values():
             yield _single(side, record)
 
 
@@ -212,13 +220,13 @@ def _single(side: int, record: Record) -> Pair:
     return (record, None) if side == 0 else (None, record)
 
 
-def offered(discovery: Discovery, pinned: str) -> tuple[list[str], list[Finding]]:
-    """The APIs to read, and a finding for what cannot be read.
+def find_readable_apis(discovery: Discovery, pinned: str) -> tuple[list[str], list[Finding]]:
+    """Return the APIs to read, and a finding for each API that cannot be read.
 
     :param discovery: what the endpoint offers.
-    :param pinned: the option ``--api-version``.
+    :param pinned: the value of ``--api-version``.
     """
-    # Of several endpoints that are equals, any may be asked for any page.
+    # With several equal endpoints, any of them may serve any page.
     majors = set.intersection(*map(_majors, discovery.endpoints or (discovery,)))
     found: list[str] = []
     gaps = []
@@ -229,11 +237,11 @@ def offered(discovery: Discovery, pinned: str) -> tuple[list[str], list[Finding]
         offer = f"not every endpoint offers it: {discovery.reason}"
         if not discovery.endpoints:
             offer = f"the endpoint offers {format_offered(discovery.offered)}"
-        words = offer if pinned == "auto" else f"--api-version {pinned} was given"
-        gaps.append(Finding(BY_NAME[f"{api}-unseen"], Hit(api, words)))
+        details = offer if pinned == "auto" else f"--api-version {pinned} excludes it"
+        gaps.append(Finding(KINDS_BY_NAME[f"{api}-not-read"], Match(api, details)))
     if "v2" in found and discovery.version[1] is None:
-        words = "which v2 it is could not be found out"
-        gaps.append(Finding(BY_NAME["lists-unasked"], Hit("v2", words)))
+        details = "the minor version of v2 is unknown"
+        gaps.append(Finding(KINDS_BY_NAME["lists-not-read"], Match("v2", details)))
     return found, gaps
 
 

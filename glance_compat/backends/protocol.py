@@ -17,8 +17,7 @@ from glance_compat.metadata.changes import ImageMeta
 from glance_compat.metadata.fields import Image
 from glance_compat.metadata.filters import Query
 from glance_compat.streams.streams import Expected, Upload
-
-Member = dict[str, typing.Any]
+from glance_compat.types import Member
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from glance_compat import exceptions
 from glance_compat.backends.pagination import PAGE_IMAGES
-from glance_compat.backends.protocol import Member, OpenedData, Page, delete_on_failure
+from glance_compat.backends.protocol import OpenedData, Page, delete_on_failure
 from glance_compat.metadata import changes, fields, filters
 from glance_compat.metadata.changes import Change, ImageMeta
 from glance_compat.metadata.fields import Image
@@ -24,6 +24,7 @@ from glance_compat.redaction import quote_value
 from glance_compat.streams.streams import Expected, Upload
 from glance_compat.transport.client import Transport
 from glance_compat.transport.messages import Request, Response
+from glance_compat.types import Member
 
 LOG = logging.getLogger("glance_compat")
 

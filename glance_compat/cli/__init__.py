@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line ``glance-compat``: the library for people and for shell scripts.
 
-It is one host among others: nothing here knows v1 from v2. What only one command needs is
-imported by that command, since most of the time of a short command goes into imports. The
-packages that it needs are the extra ``cli``; ``demo`` and ``serve`` need ``fixtures`` as well.
+What must live here: commands, and how their results are printed. What must not: any difference
+between v1 and v2.
+
+Imports take most of the time of a short command, so a package that only one command needs is
+imported by that command. The extra ``cli`` brings the required packages; ``demo`` and ``serve``
+need the extra ``fixtures`` as well.
 """
 
 from __future__ import annotations
@@ -15,13 +18,13 @@ from collections.abc import Sequence
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``glance-compat``.
 
-    :param argv: default: the process's own arguments.
-    :returns: the exit code: 0 done, 1 failed, 2 wrong usage, 3 something was found.
+    :param argv: the arguments; None: those of the process.
+    :returns: the exit code: 0 done, 1 failed, 2 wrong usage, 3 findings.
     """
     try:
         from glance_compat.cli import app
     except ModuleNotFoundError as missing:
-        # It is installed as a program even where the extra is not.
+        # The program is installed even without the extra.
         sys.stderr.write(
             f"glance-compat needs the package {missing.name}:"
             " python3 -m pip install 'glance-compat[cli]'\n"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The program: streams, the log, exit codes.
+"""The program: its streams, its log, its exit codes.
 
-What must live here: what holds for every command. What must not: what one of them does.
+What must live here: what all commands share. What must not: anything about one command.
 """
 
 from __future__ import annotations
@@ -21,56 +21,59 @@ from cliff import command
 from cliff.commandmanager import CommandManager
 
 from glance_compat.cli import cloud
-from glance_compat.cli.cells import escaped, one_line
+from glance_compat.cli.formatting import escape_controls, to_one_line
 from glance_compat.cli.usage import UsageError
 
 NAME = "glance-compat"
 COMMANDS = "glance_compat.cli"
 DESCRIPTION = (
-    "OpenStack Glance, whether a cloud offers the Images API v1, v2 or both. Begin with:"
+    "Use OpenStack Glance over the Images API v1 or v2, whichever a cloud offers. To try it:"
     f" {NAME} demo"
 )
 
-#: The command line itself is wrong, as argparse has it.
+#: Wrong usage, as in argparse.
 EXIT_USAGE = 2
-#: As a shell reports a program that was ended by SIGPIPE.
+#: What a shell reports for a program that SIGPIPE ended.
 EXIT_PIPE = 141
 
 
-class OneLine(logging.Formatter):
-    """A record on one line; a traceback below it where there is one.
+class OneLineFormatter(logging.Formatter):
+    """Formats a record as one line, with a traceback below it if there is one.
 
-    Nothing reaches the terminal unescaped: errors quote servers, and servers quote metadata.
+    Control characters are escaped, because errors quote servers and servers quote metadata.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write an exception with its type in front."""
+        """Return the record's message; an exception gets its type in front."""
         message = record.getMessage()
         if isinstance(record.msg, BaseException):
             message = f"{type(record.msg).__name__}: {message}"
-        lines = [one_line(message)]
+        lines = [to_one_line(message)]
         if record.exc_info and record.exc_info[0]:
             trace = "".join(traceback.format_exception(*record.exc_info))
-            lines += [escaped(line) for line in trace.splitlines()]
+            lines += [escape_controls(line) for line in trace.splitlines()]
         return "\n".join(lines)
 
 
-def _is_not_of_stevedore(record: logging.LogRecord) -> bool:
+def _is_not_from_stevedore(record: logging.LogRecord) -> bool:
     return not record.name.startswith("stevedore")
 
 
 def _is_ours_or_serious(record: logging.LogRecord) -> bool:
-    """Whether a record is for everybody: the libraries below warn of what ends as an error of
-    ours, or was repaired (urllib3: a v1 header block that metadata damaged)."""
+    """Return whether users should see a record without ``-v``.
+
+    Warnings of other libraries are left out: they end as an error of this library, or as a repair
+    (urllib3 warns of a v1 header block that metadata damaged).
+    """
     return record.levelno >= logging.ERROR or record.name.startswith((NAME, "glance_compat"))
 
 
 class GlanceCompat(cliff_app.App):
-    """``glance-compat``.
+    """The application ``glance-compat``.
 
-    :param argv: the arguments; some options depend on others among them.
-    :param stdout: default: the process's own.
-    :param stderr: default: the process's own.
+    :param argv: the arguments, because some options depend on others.
+    :param stdout: None: the stream of the process.
+    :param stderr: None: the stream of the process.
     """
 
     NAME = NAME
@@ -99,16 +102,16 @@ class GlanceCompat(cliff_app.App):
         version: str | None,
         argparse_kwargs: dict[str, typing.Any] | None = None,
     ) -> argparse.ArgumentParser:
-        """Add the options that say which cloud; they may stand before or after the command."""
+        """Add the options that choose a cloud; they may precede or follow the command."""
         parser = super().build_option_parser(
             description,
             version,
             {
                 "prog": NAME,
                 "usage": f"{NAME} [options] COMMAND [options of the command]",
-                # A command's --api would be taken for --api-version.
+                # The --api of a command would be read as --api-version.
                 "allow_abbrev": False,
-                # --version names the program that cliff believes to be in.
+                # Replace cliff's --version, which prints the name of the running script.
                 "conflict_handler": "resolve",
                 **(argparse_kwargs or {}),
             },
@@ -118,7 +121,7 @@ class GlanceCompat(cliff_app.App):
         return parser
 
     def configure_logging(self) -> None:
-        """Send warnings to stderr; with -v more of them; with --debug everything."""
+        """Log warnings to stderr; with -v more of them, with --debug everything."""
         level = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}.get(
             self.options.verbose_level, logging.DEBUG
         )
@@ -130,17 +133,17 @@ class GlanceCompat(cliff_app.App):
         root.setLevel(level)
         for handler in handlers:
             handler.setLevel(level)
-            handler.setFormatter(OneLine())
-            # It tells of every plugin that it looks at.
-            handler.addFilter(_is_not_of_stevedore)
+            handler.setFormatter(OneLineFormatter())
+            # It logs every plugin that it finds.
+            handler.addFilter(_is_not_from_stevedore)
             if level == logging.WARNING:
                 handler.addFilter(_is_ours_or_serious)
             root.addHandler(handler)
 
     def run(self, argv: list[str]) -> int:
-        """Run one command, and leave the process's log as it was.
+        """Run one command, and restore the logging of the process afterwards.
 
-        :returns: 0 done, 1 failed, 2 wrong usage, or what the command says.
+        :returns: the exit code: 0 done, 1 failed, 2 wrong usage, or the command's own.
         """
         root = logging.getLogger()
         handlers, level = list(root.handlers), root.level
@@ -153,33 +156,33 @@ class GlanceCompat(cliff_app.App):
             root.setLevel(level)
 
     def run_subcommand(self, argv: list[str]) -> int:
-        """Tell wrong usage from failure."""
+        """Run a command, and distinguish wrong usage from failure in the exit code."""
         try:
             self.command_manager.find_command(argv)
         except ValueError:
             known = ", ".join(sorted(name for name, _ in self.command_manager))
-            self.LOG.error("%s is not a command; there are: %s", argv[0], known)
+            self.LOG.error("%s is not a command; commands: %s", argv[0], known)
             return EXIT_USAGE
         result = super().run_subcommand(argv)
         return EXIT_USAGE if isinstance(self._failure, UsageError) else result
 
     def clean_up(self, cmd: command.Command, result: int, err: BaseException | None) -> None:
-        """Remember what a command raised: cliff tells nobody else."""
+        """Keep what a command raised, because cliff reports it only here."""
         self._failure = err
 
     def interact(self) -> None:
-        """Refuse to guess a command: the usual shell is the better one."""
-        self.parser.error(f"no command; see {NAME} --help")
+        """Refuse cliff's interactive mode."""
+        self.parser.error(f"no command was passed; see {NAME} --help")
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one command in this process, on its own streams.
+    """Run one command on the streams of this process.
 
     :returns: the exit code.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A name that the terminal's encoding does not have is no reason to fail.
+            # Do not fail on characters that the terminal's encoding lacks.
             stream.reconfigure(errors="backslashreplace")
     try:
         result = GlanceCompat(argv).run(list(argv))
@@ -187,6 +190,6 @@ def run(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         result = EXIT_PIPE
     if result == EXIT_PIPE:
-        # The interpreter flushes once more when it ends.
+        # The interpreter flushes stdout once more when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return result

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """``glance-compat audit``: what a move from v1 to v2, or back, would change or lose.
 
-What must live here: the command, its rows, its summary and its exit code. What must not: what is
-found and how the lists are read (``glance_compat.audit``), repairs (``repair``).
+What must live here: the command, its options and its exit code. What must not: the form of its
+output (``report``), repairs (``repair``), what is found and how the images are read
+(``glance_compat.audit``).
 """
 
 from __future__ import annotations
@@ -16,206 +17,206 @@ from typing import Any
 from cliff.lister import Lister
 
 from glance_compat import exceptions
-from glance_compat.audit import findings
-from glance_compat.audit.findings import Kind
-from glance_compat.audit.reader import Reader, offered, sources_v1, sources_v2
-from glance_compat.cli import cells, cloud, repair, report
+from glance_compat.audit.kinds import KINDS, SEVERITIES, TARGET_APIS, Kind
+from glance_compat.audit.reader import Reader, find_readable_apis, v1_lists, v2_lists
+from glance_compat.cli import cloud, formatting, repair, report
 from glance_compat.cli.images import at_least
 from glance_compat.cli.report import Progress, Tally
-from glance_compat.cli.usage import UsageError, checked
+from glance_compat.cli.usage import UsageError, argument_type
 from glance_compat.discovery.versions import Discovery
 
-#: Something was found. 1 and 2 are taken: failed, wrong usage.
-EXIT_FOUND = 3
+#: Exit code when there are findings.
+EXIT_FINDINGS = 3
 
-#: Formats that are written row by row.
+#: Output formats that are written row by row.
 _STREAMED = frozenset({"csv", "value"})
 
 
 class Audit(Lister):
-    """Say what a move from v1 to v2, or back, would change or lose of each image.
+    """Report what a move from v1 to v2, or back, would change or lose of each image.
 
-    Reads all images that the caller may see, over each Images API that the endpoint offers, and
-    writes nothing. A summary goes to stderr. Exit code: 0 nothing found, 1 failed or not all was
-    read, 2 wrong usage, 3 something found.
+    Reads all images that the user may see, over each Images API that the endpoint offers, and
+    writes nothing. A summary goes to stderr. Exit code: 0 no findings, 1 the audit failed or is
+    incomplete, 2 wrong usage, 3 findings.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add what is wanted of it."""
+        """Add the options of the command."""
         parser = super().get_parser(prog_name)
-        _add_choice(parser)
-        parser.add_argument("--long", action="store_true", help="more columns")
+        _add_selection(parser)
+        parser.add_argument("--long", action="store_true", help="show more columns")
         parser.add_argument(
-            "--summary", action="store_true", help="one row for each kind, not for each finding"
+            "--summary", action="store_true", help="show one row for each kind of finding"
         )
         parser.add_argument(
-            "--exit-zero", action="store_true", help="exit with 0 also when something was found"
+            "--exit-zero", action="store_true", help="exit with 0 even if there are findings"
         )
         parser.add_argument(
             "--progress",
             action="store_true",
-            help="say on stderr how far it is, also where that is no terminal",
+            help="report the progress on stderr even if it is not a terminal",
         )
         parser.add_argument(
             "--page-size",
             metavar="NUMBER",
-            type=checked(at_least(1)),
-            help="images in one answer of the server; default: as many as it grants",
+            type=argument_type(at_least(1)),
+            help="images per request; default: as many as the server allows",
         )
-        group = parser.add_argument_group(
-            "repairs", "Without these options nothing is ever written."
-        )
-        group.add_argument(
-            "--fix-percent-encoding",
-            dest="images",
-            metavar="IMAGE",
-            nargs="+",
-            help="decode the name and the values of properties that glanceclient encoded, of these"
-            " images; what is not sure is refused",
-        )
-        group.add_argument(
-            "--dry-run", action="store_true", help="show what would be written, write nothing"
-        )
+        _add_repairs(parser)
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Write the rows, then the summary; see :class:`Audit` for the exit code."""
-        self._end: Callable[[], int] = lambda: 0
+        self._finish: Callable[[], int] = lambda: 0
         super().run(parsed_args)
-        return self._end()
+        return self._finish()
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         """Return columns, and rows as they are found."""
         if parsed_args.images:
-            return self._repairs(parsed_args)
+            return self._repair(parsed_args)
         if parsed_args.dry_run:
-            raise UsageError("--dry-run goes with --fix-percent-encoding")
+            raise UsageError("--dry-run needs --fix-percent-encoding")
         return self._audit(parsed_args)
 
     def _audit(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        place = cloud.Place(self.app.options)
-        discovery = _discovery(place, self.app.options.api_version)
-        apis, gaps = offered(discovery, self.app.options.api_version)
-        sources = {
-            "v1": sources_v1(deleted=parsed_args.deleted),
-            "v2": sources_v2(discovery.capabilities),
+        target = cloud.Cloud(self.app.options)
+        discovery = _discover(target, self.app.options.api_version)
+        apis, gaps = find_readable_apis(discovery, self.app.options.api_version)
+        lists = {
+            "v1": v1_lists(deleted=parsed_args.deleted),
+            "v2": v2_lists(discovery.capabilities),
         }
         reader = Reader(
-            {api: sources[api] for api in apis},
-            {api: place.dispatcher(api_version=api[1:]) for api in apis},
+            {api: lists[api] for api in apis},
+            {api: target.dispatcher(api_version=api[1:]) for api in apis},
             parsed_args.page_size,
         )
         tally = Tally(gaps)
-        found = report.found(
-            reader, tally, _kinds(parsed_args), parsed_args.owner, self._progress(parsed_args)
+        found = report.collect_findings(
+            reader, tally, _select(parsed_args), parsed_args.owner, self._progress(parsed_args)
         )
-        # What fails at once is an error like that of any other command.
+        # If nothing can be read, fail as any other command does.
         first = list(itertools.islice(found, 1))
         if reader.failed:
             raise reader.errors[0]
-        rows = itertools.chain(first, found)
-        self._end = lambda: self._ended(reader, tally, parsed_args)
+        findings = itertools.chain(first, found)
+        self._finish = lambda: self._end_audit(reader, tally, parsed_args)
         if parsed_args.summary:
-            collections.deque(rows, maxlen=0)
-            return report.SUMMARY, report.summary(tally, parsed_args.formatter)
+            collections.deque(findings, maxlen=0)
+            return report.SUMMARY, report.summary_rows(tally, parsed_args.formatter)
         columns = report.LONG if parsed_args.long or parsed_args.columns else report.SHORT
-        return columns, report.rows(rows, columns, parsed_args.formatter)
+        return columns, report.finding_rows(findings, columns, parsed_args.formatter)
 
-    def _ended(self, reader: Reader, tally: Tally, parsed_args: argparse.Namespace) -> int:
+    def _end_audit(self, reader: Reader, tally: Tally, parsed_args: argparse.Namespace) -> int:
         if self.app.options.verbose_level or tally.failed:
-            summary = report.text(reader.read, tally, explained=not parsed_args.summary)
+            summary = report.format_summary(reader.read, tally, with_kinds=not parsed_args.summary)
             self.app.stderr.write(summary)
         for error in reader.errors:
             self.app.LOG.error(error)
         if tally.failed:
             return 1
-        return EXIT_FOUND if tally.findings and not parsed_args.exit_zero else 0
+        return EXIT_FINDINGS if tally.findings and not parsed_args.exit_zero else 0
 
     def _progress(self, parsed_args: argparse.Namespace) -> Progress:
-        both = self.app.stdout.isatty() and parsed_args.formatter in _STREAMED
-        on_terminal = self.app.stderr.isatty() and not both
-        wanted = parsed_args.progress or (on_terminal and self.app.options.verbose_level > 0)
-        return Progress(self.app.stderr if wanted else None, on_terminal=on_terminal)
+        # Rows that are written to the same terminal would mix with the progress line.
+        is_mixed = self.app.stdout.isatty() and parsed_args.formatter in _STREAMED
+        on_terminal = self.app.stderr.isatty() and not is_mixed
+        is_wanted = parsed_args.progress or (on_terminal and self.app.options.verbose_level > 0)
+        return Progress(self.app.stderr if is_wanted else None, on_terminal=on_terminal)
 
-    def _repairs(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        place = cloud.Place(self.app.options)
-        discovery = _discovery(place, self.app.options.api_version)
-        apis, _ = offered(discovery, self.app.options.api_version)
+    def _repair(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        target = cloud.Cloud(self.app.options)
+        discovery = _discover(target, self.app.options.api_version)
+        apis, _ = find_readable_apis(discovery, self.app.options.api_version)
         services = [
-            place.service(
+            target.service(
                 api_version=api[1:], extended=True, v1_exact_show=True, v1_folding="refuse"
             )
             for api in apis
         ]
-        steps = [
-            step
+        repairs = [
+            one
             for reference in parsed_args.images
-            for step in repair.repaired(
-                services,
-                reference,
-                dry_run=parsed_args.dry_run,
-                tell=self._tell,
+            for one in repair.repair_image(
+                services, reference, dry_run=parsed_args.dry_run, report=self._report
             )
         ]
-        self._end = lambda: 0 if all(step.done for step in steps) else 1
-        return report.REPAIRS, report.repairs(steps, parsed_args.formatter)
+        self._finish = lambda: 0 if all(one.is_done for one in repairs) else 1
+        return report.REPAIRS, report.repair_rows(repairs, parsed_args.formatter)
 
-    def _tell(self, line: str) -> None:
+    def _report(self, line: str) -> None:
         if self.app.options.verbose_level:
-            self.app.stderr.write(f"{cells.escaped(line)}\n")
+            self.app.stderr.write(f"{formatting.escape_controls(line)}\n")
 
 
-def _discovery(place: cloud.Place, pinned: str) -> Discovery:
-    """What the endpoint offers, whichever API is pinned; v2 in detail, where it is there."""
+def _discover(target: cloud.Cloud, pinned: str) -> Discovery:
+    """Discover what the endpoint offers, even if an API is pinned; prefer v2, for its details."""
     try:
-        return place.service(api_version="auto", prefer="2").discover()
+        return target.service(api_version="auto", prefer="2").discover()
     except exceptions.GlanceCompatError:
         if pinned == "auto":
             raise
-        # Who pins a version may do so because the endpoint does not tell.
-        return place.service().discover()
+        # Users pin a version where discovery fails.
+        return target.service().discover()
 
 
-def _add_choice(parser: argparse.ArgumentParser) -> None:
-    """Add what to look for."""
+def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--towards",
-        choices=findings.TOWARDS,
-        help="the API to which users move: only what concerns that move; default: either",
+        "--target-api",
+        choices=TARGET_APIS,
+        help="show only what matters to users who move to this API; default: either",
     )
     parser.add_argument(
         "--severity",
-        choices=findings.SEVERITIES[:-1],
-        default=findings.SEVERITIES[0],
-        help="only what is at least so serious; default: note",
+        choices=SEVERITIES[:-1],
+        default=SEVERITIES[0],
+        help="show only findings of at least this severity; default: note",
     )
     parser.add_argument(
         "--kind",
         dest="kinds",
         metavar="KIND",
-        choices=sorted(kind.name for kind in findings.KINDS if kind.severity != "unseen"),
+        choices=sorted(kind.name for kind in KINDS if kind.severity != "unread"),
         action="append",
-        help="only this kind of finding; may be repeated",
+        help="show only findings of this kind; may be repeated",
     )
     parser.add_argument(
-        "--owner", metavar="PROJECT", help="only images of this project, by its id"
+        "--owner", metavar="PROJECT", help="audit only images of the project with this id"
     )
     parser.add_argument(
         "--deleted",
         action="store_true",
-        help="deleted and killed images too, which v1 shows to an administrator",
+        help="audit deleted and killed images too, which v1 shows to an admin",
     )
 
 
-def _kinds(parsed_args: argparse.Namespace) -> list[Kind]:
-    least = findings.SEVERITIES.index(parsed_args.severity)
+def _add_repairs(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "repairs", "Without --fix-percent-encoding the command writes nothing."
+    )
+    group.add_argument(
+        "--fix-percent-encoding",
+        dest="images",
+        metavar="IMAGE",
+        nargs="+",
+        help="decode the name and the property values of these images if glanceclient"
+        " percent-encoded them; a decoding of low confidence is refused",
+    )
+    group.add_argument(
+        "--dry-run", action="store_true", help="show what would be written, but write nothing"
+    )
+
+
+def _select(parsed_args: argparse.Namespace) -> list[Kind]:
+    least = SEVERITIES.index(parsed_args.severity)
     return [
         kind
-        for kind in findings.KINDS
-        if kind.severity == "unseen"
+        for kind in KINDS
+        if kind.severity == "unread"
         or (
-            findings.SEVERITIES.index(kind.severity) >= least
-            and parsed_args.towards in (None, *kind.towards)
+            SEVERITIES.index(kind.severity) >= least
+            and parsed_args.target_api in (None, *kind.target_apis)
             and (not parsed_args.kinds or kind.name in parsed_args.kinds)
         )
     ]

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which cloud, and as whom: OS_* variables, options, clouds.yaml.
+"""Choose the cloud and the user: options, OS_* variables, clouds.yaml.
 
 ``openstack.config`` of openstacksdk reads clouds.yaml, secure.yaml and OS_*, as ``openstack``
-does. keystoneauth1's own loader knows no clouds.yaml, and os-client-config, where this code comes
-from, is retired in favour of openstacksdk. It is slow to import, so it is imported when a command
-needs a cloud. The options are keystoneauth1's, so that they are called as everywhere.
+does. keystoneauth1's own loader does not read clouds.yaml, and os-client-config is retired in
+favour of openstacksdk. Its import is slow, so it is imported when a command needs a cloud. The
+options are keystoneauth1's, so they have their usual names.
 
-What must live here: options of all commands that need a cloud, and the service made of them.
+What must live here: the options of all commands that need a cloud, and the image service that
+they describe. What must not: commands.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import loading
 
 from glance_compat import exceptions
-from glance_compat.cli.usage import UsageError, checked, needs
+from glance_compat.cli.usage import UsageError, argument_type, require_extra
 from glance_compat.options import Options
 from glance_compat.routing import catalog
 from glance_compat.routing.dispatcher import Dispatcher
@@ -32,31 +33,31 @@ if typing.TYPE_CHECKING:
     from openstack.config import OpenStackConfig
     from openstack.config.cloud_region import CloudRegion
 
-#: The plugin whose options are known when nothing says which plugin it is.
-_USUAL_PLUGIN = "password"
+#: The auth plugin that is used if no other is chosen.
+_DEFAULT_PLUGIN = "password"
 
 _WITHOUT_KEYSTONE = frozenset({"none", "admin_token", "token_endpoint"})
 
 
-#: Options that an environment variable of the same name stands in for.
-_OF_ENVIRONMENT = (
+#: Options that have an environment variable of the same name.
+_WITH_VARIABLE = (
     ("os-cloud", "NAME", "a cloud of clouds.yaml"),
     ("os-region-name", "REGION", "the region in the catalog"),
     ("os-interface", "INTERFACE", "the interface in the catalog: public, internal or admin"),
-    ("os-cacert", "FILE", "certificates of the authorities that sign the servers'"),
+    ("os-cacert", "FILE", "the CA certificates that the server's certificate is verified with"),
     ("os-cert", "FILE", "a client certificate"),
-    ("os-key", "FILE", "the key of the client certificate"),
+    ("os-key", "FILE", "the private key of the client certificate"),
 )
 
 
-def _endpoint(text: str) -> str:
+def _parse_endpoint(text: str) -> str:
     try:
         return catalog.check_endpoints(text)[0]
     except exceptions.InvalidOption:
         raise ValueError(f"must be an http or https URL, not {text!r}") from None
 
 
-def _seconds(text: str) -> float:
+def _parse_seconds(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds < float("inf"):
         raise ValueError(f"must be a number of seconds above 0, not {text!r}")
@@ -64,17 +65,17 @@ def _seconds(text: str) -> float:
 
 
 def add_options(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    """Add the options that say which cloud and how to speak to it.
+    """Add the options that choose a cloud, a user and an Images API.
 
-    :param argv: looked through for the auth plugin, which has options of its own.
+    :param argv: searched for the auth plugin, because each plugin has its own options.
     """
     _add_auth_options(parser, argv)
     group = parser.add_argument_group(
         "cloud options",
-        "Options count before OS_* variables, and these before clouds.yaml. The options of another"
-        " auth plugin than password are known with --os-auth-type or OS_AUTH_TYPE.",
+        "Options override OS_* variables, and these override clouds.yaml. The options of an auth"
+        " plugin other than password require --os-auth-type or OS_AUTH_TYPE.",
     )
-    for name, metavar, text in _OF_ENVIRONMENT:
+    for name, metavar, text in _WITH_VARIABLE:
         variable = name.upper().replace("-", "_")
         group.add_argument(
             f"--{name}",
@@ -88,10 +89,10 @@ def add_options(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
         "--os-endpoint",
         metavar="URL",
         dest="endpoints",
-        type=checked(_endpoint),
+        type=argument_type(_parse_endpoint),
         action="append",
-        help="the image endpoint, in place of the catalog's; may be repeated for endpoints that"
-        " are equals. Alone, without any credentials, it stands for --os-auth-type none",
+        help="the image endpoint, instead of the one in the catalog; may be repeated for equal"
+        " endpoints. Without any credentials, no token is sent",
     )
     group.add_argument(
         "--insecure",
@@ -104,8 +105,8 @@ def add_options(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
         "--timeout",
         dest="os_api_timeout",
         metavar="SECONDS",
-        type=checked(_seconds),
-        help="time to connect and time without an answer; default: 10 and 60",
+        type=argument_type(_parse_seconds),
+        help="time to connect, and time without a response; default: 10 and 60",
     )
     _add_library_options(parser)
 
@@ -117,9 +118,9 @@ def _add_auth_options(parser: argparse.ArgumentParser, argv: Sequence[str]) -> N
         parser.error(str(error))
     if known is None:
         group = parser.add_argument_group(
-            "authentication options", f"Options of the auth plugin {_USUAL_PLUGIN}."
+            "authentication options", f"Options of the auth plugin {_DEFAULT_PLUGIN}."
         )
-        for option in loading.get_plugin_options(_USUAL_PLUGIN):
+        for option in loading.get_plugin_options(_DEFAULT_PLUGIN):
             group.add_argument(
                 *option.argparse_args,
                 dest=f"os_{option.dest}",
@@ -135,7 +136,7 @@ def _add_library_options(parser: argparse.ArgumentParser) -> None:
         "--api-version",
         choices=("auto", "1", "2"),
         default="auto",
-        help="auto: ask the endpoint; 1 or 2: that Images API, without asking",
+        help="auto: discover what the endpoint offers; 1 or 2: use that Images API",
     )
     group.add_argument(
         "--prefer",
@@ -146,17 +147,17 @@ def _add_library_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--allow-experimental",
         action="store_true",
-        help="a version whose status is EXPERIMENTAL may be chosen",
+        help="allow a version whose status is EXPERIMENTAL",
     )
 
 
-class Place:
-    """The image service of the cloud that the options name; no request is sent.
+class Cloud:
+    """The cloud that the options choose. Creating one sends no request.
 
     :param options: as parsed with :func:`add_options`.
-    :raises glance_compat.cli.usage.UsageError: no cloud is named, or not wholly.
-    :raises glance_compat.exceptions.InvalidOption: clouds.yaml or OS_* have a value that cannot
-        be.
+    :raises glance_compat.cli.usage.UsageError: no cloud is chosen, or a required value is
+        missing.
+    :raises glance_compat.exceptions.InvalidOption: clouds.yaml or OS_* have an invalid value.
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -175,7 +176,7 @@ class Place:
         )
 
     def service(self, **choices: typing.Any) -> ImageService:
-        """The library.
+        """Return an image service.
 
         :param choices: fields of :class:`glance_compat.Options`.
         """
@@ -187,7 +188,7 @@ class Place:
         )
 
     def dispatcher(self, **choices: typing.Any) -> Dispatcher:
-        """The port of the library, for what the facade does not tell.
+        """Return a dispatcher, for raw records that the image service does not return.
 
         :param choices: fields of :class:`glance_compat.Options`.
         """
@@ -195,17 +196,17 @@ class Place:
         return Dispatcher(self._session, None, self._endpoints, self._catalog, options)
 
 
-def service_of(options: argparse.Namespace, *, extended: bool = False) -> ImageService:
-    """The image service of the cloud that the options name; see :class:`Place`.
+def make_service(options: argparse.Namespace, *, extended: bool = False) -> ImageService:
+    """Return the image service of the cloud that the options choose; see :class:`Cloud`.
 
     :param extended: as in :class:`glance_compat.Options`.
     """
-    return Place(options).service(extended=extended)
+    return Cloud(options).service(extended=extended)
 
 
 def _region(options: argparse.Namespace) -> CloudRegion:
-    with needs("cli"):
-        # Slow: it brings all of the SDK along.
+    with require_extra("cli"):
+        # Slow: it imports the whole SDK.
         import openstack.config
         import openstack.exceptions
 
@@ -243,6 +244,6 @@ _HOW_TO_SAY = (
 
 def _has_no_credentials(config: OpenStackConfig, asked: argparse.Namespace) -> bool:
     described = config.get_one(argparse=asked, validate=False).config
-    known = {option.dest for option in loading.get_plugin_options(_USUAL_PLUGIN)}
+    known = {option.dest for option in loading.get_plugin_options(_DEFAULT_PLUGIN)}
     given = {name for name in (*described, *described["auth"]) if name in known}
-    return described["auth_type"] == _USUAL_PLUGIN and not given
+    return described["auth_type"] == _DEFAULT_PLUGIN and not given

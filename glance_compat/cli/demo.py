@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``glance-compat demo``: the library at work on three servers, for somebody who never saw it.
+"""``glance-compat demo``: show the library at work on three servers.
 
-What must live here: how it is shown. What is done and compared is in ``life``.
+What must live here: the output. What must not: the calls and comparisons (``demonstration``).
 """
 
 from __future__ import annotations
@@ -16,54 +16,55 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from cliff.command import Command
 from prettytable import PrettyTable, TableStyle
 
-from glance_compat.cli import cells
-from glance_compat.cli.usage import needs
+from glance_compat.cli import formatting
+from glance_compat.cli.usage import require_extra
 
 if typing.TYPE_CHECKING:
-    from glance_compat.cli.comparing import Difference
-    from glance_compat.cli.life import Demonstration, Example
+    from glance_compat.cli.comparison import Difference
+    from glance_compat.cli.demonstration import Demonstration, Example
     from glance_compat.discovery.versions import OfferedVersion
 
 _GREEN, _RED, _BOLD = "32", "31;1", "1"
 
 _INTRODUCTION = """\
-The same calls go to three Glance servers, which run in memory and listen on
-free ports of this machine: no cloud is needed. "v1 only" and "both" behave
-like Glance 15.0.2 (Pike), "v2 only" like Glance 33."""
+This demo sends the same calls to three Glance servers that run in memory and
+listen on free local ports; no cloud is needed. "v1 only" and "both" behave
+like Glance 15.0.2 (Pike), "v2 only" behaves like Glance 33."""
 
 Rows = Iterable[Sequence[object]]
 
 
 class Demo(Command):
-    """Run the life of an image on three servers in memory, and compare.
+    """Make the same calls on three servers in memory, and compare the results.
 
-    One server offers the Images API v1, one v2, one both. Shown are the API that is chosen and
-    why, the requests that each call costs, and whether the results are equal: the exit code is 1
-    if they are not.
+    One server offers the Images API v1, one v2, one both. The output shows the chosen API and why,
+    the number of requests for each call, and whether the results are equal. If they are not, the
+    exit code is 1.
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        """Print the demonstration; 1 when something differs that should not."""
-        begun = time.monotonic()
+        """Print the results; return 1 if results differ that should be equal."""
+        started = time.monotonic()
         shown = self.demonstrate()
-        took = time.monotonic() - begun
+        seconds = time.monotonic() - started
         page = _Page(self.app.stdout)
-        self.app.stdout.write("\n\n".join(page.sections(shown, took)) + "\n")
+        self.app.stdout.write("\n\n".join(page.sections(shown, seconds)) + "\n")
         return 1 if shown.differences else 0
 
     @staticmethod
     def demonstrate() -> Demonstration:
-        """Do it; the servers are imported for this command alone."""
-        with needs("fixtures"):
-            from glance_compat.cli import life
+        """Make the calls. Only this command imports the servers."""
+        with require_extra("fixtures"):
+            from glance_compat.cli import demonstration
 
-        return life.demonstrate()
+        return demonstration.demonstrate()
 
 
 class _Page:
-    """The text of a demonstration, for one stream.
+    """The output of the demo, for one stream.
 
-    :param stream: gets boxes drawn if its encoding has them, and colours if it is a terminal.
+    :param stream: gets box-drawing characters if its encoding has them, and colours if it is a
+        terminal.
     """
 
     def __init__(self, stream: typing.TextIO) -> None:
@@ -73,54 +74,58 @@ class _Page:
             stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
         )
 
-    def sections(self, shown: Demonstration, took: float) -> Iterator[str]:
-        """All of it, part by part.
+    def sections(self, shown: Demonstration, seconds: float) -> Iterator[str]:
+        """Return the output, section by section.
 
-        :param took: seconds.
+        :param seconds: how long the demonstration took.
         """
         yield _INTRODUCTION
-        yield self._titled("1. Which Images API is spoken, and why", self._discoveries(shown))
-        yield self._titled(
-            "2. The life of an image: requests for each call, and whether the results\n"
-            "   of the three servers are equal",
-            self._life(shown),
+        yield self._section("1. The Images API that is used, and why", self._discoveries(shown))
+        yield self._section(
+            "2. Requests for each call, and whether the three servers' results are equal",
+            self._calls(shown),
         )
-        yield self._titled(
-            "3. Images of others: written with plain HTTP, read by glance-compat with show()",
-            self._others(shown),
+        yield self._section(
+            "3. Images written with plain HTTP, read with show()",
+            self._reads(shown),
         )
-        yield self._titled("4. The dict that this gives, over either API", self._image(shown))
-        yield self._titled(
-            "5. Known deviations: what one request over v1 cannot tell", self._deviations(shown)
+        yield self._section(
+            "4. What show() returns for such an image, over either API", self._image(shown)
+        )
+        yield self._section(
+            "5. Known deviations: what one request over v1 does not return",
+            self._deviations(shown),
         )
         if shown.differences:
-            yield self._titled("DIFFERENT, and should not be", self._different(shown.differences))
-        yield self._result(shown, took)
+            yield self._section(
+                "DIFFERENT, but should be equal", self._differences(shown.differences)
+            )
+        yield self._result(shown, seconds)
 
-    # -- the parts
+    # -- sections
 
     def _discoveries(self, shown: Demonstration) -> str:
         return self._table(
             {"server": 7, "offers": 12, "chosen": 6, "because": 31, "requests": 8},
             (
-                (name, _range(found.offered), found.api, found.reason, found.requests)
+                (name, _format_versions(found.offered), found.api, found.reason, found.requests)
                 for name, found in shown.discoveries.items()
             ),
         )
 
-    def _life(self, shown: Demonstration) -> str:
+    def _calls(self, shown: Demonstration) -> str:
         servers = tuple(shown.discoveries)
-        total = {name: sum(one.requests.get(name, 0) for one in shown.called) for name in servers}
+        total = {name: sum(one.requests.get(name, 0) for one in shown.calls) for name in servers}
         rows: list[Sequence[object]] = [
-            (one.call, *(one.requests.get(name, "-") for name in servers), self._equal(one))
-            for one in shown.called
+            (one.call, *(one.requests.get(name, "-") for name in servers), self._verdict(one))
+            for one in shown.calls
         ]
-        rows.append(("requests in all", *total.values(), ""))
+        rows.append(("all requests", *total.values(), ""))
         return self._table(
             {"call": 35, **dict.fromkeys(servers, 7), "results": 9}, rows, line_before_last=True
         )
 
-    def _others(self, shown: Demonstration) -> str:
+    def _reads(self, shown: Demonstration) -> str:
         return self._table(
             {"server": 8, "written over": 12, "read over": 9, "requests": 8, "the dict": 11},
             (
@@ -129,71 +134,72 @@ class _Page:
                     one.reading.written_over,
                     one.reading.read_over,
                     one.requests,
-                    self._equal(one, "as expected"),
+                    self._verdict(one, "as expected"),
                 )
-                for one in shown.read
+                for one in shown.reads
             ),
         )
 
     def _image(self, shown: Demonstration) -> str:
         return self._table(
-            {"key": 16, "value": 56}, ((key, _value(one)) for key, one in shown.image.items())
+            {"key": 16, "value": 56},
+            ((key, _format_value(one)) for key, one in shown.image.items()),
         )
 
     def _deviations(self, shown: Demonstration) -> str:
-        return "\n".join(self._deviation(one.example) for one in shown.deviated)
+        return "\n".join(self._deviation(one.example) for one in shown.examples)
 
     def _deviation(self, example: Example) -> str:
         rows = [
-            ("over v1", _value(example.over_v1)),
-            ("over v2", _value(example.over_v2)),
+            ("over v1", _format_value(example.over_v1)),
+            ("over v2", _format_value(example.over_v2)),
             ("because", example.known.fact),
-            ("to avoid it", example.known.remedy),
+            ("remedy", example.known.remedy),
         ]
-        # Of one width, whatever the name.
+        # The same width for every deviation.
         columns = {f"{example.known.name:20}": 20, example.part: 52}
-        return self._table(columns, ((word, text) for word, text in rows if text))
+        return self._table(columns, ((label, text) for label, text in rows if text))
 
-    def _different(self, found: Iterable[Difference]) -> str:
+    def _differences(self, found: Iterable[Difference]) -> str:
         return self._table(
             {"where": 30, "side": 10, "value": 30},
             (
-                (one.where, side, _value(value))
+                (one.where, side, _format_value(value))
                 for one in found
                 for side, value in one.values.items()
             ),
         )
 
-    def _result(self, shown: Demonstration, took: float) -> str:
+    def _result(self, shown: Demonstration, seconds: float) -> str:
         compared = (
-            f"{len(shown.called)} results on each of {len(shown.discoveries)} servers,"
-            f" and {len(shown.read)} images of others."
+            f"{len(shown.calls)} results on each of {len(shown.discoveries)} servers,"
+            f" and {len(shown.reads)} images written with plain HTTP."
         )
         if shown.differences:
-            word = self._styled("DIFFERENT", _RED)
-            return f"{word}: {len(shown.differences)} times, of {compared}"
+            label = self._styled("DIFFERENT", _RED)
+            return f"{label}: {len(shown.differences)} times, of {compared}"
         return (
             f"{self._styled('EQUAL', _GREEN)}: {compared}\n"
-            f"The {len(shown.deviated)} deviations are the known ones. It took {took:.1f} s."
+            f"{len(shown.examples)} known deviations, no others. The demo took {seconds:.1f} s."
         )
 
-    # -- the form
+    # -- formatting
 
-    def _equal(self, row: typing.Any, word: str = "equal") -> str:
-        return self._styled("DIFFERENT", _RED) if row.differences else self._styled(word, _GREEN)
+    def _verdict(self, row: typing.Any, label: str = "equal") -> str:
+        return self._styled("DIFFERENT", _RED) if row.differences else self._styled(label, _GREEN)
 
     def _styled(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colours else text
 
-    def _titled(self, title: str, body: str) -> str:
+    def _section(self, title: str, body: str) -> str:
         return f"{self._styled(title, _BOLD)}\n{body}"
 
     def _table(
         self, columns: Mapping[str, int], rows: Rows, *, line_before_last: bool = False
     ) -> str:
-        """A table of a fixed form, whatever the terminal's width.
+        """Return a table that does not depend on the width of the terminal.
 
-        :param columns: titles, and how wide each may be before it is wrapped; in all they fit
+        :param columns: titles, and the width at which each column is wrapped; together they fit
             into 80 characters.
         """
         table = PrettyTable(list(columns))
@@ -211,14 +217,14 @@ def _is_count(cell: object) -> bool:
     return isinstance(cell, int) or cell == "-"
 
 
-def _value(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, datetime.datetime):
         return str(value)
-    return cells.escaped(repr(value))
+    return formatting.escape_controls(repr(value))
 
 
-def _range(offered: Sequence[OfferedVersion]) -> str:
-    """The versions of a document in short: the first and the last of each major."""
+def _format_versions(offered: Sequence[OfferedVersion]) -> str:
+    """Return the first and the last version of each major."""
     numbers = sorted({one.number for one in offered if one.number})
     majors = sorted({major for major, _ in numbers})
     parts = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``glance-compat discover``: which Images API is spoken, and why."""
+"""``glance-compat discover``: which Images API is used, and why."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any
 
 from cliff.show import ShowOne
 
-from glance_compat.cli import cells, cloud
+from glance_compat.cli import cloud, formatting
 from glance_compat.discovery.versions import Discovery, format_offered
 
 
 class Discover(ShowOne):
-    """Show which Images API an endpoint offers, which one is chosen, and why.
+    """Show which Images APIs an endpoint offers, which one is chosen, and why.
 
-    Nothing but the version document is asked for where there is one.
+    Sends one request without a token, unless the endpoint has no version document.
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         """Return the fields of a Discovery."""
-        found = cloud.service_of(self.app.options).discover()
+        found = cloud.make_service(self.app.options).discover()
         fields = {one.name: getattr(found, one.name) for one in dataclasses.fields(found)}
         if parsed_args.formatter == "table":
             fields = {key: one for key, one in (fields | _for_people(found)).items() if one}
-        write = cells.form(parsed_args.formatter)
+        write = formatting.formatter_for(parsed_args.formatter)
         return tuple(fields), [write(value) for value in fields.values()]
 
 

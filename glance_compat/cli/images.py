@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cliff.lister import Lister
 from cliff.show import ShowOne
 
-from glance_compat.cli import cells, cloud
-from glance_compat.cli.usage import checked
+from glance_compat.cli import cloud, formatting
+from glance_compat.cli.usage import argument_type
 from glance_compat.metadata import filters
 from glance_compat.metadata.fields import FIELDS, Part
 
@@ -20,23 +20,23 @@ _LONG = (
     *("id", "name", "status", "size", "disk_format", "container_format", "checksum"),
     *("is_public", "visibility", "protected", "owner", "tags"),
 )
-#: What ``-c`` may name: all that a list tells of an image.
+#: The columns that ``-c`` may name.
 _ALL = (
     *(field.name for field in FIELDS if field.part is not Part.LOCATIONS),
     *("properties", "shadowed_properties"),
 )
 
-#: Options that are one filter each: the option, the filter, the help.
+#: Options that set one filter each: option, filter, help.
 _FILTERS = (
-    ("--name", "name", "images of this name"),
-    ("--status", "status", "images of this status, for example active"),
-    ("--owner", "owner", "images of this project, by its id"),
-    ("--disk-format", "disk_format", "images of this disk format"),
-    ("--container-format", "container_format", "images of this container format"),
+    ("--name", "name", "only images with this name"),
+    ("--status", "status", "only images with this status, for example active"),
+    ("--owner", "owner", "only images of the project with this id"),
+    ("--disk-format", "disk_format", "only images with this disk format"),
+    ("--container-format", "container_format", "only images with this container format"),
 )
 _SIZES = (
-    ("--size-min", "size_min", "images of at least so many bytes"),
-    ("--size-max", "size_max", "images of at most so many bytes"),
+    ("--size-min", "size_min", "only images of at least this size, in bytes"),
+    ("--size-max", "size_max", "only images of at most this size, in bytes"),
 )
 _SHARES = ("accepted", "pending", "rejected", "all")
 
@@ -44,21 +44,21 @@ _SHARES = ("accepted", "pending", "rejected", "all")
 class List(Lister):
     """List images.
 
-    All that the caller may see, pending and rejected shares included, whichever API answers.
-    ``csv`` and ``value`` are written as the images arrive.
+    Lists every image that the user may see, including pending and rejected shares, over either
+    API. The formats ``csv`` and ``value`` are written while images arrive.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add the filters."""
+        """Add the options of the command."""
         parser = super().get_parser(prog_name)
         for option, dest, text in _FILTERS:
             parser.add_argument(option, dest=dest, help=text)
         for option, dest, text in _SIZES:
             parser.add_argument(
-                option, dest=dest, metavar="BYTES", type=checked(at_least(0)), help=text
+                option, dest=dest, metavar="BYTES", type=argument_type(at_least(0)), help=text
             )
         parser.add_argument(
-            "--member-status", choices=_SHARES, help="images that are shared with the caller so"
+            "--member-status", choices=_SHARES, help="only shared images with this member status"
         )
         _add_visibility(parser)
         parser.add_argument(
@@ -67,24 +67,31 @@ class List(Lister):
             metavar="KEY=VALUE",
             action="append",
             default=[],
-            type=checked(_key_and_value),
-            help="images with this property; may be repeated",
+            type=argument_type(_key_and_value),
+            help="only images with this property; may be repeated",
         )
         parser.add_argument(
-            "--tag", dest="tags", action="append", help="images with this tag; may be repeated"
+            "--tag",
+            dest="tags",
+            action="append",
+            help="only images with this tag; may be repeated",
         )
         parser.add_argument(
-            "--hidden", dest="os_hidden", action="store_true", default=None, help="hidden images"
+            "--hidden",
+            dest="os_hidden",
+            action="store_true",
+            default=None,
+            help="only hidden images",
         )
         _add_order(parser)
-        parser.add_argument("--long", action="store_true", help="more columns")
+        parser.add_argument("--long", action="store_true", help="show more columns")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         """Return columns, and rows as they arrive."""
         columns = _ALL if parsed_args.columns else _LONG if parsed_args.long else _SHORT
         keys, directions = zip(*parsed_args.sort, strict=True)
-        found = cloud.service_of(self.app.options, extended=True).iter_detail(
+        found = cloud.make_service(self.app.options, extended=True).iter_detail(
             None,
             filters=_filters(parsed_args),
             marker=parsed_args.marker,
@@ -100,24 +107,24 @@ class Show(ShowOne):
     """Show one image."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add the image."""
+        """Add the options of the command."""
         parser = super().get_parser(prog_name)
         parser.add_argument("image", metavar="IMAGE", help="the image's id, or its href")
         parser.add_argument(
             "--extended",
             action="store_true",
-            help="with what only newer APIs know: visibility, tags, os_hash_value and others",
+            help="show attributes that only v2 has: visibility, tags, os_hash_value and others",
         )
         parser.add_argument(
-            "--locations", action="store_true", help="with locations and direct_url"
+            "--locations", action="store_true", help="show locations and direct_url"
         )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         """Return the image's keys and values."""
-        service = cloud.service_of(self.app.options, extended=parsed_args.extended)
+        service = cloud.make_service(self.app.options, extended=parsed_args.extended)
         found = service.show(None, parsed_args.image, include_locations=parsed_args.locations)
-        write = cells.form(parsed_args.formatter)
+        write = formatting.formatter_for(parsed_args.formatter)
         return tuple(found), [write(value) for value in found.values()]
 
 
@@ -128,14 +135,14 @@ def _add_visibility(parser: argparse.ArgumentParser) -> None:
         dest="is_public",
         action="store_true",
         default=None,
-        help="public images",
+        help="only public images",
     )
     group.add_argument(
         "--not-public",
         dest="is_public",
         action="store_false",
         default=None,
-        help="all others; v1 knows no finer difference",
+        help="only images that are not public",
     )
     for name in ("private", "shared", "community"):
         group.add_argument(
@@ -143,7 +150,7 @@ def _add_visibility(parser: argparse.ArgumentParser) -> None:
             dest="visibility",
             action="store_const",
             const=name,
-            help=f"{name} images, where v2 answers",
+            help=f"only {name} images; needs v2",
         )
 
 
@@ -151,33 +158,36 @@ def _add_order(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sort",
         metavar="KEY[:DIRECTION],...",
-        type=checked(_order),
+        type=argument_type(_order),
         default="created_at:desc",
-        help="the order of the whole list, by one or several of "
-        f"{', '.join(sorted(filters.SORT_KEYS))}; asc (default) or desc",
+        help="sort the list by one or more of these keys:"
+        f" {', '.join(sorted(filters.SORT_KEYS))}; DIRECTION is asc (default) or desc",
     )
     parser.add_argument(
-        "--limit", metavar="NUMBER", type=checked(at_least(0)), help="images in all"
+        "--limit",
+        metavar="NUMBER",
+        type=argument_type(at_least(0)),
+        help="list at most this many images",
     )
-    parser.add_argument("--marker", metavar="IMAGE", help="begin after the image of this id")
+    parser.add_argument("--marker", metavar="IMAGE", help="start after the image with this id")
     parser.add_argument(
         "--page-size",
         metavar="NUMBER",
-        type=checked(at_least(1)),
-        help="images in one answer of the server; default: as many as it grants",
+        type=argument_type(at_least(1)),
+        help="images per request; default: as many as the server allows",
     )
 
 
 def at_least(minimum: int) -> Callable[[str], int]:
-    """Read a whole number of at least so much."""
+    """Return a parser of integers that are not below a minimum."""
 
-    def read(text: str) -> int:
+    def parse(text: str) -> int:
         number = int(text) if text.isdecimal() else -1
         if number < minimum:
-            raise ValueError(f"must be a whole number of at least {minimum}, not {text!r}")
+            raise ValueError(f"must be an integer of at least {minimum}, not {text!r}")
         return number
 
-    return read
+    return parse
 
 
 def _key_and_value(text: str) -> tuple[str, str]:
@@ -193,8 +203,8 @@ def _order(text: str) -> list[tuple[str, str]]:
         key, _, direction = one.partition(":")
         if key not in filters.SORT_KEYS or direction not in ("", "asc", "desc"):
             raise ValueError(
-                f"must be KEY, KEY:asc or KEY:desc, the keys being"
-                f" {', '.join(sorted(filters.SORT_KEYS))}, not {one!r}"
+                f"must be KEY, KEY:asc or KEY:desc, not {one!r}; valid keys:"
+                f" {', '.join(sorted(filters.SORT_KEYS))}"
             )
         order.append((key, direction or "asc"))
     return order
@@ -211,7 +221,7 @@ def _filters(parsed_args: argparse.Namespace) -> dict[str, object]:
 
 
 def _rows(
-    images: Iterable[dict[str, Any]], columns: Sequence[str], output_format: str
+    images: Iterable[Mapping[str, Any]], columns: Sequence[str], output_format: str
 ) -> Iterator[list[object]]:
-    write = cells.form(output_format)
+    write = formatting.formatter_for(output_format)
     return ([write(one[name]) for name in columns] for one in images)

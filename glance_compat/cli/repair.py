@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``glance-compat audit --fix-percent-encoding``: what glanceclient encoded, decoded.
+"""``glance-compat audit --fix-percent-encoding``: decode what glanceclient percent-encoded.
 
-What must live here: repairing one image, with a look before and a look after. What must not: what
-text must have been (``glance_compat.audit.percent_encoding``).
+What must live here: repairing one image, with a GET before and a GET after. What must not: how
+the original of a string is found out (``glance_compat.audit.percent_encoding``).
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from glance_compat import exceptions
-from glance_compat.audit.detectors import NAME, PROPERTY, encoded_texts
-from glance_compat.audit.percent_encoding import Reading, Sureness
+from glance_compat.audit.detectors import find_encoded_texts
+from glance_compat.audit.percent_encoding import Confidence, Decoding
+from glance_compat.audit.records import IMAGE, NAME, PROPERTY
 from glance_compat.metadata.fields import decode_structured, is_reserved, property_to_str
 from glance_compat.service import ImageService
 
@@ -21,60 +22,62 @@ Image = Mapping[str, typing.Any]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Step:
-    """What became of one text, or of one image.
+class Repair:
+    """The repair of one string, or the outcome for a whole image.
 
-    :param id: as it was given, or the image's.
+    :param id: the image's id; if the image was not found, the reference that the user passed.
     :param subject: ``name``, ``property`` and a name, or ``image``.
     :param outcome: for people.
-    :param done: nothing is left to be done.
+    :param is_done: nothing is left to do.
     """
 
     id: str
     subject: str
     outcome: str
-    done: bool
+    is_done: bool
     before: str | None = None
     after: str | None = None
-    sureness: str | None = None
+    confidence: str | None = None
 
 
-def repaired(
+def repair_image(
     services: Sequence[ImageService],
     reference: str,
     *,
     dry_run: bool,
-    tell: Callable[[str], object],
-) -> Iterator[Step]:
-    """Repair one image.
+    report: Callable[[str], object],
+) -> Iterator[Repair]:
+    """Decode the percent-encoded strings of one image.
 
-    :param services: one for each API, with ``extended`` and ``v1_exact_show``. All are read, for
-        v2 hides some properties; the last one writes.
+    :param services: one for each API, with ``extended`` and ``v1_exact_show``. All of them are
+        read, because v2 hides some properties; the last one writes.
     :param reference: the image's id or href.
     :param dry_run: write nothing.
-    :param tell: is told what will be written, before it is.
+    :param report: called with each change before it is written.
     """
     try:
         *others, image = [service.show(None, reference) for service in services]
-        steps = _steps(image, others)
-        wanted = [step for step in steps if step.done]
-        for step in steps:
-            becomes = f"{step.before!r} becomes {step.after!r}" if step.done else step.outcome
-            tell(f"{step.id} {step.subject}: {becomes}")
-        if wanted and not dry_run:
-            _write(services[-1], image, wanted)
+        repairs = _plan_repairs(image, others)
+        for one in repairs:
+            change = f"{one.before!r} becomes {one.after!r}" if one.is_done else one.outcome
+            report(f"{one.id} {one.subject}: {change}")
+        planned = [one for one in repairs if one.is_done]
+        if planned and not dry_run:
+            _write(services[-1], image, planned)
     except exceptions.GlanceCompatError as error:
         outcome = f"failed: {type(error).__name__}: {error}"
-        tell(f"{reference}: {outcome}")
-        yield Step(reference, "image", outcome, done=False)
+        report(f"{reference}: {outcome}")
+        yield Repair(reference, IMAGE, outcome, is_done=False)
         return
-    if not steps:
-        yield Step(image["id"], "image", "nothing is percent-encoded", done=True)
-    word = "would be written" if dry_run else "written, and nothing else changed"
-    yield from (dataclasses.replace(one, outcome=word) if one.done else one for one in steps)
+    if not repairs:
+        yield Repair(image["id"], IMAGE, "nothing is percent-encoded", is_done=True)
+    outcome = "would be written" if dry_run else "written; nothing else changed"
+    yield from (
+        dataclasses.replace(one, outcome=outcome) if one.is_done else one for one in repairs
+    )
 
 
-def _steps(image: Image, others: Iterable[Image]) -> list[Step]:
+def _plan_repairs(image: Image, others: Iterable[Image]) -> list[Repair]:
     shadowed = [one["shadowed_properties"] or {} for one in (image, *others)]
     texts = {} if image["name"] is None else {NAME: image["name"]}
     texts |= {
@@ -83,45 +86,47 @@ def _steps(image: Image, others: Iterable[Image]) -> list[Step]:
         for name, value in properties.items()
     }
     return [
-        _step(image["id"], subject, text, found) for subject, text, found in encoded_texts(texts)
+        _plan_repair(image["id"], subject, text, decoding)
+        for subject, text, decoding in find_encoded_texts(texts)
     ]
 
 
-def _step(image_id: str, subject: str, text: str, found: Reading) -> Step:
+def _plan_repair(image_id: str, subject: str, text: str, decoding: Decoding) -> Repair:
     refusal = None
-    if found.sureness is Sureness.UNSURE:
-        refusal = f"refused, for it is not sure: {found.why}"
+    if decoding.confidence is Confidence.LOW:
+        refusal = f"refused because the confidence is low: {decoding.why}"
     elif is_reserved(subject.removeprefix(PROPERTY)) and subject != NAME:
-        refusal = "refused: a property of that name cannot be changed, it is an attribute's"
-    return Step(
+        refusal = "refused because the property has the name of an attribute"
+    return Repair(
         image_id,
         subject,
         refusal or "",
-        done=refusal is None,
+        is_done=refusal is None,
         before=text,
-        after=found.text,
-        sureness=found.sureness.value,
+        after=decoding.text,
+        confidence=decoding.confidence.value,
     )
 
 
-def _write(service: ImageService, image: Image, steps: list[Step]) -> None:
-    """Write what is wanted and nothing else, and look whether that is what is there.
+def _write(service: ImageService, image: Image, repairs: Iterable[Repair]) -> None:
+    """Write the decoded strings, and check that nothing else has changed.
 
-    :raises glance_compat.exceptions.IntegrityError: it is not.
+    :raises glance_compat.exceptions.IntegrityError: the image differs from what was written.
     """
-    texts = {step.subject: step.after or "" for step in steps}
+    texts = {one.subject: one.after or "" for one in repairs}
     name = {NAME: texts.pop(NAME)} if NAME in texts else {}
     properties = {subject.removeprefix(PROPERTY): text for subject, text in texts.items()}
     service.update(None, image["id"], {**name, "properties": properties}, purge_props=False)
     shown = {key: decode_structured(key, text) for key, text in properties.items()}
     expected = {**image, **name, "properties": {**image["properties"], **shown}}
-    now = service.show(None, image["id"])
+    current: Image = service.show(None, image["id"])
     different = sorted(
-        key for key in expected if key != "updated_at" and expected[key] != now[key]
+        key for key in expected if key != "updated_at" and expected[key] != current[key]
     )
     if different:
         raise exceptions.IntegrityError(
-            f"it was written, but then {', '.join(different)} of the image was not as expected:"
-            " somebody else changed it meanwhile",
+            f"the repair was written, but afterwards {', '.join(different)} of the image was not"
+            " as expected: another writer changed it at the same time. Check the image, and"
+            " repeat the repair if it is still percent-encoded",
             image_id=image["id"],
         )

@@ -10,7 +10,7 @@ import typing
 from cliff.command import Command
 
 from glance_compat.cli.credentials import FORMS, Credentials
-from glance_compat.cli.usage import UsageError, checked, needs
+from glance_compat.cli.usage import UsageError, argument_type, require_extra
 
 if typing.TYPE_CHECKING:
     from glance_compat.fixture import GlanceFixture
@@ -66,14 +66,14 @@ class Serve(Command):
         parser = super().get_parser(prog_name)
         parser.add_argument("--host", default="127.0.0.1", help="address; default: 127.0.0.1")
         parser.add_argument(
-            "--port", type=checked(_port), default=0, help="port; default: a free one"
+            "--port", type=argument_type(_port), default=0, help="port; default: a free one"
         )
         parser.add_argument(
             "--api",
             "--apis",
             dest="apis",
             metavar="VERSIONS",
-            type=checked(_apis),
+            type=argument_type(_apis),
             action="append",
             help="v1, v2 or v1,v2; may be repeated; default: all that the release has",
         )
@@ -95,7 +95,7 @@ class Serve(Command):
             "--user",
             dest="users",
             metavar="NAME:PASSWORD[:PROJECT,...[:ROLE,...]]",
-            type=checked(_person),
+            type=argument_type(_person),
             action="append",
             help="who may log in, in all projects unless some are named, with the role member"
             " unless others are; may be repeated. Without it anybody may, with any password, and"
@@ -133,7 +133,7 @@ class Serve(Command):
 
     def _fixture(self, parsed_args: argparse.Namespace) -> GlanceFixture:
         # The server and what it stands on are for this command alone.
-        with needs("fixtures"):
+        with require_extra("fixtures"):
             from glance_compat.fixture import NOVA_IMAGES, GlanceFixture, User
 
         apis = [one for group in parsed_args.apis or [("v1", "v2")] for one in group]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with a command before it begins: its options, or what it stands on."""
+"""Errors that a command reports before it does anything: wrong options, a missing package."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class MissingPackage(Exception):
 
 
 @contextlib.contextmanager
-def needs(extra: str) -> Iterator[None]:
-    """Say what to install when an import fails.
+def require_extra(extra: str) -> Iterator[None]:
+    """Turn a failed import into a message that says what to install.
 
-    :param extra: the extra of this package that has what is imported.
-    :raises glance_compat.cli.usage.MissingPackage: it is not there.
+    :param extra: the extra of this package that brings the imported package.
+    :raises glance_compat.cli.usage.MissingPackage: the package is not installed.
     """
     try:
         yield
@@ -36,13 +36,16 @@ def needs(extra: str) -> Iterator[None]:
         ) from missing
 
 
-def checked(check: Callable[[str], Value]) -> Callable[[str], Value]:
-    """A type for argparse: a ValueError of the check is a usage error, in its words."""
+def argument_type(parse: Callable[[str], Value]) -> Callable[[str], Value]:
+    """Make an argparse type of a function; its ValueError becomes a usage error.
 
-    def read(text: str) -> Value:
+    :param parse: converts the argument, or raises ValueError with a message for the user.
+    """
+
+    def convert(text: str) -> Value:
         try:
-            return check(text)
+            return parse(text)
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
 
-    return read
+    return convert

@@ -27,7 +27,7 @@ _SINCE_HIDDEN = frozenset({"os_hidden", "os_hash_algo", "os_hash_value"})
 _IF_ANY = frozenset({"stores", "direct_url"})
 
 
-def to_nova(image: Image) -> Image:
+def to_nova(image: Mapping[str, typing.Any]) -> Image:
     """An image as Nova's own module gives it on the same server.
 
     :param image: with all that is extended.

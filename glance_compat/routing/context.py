@@ -11,14 +11,19 @@ the search of catalogs (``catalog``).
 
 from __future__ import annotations
 
+import functools
 import re
 import typing
+from collections.abc import Callable, Mapping
 
 from keystoneauth1 import plugin as ksa_plugin
 from keystoneauth1 import token_endpoint
 
 from glance_compat import exceptions
 from glance_compat.transport.client import Identity
+
+P = typing.ParamSpec("P")
+R = typing.TypeVar("R")
 
 
 def identity_of(context: object, service_auth: ksa_plugin.BaseAuthPlugin | None) -> Identity:
@@ -82,3 +87,35 @@ def _roles_of(context: object) -> tuple[str, ...] | None:
 def _project_id_of(context: object) -> str | None:
     value = getattr(context, "project_id", None)
     return value if isinstance(value, str) and value else None
+
+
+def context_first(method: Callable[P, R]) -> Callable[P, R]:
+    """Refuse calls of a method that forgot the context, its first argument after ``self``.
+
+    Python alone would say of ``show(image_id)`` that ``image_id`` is missing.
+    """
+    name = method.__name__
+
+    @functools.wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        context = args[1] if len(args) > 1 else kwargs.get("context")
+        if _is_another_argument(context):
+            # Its value stays out of the message: it may be a token.
+            raise exceptions.Invalid(
+                f"{name}() was called without a context: the first argument is a"
+                f" {type(context).__name__}; pass None for the rights of the service itself, or"
+                f" call service.bound().{name}()"
+            )
+        return method(*args, **kwargs)
+
+    return call
+
+
+def _is_another_argument(context: object) -> bool:
+    """Whether something is an id, or the image_meta or filters, that stand where a context does.
+
+    A mapping with attributes may be a context.
+    """
+    return isinstance(context, (str, bytes, Mapping)) and not (
+        hasattr(context, "auth_token") or hasattr(context, "get_auth_plugin")
+    )

@@ -85,6 +85,10 @@ class Dispatcher:
         self._catalog = catalog
         self._options = options
 
+    def close(self) -> None:
+        """Close the connections of this process that are not those of the caller's session."""
+        self._sessions.close()
+
     def identity(self, context: object) -> Identity:
         """Read a context; see :mod:`glance_compat.routing.context`."""
         return identity_of(context, self._auth)

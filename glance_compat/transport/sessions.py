@@ -31,7 +31,7 @@ class ForkSafeSession:
     """
 
     def __init__(self, session: ksa_session.Session) -> None:
-        self._session = session
+        self._original = self._session = session
         self._prepared = prepared_session(session)
         self._process = os.getpid()
 
@@ -41,6 +41,11 @@ class ForkSafeSession:
             self._session = _with_own_connections(self._session)
             self._prepared, self._process = prepared_session(self._session), os.getpid()
         return self._prepared
+
+    def close(self) -> None:
+        """Close the connections that were opened after a fork; the caller's session stays open."""
+        if self._session is not self._original:
+            self._session.session.close()
 
 
 def _with_own_connections(session: ksa_session.Session) -> ksa_session.Session:

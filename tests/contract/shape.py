@@ -6,7 +6,9 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
+
+from glance_compat.types import ExtendedImage, Image
 
 #: Key to the types that its value may have.
 KEYS: dict[str, tuple[type, ...]] = {
@@ -72,6 +74,11 @@ def check(
         assert type(key) is str
         assert type(value) is str or key in STRUCTURED
     return image
+
+
+def extended(image: Image) -> ExtendedImage:
+    """Return an image of a service with ``Options(extended=True)``, as what it is."""
+    return cast(ExtendedImage, image)
 
 
 def without_times(image: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def listed(version: str, *records: Any) -> list[dict[str, Any]]:
     body = json.dumps({"images": records}).encode()
     with answering(DOCUMENT, (200, JSON, body)) as url:
         service = service_at(url, api_version=version, extended=True)
-        return service.detail(None, limit=len(records))
+        return [dict(image) for image in service.detail(None, limit=len(records))]
 
 
 versions = pytest.mark.parametrize("version", ["1", "2"])

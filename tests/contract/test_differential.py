@@ -189,7 +189,7 @@ def is_explained(meta: Mapping[str, Any], target: Target, error: str) -> bool:
 def exact(target: Target, image_id: str) -> dict[str, Any]:
     shown = target.service(v1_exact_show=True).show(None, image_id)
     check(shown)
-    return shown
+    return dict(shown)
 
 
 def tidy(pair: Pair) -> None:

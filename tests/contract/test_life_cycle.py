@@ -47,6 +47,8 @@ def test_times_are_the_servers(target: Target, name: str) -> None:
     before = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
     created = target.service().create(None, {"name": name})
     after = datetime.datetime.now(datetime.timezone.utc)
+    assert created["created_at"] is not None
+    assert created["updated_at"] is not None
     assert before <= created["created_at"] <= created["updated_at"] <= after
     assert created["deleted_at"] is None
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -155,16 +155,19 @@ def test_the_name_that_is_nothing(target: Target) -> None:
 
 
 @pytest.mark.parametrize("key", ["created_at", "updated_at"])
-def test_times(target: Target, images: Population, key: str) -> None:
+def test_times(
+    target: Target, images: Population, key: Literal["created_at", "updated_at"]
+) -> None:
     service = target.service()
     shown = service.show(None, images.ids["pending"])[key]
+    assert shown is not None
     text = shown.strftime("%Y-%m-%dT%H:%M:%SZ")
     moments = {
         str(one["name"]): one[key]
         for one in service.detail(None, filters={f"property-{MARK}": images.run})
     }
     # Whole seconds are all that anybody is shown, so whole seconds are compared.
-    expected: dict[str, Callable[[datetime.datetime], bool]] = {
+    expected: dict[str, Callable[[Any], bool]] = {
         "gt": lambda moment: moment > shown,
         "gte": lambda moment: moment >= shown,
         "lt": lambda moment: moment < shown,
@@ -248,7 +251,7 @@ def test_the_newest_comes_first(target: Target, images: Population) -> None:
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 @pytest.mark.parametrize("key", KEYS)
 def test_one_key(target: Target, images: Population, key: str, direction: str) -> None:
-    found = target.service().detail(
+    found: Sequence[Mapping[str, Any]] = target.service().detail(
         None, filters={f"property-{MARK}": images.run}, sort_key=key, sort_dir=direction
     )
     values = [one[key] for one in found]

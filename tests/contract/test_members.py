@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Mapping
 
 import pytest
 
@@ -21,7 +22,7 @@ def member(target: Target, user: str, status: str | None = "pending") -> dict[st
     }
 
 
-def by_id(members: list[dict[str, object]]) -> list[dict[str, object]]:
+def by_id(members: Iterable[Mapping[str, object]]) -> list[Mapping[str, object]]:
     return sorted(members, key=lambda one: str(one["member_id"]))
 
 

@@ -214,6 +214,8 @@ def test_a_deleted_image_and_an_admin_who_does_not_want_it(target: Target) -> No
 def test_a_deleted_image_and_an_admin_of_v1(target: Target) -> None:
     shown = target.service("admin").show(None, deleted(target))
     assert (shown["deleted"], shown["status"]) == (True, "deleted")
+    assert shown["deleted_at"] is not None
+    assert shown["created_at"] is not None
     assert shown["deleted_at"] >= shown["created_at"]
 
 

@@ -11,7 +11,7 @@ import pytest
 from oslo_config import cfg
 
 from glance_compat import ImageService, exceptions
-from tests.contract.shape import DATA, FORMATS
+from tests.contract.shape import DATA, FORMATS, extended
 from tests.contract.targets import Target, is_open, on_real, only
 from tests.functional.cloud import Cloud
 
@@ -80,7 +80,7 @@ def test_a_configuration_file(target: Target, cloud: Cloud, name: str, tmp_path:
     service = ImageService.from_conf(conf)
     created = service.create(None, {"name": name})
     target.made.append(created["id"])
-    assert (created["owner"], created["protected"]) == (target.projects["demo"], False)
+    assert (created["owner"], extended(created)["protected"]) == (target.projects["demo"], False)
     assert service.discover().endpoint == target.url
 
 

@@ -302,7 +302,7 @@ CALLS: dict[str, Call] = {
 }
 
 #: Methods of the facade that send no request of their own.
-WITHOUT_REQUESTS = {"from_conf", "from_client", "resolve"}
+WITHOUT_REQUESTS = {"from_conf", "from_client", "resolve", "bound", "close"}
 
 
 def state(images: Mapping[str, Image]) -> list[tuple[object, ...]]:

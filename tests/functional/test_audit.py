@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import pytest
 from keystoneauth1 import exceptions as ksa_exceptions
 
-from glance_compat.audit import findings
-from glance_compat.audit.detectors import Seen, v1_headers
+from glance_compat.audit.detectors import count_v1_headers
+from glance_compat.audit.kinds import KINDS_BY_NAME
+from glance_compat.audit.records import ImageRecords
 from tests.contract import targets
 from tests.contract.shape import DATA
 from tests.contract.targets import Target
@@ -53,11 +54,11 @@ CASES = (
     ),
     Case(
         Entry("planted", "v1", properties={"direct_url": "file:///etc/shadow"}),
-        by_v1=("planted-attribute",),
+        by_v1=("spoofed-attribute",),
     ),
     Case(
         Entry("planted with a wrong type", "v1", properties={"os_hidden": "true"}),
-        by_any=("planted-attribute",),
+        by_any=("spoofed-attribute",),
     ),
     Case(Entry("empty property", "v1", properties={"e": ""}), by_v1=("null-property",)),
     Case(
@@ -69,9 +70,9 @@ CASES = (
         by_any=("missing-formats", "image-without-data"),
     ),
     Case(Entry("size 5", "v1", meta={"size": 5}), by_any=("declared-size",)),
-    Case(Entry("undashed", "v1", meta={"id": "(undashed)"}), by_any=("foreign-id",)),
+    Case(Entry("undashed", "v1", meta={"id": "(undashed)"}), by_any=("non-uuid-id",)),
     Case(Entry("no name", "v1", meta={"name": None}), by_any=("no-name",)),
-    Case(Entry("None", "v1", meta={"name": "None"}), by_any=("none-as-text",)),
+    Case(Entry("None", "v1", meta={"name": "None"}), by_any=("none-string",)),
     Case(
         Entry("gc v1 my image ü", "glanceclient v1", properties={"text": "a, b", "n": "c+"}),
         by_any=("percent-encoded", "percent-encoded", "percent-encoded"),
@@ -87,13 +88,13 @@ CASES = (
     Case(Entry("folding", properties={"a-b": "x", "a_b": "y"}), by_any=("folding-names",)),
     Case(
         Entry("names", properties={"os:type": "x", "a b": "x", "a/b": "x", "": "x"}),
-        by_any=("unfit-property-name",) * 4,
+        by_any=("invalid-header-name",) * 4,
     ),
     Case(
         Entry("lines", properties={"p": "a\r\nX-Image-Meta-Name: evil", "q": "\0"}),
         by_any=("line-break", "line-break"),
     ),
-    Case(Entry("blanks", properties={"p": " a"}), by_any=("outer-blanks",)),
+    Case(Entry("blanks", properties={"p": " a"}), by_any=("outer-whitespace",)),
     Case(Entry("empty name", meta={"name": ""}), by_any=("empty-name",)),
     Case(
         Entry("many", properties={f"property_{one:03}": "x" for one in range(95)}),
@@ -114,17 +115,17 @@ CASES = (
 ELSEWHERE = {
     # Shown below: of administrators, of Glance 33, of what is not offered.
     *("deleted-image", "killed-image", "hidden-image", "no-owner", "server-owned-property"),
-    *("one-api-only", "v1-unseen", "v2-unseen"),
+    *("one-api-only", "v1-not-read", "v2-not-read"),
     # These servers cannot be brought to it, or not without breaking them.
-    *("broken-text", "long-property-name", "import-status", "no-checksum"),
-    *("several-stores", "several-locations", "unreadable-image", "half-deleted-image"),
-    *("list-incomplete", "lists-unasked"),
+    *("lone-surrogate", "long-property-name", "import-status", "no-checksum"),
+    *("multiple-stores", "multiple-locations", "unreadable-image", "half-deleted-image"),
+    *("list-incomplete", "lists-not-read"),
 }
 
 
-def test_each_kind_is_shown_or_cannot_be() -> None:
+def test_each_kind_is_tested_here_or_excluded() -> None:
     shown = {kind for case in CASES for kind in (*case.by_v1, *case.by_v2, *case.by_any)}
-    assert shown | ELSEWHERE == findings.BY_NAME.keys()
+    assert shown | ELSEWHERE == KINDS_BY_NAME.keys()
     assert not shown & ELSEWHERE
 
 
@@ -174,7 +175,9 @@ def kinds_by_image(outcome: Outcome, ids: Mapping[str, str]) -> dict[str, list[s
     ("region", "told"),
     [("pike", {"by_v1", "by_v2"}), ("pike-v1", {"by_v1"}), ("pike-v2", {"by_v2"})],
 )
-def test_what_is_found(audited: Audit, ids: dict[str, str], region: str, told: set[str]) -> None:
+def test_expected_kinds_are_found(
+    audited: Audit, ids: dict[str, str], region: str, told: set[str]
+) -> None:
     outcome = audited(region)
     expected = {
         case.entry.about: sorted(
@@ -184,10 +187,12 @@ def test_what_is_found(audited: Audit, ids: dict[str, str], region: str, told: s
     }
     assert kinds_by_image(outcome, ids) == expected
     unseen = {row["kind"] for row in json.loads(outcome.out) if row["id"] is None}
-    assert unseen == {"pike": set(), "pike-v1": {"v2-unseen"}, "pike-v2": {"v1-unseen"}}[region]
+    assert (
+        unseen == {"pike": set(), "pike-v1": {"v2-not-read"}, "pike-v2": {"v1-not-read"}}[region]
+    )
 
 
-def test_an_administrator_sees_images_of_others(
+def test_admin_audits_images_of_all_projects(
     audited: Audit, pike: Target, ids: dict[str, str]
 ) -> None:
     found = kinds_by_image(audited("pike", user="admin"), ids)
@@ -197,7 +202,7 @@ def test_an_administrator_sees_images_of_others(
     assert found["plain of v1"] == []
 
 
-def test_deleted_and_killed_images(audited: Audit, pike: Target) -> None:
+def test_deleted_option_finds_deleted_and_killed_images(audited: Audit, pike: Target) -> None:
     entries = [
         Entry("gone", "v1", states=("deleted",)),
         Entry("cut off", "v1", states=("killed",)),
@@ -208,7 +213,7 @@ def test_deleted_and_killed_images(audited: Audit, pike: Target) -> None:
     assert found == {"gone": ["deleted-image"], "cut off": ["killed-image"]}
 
 
-def test_an_image_without_an_owner(audited: Audit, pike: Target) -> None:
+def test_image_without_owner_is_found(audited: Audit, pike: Target) -> None:
     made = {pike.make(user="admin", owner=None, name="nobody's"): "nobody's"}
     found = kinds_by_image(audited("pike", "--kind", "no-owner", user="admin"), made)
     assert found == {"nobody's": ["no-owner"]}
@@ -236,22 +241,24 @@ def test_glance_33(cloud: Cloud, audited: Audit) -> None:
         "hidden": ["hidden-image"],
         "hidden community": ["community-image", "hidden-image"],
         "private": ["private-image", "tags"],
-        "names": ["folded-name", "unfit-property-name"],
+        "names": ["folded-name", "invalid-header-name"],
         "my%20image": ["percent-encoded"],
     }
-    assert {row["kind"] for row in json.loads(outcome.out) if row["id"] is None} == {"v1-unseen"}
+    assert {row["kind"] for row in json.loads(outcome.out) if row["id"] is None} == {"v1-not-read"}
     seen = {about: kinds for about, kinds in kinds_by_image(foreign, made).items() if kinds}
     assert seen == {"hidden community": ["community-image", "hidden-image"]}
 
 
 @pytest.mark.parametrize("data", [None, DATA])
-def test_headers_are_counted_as_they_are_sent(pike: Target, data: bytes | None) -> None:
+def test_header_count_matches_glance_15_0_2(pike: Target, data: bytes | None) -> None:
     """With 99 headers a client in Python reads the image, with one more it does not."""
-    base = v1_headers(Seen(_listed(pike, make(pike, Entry("counted", "v1", data=data))), None))
+    base = count_v1_headers(
+        ImageRecords(_listed(pike, make(pike, Entry("counted", "v1", data=data))), None)
+    )
     for more, readable in ((99 - base, True), (100 - base, False)):
         properties = {f"p{number:03}": "x" for number in range(more)}
         image_id = make(pike, Entry("counted", "v1", properties=properties, data=data))
-        assert v1_headers(Seen(_listed(pike, image_id), None)) == base + more
+        assert count_v1_headers(ImageRecords(_listed(pike, image_id), None)) == base + more
         if readable:
             assert pike.send("HEAD", f"/v1/images/{image_id}").status_code == 200
         else:
@@ -287,7 +294,9 @@ def encoded(pike: Target) -> str:
 
 
 @pytest.mark.parametrize("region", ["pike", "pike-v1", "pike-v2"])
-def test_a_repair(audited: Audit, pike: Target, encoded: str, region: str) -> None:
+def test_repair_writes_only_decoded_strings(
+    audited: Audit, pike: Target, encoded: str, region: str
+) -> None:
     before = pike.record(encoded)
     dry = audited(region, "--fix-percent-encoding", encoded, "--dry-run")
     assert pike.record(encoded) == before
@@ -296,17 +305,19 @@ def test_a_repair(audited: Audit, pike: Target, encoded: str, region: str) -> No
     assert {one["subject"] for one in json.loads(dry.out)} == {
         *("name", "property text", "property block_device_mapping", "property url")
     }
-    # What is an address is left alone.
+    # A URL is left alone.
     assert outcome.code == 1
     left = {one["subject"]: one["outcome"] for one in json.loads(outcome.out)}
-    assert left.pop("property url").startswith("refused, for it is not sure: ")
-    assert set(left.values()) == {"written, and nothing else changed"}
+    assert left.pop("property url").startswith("refused because the confidence is low: ")
+    assert set(left.values()) == {"written; nothing else changed"}
     repaired = {"name": NAME, **TEXTS, "url": before["url"]}
     assert after == {**before, **repaired, "updated_at": after["updated_at"]}
 
 
 @pytest.mark.parametrize("region", ["pike", "pike-v1", "pike-v2"])
-def test_what_cannot_be_repaired(audited: Audit, pike: Target, encoded: str, region: str) -> None:
+def test_failed_repairs_change_nothing(
+    audited: Audit, pike: Target, encoded: str, region: str
+) -> None:
     pike.publish(encoded)
     missing = "70a599e0-31e7-49b7-b260-868f441e862b"
     argv = ("--fix-percent-encoding", missing, encoded)
@@ -320,7 +331,7 @@ def test_what_cannot_be_repaired(audited: Audit, pike: Target, encoded: str, reg
     assert pike.record(encoded)["name"] != NAME
 
 
-def test_a_repair_on_glance_33(cloud: Cloud, audited: Audit) -> None:
+def test_repair_on_glance_33(cloud: Cloud, audited: Audit) -> None:
     [kind] = [one for one in targets.KINDS if one.name == "glance-33"]
     target = targets.real(kind, cloud)
     try:
@@ -347,14 +358,14 @@ def test_wrong_credentials(audited: Audit, region: str) -> None:
     failed(audited(region, "--os-password", "not-mine"), "NotAuthenticated")
 
 
-def test_a_token_that_is_not_one(cloud: Cloud, audited: Audit) -> None:
+def test_invalid_token_is_not_authenticated(cloud: Cloud, audited: Audit) -> None:
     token = ("--os-auth-type", "admin_token", "--os-token", "nonsense")
     failed(audited("pike", "--endpoint", cloud.url("pike"), *token), "NotAuthenticated")
 
 
-def test_a_version_that_is_not_offered(audited: Audit) -> None:
+def test_audit_of_version_not_offered_fails(audited: Audit) -> None:
     failed(audited("glance-33", "--api-version", "1"), "NoUsableVersion")
 
 
-def test_an_endpoint_of_something_else(cloud: Cloud, audited: Audit) -> None:
+def test_endpoint_of_another_service_is_no_usable_version(cloud: Cloud, audited: Audit) -> None:
     failed(audited("pike", "--endpoint", cloud.auth_url), "NoUsableVersion")

@@ -145,7 +145,7 @@ def test_wrong_credentials(cloud: Cloud, run: Run, place: Place, command: tuple[
 
 
 @each_place
-def test_a_token_that_is_not_one(cloud: Cloud, run: Run, place: Place) -> None:
+def test_invalid_token_is_not_authenticated(cloud: Cloud, run: Run, place: Place) -> None:
     token = ("--os-auth-type", "admin_token", "--os-token", "nonsense")
     url = cloud.url(place.region)
     outcome = run("list", "--endpoint", url, *token, "--api-version", place.api)
@@ -153,7 +153,9 @@ def test_a_token_that_is_not_one(cloud: Cloud, run: Run, place: Place) -> None:
 
 
 @each_command
-def test_an_endpoint_of_something_else(cloud: Cloud, run: Run, command: tuple[str, ...]) -> None:
+def test_endpoint_of_another_service_is_no_usable_version(
+    cloud: Cloud, run: Run, command: tuple[str, ...]
+) -> None:
     # Keystone has a version document too, without an Images API in it.
     failed(run(*command, "--endpoint", cloud.auth_url), "NoUsableVersion", cloud.auth_url)
     nonsense = f"{cloud.auth_url}/nonsense"
@@ -161,25 +163,25 @@ def test_an_endpoint_of_something_else(cloud: Cloud, run: Run, command: tuple[st
 
 
 @each_command
-def test_nobody_listens(run: Run, command: tuple[str, ...]) -> None:
+def test_refused_connection_is_connection_failed(run: Run, command: tuple[str, ...]) -> None:
     outcome = run(*command, "--endpoint", "http://127.0.0.1:1")
     failed(outcome, "GlanceConnectionFailed", "http://127.0.0.1:1/", "refused")
 
 
 @each_command
-def test_a_region_that_is_not_there(run: Run, command: tuple[str, ...]) -> None:
+def test_unknown_region_is_no_usable_version(run: Run, command: tuple[str, ...]) -> None:
     failed(run(*command, "--os-region-name", "nowhere"), "NoUsableVersion", "'nowhere'")
 
 
 @each_place
-def test_an_image_that_is_not_there(cloud: Cloud, run: Run, place: Place) -> None:
+def test_missing_image_is_image_not_found(cloud: Cloud, run: Run, place: Place) -> None:
     missing = str(uuid.uuid4())
     outcome = run("show", *at(cloud, place), missing)
     failed(outcome, "ImageNotFound", missing)
     assert "Traceback" in run("show", *at(cloud, place), missing, "--debug").err
 
 
-def test_an_api_that_is_not_offered(cloud: Cloud, run: Run) -> None:
+def test_api_not_offered_is_no_usable_version(cloud: Cloud, run: Run) -> None:
     outcome = run("list", *at(cloud, Place("glance-33", "1")))
     failed(outcome, "NoUsableVersion", "v1", "v2.17")
 
@@ -188,7 +190,7 @@ def test_an_api_that_is_not_offered(cloud: Cloud, run: Run) -> None:
 # Who is asking.
 
 
-def test_a_cloud_of_clouds_yaml(cloud: Cloud, run: Run, environment: dict[str, str]) -> None:
+def test_clouds_yaml_selects_cloud(cloud: Cloud, run: Run, environment: dict[str, str]) -> None:
     user = cloud.user("demo")
     folder = Path(environment["XDG_CONFIG_HOME"]) / "openstack"
     folder.mkdir(parents=True)
@@ -218,7 +220,7 @@ def test_a_cloud_of_clouds_yaml(cloud: Cloud, run: Run, environment: dict[str, s
     assert len(json.loads(outcome.out)) <= 1
 
 
-def test_a_token_of_keystone(cloud: Cloud, environment: dict[str, str]) -> None:
+def test_token_of_keystone_is_accepted(cloud: Cloud, environment: dict[str, str]) -> None:
     session = cloud.session("demo")
     without = {name: text for name, text in environment.items() if not name.startswith("OS_")}
     token = ("--os-auth-type", "v3token", "--os-token", str(session.get_token()))
@@ -237,7 +239,7 @@ def test_a_token_of_keystone(cloud: Cloud, environment: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("output_format", ["table", "value", "csv", "json", "yaml"])
 @each_place
-def test_nothing_unprintable_is_written(
+def test_output_is_printable(
     cloud: Cloud,
     run: Run,
     make: Callable[[Place, dict[str, Any]], str],
@@ -258,7 +260,7 @@ def test_nothing_unprintable_is_written(
 
 
 @pytest.mark.parametrize("api", ["1", "2"])
-def test_line_breaks_and_controls_in_names_of_properties(
+def test_line_breaks_and_controls_are_escaped(
     cloud: Cloud, run: Run, make: Callable[[Place, dict[str, Any]], str], api: ApiVersion
 ) -> None:
     # Only v2 can write them; over v1 they damage the header block, which is repaired.

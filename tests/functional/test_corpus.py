@@ -47,7 +47,7 @@ def shown(target: Target, user: str, image_id: str, **options: Any) -> dict[str,
     except exceptions.ImageNotFound:
         return None
     shape.check(image, extended=True)
-    return image
+    return dict(image)
 
 
 #: What v1 cannot tell at all is None there; "visibility" tells only "public".

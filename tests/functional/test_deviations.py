@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import pytest
@@ -18,7 +18,7 @@ import tenacity
 from glance_compat import ImageService, exceptions
 from glance_compat.metadata.deviations import DEVIATIONS
 from tests.contract.outcomes import saw
-from tests.contract.shape import DATA, FORMATS
+from tests.contract.shape import DATA, FORMATS, extended
 from tests.contract.targets import Target
 from tests.functional import test_small_server
 from tests.functional.corpus.images import CORPUS
@@ -152,7 +152,7 @@ def test_changes_since(sides: Sides, name: str) -> None:
 def test_visibility_words(sides: Sides, name: str) -> None:
     def create(target: Target) -> object:
         service = target.service(extended=True)
-        created = service.create(None, {"name": name, "visibility": "private"})
+        created = extended(service.create(None, {"name": name, "visibility": "private"}))
         return created["visibility"], target.record(created["id"])["visibility"]
 
     def update(target: Target) -> object:
@@ -169,7 +169,8 @@ def test_visibility_words(sides: Sides, name: str) -> None:
 def test_formats_of_active_images(sides: Sides, name: str, key: str, value: str) -> None:
     def update(target: Target) -> object:
         image_id = target.make(name=name, data=DATA)
-        return target.service().update(None, image_id, {key: value})[key]
+        changed: Mapping[str, object] = target.service().update(None, image_id, {key: value})
+        return changed[key]
 
     assert on_both(sides, update) == {"v1": value, "v2": exceptions.ImageNotAuthorized}
 
@@ -232,7 +233,7 @@ def test_extended_attributes(sides: Sides, name: str) -> None:
     sides["v2"].patch(image_id, {"op": "replace", "path": "/tags", "value": ["t"]})
 
     def show(target: Target) -> object:
-        shown = target.service(extended=True).show(None, image_id)
+        shown: Mapping[str, object] = target.service(extended=True).show(None, image_id)
         return {key: shown[key] for key in ("visibility", "tags", "shadowed_properties")}
 
     assert on_both(sides, show) == {

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glance_compat import exceptions
-from glance_compat.audit import findings
-from glance_compat.audit.detectors import Seen, v1_headers
+from glance_compat.audit.detectors import count_v1_headers
+from glance_compat.audit.findings import examine_image
+from glance_compat.audit.kinds import KINDS, KINDS_BY_NAME, SEVERITIES, TARGET_APIS, Kind
+from glance_compat.audit.records import ImageRecords
 from glance_compat.metadata import changes, v1_limits
 from glance_compat.metadata.fields import V1_PROPERTY, is_reserved
 
@@ -123,23 +125,23 @@ CASES = (
     almost("shadowed-property", v1=with_v1({"Status": "x", "owner_id": "x"}), v2=V2),
     almost("shadowed-property", v2=V2),
     has(
-        "planted-attribute",
+        "spoofed-attribute",
         "property direct_url",
         "property locations",
         v1=with_v1({"direct_url": "file:///etc/shadow", "locations": "bogus"}),
         v2=on_v2(direct_url="file:///etc/shadow", locations="bogus"),
     ),
-    has("planted-attribute", "property os_hidden", v2=on_v2(os_hidden="true")),
-    has("planted-attribute", "property locations", v2=on_v2(locations="bogus")),
-    almost("planted-attribute", v1=V1, v2=on_v2(direct_url="file:///x", locations=[])),
-    almost("planted-attribute", v2=on_33(os_hidden=True, locations=[])),
+    has("spoofed-attribute", "property os_hidden", v2=on_v2(os_hidden="true")),
+    has("spoofed-attribute", "property locations", v2=on_v2(locations="bogus")),
+    almost("spoofed-attribute", v1=V1, v2=on_v2(direct_url="file:///x", locations=[])),
+    almost("spoofed-attribute", v2=on_33(os_hidden=True, locations=[])),
     has("line-break", "name", v1=on_v1(name="a\nb")),
     has("line-break", "property p", "property q", v2=on_v2(p="a\r\nX-Y: z", q="\0")),
     almost("line-break", v1=on_v1(name="a\tb\x0b\x1b\x85\u2028c")),
-    has("unfit-property-name", "property os:type", v1=with_v1({"os:type": "x"})),
-    has("unfit-property-name", "property a b", "property ", v2=on_v2({"a b": "", "": ""})),
-    has("unfit-property-name", "property a/b", "property é", v2=on_v2({"a/b": "", "é": ""})),
-    almost("unfit-property-name", v2=on_v2({"a~b": "", "a.b": "", "A-b": "", "a^b|c": ""})),
+    has("invalid-header-name", "property os:type", v1=with_v1({"os:type": "x"})),
+    has("invalid-header-name", "property a b", "property ", v2=on_v2({"a b": "", "": ""})),
+    has("invalid-header-name", "property a/b", "property é", v2=on_v2({"a/b": "", "é": ""})),
+    almost("invalid-header-name", v2=on_v2({"a~b": "", "a.b": "", "A-b": "", "a^b|c": ""})),
     has("folding-names", "property foo_bar", v1=with_v1({"foo-bar": "1", "Foo_Bar": "2"})),
     almost("folding-names", v1=with_v1({"foo-bar": "1", "foo.bar": "2"})),
     almost("folding-names", v1=with_v1({"foo bar": "1", "Foo bar": "2"})),
@@ -156,8 +158,8 @@ CASES = (
     almost("too-long-value", v1=with_v1({"p": "x" * _ROOM})),
     has("too-large-metadata", v1=with_v1({f"p{one}": "x" * 15000 for one in range(4)})),
     almost("too-large-metadata", v1=with_v1({f"p{one}": "x" * 15000 for one in range(3)})),
-    has("broken-text", "name", v1=on_v1(name="half \ud83d")),
-    almost("broken-text", v1=on_v1(name="whole \U0001f600")),
+    has("lone-surrogate", "name", v1=on_v1(name="half \ud83d")),
+    almost("lone-surrogate", v1=on_v1(name="whole \U0001f600")),
     has("percent-encoded", "name", v1=on_v1(name="my%20image")),
     has("percent-encoded", "property p", v2=on_v2(p="caf%C3%A9")),
     almost("percent-encoded", v1=on_v1(name="100% of my%20image")),
@@ -166,8 +168,8 @@ CASES = (
     has("reserved-property", "property is_public", v1=with_v1({"is_public": "True"})),
     has("reserved-property", "property location", v2=on_v2(location="file:///x")),
     almost("reserved-property", v1=with_v1({"owner": "x", "os_glance_x": "x", "uris": "x"})),
-    has("foreign-id", v1=on_v1(id="70a599e031e749b7b260868f441e862b")),
-    almost("foreign-id", v1=on_v1(id=IMAGE_ID.upper())),
+    has("non-uuid-id", v1=on_v1(id="70a599e031e749b7b260868f441e862b")),
+    almost("non-uuid-id", v1=on_v1(id=IMAGE_ID.upper())),
     has("missing-formats", v1=on_v1(disk_format=None)),
     has("missing-formats", v2=on_v2(container_format=None, status="deactivated")),
     almost("missing-formats", v1=on_v1(disk_format=None, container_format=None, status="queued")),
@@ -183,8 +185,8 @@ CASES = (
     has("folded-name", "property Vendor-Key", v2=on_v2({"Vendor-Key": "x"})),
     almost("folded-name", v2=on_v2({"vendor_key": "x", "Owner": "x", "a B": "x"})),
     almost("folded-name", v2=on_v2({"Vendor-Key": "x", "vendor_key": "y"})),
-    has("outer-blanks", "name", "property p", v2=on_v2(name=" a", p="a\t")),
-    almost("outer-blanks", v2=on_v2(name="a b", p="", q="a\n")),
+    has("outer-whitespace", "name", "property p", v2=on_v2(name=" a", p="a\t")),
+    almost("outer-whitespace", v2=on_v2(name="a b", p="", q="a\n")),
     has("empty-name", "name", v2=on_v2(name="")),
     almost("empty-name", v2=on_v2(name=" ")),
     has("community-image", v1=V1, v2=on_v2(visibility="community")),
@@ -200,8 +202,8 @@ CASES = (
     almost("null-property", v1=with_v1({"p": ""})),
     has("no-name", "name", v1=on_v1(name=None)),
     almost("no-name", v1=on_v1(name="")),
-    has("none-as-text", "name", "property p", v1={**with_v1({"p": "None"}), "name": "None"}),
-    almost("none-as-text", v1={**with_v1({"p": "none"}), "name": None}),
+    has("none-string", "name", "property p", v1={**with_v1({"p": "None"}), "name": "None"}),
+    almost("none-string", v1={**with_v1({"p": "none"}), "name": None}),
     has("no-checksum", v1=on_v1(checksum=None)),
     has("no-checksum", v2=on_v2(checksum=None, os_hash_value="planted")),
     almost("no-checksum", v2=on_33(checksum=None)),
@@ -221,12 +223,12 @@ CASES = (
     has("import-status", v2=on_33(status="importing")),
     has("import-status", v2=on_33(status="uploading")),
     almost("import-status", v2=on_33(status="saving")),
-    has("several-stores", v2=on_33(stores="fast,slow")),
-    almost("several-stores", v2=on_33(stores="fast")),
-    almost("several-stores", v2=on_v2(stores="fast,slow")),
-    has("several-locations", v2=on_v2(locations=[{"url": "a"}, {"url": "b"}])),
-    almost("several-locations", v2=on_v2(locations=[{"url": "a"}])),
-    almost("several-locations", v2=on_v2(locations="ab")),
+    has("multiple-stores", v2=on_33(stores="fast,slow")),
+    almost("multiple-stores", v2=on_33(stores="fast")),
+    almost("multiple-stores", v2=on_v2(stores="fast,slow")),
+    has("multiple-locations", v2=on_v2(locations=[{"url": "a"}, {"url": "b"}])),
+    almost("multiple-locations", v2=on_v2(locations=[{"url": "a"}])),
+    almost("multiple-locations", v2=on_v2(locations="ab")),
     has("server-owned-property", "property os_glance_x", v2=on_33(os_glance_x="")),
     almost("server-owned-property", v2=on_33(os_glanced="", my_os_glance_x="")),
     has("no-owner", v1=on_v1(owner=None)),
@@ -244,54 +246,56 @@ CASES = (
     CASES,
     ids=lambda case: f"{case.kind}-{'is' if case.subjects else 'is not'}",
 )
-def test_each_kind(case: Case) -> None:
-    found = findings.findings(case.v1, case.v2, [findings.BY_NAME[case.kind]])
-    assert tuple(one.hit.subject for one in found) == case.subjects
+def test_each_kind_is_detected(case: Case) -> None:
+    found = examine_image(case.v1, case.v2, [KINDS_BY_NAME[case.kind]])
+    assert tuple(one.match.subject for one in found) == case.subjects
 
 
 def test_each_kind_has_a_case_and_a_near_miss() -> None:
-    told = {kind.name for kind in findings.KINDS if kind.look}
+    told = {kind.name for kind in KINDS if kind.detect}
     assert {case.kind for case in CASES if case.subjects} == told
     assert {case.kind for case in CASES if not case.subjects} == told
 
 
 @pytest.mark.parametrize(("v1", "v2"), [(V1, V2), (V1, None), (None, V2), (None, V33)])
-def test_nothing_is_said_of_a_plain_image(v1: Json | None, v2: Json | None) -> None:
-    assert list(findings.findings(v1, v2)) == []
+def test_plain_record_has_no_findings(v1: Json | None, v2: Json | None) -> None:
+    assert list(examine_image(v1, v2)) == []
 
 
-def test_both_records_tell_more_than_one() -> None:
+def test_two_records_give_more_findings_than_one() -> None:
     v1 = with_v1({"status": "mine", "p": None})
     v2 = on_v2(p="", tags=["a"], visibility="private")
-    kinds = {one.kind.name for one in findings.findings(v1, v2)}
+    kinds = {one.kind.name for one in examine_image(v1, v2)}
     assert kinds == {"shadowed-property", "null-property", "tags", "private-image"}
-    assert {one.kind.name for one in findings.findings(v1, None)} == {
+    assert {one.kind.name for one in examine_image(v1, None)} == {
         *("shadowed-property", "null-property")
     }
-    assert {one.kind.name for one in findings.findings(None, v2)} == {"tags", "private-image"}
+    assert {one.kind.name for one in examine_image(None, v2)} == {"tags", "private-image"}
 
 
-def test_a_finding_says_which_image_it_is_of() -> None:
-    [found] = findings.findings(on_v1(name="my%20image"), None)
+def test_finding_has_image_and_decoding() -> None:
+    [found] = examine_image(on_v1(name="my%20image"), None)
     assert (found.image_id, found.name, found.owner) == (IMAGE_ID, "my%20image", "a-project")
-    assert found.hit.value == "my%20image"
-    assert found.hit.reading is not None
-    assert found.hit.reading.text == "my image"
-    assert found.hit.words.startswith("'my%20image' must have been 'my image' (sure: ")
+    assert found.match.value == "my%20image"
+    assert found.match.decoding is not None
+    assert found.match.decoding.text == "my image"
+    assert found.match.details.startswith(
+        "'my%20image' was probably 'my image' (high confidence: "
+    )
 
 
-@pytest.mark.parametrize("kind", findings.KINDS, ids=lambda kind: kind.name)
-def test_each_kind_is_declared_whole(kind: findings.Kind) -> None:
-    assert kind.severity in findings.SEVERITIES
-    assert kind.towards
-    assert set(kind.towards) <= set(findings.TOWARDS)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_each_kind_is_declared_completely(kind: Kind) -> None:
+    assert kind.severity in SEVERITIES
+    assert kind.target_apis
+    assert set(kind.target_apis) <= set(TARGET_APIS)
     for sentence in (kind.meaning, kind.to_do):
         assert sentence.endswith(".")
         assert sentence == " ".join(sentence.split())
 
 
-def test_names_are_unique() -> None:
-    assert len(findings.BY_NAME) == len(findings.KINDS)
+def test_kind_names_are_unique() -> None:
+    assert len(KINDS_BY_NAME) == len(KINDS)
 
 
 @pytest.mark.parametrize(
@@ -299,9 +303,9 @@ def test_names_are_unique() -> None:
 )
 def test_headers_are_counted_as_glance_15_0_2_sends_them(properties: Json, headers: int) -> None:
     # Seen: 21 beside the properties, for an image with data, an owner, a name and formats.
-    assert v1_headers(Seen(with_v1(properties), None)) == headers
+    assert count_v1_headers(ImageRecords(with_v1(properties), None)) == headers
     queued = without(on_v2(status="queued", size=None, checksum=None, **properties), "os_type")
-    assert v1_headers(Seen(None, queued)) == headers - 3
+    assert count_v1_headers(ImageRecords(None, queued)) == headers - 3
 
 
 VALUES = st.recursive(
@@ -316,22 +320,22 @@ VALUES = st.recursive(
     st.dictionaries(st.sampled_from(sorted(V33)) | st.text(max_size=5), VALUES, max_size=8),
     st.sampled_from(["v1", "v2", "both"]),
 )
-def test_no_record_is_too_odd(v1: Json, v2: Json, which: str) -> None:
+def test_any_record_can_be_examined(v1: Json, v2: Json, which: str) -> None:
     one = {**V1, **v1, "id": "x"} if which != "v2" else None
     other = {**V33, **v2, "id": "x"} if which != "v1" else None
-    for finding in findings.findings(one, other):
+    for finding in examine_image(one, other):
         assert finding.image_id == "x"
-        assert isinstance(finding.hit.words, str)
+        assert isinstance(finding.match.details, str)
 
 
 @given(st.dictionaries(st.text(max_size=4), st.text(max_size=4), max_size=4))
-def test_what_v1_would_refuse_is_found(properties: dict[str, str]) -> None:
+def test_audit_finds_what_v1_refuses(properties: dict[str, str]) -> None:
     """The audit and the library agree on what v1 cannot carry."""
     stored = {name: text for name, text in properties.items() if not is_reserved(name)}
     found = {
         one.kind.name
-        for one in findings.findings(with_v1(stored), None)
-        if one.kind.name in findings.BY_NAME and "v1" in one.kind.towards
+        for one in examine_image(with_v1(stored), None)
+        if one.kind.name in KINDS_BY_NAME and "v1" in one.kind.target_apis
     }
     try:
         changes.check_v1_limits(changes.ImageMeta({}, stored), folding=False)

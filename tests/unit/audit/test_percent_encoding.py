@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glance_compat.audit.percent_encoding import Sureness, name_reading, reading
+from glance_compat.audit.percent_encoding import Confidence, decode_property_name, decode_text
 
-SURE, LIKELY, UNSURE = Sureness.SURE, Sureness.LIKELY, Sureness.UNSURE
+HIGH, MEDIUM, LOW = Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW
 
 
 def encoded_by_client(text: str) -> str:
@@ -27,40 +27,40 @@ def encoded_by_client(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "decoded", "sureness"),
+    ("text", "decoded", "confidence"),
     [
-        ("my%20image", "my image", SURE),
-        ("caf%C3%A9", "café", SURE),
-        ("%E6%97%A5%E6%9C%AC", "日本", SURE),
-        ("%5B%7B%22a%22%3A1%7D%5D", '[{"a":1}]', SURE),
-        ("%7B%7D", "{}", SURE),
+        ("my%20image", "my image", HIGH),
+        ("caf%C3%A9", "café", HIGH),
+        ("%E6%97%A5%E6%9C%AC", "日本", HIGH),
+        ("%5B%7B%22a%22%3A1%7D%5D", '[{"a":1}]', HIGH),
+        ("%7B%7D", "{}", HIGH),
         # Before bug 1788942 the colon was encoded too.
-        ("key%3A%20value", "key: value", SURE),
-        ("key:%20value", "key: value", SURE),
+        ("key%3A%20value", "key: value", HIGH),
+        ("key:%20value", "key: value", HIGH),
         # Python 3.6 and older encode the tilde.
-        ("%7Eroot%20disk", "~root disk", SURE),
-        ("100%25", "100%", LIKELY),
-        ("c%2B%2B", "c++", LIKELY),
-        ("a%2Cb", "a,b", LIKELY),
-        ("%7B", "{", LIKELY),
-        ("http://h/my%20file", "http://h/my file", UNSURE),
-        ("rbd://a/b%2Fc%20d".replace("%2F", "/"), "rbd://a/b/c d", UNSURE),
-        ("data:%20text", "data: text", UNSURE),
-        ("my%2520image", "my%20image", UNSURE),
-        ("100%2525", "100%25", UNSURE),
-        ("caf%C3%83%C2%A9", "cafÃ©", UNSURE),
-        ("a%0D%0AX-Image-Meta-Name:%20evil", "a\r\nX-Image-Meta-Name: evil", UNSURE),
-        ("a%00b", "a\0b", UNSURE),
-        ("%1B%5B31m", "\x1b[31m", UNSURE),
-        ("a%E2%80%AEb", "a\u202eb", UNSURE),
-        ("%20a%20b", " a b", UNSURE),
-        ("a%20", "a ", UNSURE),
+        ("%7Eroot%20disk", "~root disk", HIGH),
+        ("100%25", "100%", MEDIUM),
+        ("c%2B%2B", "c++", MEDIUM),
+        ("a%2Cb", "a,b", MEDIUM),
+        ("%7B", "{", MEDIUM),
+        ("http://h/my%20file", "http://h/my file", LOW),
+        ("rbd://a/b%2Fc%20d".replace("%2F", "/"), "rbd://a/b/c d", LOW),
+        ("data:%20text", "data: text", LOW),
+        ("my%2520image", "my%20image", LOW),
+        ("100%2525", "100%25", LOW),
+        ("caf%C3%83%C2%A9", "cafÃ©", LOW),
+        ("a%0D%0AX-Image-Meta-Name:%20evil", "a\r\nX-Image-Meta-Name: evil", LOW),
+        ("a%00b", "a\0b", LOW),
+        ("%1B%5B31m", "\x1b[31m", LOW),
+        ("a%E2%80%AEb", "a\u202eb", LOW),
+        ("%20a%20b", " a b", LOW),
+        ("a%20", "a ", LOW),
     ],
 )
-def test_what_the_client_wrote(text: str, decoded: str, sureness: Sureness) -> None:
-    found = reading(text)
+def test_encoded_string_is_decoded(text: str, decoded: str, confidence: Confidence) -> None:
+    found = decode_text(text)
     assert found is not None
-    assert (found.text, found.sureness) == (decoded, sureness)
+    assert (found.text, found.confidence) == (decoded, confidence)
     assert found.why
 
 
@@ -91,48 +91,48 @@ def test_what_the_client_wrote(text: str, decoded: str, sureness: Sureness) -> N
         "\ud800%20",
     ],
 )
-def test_what_the_client_cannot_have_written(text: str) -> None:
-    assert reading(text) is None
+def test_string_of_another_client_is_not_decoded(text: str) -> None:
+    assert decode_text(text) is None
 
 
-def test_another_client_makes_it_less_sure() -> None:
-    assert reading("my%20image", ["plain", "caf%C3%A9", "1.5", "a/b:c_d-e~f"]) == reading(
+def test_strings_of_another_client_lower_confidence() -> None:
+    assert decode_text("my%20image", ["plain", "caf%C3%A9", "1.5", "a/b:c_d-e~f"]) == decode_text(
         "my%20image"
     )
-    found = reading("my%20image", ["plain", "written raw"])
+    found = decode_text("my%20image", ["plain", "written raw"])
     assert found is not None
-    assert found.sureness is LIKELY
+    assert found.confidence is MEDIUM
 
 
 @pytest.mark.parametrize(
     ("name", "decoded"),
     [("my%20key", "my key"), ("caf%c3%a9", "café"), ("a%2bb_c", "a+b_c")],
 )
-def test_names_of_properties(name: str, decoded: str) -> None:
-    found = name_reading(name)
+def test_property_name_is_decoded(name: str, decoded: str) -> None:
+    found = decode_property_name(name)
     assert found is not None
-    assert (found.text, found.sureness) == (decoded, UNSURE)
+    assert (found.text, found.confidence) == (decoded, LOW)
 
 
 @pytest.mark.parametrize("name", ["key", "my%20Key", "caf%C3%A9", "%41", "a%2fb", "%ff", "100%"])
-def test_names_that_v1_cannot_have_written(name: str) -> None:
-    assert name_reading(name) is None
+def test_property_name_v1_cannot_store_is_not_decoded(name: str) -> None:
+    assert decode_property_name(name) is None
 
 
 @pytest.mark.parametrize(
     "text", ["my image", "café 日本", '[{"a": 1}]', "a+b~c,d:e/f", "100% = 1"]
 )
-def test_the_client_of_today_is_read(text: str) -> None:
+def test_current_glanceclient_is_decoded(text: str) -> None:
     written = encoded_by_client(text)
-    found = reading(written)
+    found = decode_text(written)
     assert written != text
     assert found is not None
-    assert (found.text, found.sureness is not UNSURE) == (text, True)
+    assert (found.text, found.confidence is not LOW) == (text, True)
 
 
 @given(st.text(max_size=20))
-def test_whatever_is_read_encodes_to_the_same(text: str) -> None:
-    found = reading(urllib.parse.quote(text, "/:"))
+def test_decoding_is_inverse_of_encoding(text: str) -> None:
+    found = decode_text(urllib.parse.quote(text, "/:"))
     if found is None:
         assert urllib.parse.quote(text, "/:") == text
     else:
@@ -140,7 +140,7 @@ def test_whatever_is_read_encodes_to_the_same(text: str) -> None:
 
 
 @given(st.text(st.characters(codec=None), max_size=20))
-def test_any_text_can_be_asked_about(text: str) -> None:
-    found = reading(text)
+def test_any_string_can_be_decoded(text: str) -> None:
+    found = decode_text(text)
     assert found is None or urllib.parse.unquote(text) == found.text
-    assert name_reading(text) is None or "%" in text
+    assert decode_property_name(text) is None or "%" in text

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glance_compat.audit import reader
-from glance_compat.audit.detectors import Record
-from glance_compat.audit.reader import Pair, paired
+from glance_compat.audit.reader import Pair, pair_records
+from glance_compat.audit.records import Record
 from glance_compat.discovery.versions import Discovery, OfferedVersion
 
 
@@ -34,22 +34,22 @@ def ids_of(pairs: Iterator[Pair]) -> dict[str, str]:
 
 @given(st.dictionaries(st.uuids().map(str), st.sampled_from(["v1", "v2", "both"]), max_size=40))
 @pytest.mark.parametrize("waiting", [1, 1000])
-def test_each_image_is_met_once(waiting: int, where: dict[str, str]) -> None:
+def test_each_image_is_paired_once(waiting: int, where: dict[str, str]) -> None:
     v1, v2 = (
         records(api, sorted(one for one, of in where.items() if of in (api, "both")))
         for api in ("v1", "v2")
     )
-    assert ids_of(paired(v1, v2, waiting)) == where
+    assert ids_of(pair_records(v1, v2, waiting)) == where
 
 
 @given(st.lists(st.text(min_size=1, max_size=4), unique=True, max_size=40), st.randoms())
-def test_the_order_may_be_another_than_pythons(ids: list[str], order: random.Random) -> None:
+def test_pairing_accepts_any_order(ids: list[str], order: random.Random) -> None:
     order.shuffle(ids)
-    pairs = paired(records("v1", ids), records("v2", ids))
+    pairs = pair_records(records("v1", ids), records("v2", ids))
     assert ids_of(pairs) == dict.fromkeys(ids, "both")
 
 
-def test_no_more_wait_than_may() -> None:
+def test_waiting_records_are_bounded() -> None:
     pulled = []
 
     def watched(ids: Sequence[str]) -> Iterator[Record]:
@@ -58,7 +58,7 @@ def test_no_more_wait_than_may() -> None:
             yield record
 
     # Ids of v1 alone, which come before all of v2.
-    pairs = paired(watched([f"a{one:04}" for one in range(100)]), records("v2", ["b"]), 3)
+    pairs = pair_records(watched([f"a{one:04}" for one in range(100)]), records("v2", ["b"]), 3)
     assert next(pairs) == ({"id": "a0000", "api": "v1"}, None)
     assert len(pulled) == 4
     assert len(list(pairs)) == 100
@@ -85,17 +85,19 @@ ONE = version("v2.17", minor=17)
     ("found", "pinned", "apis", "gaps"),
     [
         (BOTH, "auto", ["v1", "v2"], []),
-        (BOTH, "1", ["v1"], ["v2-unseen"]),
-        (BOTH, "2", ["v2"], ["v1-unseen"]),
-        (ONE, "auto", ["v2"], ["v1-unseen"]),
-        (version("v1.1", api="v1", minor=1), "auto", ["v1"], ["v2-unseen"]),
-        (version("v2", minor=None), "auto", ["v2"], ["v1-unseen", "lists-unasked"]),
-        (version("v2.5", endpoints=(BOTH, ONE)), "auto", ["v2"], ["v1-unseen"]),
+        (BOTH, "1", ["v1"], ["v2-not-read"]),
+        (BOTH, "2", ["v2"], ["v1-not-read"]),
+        (ONE, "auto", ["v2"], ["v1-not-read"]),
+        (version("v1.1", api="v1", minor=1), "auto", ["v1"], ["v2-not-read"]),
+        (version("v2", minor=None), "auto", ["v2"], ["v1-not-read", "lists-not-read"]),
+        (version("v2.5", endpoints=(BOTH, ONE)), "auto", ["v2"], ["v1-not-read"]),
         (version("v2.5", endpoints=(BOTH, BOTH)), "auto", ["v1", "v2"], []),
     ],
 )
-def test_what_can_be_read(found: Discovery, pinned: str, apis: list[str], gaps: list[str]) -> None:
-    read, unseen = reader.offered(found, pinned)
+def test_readable_apis_and_gaps(
+    found: Discovery, pinned: str, apis: list[str], gaps: list[str]
+) -> None:
+    read, unseen = reader.find_readable_apis(found, pinned)
     assert read == apis
     assert [one.kind.name for one in unseen] == gaps
 
@@ -116,17 +118,15 @@ def test_what_can_be_read(found: Discovery, pinned: str, apis: list[str], gaps: 
         ),
     ],
 )
-def test_what_v2_leaves_out_is_asked_for(
-    capabilities: set[str], lists: list[dict[str, object]]
-) -> None:
-    assert [one.filters for one in reader.sources_v2(frozenset(capabilities))] == lists
+def test_v2_lists_cover_all_images(capabilities: set[str], lists: list[dict[str, object]]) -> None:
+    assert [one.filters for one in reader.v2_lists(frozenset(capabilities))] == lists
 
 
-def test_a_community_image_of_ones_own_is_read_once() -> None:
-    first, second = reader.sources_v2(frozenset({"community-visibility"}))
+def test_own_community_image_is_read_once() -> None:
+    first, second = reader.v2_lists(frozenset({"community-visibility"}))
     mine, other, plain = (
         {"id": one, "visibility": visibility}
         for one, visibility in (("a", "community"), ("b", "community"), ("c", "shared"))
     )
-    assert [first.wanted(one) for one in (mine, plain)] == [True, True]
-    assert [second.wanted(one) for one in (mine, other)] == [False, True]
+    assert [first.is_new(one) for one in (mine, plain)] == [True, True]
+    assert [second.is_new(one) for one in (mine, other)] == [False, True]

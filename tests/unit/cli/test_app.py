@@ -14,7 +14,7 @@ import pytest
 from cliff.command import Command
 
 from glance_compat import exceptions
-from glance_compat.cli.app import GlanceCompat, OneLine
+from glance_compat.cli.app import GlanceCompat, OneLineFormatter
 from glance_compat.fixture import GlanceFixture
 from tests.unit.cli.conftest import options
 from tests.unit.cli.running import PATIENCE, in_process, program, sdk_may_warn
@@ -24,13 +24,13 @@ pytestmark = sdk_may_warn
 COMMANDS = {"audit", "demo", "discover", "list", "serve", "show"}
 
 
-def test_the_commands_are_entry_points() -> None:
+def test_commands_are_entry_points() -> None:
     entries = metadata.entry_points(group="glance_compat.cli")
     assert {entry.name for entry in entries} == COMMANDS
     assert all(issubclass(entry.load(), Command) for entry in entries)
 
 
-def test_the_program_is_installed(environment: dict[str, str]) -> None:
+def test_program_is_installed(environment: dict[str, str]) -> None:
     program_path = Path(sys.executable).with_name("glance-compat")
     done = subprocess.run(
         [program_path, "--version"],
@@ -70,10 +70,10 @@ def test_no_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("name", ["nonsense", "lisst", "image"])
-def test_an_unknown_command_is_wrong_usage(name: str) -> None:
+def test_unknown_command_is_wrong_usage(name: str) -> None:
     outcome = in_process(name)
     assert (outcome.code, outcome.out) == (2, "")
-    assert outcome.error.startswith(f"{name} is not a command; there are: ")
+    assert outcome.error.startswith(f"{name} is not a command; commands: ")
     assert "discover" in outcome.error
 
 
@@ -107,7 +107,7 @@ def failing(*argv: str) -> tuple[int, str]:
     return app.run([*argv, "fail"]), err.getvalue()
 
 
-def test_an_error_is_one_line_with_its_type() -> None:
+def test_error_is_one_line_with_its_type() -> None:
     code, err = failing()
     assert code == 1
     assert err.splitlines() == [
@@ -116,7 +116,7 @@ def test_an_error_is_one_line_with_its_type() -> None:
     ]
 
 
-def test_a_log_of_more(tmp_path: Path) -> None:
+def test_verbosity_options_select_log_records(tmp_path: Path) -> None:
     assert failing("-q")[1].splitlines() == [
         "ImageNotFound: no such image \\x1b[31m nor any other"
     ]
@@ -126,7 +126,7 @@ def test_a_log_of_more(tmp_path: Path) -> None:
     assert "ImageNotFound" in path.read_text()
 
 
-def test_a_traceback_only_when_asked_for() -> None:
+def test_debug_adds_escaped_traceback() -> None:
     code, err = failing("--debug")
     assert code == 1
     assert "Traceback (most recent call last):" in err.splitlines()
@@ -135,16 +135,16 @@ def test_a_traceback_only_when_asked_for() -> None:
     assert "\x9b" not in err
 
 
-def test_the_log_of_the_process_is_left_as_it_was() -> None:
+def test_logging_is_restored() -> None:
     root = logging.getLogger()
     before = (list(root.handlers), root.level)
     failing("--debug")
     assert (list(root.handlers), root.level) == before
 
 
-def test_a_message_without_words_has_a_type() -> None:
+def test_exception_is_logged_with_its_type() -> None:
     record = logging.LogRecord("x", logging.ERROR, "f", 1, KeyError("id"), (), None)
-    assert OneLine().format(record) == "KeyError: 'id'"
+    assert OneLineFormatter().format(record) == "KeyError: 'id'"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_message_without_words_has_a_type() -> None:
         ("openstack", ["discover"], "'glance-compat[cli]'"),
     ],
 )
-def test_a_missing_extra_is_named(
+def test_missing_extra_is_named(
     environment: dict[str, str], missing: str, argv: list[str], words: str
 ) -> None:
     code = (
@@ -178,7 +178,7 @@ def test_a_missing_extra_is_named(
     assert words in line
 
 
-def test_a_pipe_that_closes_early_is_no_error(environment: dict[str, str]) -> None:
+def test_closed_stdout_exits_141_silently(environment: dict[str, str]) -> None:
     # More than a pipe holds.
     images = [{"name": f"{number:04}" + "x" * 200} for number in range(600)]
     with GlanceFixture(images=images) as glance:
@@ -196,7 +196,7 @@ def test_a_pipe_that_closes_early_is_no_error(environment: dict[str, str]) -> No
             assert (running.wait(PATIENCE), running.stderr.read()) == (141, b"")
 
 
-def test_an_encoding_that_lacks_a_letter_is_no_error(environment: dict[str, str]) -> None:
+def test_character_outside_terminal_encoding_is_escaped(environment: dict[str, str]) -> None:
     with GlanceFixture(images=[{"name": "café 日本"}]) as glance:
         outcome = program(
             {**environment, "PYTHONIOENCODING": "ascii"},

@@ -13,10 +13,17 @@ from typing import Any
 import pytest
 import yaml
 
-from glance_compat.audit import findings
-from glance_compat.audit.reader import Pair, Reader, paired
+from glance_compat.audit.kinds import KINDS, KINDS_BY_NAME
+from glance_compat.audit.reader import Pair, Reader, pair_records
 from glance_compat.cli.app import GlanceCompat
-from glance_compat.cli.report import LONG, SHORT, SUMMARY, Progress, Tally, found
+from glance_compat.cli.report import (
+    LONG,
+    SHORT,
+    SUMMARY,
+    Progress,
+    Tally,
+    collect_findings,
+)
 from glance_compat.fixture import GlanceFixture
 from tests.unit.cli.conftest import options
 from tests.unit.cli.running import Outcome, Terminal, in_process, sdk_may_warn
@@ -66,8 +73,8 @@ OVER_V2 = [
     ("05", "community-image"),
 ]
 FOUND = {
-    ("v1",): [*OVER_V1, ("", "v2-unseen")],
-    ("v2",): [*OVER_V2, ("", "v1-unseen")],
+    ("v1",): [*OVER_V1, ("", "v2-not-read")],
+    ("v2",): [*OVER_V2, ("", "v1-not-read")],
     ("v1", "v2"): sorted({*OVER_V1, *OVER_V2}),
 }
 
@@ -90,7 +97,7 @@ def kinds_of(outcome: Outcome) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("apis", FOUND)
-def test_what_is_found(apis: tuple[str, ...]) -> None:
+def test_expected_kinds_are_found(apis: tuple[str, ...]) -> None:
     with on(apis) as glance:
         before = glance.images
         outcome = audited(glance, "-f", "json")
@@ -114,7 +121,7 @@ def test_all_pages_of_all_lists_are_read() -> None:
 
 
 @pytest.mark.parametrize("apis", FOUND)
-def test_nothing_is_found(apis: tuple[str, ...]) -> None:
+def test_plain_images_have_no_findings(apis: tuple[str, ...]) -> None:
     with on(apis, images=[{"name": "plain"}]) as glance:
         outcome = audited(glance, "-f", "json")
     assert outcome.code == 0
@@ -124,12 +131,12 @@ def test_nothing_is_found(apis: tuple[str, ...]) -> None:
     else:
         # Whoever reads the rows alone is told as well.
         assert [kind for _, kind in kinds_of(outcome)] == [
-            "v2-unseen" if apis == ("v1",) else "v1-unseen"
+            "v2-not-read" if apis == ("v1",) else "v1-not-read"
         ]
-        assert " Nothing was found, but not everything was seen.\n" in outcome.err
+        assert " Nothing was found, but not everything was read.\n" in outcome.err
 
 
-def test_no_image_at_all() -> None:
+def test_empty_cloud_has_no_findings() -> None:
     with on(("v1", "v2"), images=[]) as glance:
         outcome = audited(glance)
     assert (outcome.code, outcome.out.strip()) == (0, "")
@@ -139,8 +146,8 @@ def test_no_image_at_all() -> None:
 @pytest.mark.parametrize(
     ("argv", "rows"),
     [
-        (("--towards", "v2"), OVER_V1[:3]),
-        (("--towards", "v1", "--severity", "loss"), OVER_V1[3:]),
+        (("--target-api", "v2"), OVER_V1[:3]),
+        (("--target-api", "v1", "--severity", "loss"), OVER_V1[3:]),
         (("--severity", "loss"), [OVER_V1[0], *OVER_V1[3:]]),
         (("--kind", "tags", "--kind", "null-property"), [OVER_V1[2], ("02", "tags")]),
         (("--owner", "somebody"), [("05", "community-image")]),
@@ -148,14 +155,16 @@ def test_no_image_at_all() -> None:
         (("--page-size", "1", "--kind", "tags"), [("02", "tags")]),
     ],
 )
-def test_what_is_looked_for(argv: tuple[str, ...], rows: list[tuple[str, str]]) -> None:
+def test_selection_options_limit_findings(
+    argv: tuple[str, ...], rows: list[tuple[str, str]]
+) -> None:
     with on(("v1", "v2")) as glance:
         outcome = audited(glance, "-f", "json", *argv)
     assert kinds_of(outcome) == rows
     assert outcome.code == (3 if rows else 0)
 
 
-def test_exit_zero() -> None:
+def test_exit_zero_ignores_findings() -> None:
     with on(("v1", "v2")) as glance:
         outcome = audited(glance, "--exit-zero", "-f", "json")
     assert outcome.code == 0
@@ -163,7 +172,7 @@ def test_exit_zero() -> None:
 
 
 @pytest.mark.parametrize(("pin", "apis"), [("1", ("v1",)), ("2", ("v2",))])
-def test_a_pinned_version_is_read_alone(pin: str, apis: tuple[str, ...]) -> None:
+def test_pinned_version_is_the_only_one_read(pin: str, apis: tuple[str, ...]) -> None:
     with on(("v1", "v2")) as glance:
         outcome = audited(glance, "--api-version", pin, "-f", "json", "-c", "id", "-c", "kind")
         paths = {one.path.split("/")[1] for one in glance.requests if "images" in one.path}
@@ -172,14 +181,14 @@ def test_a_pinned_version_is_read_alone(pin: str, apis: tuple[str, ...]) -> None
 
 
 @pytest.mark.parametrize("pin", ["1", "2"])
-def test_a_pinned_version_that_is_not_offered(pin: str) -> None:
+def test_pinned_version_not_offered_fails(pin: str) -> None:
     with on(("v1",) if pin == "2" else ("v2",)) as glance:
         outcome = audited(glance, "--api-version", pin)
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.error.startswith("NoUsableVersion: ")
 
 
-def test_deleted_images() -> None:
+def test_deleted_option_finds_deleted_image() -> None:
     with on(("v1", "v2"), images=[*IMAGES, {"name": "gone", "id": IMAGE_ID}]) as glance:
         service_session = glance.session(ADMIN)
         service_session.delete(f"{glance.url}/v2/images/{IMAGE_ID}")
@@ -211,7 +220,7 @@ def test_columns(argv: tuple[str, ...], columns: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("output_format", ["json", "yaml", "csv"])
-def test_the_same_in_each_format(output_format: str) -> None:
+def test_each_format_has_the_same_row(output_format: str) -> None:
     readers: dict[str, Any] = {
         "json": json.loads,
         "yaml": yaml.safe_load,
@@ -220,25 +229,25 @@ def test_the_same_in_each_format(output_format: str) -> None:
     with on(("v1", "v2")) as glance:
         outcome = audited(glance, "-f", output_format, "--long", "--kind", "percent-encoded")
     [row] = readers[output_format](outcome.out)
-    kind = findings.BY_NAME["percent-encoded"]
+    kind = KINDS_BY_NAME["percent-encoded"]
     assert row == {
         "id": IMAGES[0]["id"],
         "name": "my%20image",
         "severity": "change",
         "kind": "percent-encoded",
-        "towards": "v2",
+        "target_api": "v2",
         "subject": "name",
-        "found": "'my%20image' must have been 'my image' (sure: it is text with blanks)",
+        "details": "'my%20image' was probably 'my image' (high confidence: it contains spaces)",
         "owner": "fixture-project",
         "value": "my%20image",
         "proposal": "my image",
-        "sureness": "sure",
+        "confidence": "high",
         "meaning": kind.meaning,
         "to_do": kind.to_do,
     }
 
 
-def test_a_row_for_each_kind() -> None:
+def test_summary_has_one_row_per_kind() -> None:
     with on(("v1", "v2")) as glance:
         outcome = audited(glance, "--summary", "-f", "json")
     rows = {one["kind"]: (one["images"], one["findings"]) for one in rows_of(outcome)}
@@ -254,18 +263,18 @@ def test_a_row_for_each_kind() -> None:
     assert outcome.err.count("\n") == 2
 
 
-def test_people_are_told_what_to_do() -> None:
+def test_summary_explains_each_kind() -> None:
     with on(("v1", "v2")) as glance:
         outcome = audited(glance)
     assert "8 findings in 4 of 5 images: 3 loss, 4 change, 1 note." in outcome.err
-    assert "change: community-image (2 findings, in 2 images)" in outcome.err
+    assert "change: community-image (2 findings in 2 images)" in outcome.err
     told = " ".join(outcome.err.split())
     for kind in {one for _, one in FOUND["v1", "v2"]}:
-        assert findings.BY_NAME[kind].meaning in told
-        assert f"To do: {findings.BY_NAME[kind].to_do}" in told
+        assert KINDS_BY_NAME[kind].meaning in told
+        assert f"To do: {KINDS_BY_NAME[kind].to_do}" in told
 
 
-def test_quiet() -> None:
+def test_quiet_writes_no_summary() -> None:
     with on(("v1", "v2")) as glance:
         outcome = audited(glance, "-q", "-f", "json")
     assert (outcome.code, outcome.err) == (3, "")
@@ -286,7 +295,7 @@ class Watched(io.StringIO):
 
 
 @pytest.mark.parametrize("apis", FOUND)
-def test_csv_is_written_as_images_are_read(apis: tuple[str, ...]) -> None:
+def test_csv_rows_are_streamed(apis: tuple[str, ...]) -> None:
     images = [{"name": f"my%20{number}"} for number in range(20)]
     with on(apis, images=images) as glance:
         stream = Watched(glance)
@@ -310,20 +319,20 @@ def peak_bytes(images: int) -> int:
 
     class Endless(Reader):
         def pairs(self) -> Iterator[Pair]:
-            return paired(records(7), records(7))
+            return pair_records(records(7), records(7))
 
     reader = Endless({"v1": [], "v2": []}, {})
     progress = Progress(None, on_terminal=False)
     tracemalloc.start()
     try:
-        rows = found(reader, Tally(), findings.KINDS, None, progress)
+        rows = collect_findings(reader, Tally(), KINDS, None, progress)
         assert sum(1 for one in rows if one.kind.name == "percent-encoded") == images
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
 
-def test_a_large_cloud_takes_no_more_memory() -> None:
+def test_memory_does_not_grow_with_number_of_images() -> None:
     peak_bytes(200)
     assert peak_bytes(4000) < peak_bytes(400) + 200_000
 
@@ -333,7 +342,7 @@ EVIL = "\x1b]0;owned\x07\x9b31m\x7f\u202egnp"
 
 @pytest.mark.parametrize("output_format", ["table", "value", "csv", "json", "yaml"])
 @pytest.mark.parametrize("apis", FOUND)
-def test_nothing_unprintable_is_written(apis: tuple[str, ...], output_format: str) -> None:
+def test_output_is_printable(apis: tuple[str, ...], output_format: str) -> None:
     properties = {f"{EVIL}\n{EVIL}": f"{EVIL}\r\n{EVIL}: {EVIL}", "direct_url": EVIL}
     images = [{"name": f" {EVIL} ", "properties": properties, "tags": [EVIL], "owner": EVIL}]
     with on(apis, images=images) as glance:
@@ -344,7 +353,7 @@ def test_nothing_unprintable_is_written(apis: tuple[str, ...], output_format: st
 
 
 @pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\uff1d1"])
-def test_csv_is_no_program(formula: str) -> None:
+def test_csv_cell_is_not_a_formula(formula: str) -> None:
     with on(("v1", "v2"), images=[{"name": formula, "tags": ["a"]}]) as glance:
         tags = ("--kind", "tags", "-c", "name")
         [row] = csv.DictReader(io.StringIO(audited(glance, "-f", "csv", *tags).out))
@@ -371,17 +380,17 @@ class Clock:
         (False, "3 images read, 1 findings\n"),
     ],
 )
-def test_progress(on_terminal: bool, written: str) -> None:
+def test_progress_is_reported_at_intervals(on_terminal: bool, written: str) -> None:
     stream, clock = io.StringIO(), Clock()
     progress = Progress(stream, on_terminal=on_terminal, clock=clock)
     for images, total, now in ((1, 0, 0.0), (2, 1, 1.9), (3, 1, 2.1), (4, 1, 2.2), (5, 2, 2.4)):
         clock.now = now
-        progress.at(images, total)
-    progress.done()
+        progress.update(images, total)
+    progress.clear()
     assert stream.getvalue() == written
 
 
-def test_a_short_audit_says_nothing_of_how_far_it_is() -> None:
+def test_short_audit_reports_no_progress() -> None:
     with on(("v1", "v2")) as glance:
         outcome = audited(glance, "--progress")
     assert "images read," not in outcome.err
@@ -454,7 +463,7 @@ def of_scripted(server: ScriptedServer, *argv: str) -> Outcome:
     return in_process("audit", "--endpoint", server.url, *token, "-f", "json", *argv)
 
 
-def test_the_scripted_server_is_audited(scripted: ScriptedServer) -> None:
+def test_scripted_server_has_no_findings(scripted: ScriptedServer) -> None:
     outcome = of_scripted(scripted)
     assert (outcome.code, rows_of(outcome)) == (0, [])
 
@@ -473,7 +482,7 @@ FORBIDDEN = json_reply({}, 403)
         ("/v1/images/detail", (Reply(200, b"no JSON"),)),
     ],
 )
-def test_a_list_that_fails_is_never_nothing(
+def test_failed_list_is_a_finding_and_exit_1(
     scripted: ScriptedServer, path: str, answers: tuple[Callable[[Seen], Reply] | Reply, ...]
 ) -> None:
     scripted.on("GET", path, *answers)
@@ -481,11 +490,11 @@ def test_a_list_that_fails_is_never_nothing(
     assert outcome.code == 1
     [row] = rows_of(outcome)
     assert (row["kind"], row["subject"]) == ("list-incomplete", f"the list of {path[1:3]}")
-    assert "Nothing was found, but not everything was seen." in outcome.err
-    assert outcome.err.splitlines()[-1].startswith(row["found"].split(": ")[1])
+    assert "Nothing was found, but not everything was read." in outcome.err
+    assert outcome.err.splitlines()[-1].startswith(row["details"].split(": ")[1])
 
 
-def test_findings_of_a_list_that_fails_are_shown(scripted: ScriptedServer) -> None:
+def test_findings_before_list_failure_are_shown(scripted: ScriptedServer) -> None:
     broken = of_all(page(*IDS[:1], more=True, name="my%20image"), FORBIDDEN)
     scripted.on("GET", "/v2/images", broken)
     outcome = of_scripted(scripted, "--exit-zero")
@@ -493,7 +502,7 @@ def test_findings_of_a_list_that_fails_are_shown(scripted: ScriptedServer) -> No
     assert outcome.code == 1
 
 
-def test_a_list_of_communities_that_fails(scripted: ScriptedServer) -> None:
+def test_failed_community_list_is_named(scripted: ScriptedServer) -> None:
     scripted.on("GET", "/v2/images", page(*IDS[:1]), FORBIDDEN)
     outcome = of_scripted(scripted)
     [row] = rows_of(outcome)
@@ -501,7 +510,7 @@ def test_a_list_of_communities_that_fails(scripted: ScriptedServer) -> None:
     assert outcome.code == 1
 
 
-def test_nothing_at_all_can_be_read(scripted: ScriptedServer) -> None:
+def test_failure_of_all_lists_is_an_error(scripted: ScriptedServer) -> None:
     for path in ("/v1/images/detail", "/v2/images"):
         scripted.on("GET", path, FORBIDDEN)
     outcome = of_scripted(scripted)
@@ -509,7 +518,7 @@ def test_nothing_at_all_can_be_read(scripted: ScriptedServer) -> None:
     assert outcome.error.startswith("Forbidden: ")
 
 
-def test_an_image_of_another_form_does_not_hide_the_others(scripted: ScriptedServer) -> None:
+def test_malformed_image_does_not_hide_others(scripted: ScriptedServer) -> None:
     odd = page(*IDS[:2], name="my%20image", size="huge", tags=7, status=["x"])
     scripted.on("GET", "/v1/images/detail", page(*IDS[:2], properties={"p": 7}), page())
     scripted.on("GET", "/v2/images", of_all(odd))
@@ -522,11 +531,11 @@ def test_an_image_of_another_form_does_not_hide_the_others(scripted: ScriptedSer
     ]
 
 
-def test_an_image_that_one_api_alone_lists(scripted: ScriptedServer) -> None:
+def test_image_in_one_list_is_a_finding(scripted: ScriptedServer) -> None:
     scripted.on("GET", "/v1/images/detail", page(IDS[0], IDS[1]), page())
     scripted.on("GET", "/v2/images", of_all(page(IDS[1], IDS[2])))
     outcome = of_scripted(scripted)
-    assert {(one["id"], one["kind"], one["found"]) for one in rows_of(outcome)} == {
+    assert {(one["id"], one["kind"], one["details"]) for one in rows_of(outcome)} == {
         (IDS[0], "one-api-only", "only v1 listed it"),
         (IDS[2], "one-api-only", "only v2 listed it"),
     }
@@ -534,21 +543,21 @@ def test_an_image_that_one_api_alone_lists(scripted: ScriptedServer) -> None:
     assert outcome.code == 0
 
 
-def test_the_document_cannot_be_read(scripted: ScriptedServer) -> None:
+def test_missing_version_document_leaves_gaps(scripted: ScriptedServer) -> None:
     scripted.on("GET", "/", json_reply({}, 404))
     token = ("--os-auth-type", "admin_token", "--os-token", "any")
     outcome = in_process("audit", "--endpoint", f"{scripted.url}/v2", *token, "-f", "json")
-    assert {one["kind"] for one in rows_of(outcome)} == {"v1-unseen", "lists-unasked"}
+    assert {one["kind"] for one in rows_of(outcome)} == {"v1-not-read", "lists-not-read"}
     assert outcome.code == 0
 
 
-def test_nobody_listens() -> None:
+def test_refused_connection_is_connection_failed() -> None:
     outcome = in_process("audit", "--endpoint", "http://127.0.0.1:1")
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.error.startswith("GlanceConnectionFailed: ")
 
 
-def test_no_cloud_is_named() -> None:
+def test_audit_without_cloud_is_wrong_usage() -> None:
     outcome = in_process("audit")
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.error.startswith("UsageError: ")
@@ -557,8 +566,8 @@ def test_no_cloud_is_named() -> None:
 @pytest.mark.parametrize(
     "argv",
     [
-        ("--towards", "v3"),
-        ("--severity", "unseen"),
+        ("--target-api", "v3"),
+        ("--severity", "unread"),
         ("--kind", "nonsense"),
         ("--kind", "list-incomplete"),
         ("--page-size", "0"),
@@ -571,7 +580,7 @@ def test_wrong_usage(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err.splitlines()[-1].startswith("glance-compat audit: error: ")
 
 
-def test_a_dry_run_of_nothing_is_wrong_usage() -> None:
+def test_dry_run_without_fix_is_wrong_usage() -> None:
     outcome = in_process("audit", "--dry-run")
     assert outcome.code == 2
-    assert outcome.error.startswith("UsageError: --dry-run ")
+    assert outcome.error.startswith("UsageError: --dry-run needs ")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from glance_compat.audit import findings
+from glance_compat.audit.kinds import KINDS, SEVERITIES
 from glance_compat.fixture import GlanceFixture
 from tests.unit.cli.conftest import options
 from tests.unit.cli.running import PATIENCE, in_process, sdk_may_warn
@@ -59,25 +59,27 @@ def said_to(argv: str) -> tuple[int, str]:
 
 
 EXAMPLES = [
-    ("audit --towards v2 -c name -c severity -c kind -c subject", 3),
+    ("audit --target-api v2 -c name -c severity -c kind -c subject", 3),
     ("audit --summary -c severity -c kind -c images -c findings", 3),
     ("audit --fix-percent-encoding 0b5f37a1-6d52-4a5c-9d06-2f8e0c1d7a01 -c subject -c outcome", 0),
 ]
 
 
 @pytest.mark.parametrize(("argv", "code"), EXAMPLES)
-def test_the_page_shows_what_is_said(argv: str, code: int) -> None:
+def test_page_shows_real_output(argv: str, code: int) -> None:
     said = said_to(argv)
     assert said == (code, block_after(f"glance-compat {argv}")), f"now it says:\n{said[1]}"
 
 
-def kinds() -> str:
+def list_kinds() -> str:
     """The list of kinds, as the page must have it."""
     parts = []
-    for kind in sorted(findings.KINDS, key=lambda one: -findings.SEVERITIES.index(one.severity)):
-        towards = " and ".join(kind.towards)
-        head = f"``{kind.name}`` ({kind.severity}, towards {towards})"
-        said = f"{kind.meaning} *To do:* {kind.to_do}".replace("_...", "\\_...")
+    for kind in sorted(KINDS, key=lambda one: -SEVERITIES.index(one.severity)):
+        target_apis = " and ".join(kind.target_apis)
+        head = f"``{kind.name}`` ({kind.severity}, target API {target_apis})"
+        said = f"{kind.meaning} *To do:* {kind.to_do}"
+        # An underscore at the end of a word would be a link.
+        said = re.sub(r"_(?=\W)", r"\\_", said)
         body = textwrap.fill(
             said,
             99,
@@ -90,17 +92,17 @@ def kinds() -> str:
     return "\n\n".join(parts)
 
 
-def test_the_page_has_every_kind() -> None:
+def test_page_lists_every_kind() -> None:
     _, _, rest = TEXT.partition(".. kinds-begin\n\n")
     listed, _, _ = rest.partition("\n\n.. kinds-end")
-    assert listed == kinds(), f"docs/audit.rst should have:\n{kinds()}"
+    assert listed == list_kinds(), f"docs/audit.rst should have:\n{list_kinds()}"
 
 
 @pytest.mark.parametrize(
     ("images", "said"),
     [(CLOUD, "look at findings.json"), (CLOUD[2:], "nothing is lost")],
 )
-def test_the_script_of_the_page_works(
+def test_documented_script_works(
     environment: dict[str, str],
     tmp_path: Path,
     images: tuple[Mapping[str, Any], ...],

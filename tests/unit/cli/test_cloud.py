@@ -94,7 +94,7 @@ clouds:
 
 
 @pytest.mark.usefixtures("clouds_yaml")
-def test_a_cloud_of_a_file(
+def test_os_cloud_option_selects_cloud(
     environment: dict[str, str], cloud: keystone.Keystone, glances: Glances
 ) -> None:
     run = functools.partial(program, environment)
@@ -106,9 +106,7 @@ def test_a_cloud_of_a_file(
 
 
 @pytest.mark.usefixtures("clouds_yaml")
-def test_a_cloud_of_a_file_that_variables_name(
-    environment: dict[str, str], glances: Glances
-) -> None:
+def test_os_cloud_variable_selects_cloud(environment: dict[str, str], glances: Glances) -> None:
     named = {**environment, "OS_CLOUD": "ours", "OS_REGION_NAME": "second"}
     assert endpoint_of(run=functools.partial(program, named)) == glances["new"].url
 
@@ -122,7 +120,7 @@ def test_a_cloud_of_a_file_that_variables_name(
         (("--os-cloud", "other"), "NotAuthenticated: "),
     ],
 )
-def test_a_file_that_does_not_help(
+def test_unusable_cloud_of_file_fails(
     environment: dict[str, str], argv: tuple[str, ...], error: str
 ) -> None:
     outcome = program(environment, *argv, "discover")
@@ -130,7 +128,7 @@ def test_a_file_that_does_not_help(
     assert error in outcome.error
 
 
-def test_a_file_with_a_credential_that_the_plugin_does_not_know(
+def test_unknown_credential_in_file_is_invalid_option(
     environment: dict[str, str], clouds_yaml: Path, cloud: keystone.Keystone
 ) -> None:
     clouds_yaml.write_text(f"clouds: {{ours: {{auth: {{auth_url: '{cloud.url}', usernam: x}}}}}}")
@@ -151,7 +149,9 @@ def test_wrong_credentials(
     assert "wrong" not in outcome.err
 
 
-def test_no_secret_is_in_a_log(monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone) -> None:
+def test_debug_log_has_no_secret(
+    monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone
+) -> None:
     export(monkeypatch, variables(cloud))
     outcome = in_process("list", "--debug", "--os-region-name", "second")
     assert outcome.code == 0
@@ -160,7 +160,7 @@ def test_no_secret_is_in_a_log(monkeypatch: pytest.MonkeyPatch, cloud: keystone.
     assert keystone.TOKEN not in outcome.err
 
 
-def test_the_program_says_what_it_is(
+def test_user_agent_names_program(
     monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone, glances: Glances
 ) -> None:
     export(monkeypatch, variables(cloud, OS_REGION_NAME="first"))
@@ -168,7 +168,7 @@ def test_the_program_says_what_it_is(
     assert "glance-compat/" in glances["old"].requests[-1].headers["User-Agent"]
 
 
-def test_a_region_that_is_not_there(
+def test_unknown_region_is_no_usable_version(
     monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone
 ) -> None:
     export(monkeypatch, variables(cloud, OS_REGION_NAME="third"))
@@ -178,7 +178,7 @@ def test_a_region_that_is_not_there(
     assert "'third'" in outcome.error
 
 
-def test_a_keystone_that_is_not_there(
+def test_unreachable_keystone_is_connection_failed(
     monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone
 ) -> None:
     export(monkeypatch, variables(cloud))
@@ -195,14 +195,16 @@ def test_no_cloud_is_wrong_usage() -> None:
         assert way in outcome.error
 
 
-def test_half_a_cloud_is_wrong_usage(monkeypatch: pytest.MonkeyPatch, glances: Glances) -> None:
+def test_missing_auth_url_is_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch, glances: Glances
+) -> None:
     monkeypatch.setenv("OS_USERNAME", "demo")
     outcome = in_process("list", "--endpoint", glances["new"].url)
     assert outcome.code == 2
     assert "auth_url" in outcome.error
 
 
-def test_an_endpoint_alone_needs_no_credentials(glances: Glances) -> None:
+def test_endpoint_alone_needs_no_credentials(glances: Glances) -> None:
     assert endpoint_of("--endpoint", glances["new"].url) == glances["new"].url
     # The embedded Glance takes any text for a token.
     outcome = in_process("list", "--endpoint", glances["new"].url)
@@ -210,7 +212,7 @@ def test_an_endpoint_alone_needs_no_credentials(glances: Glances) -> None:
 
 
 @pytest.mark.parametrize("spelling", ["--endpoint", "--os-endpoint"])
-def test_a_token_without_a_keystone(glances: Glances, spelling: str) -> None:
+def test_admin_token_is_sent_to_endpoint(glances: Glances, spelling: str) -> None:
     token = ("--os-auth-type", "admin_token", "--os-token", "x:y:member")
     outcome = in_process("list", spelling, glances["new"].url, *token)
     assert (outcome.code, outcome.err) == (0, "")
@@ -218,7 +220,7 @@ def test_a_token_without_a_keystone(glances: Glances, spelling: str) -> None:
 
 
 @pytest.mark.parametrize("auth_type", ["none", "admin_token"])
-def test_credentials_of_a_keystone_do_not_disturb(
+def test_plugin_without_keystone_ignores_credentials(
     monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone, glances: Glances, auth_type: str
 ) -> None:
     export(monkeypatch, variables(cloud, OS_TOKEN="t"))
@@ -226,7 +228,7 @@ def test_credentials_of_a_keystone_do_not_disturb(
     assert (found, cloud.asked) == (glances["new"].url, [])
 
 
-def test_several_endpoints_that_are_equals(glances: Glances) -> None:
+def test_repeated_endpoint_option(glances: Glances) -> None:
     urls = (glances["old"].url, glances["new"].url)
     outcome = in_process("discover", "-f", "json", "--endpoint", urls[0], "--endpoint", urls[1])
     found = json.loads(outcome.out)
@@ -237,13 +239,13 @@ def test_several_endpoints_that_are_equals(glances: Glances) -> None:
     assert found["requests"] == 2
 
 
-def test_nobody_listens() -> None:
+def test_refused_connection_is_connection_failed() -> None:
     outcome = in_process("discover", "--endpoint", "http://127.0.0.1:1")
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.error.startswith("GlanceConnectionFailed: GET http://127.0.0.1:1/ ")
 
 
-def test_an_endpoint_of_something_else(cloud: keystone.Keystone) -> None:
+def test_endpoint_of_another_service_is_no_usable_version(cloud: keystone.Keystone) -> None:
     outcome = in_process("discover", "--endpoint", f"{cloud.url}/nonsense")
     assert outcome.code == 1
     assert outcome.error.startswith("NoUsableVersion: ")
@@ -254,7 +256,7 @@ def discovered(glance: GlanceFixture, *argv: str) -> Outcome:
     return in_process("discover", *options(glance), *argv, "-f", "json")
 
 
-def test_the_choice_of_an_api() -> None:
+def test_api_options_choose_version() -> None:
     with GlanceFixture() as both:
         assert json.loads(discovered(both).out)["api"] == "v2"
         assert json.loads(discovered(both, "--prefer", "1").out)["api"] == "v1"
@@ -277,7 +279,7 @@ def test_the_choice_of_an_api() -> None:
         ("--os-auth-type", "nonsense"),
     ],
 )
-def test_values_that_cannot_be_are_wrong_usage(
+def test_invalid_option_value_is_wrong_usage(
     argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert in_process(*argv, "discover").code == 2

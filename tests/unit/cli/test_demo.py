@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``glance-compat demo``: what it finds, what it shows, and that it can fail."""
+"""``glance-compat demo``: its results, its output, and that it can fail."""
 
 from __future__ import annotations
 
@@ -9,20 +9,31 @@ import re
 
 import pytest
 
-from glance_compat.cli import life
 from glance_compat.cli.app import GlanceCompat
 from glance_compat.cli.demo import Demo
+from glance_compat.cli.demonstration import (
+    CONTEXT,
+    EXAMPLES,
+    EXPECTED,
+    LAST_STEPS,
+    READINGS,
+    STEPS,
+    STORED,
+    Demonstration,
+    Step,
+    demonstrate,
+)
 from glance_compat.service import ImageService
 from tests.unit.cli.running import Outcome, Terminal, in_process, program
 
 
 @pytest.fixture(scope="module")
-def shown() -> life.Demonstration:
-    return life.demonstrate()
+def shown() -> Demonstration:
+    return demonstrate()
 
 
 def run(stream: io.TextIOBase, command: type[Demo]) -> Outcome:
-    """Run a kind of demo on a stream of a kind."""
+    """Run a command as ``demo`` on a stream."""
     assert isinstance(stream, (io.StringIO, io.TextIOWrapper))
     app = GlanceCompat(["demo"], stdout=stream, stderr=io.StringIO())
     app.command_manager.add_command("demo", command)
@@ -31,13 +42,15 @@ def run(stream: io.TextIOBase, command: type[Demo]) -> Outcome:
     return Outcome(code, stream.read(), "")
 
 
-def test_nothing_differs(shown: life.Demonstration) -> None:
+def test_results_of_three_servers_are_equal(shown: Demonstration) -> None:
     assert shown.differences == []
-    assert len(shown.called) == len(life.STEPS) + len(life.LAST_STEPS) + 1
-    assert len(shown.read) == len(life.READINGS)
+    assert len(shown.calls) == len(STEPS) + len(LAST_STEPS) + 1
+    assert len(shown.reads) == len(READINGS)
 
 
-def test_the_three_servers_are_what_they_are_said_to_be(shown: life.Demonstration) -> None:
+def test_servers_offer_what_their_names_say(
+    shown: Demonstration,
+) -> None:
     chosen = {name: found.api for name, found in shown.discoveries.items()}
     assert chosen == {"v1 only": "v1", "v2 only": "v2", "both": "v2"}
     majors = {
@@ -46,8 +59,8 @@ def test_the_three_servers_are_what_they_are_said_to_be(shown: life.Demonstratio
     assert majors == {"v1 only": {"v1"}, "v2 only": {"v2"}, "both": {"v1", "v2"}}
 
 
-def test_requests_are_those_of_the_design(shown: life.Demonstration) -> None:
-    spent = {one.call: tuple(one.requests.values()) for one in shown.called}
+def test_request_counts_match_design(shown: Demonstration) -> None:
+    spent = {one.call: tuple(one.requests.values()) for one in shown.calls}
     assert spent == {
         "create(meta, data)": (1, 3, 3),
         "show(id)": (1, 1, 1),
@@ -57,35 +70,35 @@ def test_requests_are_those_of_the_design(shown: life.Demonstration) -> None:
         "download(id)": (1, 1, 1),
         "add_member(id, project_id)": (1, 1, 1),
         "members(id)": (1, 1, 1),
-        life.BEHIND: (),
+        STORED: (),
         "delete(id)": (1, 1, 1),
-        "show(id), deleted": (1, 1, 1),
+        "show(id) after delete": (1, 1, 1),
     }
 
 
-def test_images_of_others_are_read_over_the_other_api(shown: life.Demonstration) -> None:
+def test_plain_http_images_are_read_over_other_api(shown: Demonstration) -> None:
     crossed = {
         (one.reading.written_over, one.reading.read_over)
-        for one in shown.read
+        for one in shown.reads
         if one.reading.server == "both"
     }
     assert crossed == {("v1", "v2"), ("v2", "v1")}
 
 
 def _kind(service: ImageService, image_id: str) -> object:
-    return service.discover(life.CONTEXT).api
+    return service.discover(CONTEXT).api
 
 
-def test_results_that_differ_are_found() -> None:
-    steps = (*life.STEPS, life.Step("discover().api", _kind))
-    [found] = life.demonstrate(steps=steps).differences
+def test_different_results_are_reported() -> None:
+    steps = (*STEPS, Step("discover().api", _kind))
+    [found] = demonstrate(steps=steps).differences
     assert found.where == "discover().api"
     assert found.values == {"v1 only": "v1", "v2 only": "v2", "both": "v2"}
 
 
-def test_a_dict_that_is_not_as_expected_is_found() -> None:
-    found = life.demonstrate(expected={**life.EXPECTED, "min_disk": 3, "more": None}).differences
-    assert len(found) == 2 * len(life.READINGS)
+def test_unexpected_dict_is_a_difference() -> None:
+    found = demonstrate(expected={**EXPECTED, "min_disk": 3, "more": None}).differences
+    assert len(found) == 2 * len(READINGS)
     assert {one.where for one in found} >= {
         "written over v1, read over v2: min_disk",
         "written over v2, read over v1: more",
@@ -93,20 +106,20 @@ def test_a_dict_that_is_not_as_expected_is_found() -> None:
     assert found[0].values == {"expected": 3, "found": 2}
 
 
-def test_a_deviation_that_is_not_as_it_is_known_is_found() -> None:
+def test_changed_deviation_is_a_difference() -> None:
     wrong = [
-        *(dataclasses.replace(one, over_v1="another") for one in life.EXAMPLES),
-        *(dataclasses.replace(one, over_v2="another") for one in life.EXAMPLES),
+        *(dataclasses.replace(one, over_v1="another") for one in EXAMPLES),
+        *(dataclasses.replace(one, over_v2="another") for one in EXAMPLES),
     ]
-    found = life.demonstrate(examples=wrong).differences
+    found = demonstrate(examples=wrong).differences
     assert len(found) == len(wrong)
 
 
-def test_a_call_that_fails_on_one_server_differs() -> None:
+def test_failure_on_one_server_is_a_difference() -> None:
     def act(service: ImageService, image_id: str) -> object:
-        return service.update_member(life.CONTEXT, image_id, "nobody", "accepted")
+        return service.update_member(CONTEXT, image_id, "nobody", "accepted")
 
-    [found] = life.demonstrate(steps=(*life.STEPS, life.Step("update_member", act))).differences
+    [found] = demonstrate(steps=(*STEPS, Step("update_member", act))).differences
     assert found.values == {
         "v1 only": "UnsupportedByVersion",
         "v2 only": "MemberNotFound",
@@ -115,14 +128,14 @@ def test_a_call_that_fails_on_one_server_differs() -> None:
 
 
 class Unequal(Demo):
-    """A demo whose servers do not agree."""
+    """A demo whose servers differ."""
 
     @staticmethod
-    def demonstrate() -> life.Demonstration:
-        return life.demonstrate(steps=(*life.STEPS, life.Step("discover().api", _kind)))
+    def demonstrate() -> Demonstration:
+        return demonstrate(steps=(*STEPS, Step("discover().api", _kind)))
 
 
-def test_the_exit_code_is_1_when_results_differ() -> None:
+def test_different_results_exit_1() -> None:
     outcome = run(io.StringIO(), Unequal)
     assert outcome.code == 1
     rows = [re.split(r" *│ *", line)[1:-1] for line in outcome.out.splitlines()]
@@ -134,22 +147,25 @@ def test_the_exit_code_is_1_when_results_differ() -> None:
     assert "EQUAL" not in outcome.out
 
 
-def test_the_exit_code_is_0_when_they_do_not() -> None:
+def test_equal_results_exit_0() -> None:
     outcome = in_process("demo")
     assert (outcome.code, outcome.err) == (0, "")
-    assert "EQUAL: 11 results on each of 3 servers, and 4 images of others." in outcome.out
+    assert (
+        "EQUAL: 11 results on each of 3 servers, and 4 images written with plain HTTP."
+        in outcome.out
+    )
     assert "DIFFERENT" not in outcome.out
-    for part in ("v1 only", "because", "requests in all", "written over", "Zoë's image"):
+    for part in ("v1 only", "because", "all requests", "written over", "Zoë's image"):
         assert part in outcome.out
-    for example in life.EXAMPLES:
+    for example in EXAMPLES:
         assert f"│ {example.known.name} " in outcome.out
 
 
-def test_it_fits_into_80_columns() -> None:
+def test_demo_fits_80_columns() -> None:
     assert max(len(line) for line in in_process("demo").out.splitlines()) <= 80
 
 
-def test_it_can_be_written_in_ascii() -> None:
+def test_demo_output_in_ascii() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="backslashreplace")
     outcome = run(stream, Demo)
     assert outcome.code == 0
@@ -157,7 +173,7 @@ def test_it_can_be_written_in_ascii() -> None:
     assert "│" not in outcome.out
 
 
-def test_only_a_terminal_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_terminal_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert "\x1b[32mEQUAL\x1b[0m" in run(Terminal(), Demo).out
@@ -165,14 +181,16 @@ def test_only_a_terminal_gets_colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", ""), ("TERM", "dumb")])
-def test_colours_can_be_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_environment_disables_colours(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
     monkeypatch.setenv(name, value)
     outcome = run(Terminal(), Demo)
     assert outcome.code == 0
     assert "\x1b" not in outcome.out
 
 
-def test_it_runs_as_a_program(environment: dict[str, str]) -> None:
+def test_demo_runs_as_program(environment: dict[str, str]) -> None:
     outcome = program({**environment, "PYTHONIOENCODING": "utf-8"}, "demo")
     assert (outcome.code, outcome.err) == (0, "")
     assert "EQUAL" in outcome.out.splitlines()[-2]

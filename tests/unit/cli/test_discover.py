@@ -16,7 +16,7 @@ from tests.unit.cli.running import in_process, sdk_may_warn
 pytestmark = sdk_may_warn
 
 
-def test_json_has_the_fields_of_a_discovery() -> None:
+def test_json_has_fields_of_discovery() -> None:
     with GlanceFixture() as glance:
         outcome = in_process("discover", "--endpoint", glance.url, "-f", "json")
     found = json.loads(outcome.out)
@@ -28,7 +28,7 @@ def test_json_has_the_fields_of_a_discovery() -> None:
     assert found["requests"] == 1
 
 
-def test_yaml_says_the_same() -> None:
+def test_yaml_equals_json() -> None:
     with GlanceFixture() as glance:
         argv = ("discover", "--endpoint", glance.url, "-f")
         assert yaml.safe_load(in_process(*argv, "yaml").out) == json.loads(
@@ -36,7 +36,7 @@ def test_yaml_says_the_same() -> None:
         )
 
 
-def test_people_are_told_in_words() -> None:
+def test_discover_table_is_readable() -> None:
     with GlanceFixture() as glance:
         outcome = in_process("discover", "--endpoint", f"{glance.url}/v2")
     assert outcome.code == 0
@@ -47,7 +47,7 @@ def test_people_are_told_in_words() -> None:
     assert not any(line.startswith("endpoints") for line in lines)
 
 
-def test_a_pin_has_no_minor_version() -> None:
+def test_pinned_version_has_no_minor() -> None:
     outcome = in_process("discover", "--endpoint", "http://127.0.0.1:1", "--api-version", "2")
     assert outcome.code == 0
     assert "2.(unknown)" in outcome.out
@@ -55,7 +55,7 @@ def test_a_pin_has_no_minor_version() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "/image"])
-def test_one_value_for_a_script(prefix: str) -> None:
+def test_value_format_prints_one_value(prefix: str) -> None:
     with GlanceFixture(apis=("v1",), prefix=prefix) as glance:
         outcome = in_process("discover", "--endpoint", glance.url, "-f", "value", "-c", "api")
     assert (outcome.code, outcome.out) == (0, "v1\n")

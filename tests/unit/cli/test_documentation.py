@@ -23,14 +23,14 @@ WITHOUT_CLOUDS_YAML = [one for one in COMMANDS if "--os-cloud" not in one and "s
 IMAGE_ID = "70a599e0-31e7-49b7-b260-868f441e862b"
 
 
-def test_there_are_commands_of_every_kind() -> None:
+def test_page_shows_every_command() -> None:
     assert {shlex.split(one)[0] for one in WITHOUT_CLOUDS_YAML} == {
         *("demo", "discover", "list", "show")
     }
 
 
 @pytest.mark.parametrize("line", WITHOUT_CLOUDS_YAML)
-def test_a_command_of_the_page_works(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+def test_documented_command_works(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
     with GlanceFixture(images=[{"id": IMAGE_ID, "name": "one"}]) as glance:
         monkeypatch.setenv("OS_AUTH_TYPE", "admin_token")
         monkeypatch.setenv("OS_TOKEN", "any")
@@ -41,7 +41,7 @@ def test_a_command_of_the_page_works(monkeypatch: pytest.MonkeyPatch, line: str)
     assert outcome.out.strip()
 
 
-def test_the_script_of_the_page_works(environment: dict[str, str], tmp_path: Path) -> None:
+def test_documented_script_works(environment: dict[str, str], tmp_path: Path) -> None:
     script = PAGE.split("shell script::\n")[1]
     path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(

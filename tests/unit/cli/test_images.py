@@ -71,12 +71,12 @@ def test_filters_and_order(filled: GlanceFixture, argv: tuple[str, ...], names: 
     assert listed(filled, *argv) == list(names)
 
 
-def test_a_marker(filled: GlanceFixture) -> None:
+def test_list_starts_after_marker(filled: GlanceFixture) -> None:
     [marker] = (image.id for image in filled.images.values() if image.name == "d")
     assert listed(filled, "--marker", marker) == ["c", "b", "a"]
 
 
-def test_visibilities_and_tags_where_v2_answers() -> None:
+def test_visibility_and_tag_filters_need_v2() -> None:
     images: list[Mapping[str, Any]] = [
         {"name": "p", "visibility": "private", "tags": ["one", "two"]},
         {"name": "s", "visibility": "shared", "tags": ["one"]},
@@ -92,7 +92,7 @@ def test_visibilities_and_tags_where_v2_answers() -> None:
     assert outcome.error.startswith("UnsupportedByVersion: ")
 
 
-def test_hidden_images_and_shares() -> None:
+def test_hidden_and_member_status_filters() -> None:
     images: list[Mapping[str, Any]] = [
         {"name": "h", "os_hidden": True},
         {"name": "mine"},
@@ -119,7 +119,7 @@ def test_columns(filled: GlanceFixture, argv: tuple[str, ...]) -> None:
     assert next(csv.reader(io.StringIO(outcome.out))) == COLUMNS[argv]
 
 
-def test_an_unknown_column_is_named(filled: GlanceFixture) -> None:
+def test_unknown_column_is_named(filled: GlanceFixture) -> None:
     outcome = in_process("list", *options(filled), "-c", "nonsense")
     assert outcome.code == 1
     assert "nonsense" in outcome.error
@@ -139,7 +139,7 @@ class Watched(io.StringIO):
         return super().write(text)
 
 
-def test_value_and_csv_are_written_as_images_arrive(filled: GlanceFixture) -> None:
+def test_value_rows_are_streamed(filled: GlanceFixture) -> None:
     stream = Watched(filled)
     argv = ["list", *options(filled), "-f", "value", "-c", "name"]
     assert GlanceCompat(argv, stdout=stream, stderr=io.StringIO()).run(argv) == 0
@@ -149,7 +149,7 @@ def test_value_and_csv_are_written_as_images_arrive(filled: GlanceFixture) -> No
     assert stream.at_first <= len(filled.requests) - 2
 
 
-def test_show_gives_the_contract_in_json(filled: GlanceFixture) -> None:
+def test_show_json_has_contract_keys(filled: GlanceFixture) -> None:
     image_id = next(iter(filled.images))
     outcome = in_process("show", image_id, *options(filled), "-f", "json")
     shown = json.loads(outcome.out)
@@ -174,7 +174,7 @@ def test_show_gives_the_contract_in_json(filled: GlanceFixture) -> None:
     }
 
 
-def test_show_more(filled: GlanceFixture) -> None:
+def test_show_extended_and_locations_add_keys(filled: GlanceFixture) -> None:
     image_id = next(iter(filled.images))
     plain = json.loads(in_process("show", image_id, *options(filled), "-f", "json").out)
     more = json.loads(
@@ -188,7 +188,7 @@ def test_show_more(filled: GlanceFixture) -> None:
     }
 
 
-def test_show_an_image_that_is_not_there(filled: GlanceFixture) -> None:
+def test_show_missing_image_is_image_not_found(filled: GlanceFixture) -> None:
     outcome = in_process("show", "70a599e0-31e7-49b7-b260-868f441e862b", *options(filled))
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.error.startswith("ImageNotFound: ")
@@ -198,7 +198,9 @@ def test_show_an_image_that_is_not_there(filled: GlanceFixture) -> None:
 
 
 @pytest.mark.parametrize("reference", ["../images", "a?b", "http://192.0.2.1/v2/images/x"])
-def test_show_what_cannot_be_an_image(filled: GlanceFixture, reference: str) -> None:
+def test_show_invalid_reference_is_invalid_image_ref(
+    filled: GlanceFixture, reference: str
+) -> None:
     outcome = in_process("show", reference, *options(filled))
     assert outcome.code == 1
     assert outcome.error.startswith("InvalidImageRef: ")
@@ -227,8 +229,17 @@ def test_wrong_usage(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().err.splitlines()[-1].startswith("glance-compat list: error: ")
 
 
+@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\uff1d1"])
+def test_csv_cell_is_not_a_formula(formula: str) -> None:
+    with GlanceFixture(images=[{"name": formula}]) as glance:
+        argv = ("list", *options(glance), "-c", "name", "-f")
+        [row] = csv.DictReader(io.StringIO(in_process(*argv, "csv").out))
+        [plain] = json.loads(in_process(*argv, "json").out)
+    assert (row["name"], plain["name"]) == (f"'{formula}", formula)
+
+
 # ---------------------------------------------------------------------------------------------
-# What anybody may write into metadata.
+# Metadata that any user may have written.
 
 
 @pytest.fixture
@@ -253,23 +264,21 @@ def of_hostile(glance: GlanceFixture, command: str, output_format: str) -> Outco
         *(("show", one) for one in ("table", "value", "shell", "json", "yaml")),
     ],
 )
-def test_nothing_unprintable_is_written(
-    hostile: GlanceFixture, command: str, output_format: str
-) -> None:
+def test_output_is_printable(hostile: GlanceFixture, command: str, output_format: str) -> None:
     outcome = of_hostile(hostile, command, output_format)
     assert (outcome.code, outcome.err) == (0, "")
     assert "owned" in outcome.out
     assert outcome.out.replace("\n", "").replace("\r", "").isprintable()
 
 
-def test_people_see_what_is_there(hostile: GlanceFixture) -> None:
+def test_table_shows_escaped_metadata(hostile: GlanceFixture) -> None:
     outcome = of_hostile(hostile, "show", "table")
     assert f"| {EVIL_WRITTEN} " in outcome.out
     assert f"note='{EVIL_WRITTEN}'" in outcome.out
 
 
 @pytest.mark.parametrize("output_format", ["json", "yaml"])
-def test_machines_get_the_text_itself(hostile: GlanceFixture, output_format: str) -> None:
+def test_json_and_yaml_are_not_escaped(hostile: GlanceFixture, output_format: str) -> None:
     outcome = of_hostile(hostile, "show", output_format)
     read = json.loads if output_format == "json" else yaml.safe_load
     shown = read(outcome.out)
@@ -277,7 +286,7 @@ def test_machines_get_the_text_itself(hostile: GlanceFixture, output_format: str
     assert shown["properties"] == {"note": EVIL, "run": '$(id)`id`\\"'}
 
 
-def test_a_shell_runs_nothing_of_it(hostile: GlanceFixture) -> None:
+def test_shell_output_runs_nothing_of_metadata(hostile: GlanceFixture) -> None:
     outcome = of_hostile(hostile, "show", "shell")
     script = f'{outcome.out}\nprintf "%s\\n%s" "$name" "$properties"'
     done = subprocess.run(

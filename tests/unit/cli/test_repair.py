@@ -62,7 +62,7 @@ def on(apis: tuple[str, ...], **changed: Any) -> GlanceFixture:
 
 
 @each_cloud
-def test_what_is_sure_is_written_and_nothing_else(apis: tuple[str, ...]) -> None:
+def test_high_confidence_is_repaired_and_nothing_else(apis: tuple[str, ...]) -> None:
     with on(apis) as glance:
         before = glance.images[IMAGE_ID]
         outcome = fixed(glance)
@@ -75,8 +75,8 @@ def test_what_is_sure_is_written_and_nothing_else(apis: tuple[str, ...]) -> None
             "subject": subject,
             "before": old,
             "after": new,
-            "sureness": "sure",
-            "outcome": "written, and nothing else changed",
+            "confidence": "high",
+            "outcome": "written; nothing else changed",
         }
         for subject, old, new in (
             ("name", "my%20image", "my image"),
@@ -91,7 +91,7 @@ def test_what_is_sure_is_written_and_nothing_else(apis: tuple[str, ...]) -> None
 
 
 @each_cloud
-def test_it_is_said_before_it_is_written(apis: tuple[str, ...]) -> None:
+def test_repair_is_reported_before_it_is_written(apis: tuple[str, ...]) -> None:
     with on(apis) as glance:
         outcome = fixed(glance)
     assert outcome.err.splitlines() == [
@@ -103,7 +103,7 @@ def test_it_is_said_before_it_is_written(apis: tuple[str, ...]) -> None:
 
 
 @each_cloud
-def test_a_dry_run_writes_nothing(apis: tuple[str, ...]) -> None:
+def test_dry_run_writes_nothing(apis: tuple[str, ...]) -> None:
     with on(apis) as glance:
         before = glance.images
         outcome = fixed(glance, IMAGE_ID, "--dry-run")
@@ -118,54 +118,56 @@ def test_a_dry_run_writes_nothing(apis: tuple[str, ...]) -> None:
     ("text", "why"),
     [
         ("my%2520image", "it is encoded more than once"),
-        ("http://h/a%20b", "it holds an address, in which escapes may be meant"),
+        ("http://h/a%20b", "it contains a URL, in which escapes may be intended"),
         (
             "a%0D%0AX-Image-Meta-Name:%20evil",
-            "decoded, it holds control characters or line breaks",
+            "the decoded string contains control characters or line breaks",
         ),
-        ("caf%C3%83%C2%A9", "decoded, it is UTF-8 that was taken for Latin-1"),
+        ("caf%C3%83%C2%A9", "the decoded string is UTF-8 that was read as Latin-1"),
     ],
 )
-def test_what_is_not_sure_is_refused(apis: tuple[str, ...], text: str, why: str) -> None:
+def test_low_confidence_is_not_repaired(apis: tuple[str, ...], text: str, why: str) -> None:
     with on(apis, properties={"doubtful": text, "fine": "a%20b"}) as glance:
         outcome = fixed(glance)
         properties = glance.images[IMAGE_ID].properties
     assert outcome.code == 1
     assert outcomes(outcome) == {
-        "name": "written, and nothing else changed",
-        "property doubtful": f"refused, for it is not sure: {why}",
-        "property fine": "written, and nothing else changed",
+        "name": "written; nothing else changed",
+        "property doubtful": f"refused because the confidence is low: {why}",
+        "property fine": "written; nothing else changed",
     }
     assert properties == {"doubtful": text, "fine": "a b"}
-    assert f"{IMAGE_ID} property doubtful: refused, for it is not sure: {why}" in outcome.err
+    assert (
+        f"{IMAGE_ID} property doubtful: refused because the confidence is low: {why}"
+        in outcome.err
+    )
 
 
 @each_cloud
-def test_it_is_as_sure_as_the_audit(apis: tuple[str, ...]) -> None:
+def test_repair_has_confidence_of_audit(apis: tuple[str, ...]) -> None:
     # A structure is a text of another client, although the library shows it decoded.
     with on(apis, properties={"mappings": '[{"a": 1}]'}) as glance:
         found = in_process("audit", *options(glance), "-f", "json", "--long")
         dry = fixed(glance, IMAGE_ID, "--dry-run")
     [row] = [one for one in json.loads(found.out) if one["kind"] == "percent-encoded"]
     [step] = json.loads(dry.out)
-    assert (row["sureness"], step["sureness"]) == ("likely", "likely")
+    assert (row["confidence"], step["confidence"]) == ("medium", "medium")
     assert (row["proposal"], step["after"]) == ("my image", "my image")
 
 
 @pytest.mark.parametrize("apis", [("v1",), ("v1", "v2")])
-def test_a_property_that_v2_hides_is_refused(apis: tuple[str, ...]) -> None:
+def test_shadowed_property_is_not_repaired(apis: tuple[str, ...]) -> None:
     with on(apis, name="plain", properties={"status": "my%20status"}) as glance:
         outcome = fixed(glance)
         properties = glance.images[IMAGE_ID].properties
     assert outcome.code == 1
     assert outcomes(outcome) == {
-        "property status": "refused: a property of that name cannot be changed, it is an"
-        " attribute's"
+        "property status": "refused because the property has the name of an attribute"
     }
     assert properties == {"status": "my%20status"}
 
 
-def test_a_name_that_v1_would_change_is_refused_there() -> None:
+def test_repair_over_v1_refuses_folded_name() -> None:
     properties = {"Vendor-Key": "a%20b"}
     with on(("v1",), properties=properties) as glance:
         outcome = fixed(glance)
@@ -179,7 +181,7 @@ def test_a_name_that_v1_would_change_is_refused_there() -> None:
 
 
 @each_cloud
-def test_a_protected_image_is_repaired(apis: tuple[str, ...]) -> None:
+def test_protected_image_is_repaired(apis: tuple[str, ...]) -> None:
     # Protection is from being deleted.
     with on(apis, protected=True) as glance:
         outcome = fixed(glance)
@@ -199,7 +201,7 @@ def test_a_protected_image_is_repaired(apis: tuple[str, ...]) -> None:
         ({"owner": "somebody", "visibility": "private"}, "ImageNotFound"),
     ],
 )
-def test_an_image_of_another_owner(
+def test_image_of_other_project_is_not_repaired(
     apis: tuple[str, ...], changed: Mapping[str, Any], error: str
 ) -> None:
     with on(apis, **changed) as glance:
@@ -213,7 +215,7 @@ def test_an_image_of_another_owner(
 
 
 @each_cloud
-def test_one_that_fails_does_not_stop_the_others(apis: tuple[str, ...]) -> None:
+def test_failed_repair_does_not_stop_others(apis: tuple[str, ...]) -> None:
     with on(apis) as glance:
         outcome = fixed(glance, OTHER_ID, "../x", "http://192.0.2.1/v2/images/x", IMAGE_ID)
         name = glance.images[IMAGE_ID].name
@@ -228,7 +230,7 @@ def test_one_that_fails_does_not_stop_the_others(apis: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("output_format", ["table", "value", "csv", "json", "yaml"])
-def test_nothing_unprintable_is_written(output_format: str) -> None:
+def test_output_is_printable(output_format: str) -> None:
     evil = "\x1b]0;owned\x07\u202e"
     with on(("v2",), properties={f"{evil}": "a%20b", "p": "%1B%5B31m"}) as glance:
         outcome = in_process(
@@ -258,7 +260,9 @@ RECORD = {
         ({"name": "my image", "visibility": "public"}, "is_public, visibility"),
     ],
 )
-def test_what_is_there_afterwards_is_looked_at(after: dict[str, Any], different: str) -> None:
+def test_unexpected_image_after_repair_is_integrity_error(
+    after: dict[str, Any], different: str
+) -> None:
     path = f"/v2/images/{IMAGE_ID}"
     with ScriptedServer() as server:
         versions = {"versions": [{"id": "v2.5", "status": "CURRENT"}]}
@@ -271,11 +275,11 @@ def test_what_is_there_afterwards_is_looked_at(after: dict[str, Any], different:
     assert patch == [{"op": "replace", "path": "/name", "value": "my image"}]
     assert outcome.code == 1
     said = outcomes(outcome)["image"]
-    assert said.startswith("failed: IntegrityError: it was written, but then ")
-    assert f"then {different} of the image" in said
+    assert said.startswith("failed: IntegrityError: the repair was written, but afterwards ")
+    assert f"afterwards {different} of the image" in said
 
 
-def test_the_server_refuses() -> None:
+def test_refused_repair_is_reported() -> None:
     path = f"/v2/images/{IMAGE_ID}"
     with ScriptedServer() as server:
         versions = {"versions": [{"id": "v2.5", "status": "CURRENT"}]}
@@ -288,7 +292,7 @@ def test_the_server_refuses() -> None:
     assert outcomes(outcome)["image"].startswith("failed: ImageBadRequest: ")
 
 
-def test_nobody_listens() -> None:
+def test_refused_connection_is_connection_failed() -> None:
     outcome = in_process(
         "audit", "--endpoint", "http://127.0.0.1:1", "--fix-percent-encoding", IMAGE_ID
     )

@@ -51,9 +51,7 @@ def ended(running: subprocess.Popen[str], how: signal.Signals) -> tuple[int, str
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_until_it_is_told_to_end(
-    environment: dict[str, str], how: signal.Signals
-) -> None:
+def test_serve_runs_until_signal(environment: dict[str, str], how: signal.Signals) -> None:
     with serving(environment) as running:
         url = first_line(running)
         assert url.startswith("http://127.0.0.1:")
@@ -76,7 +74,7 @@ def test_it_serves_until_it_is_told_to_end(
         (("--release", "33"), {"v2"}, ""),
     ],
 )
-def test_what_it_serves(
+def test_serve_options_choose_server(
     environment: dict[str, str], argv: tuple[str, ...], ids: set[str], prefix: str
 ) -> None:
     with serving(environment, *argv) as running:
@@ -88,9 +86,7 @@ def test_what_it_serves(
 
 
 @pytest.mark.parametrize("form", ["openrc", "clouds.yaml", "none"])
-def test_what_it_tells_clients_that_log_in(
-    environment: dict[str, str], tmp_path: Path, form: str
-) -> None:
+def test_exported_credentials(environment: dict[str, str], tmp_path: Path, form: str) -> None:
     """What is told is enough for the command line, which finds the server with nothing else."""
     argv = ("--export", form, "--user", 'al:it\'s "x":p1,p2', "--strict-tokens")
     with serving(environment, *argv, "--images", "nova", "--prefix", "/i") as running:
@@ -115,7 +111,7 @@ def test_what_it_tells_clients_that_log_in(
         assert told == ""
 
 
-def test_clouds_yaml_is_enough_to_find_it(environment: dict[str, str], tmp_path: Path) -> None:
+def test_exported_clouds_yaml_finds_server(environment: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "clouds.yaml"
     with serving(
         environment, "--export", "clouds.yaml", "--images", "nova", "--strict-tokens"
@@ -131,7 +127,7 @@ def test_clouds_yaml_is_enough_to_find_it(environment: dict[str, str], tmp_path:
         assert ended(running, signal.SIGTERM)[0] == 0
 
 
-def test_a_port_of_ones_own_choice(environment: dict[str, str]) -> None:
+def test_port_option_is_used(environment: dict[str, str]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -140,7 +136,7 @@ def test_a_port_of_ones_own_choice(environment: dict[str, str]) -> None:
         assert ended(running, signal.SIGTERM)[0] == 0
 
 
-def test_a_port_that_is_taken(environment: dict[str, str]) -> None:
+def test_port_in_use_fails(environment: dict[str, str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -156,7 +152,7 @@ def test_a_port_that_is_taken(environment: dict[str, str]) -> None:
         (("--release", "33", "--api", "v1"), "v1"),
     ],
 )
-def test_a_server_that_there_is_none_of(argv: tuple[str, ...], words: str) -> None:
+def test_impossible_server_is_wrong_usage(argv: tuple[str, ...], words: str) -> None:
     outcome = in_process("serve", *argv)
     assert (outcome.code, outcome.out) == (2, "")
     assert words in outcome.error
@@ -181,7 +177,7 @@ def test_wrong_usage(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) 
     assert "glance-compat serve: error: " in capsys.readouterr().err
 
 
-def test_signals_are_left_as_they_were() -> None:
+def test_serve_restores_signal_mask() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

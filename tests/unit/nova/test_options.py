@@ -35,19 +35,17 @@ def parsed(tmp_path: Path, text: str) -> cfg.ConfigOpts:
         ("[glance_compat]\napi_version = 2", "2"),
     ],
 )
-def test_novas_switch_of_newton_keeps_its_meaning(
-    tmp_path: Path, text: str, api_version: str
-) -> None:
+def test_use_glance_v1_of_newton_is_read(tmp_path: Path, text: str, api_version: str) -> None:
     assert configuration.own_options(parsed(tmp_path, text)).api_version == api_version
 
 
-def test_two_that_contradict_each_other_are_an_error(tmp_path: Path) -> None:
+def test_contradicting_options_are_refused(tmp_path: Path) -> None:
     conf = parsed(tmp_path, "[glance]\nuse_glance_v1 = True\n[glance_compat]\napi_version = 2")
     with pytest.raises(exceptions.InvalidOption, match="use_glance_v1"):
         configuration.own_options(conf)
 
 
-def test_what_the_host_says_counts_where_the_file_does_not(tmp_path: Path) -> None:
+def test_host_default_applies_if_file_sets_nothing(tmp_path: Path) -> None:
     conf = parsed(tmp_path, "[glance_compat]\nread_timeout = 7")
     options = configuration.own_options(conf, max_attempts=1, read_timeout=9.0)
     assert (options.max_attempts, options.read_timeout) == (1, 7.0)
@@ -55,7 +53,7 @@ def test_what_the_host_says_counts_where_the_file_does_not(tmp_path: Path) -> No
     assert configuration.own_options(conf, max_attempts=1).max_attempts == 7
 
 
-def test_only_the_own_options_are_registered(tmp_path: Path) -> None:
+def test_only_library_options_are_registered(tmp_path: Path) -> None:
     conf = parsed(tmp_path, "[glance]\nnum_retries = 2")
     configuration.own_options(conf)
     configuration.own_options(conf)
@@ -86,7 +84,7 @@ def test_options_are_registered_once() -> None:
     assert conf.registered == before
 
 
-def test_options_of_another_kind_are_refused_each_time() -> None:
+def test_option_of_wrong_type_is_refused_each_time() -> None:
     conf = cfg.ConfigOpts()
     conf.register_opts([cfg.StrOpt("read_timeout")], group="glance_compat")
     conf([])
@@ -95,7 +93,7 @@ def test_options_of_another_kind_are_refused_each_time() -> None:
             configuration.own_options(conf)
 
 
-def test_a_changed_configuration_counts_at_once(tmp_path: Path) -> None:
+def test_configuration_change_applies_immediately(tmp_path: Path) -> None:
     conf = parsed(tmp_path, "[glance_compat]\nread_timeout = 7")
     assert configuration.own_options(conf).read_timeout == 7
     (tmp_path / "nova.conf").write_text("[glance_compat]\nread_timeout = 8")

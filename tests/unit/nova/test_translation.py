@@ -29,11 +29,11 @@ IMAGE: dict[str, Any] = {
 }
 
 
-def test_an_image_of_an_older_server_has_no_keys_of_newer_ones() -> None:
+def test_image_of_older_server_lacks_newer_keys() -> None:
     assert translation.to_nova(IMAGE) == {"id": "1", "size": 0, "properties": {"kernel_id": ""}}
 
 
-def test_an_image_of_a_newer_server_has_its_keys() -> None:
+def test_image_of_newer_server_has_its_keys() -> None:
     image = {**IMAGE, "os_hidden": False, "stores": ["fast", "slow"], "os_hash_algo": "sha512"}
     assert translation.to_nova(image) == {
         "id": "1",
@@ -46,7 +46,7 @@ def test_an_image_of_a_newer_server_has_its_keys() -> None:
     }
 
 
-def test_the_direct_url_is_one_more_location() -> None:
+def test_direct_url_is_appended_to_locations() -> None:
     image = {**IMAGE, "locations": [{"url": "a", "metadata": {}}], "direct_url": "b"}
     shown = translation.to_nova(image)
     assert [one["url"] for one in shown["locations"]] == ["a", "b"]
@@ -67,13 +67,13 @@ def test_the_direct_url_is_one_more_location() -> None:
         (False, None, False),
     ],
 )
-def test_size_counts_only_for_an_empty_image(with_data: bool, size: int, kept: bool) -> None:
+def test_size_is_kept_only_for_empty_image(with_data: bool, size: int, kept: bool) -> None:
     written = translation.for_creation({"name": "a", "size": size}, with_data=with_data)
     assert ("size" in written) is kept
 
 
 @pytest.mark.parametrize("blank", ["", "none", " None "])
-def test_a_blank_kernel_is_not_written(blank: str) -> None:
+def test_blank_kernel_is_not_written(blank: str) -> None:
     meta = {"properties": {"kernel_id": blank, "ramdisk_id": "nokernel", "other": ""}}
     before = copy.deepcopy(meta)
     expected = {"ramdisk_id": "nokernel", "other": ""}
@@ -85,12 +85,12 @@ def test_a_blank_kernel_is_not_written(blank: str) -> None:
     assert meta == before
 
 
-def test_a_name_that_is_no_attribute_is_a_property() -> None:
+def test_unknown_key_becomes_property() -> None:
     written = translation.from_nova({"name": "a", "hw_disk_bus": "ide", "properties": None})
     assert written == {"name": "a", "properties": {"hw_disk_bus": "ide"}}
 
 
-def test_an_update_says_neither_id_nor_size() -> None:
+def test_update_drops_id_and_size() -> None:
     meta = {"id": "1", "size": 5, "checksum": "c", "name": "a", "properties": {}}
     assert translation.for_update(meta, {}) == {"name": "a", "properties": {}}
 
@@ -115,7 +115,7 @@ def test_filters(filters: dict[str, Any], expected: dict[str, Any]) -> None:
     assert filters == before
 
 
-def test_arguments_that_are_false_or_unknown_are_dropped() -> None:
+def test_false_and_unknown_list_arguments_are_dropped() -> None:
     given = {"limit": 0, "marker": "", "page_size": 5, "sort_key": None, "unknown": 1}
     assert translation.list_arguments(given) == {"page_size": 5, "filters": {}}
     assert translation.list_arguments({"limit": 3, "filters": "x"}) == {"limit": 3, "filters": "x"}
@@ -130,7 +130,7 @@ KINDS = [
 
 @pytest.mark.parametrize("table", [OF_ONE_IMAGE, OF_MANY_IMAGES, OF_A_COPY])
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_error_becomes_one_of_novas(
+def test_every_error_is_translated(
     kind: type[exceptions.GlanceCompatError], table: translation.Errors
 ) -> None:
     unsupported = kind is exceptions.UnsupportedByVersion
@@ -157,6 +157,8 @@ def test_every_error_becomes_one_of_novas(
         (exceptions.DeadlineExceeded, "GlanceConnectionFailed", "GlanceConnectionFailed"),
     ],
 )
-def test_what_nova_expects(error: type[exceptions.GlanceCompatError], one: str, many: str) -> None:
+def test_errors_become_what_nova_expects(
+    error: type[exceptions.GlanceCompatError], one: str, many: str
+) -> None:
     assert translation.row_for(error("it"), OF_ONE_IMAGE).name == one
     assert translation.row_for(error("it"), OF_MANY_IMAGES).name == many

@@ -52,7 +52,7 @@ def run(program: str, tree: Path | None = None, *options: str) -> tuple[str, str
 HEAVY = ("nova", "eventlet", "urllib3", "requests", "keystoneauth1", "oslo_config", "socket")
 
 
-def test_importing_it_imports_neither_nova_nor_what_eventlet_patches(tree: Path) -> None:
+def test_import_is_free_of_nova_and_eventlet_targets(tree: Path) -> None:
     program = "import glance_compat.nova; glance_compat.nova.install()"
     _, times = run(program, tree, "-X", "importtime")
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in times.splitlines()}
@@ -60,7 +60,7 @@ def test_importing_it_imports_neither_nova_nor_what_eventlet_patches(tree: Path)
     assert imported & set(HEAVY) == set()
 
 
-def test_the_stand_in_itself_needs_no_nova() -> None:
+def test_replacement_module_needs_no_nova() -> None:
     program = (
         "import sys\n"
         "from glance_compat.nova import glance\n"
@@ -79,7 +79,7 @@ def test_the_stand_in_itself_needs_no_nova() -> None:
         "import importlib; glance = importlib.import_module('nova.image.glance')",
     ],
 )
-def test_whoever_imports_novas_module_gets_the_stand_in(tree: Path, line: str) -> None:
+def test_every_import_gets_replacement_module(tree: Path, line: str) -> None:
     program = (
         "import glance_compat.nova\n"
         "glance_compat.nova.install(); glance_compat.nova.install()\n"
@@ -95,7 +95,7 @@ def test_whoever_imports_novas_module_gets_the_stand_in(tree: Path, line: str) -
     assert rest == "True True"
 
 
-def test_going_back_gives_nova_its_own_module(tree: Path) -> None:
+def test_uninstall_restores_nova_module(tree: Path) -> None:
     program = (
         "import glance_compat.nova\n"
         "glance_compat.nova.install()\n"
@@ -108,7 +108,7 @@ def test_going_back_gives_nova_its_own_module(tree: Path) -> None:
     assert run(program, tree)[0].splitlines()[-1] == "Nova its own False"
 
 
-def test_too_late_is_said(tree: Path) -> None:
+def test_install_after_import_is_runtime_error(tree: Path) -> None:
     program = (
         "import nova.image.glance, glance_compat.nova\n"
         "try:\n    glance_compat.nova.install()\n"
@@ -120,7 +120,7 @@ def test_too_late_is_said(tree: Path) -> None:
     assert rest == "False Nova its own"
 
 
-def test_going_back_leaves_novas_own_module_alone(tree: Path) -> None:
+def test_uninstall_leaves_imported_nova_module(tree: Path) -> None:
     program = (
         "import nova.image.glance, glance_compat.nova\n"
         "glance_compat.nova.uninstall()\n"
@@ -129,7 +129,7 @@ def test_going_back_leaves_novas_own_module_alone(tree: Path) -> None:
     assert run(program, tree)[0] == "Nova its own"
 
 
-def test_a_name_that_is_not_there() -> None:
+def test_unknown_name_is_attribute_error() -> None:
     program = (
         "import glance_compat.nova\n"
         "print(hasattr(glance_compat.nova, 'nothing'), hasattr(glance_compat.nova, '_nothing'))\n"

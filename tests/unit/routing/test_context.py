@@ -164,8 +164,6 @@ def test_a_refused_token_is_not_replaced_by_the_services_own(
     "context",
     [
         object(),
-        {},
-        "users-token",
         Context(auth_token=None),
         Context(auth_token=""),
         Context(auth_token=b"users-token"),
@@ -185,6 +183,18 @@ def test_a_context_without_a_token_never_gets_the_services_rights(
     with pytest.raises(NotAuthenticated) as caught:
         service_at(server, plugin_of("services-token")).show(context, "an-image")
     assert server.seen == []
+    told = f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r}"
+    assert "users" not in told
+
+
+@pytest.mark.parametrize("context", [{}, {"auth_token": "users-token"}, "users-token", b"users"])
+def test_value_that_is_no_context_is_refused_and_not_shown(
+    server: ScriptedServer, context: object
+) -> None:
+    with pytest.raises(Invalid) as caught:
+        service_at(server, plugin_of("services-token")).show(context, "an-image")
+    assert server.seen == []
+    assert f"the first argument is a {type(context).__name__};" in str(caught.value)
     told = f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r}"
     assert "users" not in told
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glance_compat.cli import cells
+from glance_compat.cli import formatting
 from glance_compat.discovery.versions import OfferedVersion
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=40)
@@ -38,42 +38,42 @@ TEXT_FORMATS = ("table", "value", "csv", "shell", "a format of another package")
         ("", ""),
     ],
 )
-def test_control_characters_are_made_visible(text: str, written: str) -> None:
-    assert cells.escaped(text) == written
+def test_control_characters_are_escaped(text: str, written: str) -> None:
+    assert formatting.escape_controls(text) == written
 
 
 @given(ANY_TEXT)
-def test_what_is_escaped_is_safe_and_stays_as_it_is(text: str) -> None:
-    written = cells.escaped(text)
+def test_escaping_is_safe_and_idempotent(text: str) -> None:
+    written = formatting.escape_controls(text)
     assert {unicodedata.category(one) for one in written} & {"Cc", "Cf", "Cs", "Zl", "Zp"} == set()
-    assert cells.escaped(written) == written
+    assert formatting.escape_controls(written) == written
     written.encode("utf-8")
 
 
 @given(st.dictionaries(ANY_TEXT, st.lists(ANY_TEXT, max_size=2) | ANY_TEXT, max_size=3))
 @pytest.mark.parametrize("output_format", TEXT_FORMATS)
-def test_a_structure_is_safe_in_every_text_format(
+def test_structure_is_escaped_in_text_formats(
     output_format: str, value: dict[str, object]
 ) -> None:
     # A line for each entry is the table's own doing.
-    written = str(cells.form(output_format)(value)).replace("\n", "")
-    assert cells.escaped(written) == written
+    written = str(formatting.formatter_for(output_format)(value)).replace("\n", "")
+    assert formatting.escape_controls(written) == written
 
 
 @given(st.dictionaries(ANY_TEXT, ANY_TEXT, max_size=3))
-def test_a_structure_is_whole_in_value_and_csv(value: dict[str, str]) -> None:
-    assert json.loads(str(cells.form("value")(value))) == value
+def test_structure_is_valid_json_in_value_format(value: dict[str, str]) -> None:
+    assert json.loads(str(formatting.formatter_for("value")(value))) == value
 
 
 @given(ANY_TEXT)
-def test_a_message_is_one_safe_line(text: str) -> None:
-    written = cells.one_line(text)
-    assert cells.escaped(written) == written
+def test_message_becomes_one_safe_line(text: str) -> None:
+    written = formatting.to_one_line(text)
+    assert formatting.escape_controls(written) == written
     assert len(written.splitlines()) <= 1
 
 
-def test_a_message_of_several_lines_is_joined() -> None:
-    assert cells.one_line("  one\n\n  two\r\nthree\x1b") == "one two three\\x1b"
+def test_lines_of_message_are_joined() -> None:
+    assert formatting.to_one_line("  one\n\n  two\r\nthree\x1b") == "one two three\\x1b"
 
 
 @pytest.mark.parametrize(
@@ -93,14 +93,14 @@ def test_a_message_of_several_lines_is_joined() -> None:
     ],
 )
 @pytest.mark.parametrize("output_format", ["json", "yaml"])
-def test_machines_are_given_plain_values(
+def test_json_and_yaml_get_plain_values(
     output_format: str, value: object, written: object
 ) -> None:
-    assert cells.form(output_format)(value) == written
+    assert formatting.formatter_for(output_format)(value) == written
 
 
-def test_people_are_given_a_line_for_each_entry() -> None:
-    write = cells.form("table")
+def test_table_has_one_line_per_entry() -> None:
+    write = formatting.formatter_for("table")
     assert write({"os": "linux", "evil\n": "'\x1b'", "map": [{"a": 1}]}) == (
         "os='linux'\nevil\\n=''\\x1b''\nmap=[{\"a\": 1}]"
     )
@@ -108,8 +108,8 @@ def test_people_are_given_a_line_for_each_entry() -> None:
     assert write(None) is None
 
 
-def test_numbers_and_none_stay_what_they_are_for_csv() -> None:
-    write = cells.form("csv")
+def test_csv_keeps_numbers_and_none() -> None:
+    write = formatting.formatter_for("csv")
     rows = io.StringIO()
     csv.writer(rows, quoting=csv.QUOTE_NONNUMERIC).writerow([write(17), write("a"), write(None)])
     assert rows.getvalue() == '17,"a",""\r\n'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo's comparing can fail."""
+"""Comparing the results of the demo."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import datetime
 
 import pytest
 
-from glance_compat.cli.comparing import A_TIME, Difference, comparable, differences
+from glance_compat.cli.comparison import ANY_TIME, Difference, find_differences, normalize
 
 WHOLE = datetime.datetime(2026, 11, 23, 17, 48, 19, tzinfo=datetime.timezone.utc)
 
@@ -17,15 +17,15 @@ WHOLE = datetime.datetime(2026, 11, 23, 17, 48, 19, tzinfo=datetime.timezone.utc
     [
         ({"a": 1, "b": {"c": ["x"]}}, {"b": {"c": ["x"]}, "a": 1}),
         ({"at": WHOLE}, {"at": WHOLE + datetime.timedelta(seconds=3)}),
-        ({"at": WHOLE}, {"at": A_TIME}),
+        ({"at": WHOLE}, {"at": ANY_TIME}),
         (["x"], ("x",)),
         ("ImageNotFound", "ImageNotFound"),
         ({}, {}),
         (None, None),
     ],
 )
-def test_equal_results_do_not_differ(left: object, right: object) -> None:
-    assert differences("show", {"v1": left, "v2": right}) == []
+def test_equal_results_have_no_differences(left: object, right: object) -> None:
+    assert find_differences("show", {"v1": left, "v2": right}) == []
 
 
 @pytest.mark.parametrize(
@@ -50,26 +50,28 @@ def test_equal_results_do_not_differ(left: object, right: object) -> None:
         ("ImageNotFound", "NotFound", ""),
     ],
 )
-def test_unequal_results_differ(left: object, right: object, key: str) -> None:
-    [difference] = differences("show", {"v1": left, "v2": right})
+def test_unequal_results_have_differences(left: object, right: object, key: str) -> None:
+    [difference] = find_differences("show", {"v1": left, "v2": right})
     assert difference.where == f"show{key}"
     assert list(difference.values) == ["v1", "v2"]
 
 
-def test_one_of_three_is_enough() -> None:
-    found = differences("show", {"v1": {"a": 1}, "v2": {"a": 1}, "both": {"a": 2}})
+def test_one_different_side_of_three_is_reported() -> None:
+    found = find_differences("show", {"v1": {"a": 1}, "v2": {"a": 1}, "both": {"a": 2}})
     assert found == [Difference("show: a", {"v1": 1, "v2": 1, "both": 2})]
 
 
-def test_every_key_that_differs_is_told() -> None:
-    found = differences("show", {"v1": {"a": 1, "b": 1, "c": 1}, "v2": {"a": 2, "c": 1, "d": 1}})
+def test_every_different_key_is_reported() -> None:
+    found = find_differences(
+        "show", {"v1": {"a": 1, "b": 1, "c": 1}, "v2": {"a": 2, "c": 1, "d": 1}}
+    )
     assert [one.where for one in found] == ["show: a", "show: b", "show: d"]
     assert found[1].values == {"v1": 1, "v2": "(no such key)"}
 
 
-def test_only_good_times_are_passed_over() -> None:
+def test_only_valid_times_are_normalized() -> None:
     early = WHOLE.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=1)))
-    assert comparable({"created_at": WHOLE, "other": [early]}) == {
-        "created_at": A_TIME,
+    assert normalize({"created_at": WHOLE, "other": [early]}) == {
+        "created_at": ANY_TIME,
         "other": [early],
     }
