@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line; see ``python -m benchmarks --help``."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
+
+from benchmarks import canned_server, instructions, memory, programs, rounds, tables, targets
+from benchmarks import worker as worker_process
+from benchmarks.jobs import JOBS
+from benchmarks.subjects import SUBJECTS
+from benchmarks.targets import Target
+
+_MIB = 2**20
+
+
+def _names(known: Collection[str]) -> Callable[[str], list[str]]:
+    def checked(text: str) -> list[str]:
+        names = text.split(",")
+        unknown = sorted(set(names) - set(known))
+        if unknown:
+            raise argparse.ArgumentTypeError(
+                f"unknown: {', '.join(unknown)}; choose from {', '.join(known)}"
+            )
+        return names
+
+    return checked
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=_DESCRIPTION)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, (_, text, default_jobs) in _COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        _add_target(command)
+        command.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
+        command.add_argument("--calls", type=int, help="in a round; default: as the job says")
+        command.add_argument(
+            "--jobs", type=_names(JOBS), default=default_jobs, help=f"of {', '.join(JOBS)}"
+        )
+        command.add_argument(
+            "--subjects",
+            type=_names(SUBJECTS),
+            default=list(SUBJECTS),
+            help=f"of {', '.join(SUBJECTS)}",
+        )
+        command.add_argument(
+            "--nova-python",
+            metavar="FILE",
+            default=sys.executable,
+            help="an interpreter that has Nova 34, for the subject nova-34",
+        )
+    _add_processes(commands)
+    return parser
+
+
+def _add_target(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--images", type=int, default=10_000, help="default: %(default)s")
+    command.add_argument(
+        "--mib", type=int, default=256, help="size of the data, in MiB; default: %(default)s"
+    )
+    command.add_argument("--endpoint", metavar="URL", help="a real Glance, without a version")
+    command.add_argument("--token", help="for it, of a user who may create images")
+    command.add_argument(
+        "--os-cloud", metavar="NAME", help="take both from this cloud of clouds.yaml"
+    )
+    command.add_argument(
+        "--apis", type=_names(("v1", "v2")), help="only these; default: all that are offered"
+    )
+
+
+def _add_processes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    server = commands.add_parser("canned-server", help="serve; used by the other commands")
+    server.add_argument("--images", type=int, default=10_000)
+    server.add_argument("--bytes", type=int, default=_MIB)
+    worker = commands.add_parser("worker", help="run a subject; used by the other commands")
+    for name in ("subject", "api", "target"):
+        worker.add_argument(name)
+
+
+@contextlib.contextmanager
+def _target(chosen: argparse.Namespace) -> Iterator[Target]:
+    size = chosen.mib * _MIB
+    if chosen.os_cloud is not None:
+        url, token = targets.of_cloud(chosen.os_cloud)
+        opened = targets.real(url, token, chosen.images, size)
+    elif chosen.endpoint is not None:
+        opened = targets.real(chosen.endpoint.rstrip("/"), chosen.token, chosen.images, size)
+    else:
+        opened = targets.canned(chosen.images, size)
+    with opened as target:
+        yield target.speaking(chosen.apis or target.apis)
+
+
+def _python(chosen: argparse.Namespace, name: str) -> str:
+    return str(chosen.nova_python) if name == "nova-34" else sys.executable
+
+
+def _rounds(chosen: argparse.Namespace, target: Target) -> Iterable[tables.Table]:
+    with contextlib.ExitStack() as stack:
+        workers = {
+            key: stack.enter_context(rounds.process(key, target, _python(chosen, key[0])))
+            for key in rounds.keys(chosen.subjects, target.apis)
+        }
+        yield from rounds.run(workers, target, chosen.jobs, chosen.rounds, chosen.calls)
+
+
+def _instructions(chosen: argparse.Namespace, target: Target) -> Iterable[tables.Table]:
+    if not instructions.is_available():
+        raise SystemExit("valgrind is not installed: its package has the same name")
+    count = instructions.counter(target, functools.partial(_python, chosen))
+    return instructions.run(count, chosen.subjects, target, chosen.jobs)
+
+
+def _memory(chosen: argparse.Namespace, target: Target) -> Iterable[tables.Table]:
+    def start(key: rounds.Key) -> contextlib.AbstractContextManager[rounds.Process]:
+        return rounds.process(key, target, _python(chosen, key[0]))
+
+    return memory.run(start, chosen.subjects, target, chosen.jobs)
+
+
+def _programs(chosen: argparse.Namespace, target: Target) -> Iterable[tables.Table]:
+    yield from programs.starts(chosen.rounds)
+    yield programs.audit(target, chosen.rounds)
+
+
+def _fixtures(chosen: argparse.Namespace, target: Target) -> Iterable[tables.Table]:
+    from benchmarks import fixtures
+
+    return [fixtures.run(100 * chosen.rounds)]
+
+
+def _all(chosen: argparse.Namespace, target: Target) -> Iterable[tables.Table]:
+    for name, (function, _, jobs) in _COMMANDS.items():
+        if name == "all" or (name == "instructions" and not instructions.is_available()):
+            continue
+        chosen.jobs = jobs
+        yield from function(chosen, target)
+
+
+_DESCRIPTION = "Measure the library and its peers; tables in Markdown go to standard output."
+
+#: Name to function, help, and the jobs it does by default.
+_COMMANDS = {
+    "rounds": (_rounds, "time and CPU, in interleaved rounds", list(JOBS)),
+    "instructions": (_instructions, "instructions per call, with valgrind", ["show", "list"]),
+    "memory": (_memory, "peak memory of one call", ["list", "walk", "download", "upload"]),
+    "programs": (_programs, "imports, command lines, and the audit of all images", []),
+    "fixtures": (_fixtures, "a fresh embedded Glance for each test", []),
+    "all": (_all, "everything", []),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command.
+
+    :param arguments: default: those of the process.
+    :returns: exit code.
+    """
+    chosen = _parser().parse_args(arguments)
+    if chosen.command == "canned-server":
+        canned_server.main(chosen.images, chosen.bytes)
+        return 0
+    if chosen.command == "worker":
+        return worker_process.main(chosen.subject, chosen.api, chosen.target)
+    print(f"{tables.machine()}\n", flush=True)
+    with _target(chosen) as target:
+        for table in _COMMANDS[chosen.command][0](chosen, target):
+            print(tables.markdown(table), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

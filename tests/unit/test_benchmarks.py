@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmarks run: tiny sizes, in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import threading
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+import pytest
+
+from benchmarks import bodies, instructions, memory, programs, ratios, rounds, tables
+from benchmarks.canned_server import CannedServer
+from benchmarks.jobs import JOBS
+from benchmarks.rounds import Key
+from benchmarks.subjects import NO_API, SUBJECTS
+from benchmarks.targets import Target
+from benchmarks.worker import Sample, jobs_of, timed, traced
+
+IMAGES = 3
+SIZE = 64 * 1024
+
+#: Those that every installation with the extra ``test`` has.
+NAMES = ("md5", "raw-socket", "requests", "requests-close", "keystoneauth1", "glance_compat")
+
+
+@pytest.fixture(scope="module")
+def target() -> Iterator[Target]:
+    server = CannedServer(IMAGES, SIZE)
+    thread = threading.Thread(target=server.serve)
+    thread.start()
+    yield Target(server.url, bodies.TOKEN, bodies.image_id(0), SIZE, IMAGES)
+    server.close()
+    thread.join()
+
+
+class Local:
+    """A subject in this process."""
+
+    def __init__(self, subject: Any) -> None:
+        self._subject = subject
+        self.jobs: Collection[str] = jobs_of(subject)
+
+    def order(self, job: str, calls: int | str) -> Sample:
+        if calls == "memory":
+            return traced(self._subject, JOBS[job])
+        return timed(self._subject, JOBS[job], int(calls))
+
+
+@pytest.fixture
+def created(target: Target) -> Iterator[Callable[[Key], Any]]:
+    """What creates subjects, whose connections are closed afterwards."""
+    with contextlib.ExitStack() as stack:
+
+        def create(key: Key) -> Any:
+            subject = SUBJECTS[key[0]].create(target, key[1])
+            stack.callback(getattr(subject, "close", lambda: None))
+            return subject
+
+        yield create
+
+
+def test_rounds_make_a_table_for_each_job_and_api(
+    target: Target, created: Callable[[Key], Any]
+) -> None:
+    workers = {key: Local(created(key)) for key in rounds.keys(NAMES, target.apis)}
+    made = {table.title: table for table in rounds.run(workers, target, JOBS, 1, calls=1)}
+    assert set(made) == {f"{job.title}, {api}" for job in JOBS.values() for api in ("v1", "v2")}
+    show = made["Show an image, v1"]
+    assert [row[0] for row in show.rows] == [name for name in NAMES if name != "md5"]
+    assert show.header[3:] == [
+        "wall / requests",
+        "CPU / requests",
+        "wall / requests-close",
+        "CPU / requests-close",
+    ]
+    assert ["requests", "1.00 (1.00-1.00)"] in [[row[0], row[3]] for row in show.rows]
+    upload = made["Upload, verified, v2"]
+    assert upload.header[3:] == ["wall / md5 or raw-socket", "CPU / md5 or raw-socket"]
+    assert [row[0] for row in upload.rows] == ["md5", "raw-socket", "glance_compat"]
+
+
+@pytest.mark.parametrize("api", ["v1", "v2"])
+@pytest.mark.parametrize("name", ["requests", "raw-socket", "keystoneauth1", "glance_compat"])
+def test_subjects_see_all_images(name: str, api: str, created: Callable[[Key], Any]) -> None:
+    images = created((name, api)).list()
+    assert [image["id"] for image in images] == [bodies.image_id(n) for n in range(IMAGES)]
+
+
+@pytest.mark.parametrize("api", ["v1", "v2"])
+def test_pages_follow(api: str) -> None:
+    server = CannedServer(bodies.LARGEST_PAGE + 1, 0)
+    pages = [server._page(api, b"limit=1000")]
+    last = bodies.image_id(bodies.LARGEST_PAGE - 1).encode()
+    pages.append(server._page(api, b"limit=1000&marker=" + last))
+    assert [page.count(b'"id"') for page in pages] == [bodies.LARGEST_PAGE, 1]
+    assert [b'"next"' in page for page in pages] == [api == "v2", False]
+    server.close()
+
+
+def test_memory_is_a_figure_for_each_image(target: Target, created: Callable[[Key], Any]) -> None:
+    @contextlib.contextmanager
+    def start(key: Key) -> Iterator[Local]:
+        yield Local(created(key))
+
+    [table] = memory.run(start, ["glance_compat", "md5"], target.speaking(["v2"]), ["list"])
+    [[name, _, each, _]] = table.rows
+    assert name == "glance_compat"
+    assert int(each.replace(",", "")) > 1000
+
+
+def test_instructions_are_the_difference_of_two_runs() -> None:
+    report = "==1== I   refs:      1,234,567\n"
+    assert instructions.count_of(report) == 1234567
+    counted = instructions.per_call(
+        lambda key, job, calls: 8_000_000 + 3_000_000 * calls, ("requests", "v2"), JOBS["show"]
+    )
+    assert counted == 3_000_000
+    assert instructions.per_call(lambda *_: None, ("md5", NO_API), JOBS["show"]) is None
+    found = {"requests": 2000.0, "glance_compat": 3000.0}
+    table = instructions.table(found, JOBS["list"], "v2", units=10)
+    assert table.rows == [["requests", "200", "1.00"], ["glance_compat", "300", "1.50"]]
+
+
+def test_ratio_is_to_the_slowest_floor_of_each_round() -> None:
+    found = ratios.ratio([4, 6, 9], [[1, 2, 3], [2, 1, 1]])
+    assert (found.median, found.low, found.high) == (3, 2, 3)
+    assert str(found) == "3.00 (2.00-3.00)"
+
+
+def test_program_that_fails_is_an_error() -> None:
+    assert programs.ran(["-S", "-c", "raise SystemExit(3)"], allowed=(0, 3)).cpu > 0
+    with pytest.raises(subprocess.CalledProcessError):
+        programs.ran(["-S", "-c", "raise SystemExit(3)"])
+
+
+def test_tables_are_markdown() -> None:
+    text = tables.markdown(tables.Table("Show", ["subject", "ms"], [["requests", "1.5"]]))
+    assert text.splitlines() == [
+        "### Show",
+        "",
+        "| subject  |  ms |",
+        "| -------- | --: |",
+        "| requests | 1.5 |",
+    ]
