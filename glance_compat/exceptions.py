@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that this library raises: one tree, nothing else escapes.
+"""The errors of this library, as one tree. It raises no others.
 
 ::
 
@@ -9,36 +9,36 @@
     │   └── MemberNotFound
     ├── Forbidden
     │   └── ImageNotAuthorized
-    ├── NotAuthenticated           a 401 that a new token does not cure
+    ├── NotAuthenticated           no token, or the server rejects it and a new one as well
     ├── Invalid
     │   ├── ImageBadRequest
-    │   ├── InvalidImageRef        an id or href that is refused before any request
-    │   ├── PropertyNotAllowed     a property that the API in use cannot carry, or a reserved name
+    │   ├── InvalidImageRef        an id or href that is rejected before any request
+    │   ├── PropertyNotAllowed     the API in use cannot store the property, or its name is reserved
     │   └── InvalidOption          (also a ValueError)
     ├── Conflict
     │   ├── ImageDeleteConflict
     │   ├── UpdateConflict
     │   └── ImageNotActive
-    ├── ImageUnacceptable          the data is not what the server takes it for
+    ├── ImageUnacceptable          the data is not in the format that the metadata declares
     ├── ImageQuotaExceeded
     ├── ImageImportImpossible
-    ├── IntegrityError             size or checksum differ from what was sent or promised
-    ├── SignatureVerificationError the signature of an image was asked for and is not proved
-    │   ├── SignatureUnusable      the image has none, or one that cannot be read
-    │   ├── KeyManagerFailed       the certificate could not be had
-    │   ├── CertificateValidationFailed  not from a trusted certificate, or not valid today
+    ├── IntegrityError             size or checksum differ from those sent or declared
+    ├── SignatureVerificationError the signature of an image could not be verified
+    │   ├── SignatureUnusable      the image has no signature, or a malformed one
+    │   ├── KeyManagerFailed       the key manager did not return the certificate
+    │   ├── CertificateValidationFailed  the certificate is not trusted, or not valid today
     │   └── InvalidSignature       (also an IntegrityError) the data is not what was signed
-    ├── OutcomeUnknown             the answer was lost and a look at the image did not tell
-    ├── UnreadableImage            a v1 answer is damaged and the lossless list did not help
+    ├── OutcomeUnknown             the response was lost, and a GET did not establish the outcome
+    ├── UnreadableImage            the image's metadata damages v1 responses beyond repair
     ├── DataSourceError            the caller's own data could not be read
-    ├── UnsupportedByVersion       asked for something that the API in use does not have
-    ├── NoUsableVersion            the endpoint offers nothing that the options allow
-    ├── BadResponse                a server error, or a shape that is not Glance's
+    ├── UnsupportedByVersion       the API in use does not have what the call needs
+    ├── NoUsableVersion            the endpoint offers no API version that the options allow
+    ├── BadResponse                a server error, or a response that Glance would not send
     └── GlanceConnectionFailed
         └── DeadlineExceeded
 
-What must live here: the classes and the tables from HTTP status to class, one per method.
-What must not: any knowledge of how an answer is read (see ``wire``).
+What must live here: the classes, and the tables from HTTP status to class, one per method.
+What must not: how a response is read (see ``transport``).
 """
 
 from __future__ import annotations
@@ -50,11 +50,12 @@ from types import MappingProxyType
 class GlanceCompatError(Exception):
     """The root of the tree.
 
-    :param message: one sentence for people; it names what was tried, never a token or a body.
-    :param status: the HTTP status that led to the error, or None when there was no answer.
-    :param request_id: Glance's ``x-openstack-request-id`` of that answer, or None.
-    :param endpoint: the unversioned image endpoint (without credentials), or None.
-    :param image_id: the image that the call was about, or None.
+    :param message: for people: what failed, why, and what to do next. It never contains a token
+        or the body of a request.
+    :param status: the HTTP status of the response, or None if there was no response.
+    :param request_id: the ``x-openstack-request-id`` of that response, or None.
+    :param endpoint: the unversioned image endpoint, without credentials, or None.
+    :param image_id: the image of the call, or None.
     """
 
     def __init__(
@@ -80,11 +81,11 @@ class GlanceCompatError(Exception):
 
 
 class NotFound(GlanceCompatError):
-    """What was asked for is not there, or not for this caller."""
+    """The resource does not exist, or the caller may not see it."""
 
 
 class ImageNotFound(NotFound):
-    """No such image, or the caller may not see it."""
+    """The image does not exist, or the caller may not see it."""
 
 
 class MemberNotFound(NotFound):
@@ -96,35 +97,35 @@ class Forbidden(GlanceCompatError):
 
 
 class ImageNotAuthorized(Forbidden):
-    """The caller may not do this with this image."""
+    """The caller may not do this to this image."""
 
 
 class NotAuthenticated(GlanceCompatError):
-    """No token, or one that is not accepted and that a new one did not cure."""
+    """There is no token, or the server rejects it, and a new one as well."""
 
 
 class Invalid(GlanceCompatError):
-    """The request does not make sense, to the library or to the server."""
+    """The request is invalid, for the library or for the server."""
 
 
 class ImageBadRequest(Invalid):
-    """The image metadata is refused."""
+    """The server rejects the image metadata."""
 
 
 class InvalidImageRef(Invalid):
-    """The id or href is refused before any request."""
+    """The id or href is rejected before any request is sent."""
 
 
 class PropertyNotAllowed(Invalid):
-    """A property has a reserved name, or cannot be carried by the API in use."""
+    """A property has a reserved name, or the API in use cannot store it."""
 
 
 class InvalidOption(Invalid, ValueError):
-    """An option, a configuration value or an argument has a value it cannot have."""
+    """An option, a configuration value or an argument has an invalid value."""
 
 
 class Conflict(GlanceCompatError):
-    """The state of the image does not permit this."""
+    """The state of the image does not permit the call."""
 
 
 class ImageDeleteConflict(Conflict):
@@ -132,19 +133,19 @@ class ImageDeleteConflict(Conflict):
 
 
 class UpdateConflict(Conflict):
-    """Another writer's change came between."""
+    """Another client changed the image at the same time."""
 
 
 class ImageNotActive(Conflict):
-    """The image has no data to give, or can take none, in its present status."""
+    """The image's status does not permit downloading or uploading its data."""
 
 
 class ImageUnacceptable(GlanceCompatError):
-    """The data is not what the metadata says it is."""
+    """The data is not in the format that the metadata declares."""
 
 
 class ImageQuotaExceeded(GlanceCompatError):
-    """A quota of the cloud is reached (properties, tags, members, storage, image size)."""
+    """A quota of the cloud is exceeded (properties, tags, members, storage, image size)."""
 
 
 class ImageImportImpossible(GlanceCompatError):
@@ -152,23 +153,23 @@ class ImageImportImpossible(GlanceCompatError):
 
 
 class IntegrityError(GlanceCompatError):
-    """Bytes were lost or changed on the way: size or checksum differ."""
+    """Data was lost or changed in transit: size or checksum differ."""
 
 
 class SignatureVerificationError(GlanceCompatError):
-    """The signature of an image was to be verified, and nothing is proved."""
+    """The signature of an image could not be verified."""
 
 
 class SignatureUnusable(SignatureVerificationError):
-    """The image has no signature, or properties of one that cannot be read."""
+    """The image has no signature, or a malformed one."""
 
 
 class KeyManagerFailed(SignatureVerificationError):
-    """The key manager did not give the certificate of the signature."""
+    """The key manager did not return the certificate of the signature."""
 
 
 class CertificateValidationFailed(SignatureVerificationError):
-    """The certificate does not come from a trusted one, or is not valid today."""
+    """The certificate is not issued by a trusted one, or is not valid today."""
 
 
 class InvalidSignature(SignatureVerificationError, IntegrityError):
@@ -176,22 +177,22 @@ class InvalidSignature(SignatureVerificationError, IntegrityError):
 
 
 class OutcomeUnknown(GlanceCompatError):
-    """The answer was lost, and a look at the image did not tell whether the call took effect."""
+    """The response was lost, and a follow-up GET did not establish whether the call took effect."""
 
 
 class UnreadableImage(GlanceCompatError):
-    """A v1 answer is damaged by the image's own metadata and could not be repaired."""
+    """The image's own metadata damages v1 responses, and the image was not found in the list."""
 
 
 class DataSourceError(GlanceCompatError):
-    """The caller's own data could not be read, or is not as long as was said."""
+    """The caller's own data could not be read, or does not have the declared size."""
 
 
 class UnsupportedByVersion(GlanceCompatError):
     """The API in use does not have what the call needs.
 
-    :param needed: what the call needs, in words ("Images API v2 (community visibility)").
-    :param offered: what the endpoint offers, in words.
+    :param needed: what the call needs ("Images API v2 (community visibility)").
+    :param offered: what the endpoint offers.
     """
 
     def __init__(
@@ -203,11 +204,11 @@ class UnsupportedByVersion(GlanceCompatError):
         image_id: str | None = None,
     ) -> None:
         super().__init__(
-            f"needs {needed}, but the image endpoint in use offers {offered}",
+            f"the call needs {needed}, but the image endpoint in use offers {offered}",
             endpoint=endpoint,
             image_id=image_id,
         )
-        # What the class is made from again when it is copied or unpickled.
+        # Copies and unpickled errors are created from these.
         self.args = (needed, offered)
         self.needed = needed
         self.offered = offered
@@ -218,20 +219,20 @@ class NoUsableVersion(GlanceCompatError):
 
 
 class BadResponse(GlanceCompatError):
-    """A server error, or an answer whose shape is not Glance's."""
+    """A server error, or a response that Glance would not send."""
 
 
 class GlanceConnectionFailed(GlanceCompatError):
-    """No answer: refused, reset, timed out, or TLS failed, after all attempts."""
+    """No response: connecting, TLS, sending or receiving failed, in all attempts."""
 
 
 class DeadlineExceeded(GlanceConnectionFailed):
-    """The deadline for the whole call passed before an answer came."""
+    """The call did not finish within its deadline."""
 
 
 StatusErrors = Mapping[int, type[GlanceCompatError]]
 
-# What every method has in common. A status that is in no table is BadResponse.
+# Common to all methods. A status that is in no table is BadResponse.
 _ANY: StatusErrors = {
     400: ImageBadRequest,
     401: NotAuthenticated,
@@ -255,8 +256,8 @@ _LIST: StatusErrors = {
     431: Invalid,
 }
 
-#: HTTP status to error, one table per method of the facade. 410 (v2) and 412 (v1) say that the
-#: image was deleted while its data was on the way (Glance 15.0.2, api/v1/upload_utils.py and
+#: HTTP status to error, one table per method of the facade. 410 (v2) and 412 (v1) mean that the
+#: image was deleted during the upload of its data (Glance 15.0.2, api/v1/upload_utils.py and
 #: api/v2/image_data.py).
 STATUS_ERRORS: Mapping[str, StatusErrors] = MappingProxyType(
     {
@@ -269,7 +270,8 @@ STATUS_ERRORS: Mapping[str, StatusErrors] = MappingProxyType(
         "delete": {**_ANY, 409: ImageDeleteConflict},
         "download": {**_ANY, 409: ImageNotActive},
         "members": {**_ANY, 400: Invalid},
-        # 409: not active, or no such store; 400: the data is there already (seen on Glance 33).
+        # 409: not active, or no such store; 400: the store has the data already (verified on
+        # Glance 33).
         "import": {**_ANY, 409: ImageImportImpossible},
     }
 )
