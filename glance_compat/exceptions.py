@@ -13,7 +13,7 @@
     ├── Invalid
     │   ├── ImageBadRequest
     │   ├── InvalidImageRef        an id or href that is rejected before any request
-    │   ├── PropertyNotAllowed     the API in use cannot store the property, or its name is reserved
+    │   ├── PropertyNotAllowed     a reserved name, or a property that the API in use cannot store
     │   └── InvalidOption          (also a ValueError)
     ├── Conflict
     │   ├── ImageDeleteConflict
@@ -177,7 +177,7 @@ class InvalidSignature(SignatureVerificationError, IntegrityError):
 
 
 class OutcomeUnknown(GlanceCompatError):
-    """The response was lost, and a follow-up GET did not establish whether the call took effect."""
+    """The response was lost, and a GET did not establish whether the call took effect."""
 
 
 class UnreadableImage(GlanceCompatError):

@@ -6,28 +6,54 @@ from __future__ import annotations
 import re
 import urllib.parse
 
+import urllib3.exceptions
+import urllib3.util
+
+# Printable ASCII but the backslash, which browsers and some parsers treat as a slash.
+_PLAIN = re.compile(r"[!-\[\]-~]+")
+
 
 def origin(url: str) -> tuple[str, str, int | None]:
     """Return scheme, host and port of a URL; two URLs with one origin may share a token.
 
-    A URL that cannot be parsed has its own origin, which equals no other.
+    They are those that urllib3 connects to. A URL that cannot be parsed, or that urllib.parse and
+    urllib3 read differently, has its own origin, which equals that of no other URL.
+    """
+    unreadable = "", url, None
+    if not _PLAIN.fullmatch(url):
+        return unreadable
+    try:
+        parts, connected = urllib.parse.urlsplit(url), urllib3.util.parse_url(url)
+        host, port = parts.hostname or "", parts.port
+    except (ValueError, urllib3.exceptions.LocationParseError):
+        return unreadable
+    if (parts.scheme, host, port) != (
+        connected.scheme,
+        (connected.host or "").strip("[]"),
+        connected.port,
+    ):
+        return unreadable
+    return (
+        parts.scheme,
+        host,
+        {"http": 80, "https": 443}.get(parts.scheme) if port is None else port,
+    )
+
+
+def redirect_target(url: str, location: str) -> str | None:
+    """Resolve a Location header against the URL of the request.
+
+    :returns: None unless the target is another URL of the same origin, without user information.
     """
     try:
-        parts = urllib.parse.urlsplit(url)
-        port = parts.port
+        target = urllib.parse.urljoin(url, location)
+        sent, parts = urllib.parse.urlsplit(location), urllib.parse.urlsplit(target)
     except ValueError:
-        return "", url, None
-    if port is None:
-        port = {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname or "", port
-
-
-def joined(url: str, location: str) -> str:
-    """Resolve a Location header against the URL of the request."""
-    try:
-        return urllib.parse.urljoin(url, location)
-    except ValueError:
-        return location
+        return None
+    # Browsers read a host out of the path of "http:///host".
+    is_odd = "@" in parts.netloc or bool(sent.scheme and not sent.netloc)
+    followed = target != url and not is_odd and origin(target) == origin(url)
+    return target if followed else None
 
 
 def scheme_of(url: str) -> str:
@@ -88,5 +114,5 @@ def is_http(url: str) -> bool:
         _ = parts.port
     except ValueError:
         return False
-    bare = not (parts.query or parts.fragment) and url.isprintable() and " " not in url
+    bare = not (parts.query or parts.fragment) and url.isprintable() and not {*" \\"} & {*url}
     return parts.scheme in ("http", "https") and bool(parts.hostname) and bare

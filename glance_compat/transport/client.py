@@ -46,7 +46,7 @@ from glance_compat.transport.messages import (
 from glance_compat.transport.response_reader import Limits, is_damaged
 from glance_compat.transport.retry import Deadline
 from glance_compat.transport.session_views import limited_session, prepared_session
-from glance_compat.urls import joined, origin
+from glance_compat.urls import redirect_target
 
 LOG = logging.getLogger(__name__)
 
@@ -283,9 +283,10 @@ class Transport:
 
     def _redirect_target(self, request: Request, response: requests.Response, url: str) -> str:
         locations = [value for name, value in headers_of(response) if name.lower() == "location"]
-        target = joined(url, locations[0]) if locations else url
-        if request.method in {"GET", "HEAD"} and origin(target) == origin(url) and target != url:
-            return target
+        if locations and request.method in {"GET", "HEAD"}:
+            target = redirect_target(url, locations[0])
+            if target is not None:
+                return target
         raise exceptions.BadResponse(
             f"{self._subject(request)} failed: the server redirected it (HTTP"
             f" {response.status_code}), and only GET and HEAD are redirected, within the same"
