@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same choices in a configuration file: the only module that imports oslo.config.
+"""The options of a configuration file; the only module that imports oslo.config.
 
-A group holds the fields of :class:`~glance_compat.options.Options` under their own names, the
+A group has the fields of :class:`~glance_compat.options.Options` under their own names, the
 session, auth and catalog options of keystoneauth1, ``endpoints``, and the names that older
-configuration files use. keystoneauth1's retry options are not registered: the library has one
+configuration files use. The retry options of keystoneauth1 are not registered: the library has one
 retry policy of its own (``max_attempts``, ``backoff_max``, ``deadline``).
 
-What must live here: names, help texts and old spellings of options, and how a group becomes a
-:class:`Settings`. What must not: defaults and checks of the library's options (see ``options``).
+What must live here: names, help texts and old names of options, and how a group becomes
+:class:`~glance_compat.arguments.ServiceArguments`. What must not: defaults and checks of the
+library's options (``options``).
 """
 
 from __future__ import annotations
@@ -21,11 +22,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import loading
-from keystoneauth1.plugin import BaseAuthPlugin
-from keystoneauth1.session import Session
 from oslo_config import cfg
 
 from glance_compat import exceptions
+from glance_compat.arguments import ServiceArguments
 from glance_compat.options import Options
 from glance_compat.redaction import quote_value
 
@@ -33,109 +33,94 @@ from glance_compat.redaction import quote_value
 GROUP = "glance_compat"
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What one group of a configuration file says: the arguments of ``ImageService``.
-
-    :param session: a new keystoneauth1 session (TLS, time-out) without a plugin of its own.
-    :param auth: the plugin that ``auth_type`` names, or None when it is not set.
-    :param endpoint_override: one URL, a list of URLs that are equals, or None for the catalog.
-    :param interface: interfaces of the catalog in order of preference, or None.
-    """
-
-    session: Session
-    auth: BaseAuthPlugin | None
-    endpoint_override: str | list[str] | None
-    region_name: str | None
-    interface: list[str] | None
-    service_type: str
-    service_name: str | None
-    options: Options
-
-
 # ---------------------------------------------------------------------------------------------
 # The library's own options. Names, types and defaults are those of Options.
 
 _HELP: Mapping[str, str] = {
-    "api_version": "The Images API to use.",
-    "prefer": "The Images API to use when an endpoint offers both.",
-    "allow_experimental": "Whether an API version whose status is EXPERIMENTAL may be chosen.",
-    "discovery_ttl": "How long an answer about the API versions of an endpoint is believed, in "
-    "seconds.",
-    "discovery_failure_ttl": "How long a failure to learn the API versions of an endpoint is "
-    "believed, in seconds.",
-    "page_size": "Images in one page of a list. Unset: as many as the server grants.",
-    "max_attempts": "Attempts for one request that may be repeated, the first one included.",
-    "backoff_max": "The longest pause between two attempts, in seconds.",
-    "connect_timeout": "Time to connect, in seconds, above 0. The option timeout, when set, wins.",
-    "read_timeout": "Time without an answer, in seconds, above 0. The option timeout, when set, "
-    "wins.",
-    "stall_timeout": "Time without a byte of image data, in seconds, above 0.",
-    "deadline": "Time for a metadata call with all its retries, in seconds, above 0.",
-    "max_response_bytes": "The largest metadata answer, in bytes after decompression.",
-    "extended": "Whether image dicts carry what only newer APIs know (visibility, tags, "
-    "os_hash_value and others).",
-    "verify_downloads": "How downloaded data is verified.",
-    "verify_uploads": "Whether size and checksum of an upload are compared with what the server "
-    "stored.",
-    "verify_updates": "Whether a v2 update is read back and repeated when another writer undid "
-    "it.",
-    "check_format": "Whether downloaded data must be what disk_format says.",
-    "v1_folding": "What happens to property names that v1 would lower-case, or whose dashes it "
-    "would turn into underscores.",
-    "v1_exact_show": "Whether showing an image on v1 always reads the lossless list, which costs "
-    "one more request.",
-    "portable": "Whether property names and values that v1 cannot carry are refused on v2 as "
-    "well.",
-    "trusted_endpoints": "Further URLs of the same image service, from which image hrefs are "
-    "accepted.",
-    "allowed_location_schemes": "Image locations that may be read directly: the folder as a URL "
-    "for files, such as file:///var/lib/glance/images, the cluster and the pool for Ceph, as in "
-    "rbd://<fsid>/images, else a scheme that has a handler.",
-    "ceph_conf": "The configuration file of the Ceph cluster that rbd locations are read from, an "
-    "absolute path.",
-    "ceph_user": 'The user of the Ceph cluster, without "client.". Unset: librados\'s own choice, '
-    "which is admin.",
+    "api_version": "The version of the Images API to use.",
+    "prefer": "The version of the Images API to use when an endpoint offers both.",
+    "allow_experimental": "Whether to use API versions with the status EXPERIMENTAL.",
+    "discovery_ttl": "How long to cache the API versions that an endpoint offers, in seconds.",
+    "discovery_failure_ttl": "How long to cache a failure to find out which API versions an "
+    "endpoint offers, in seconds.",
+    "page_size": "Number of images in one page of a list. Unset: the largest page that the server "
+    "allows.",
+    "max_attempts": "Maximum number of attempts for a request that may be repeated, including the "
+    "first one.",
+    "backoff_max": "Longest pause between two attempts, in seconds.",
+    "connect_timeout": "Time limit for connecting to a server, in seconds, above 0. If the option "
+    "timeout is set, it is used instead.",
+    "read_timeout": "Time limit for waiting for a response, in seconds, above 0. If the option "
+    "timeout is set, it is used instead.",
+    "stall_timeout": "Time limit for waiting for the next byte of image data, in seconds, above "
+    "0.",
+    "deadline": "Time limit for a metadata call including its retries, in seconds, above 0. "
+    "Transfers of image data have no such limit.",
+    "max_response_bytes": "Largest metadata response to accept, in bytes after decompression.",
+    "extended": "Whether image dicts include attributes that only newer APIs have (visibility, "
+    "tags, os_hash_value and others).",
+    "verify_downloads": "How to verify downloaded data.",
+    "verify_uploads": "Whether to compare the size and the checksum of an upload with what the "
+    "server stored.",
+    "verify_updates": "Whether to read an image back after a v2 update, and to repeat the update "
+    "if another writer has undone it.",
+    "check_format": "Whether to refuse downloaded data that does not have the format that the "
+    "image's disk_format names.",
+    "v1_folding": "What to do with property names that v1 would change: v1 converts them to lower "
+    "case, and dashes to underscores.",
+    "v1_exact_show": "Whether to read an image over v1 from the list of images, which loses no "
+    "metadata, as well. Costs one more request for each image that is shown.",
+    "portable": "Whether to refuse property names and values on v2, too, if v1 cannot carry them.",
+    "trusted_endpoints": "Further URLs of the same image service. Image hrefs below one of them "
+    "are accepted.",
+    "allowed_location_schemes": "Image locations that may be read directly, without the API: a "
+    "folder for files, such as file:///var/lib/glance/images; a cluster and a pool for Ceph, such "
+    "as rbd://<fsid>/images; or the scheme of another installed handler.",
+    "ceph_conf": "Absolute path of the configuration file of the Ceph cluster that rbd locations "
+    "are read from.",
+    "ceph_user": 'Name of the Ceph user, without "client.". Unset: the default of librados, which '
+    "is admin.",
 }
 
 _MEANINGS: Mapping[str, Mapping[str, str]] = {
     "api_version": {
-        "auto": "the endpoint is asked what it offers",
-        "1": "Images API v1, without asking",
-        "2": "Images API v2, without asking",
+        "auto": "use what the endpoint offers",
+        "1": "use v1 without asking the endpoint",
+        "2": "use v2 without asking the endpoint",
     },
     "prefer": {"1": "Images API v1", "2": "Images API v2"},
     "verify_downloads": {
-        "auto": "size, and the MD5 that comes with the data",
-        "strong": "size and os_hash_value where the server has it, which costs one more request",
-        "off": "size only",
+        "auto": "compare the size, and the MD5 checksum that is sent with the data",
+        "strong": "compare the size, and os_hash_value if the server has it; costs one more "
+        "request",
+        "off": "compare the size only",
     },
     "v1_folding": {
-        "fold": "v1 stores the folded name, and it is logged once",
-        "refuse": "the name is refused",
+        "fold": "store the changed name, and log it once",
+        "refuse": "refuse the name",
     },
 }
 
 
 def _option(field: dataclasses.Field[typing.Any], hint: typing.Any) -> cfg.Opt:
-    """Declare the oslo.config option of one field of Options, by the type of the field.
+    """Create the oslo.config option for one field of Options, by the type of the field.
 
-    Options is stricter than the minimum here: a time that may not be 0 is refused there.
+    The minimum of a time is 0 here; Options refuses 0 where it is invalid.
     """
-    given: dict[str, typing.Any] = {"help": _HELP[field.name], "default": field.default}
+    common: dict[str, typing.Any] = {"help": _HELP[field.name], "default": field.default}
     if typing.get_origin(hint) is typing.Literal:
         meanings = _MEANINGS[field.name]
         choices = [(choice, meanings[choice]) for choice in typing.get_args(hint)]
-        return cfg.StrOpt(field.name, choices=choices, **given)
+        return cfg.StrOpt(field.name, choices=choices, **common)
     if hint is bool:
-        return cfg.BoolOpt(field.name, **given)
+        return cfg.BoolOpt(field.name, **common)
     if hint is float:
-        return cfg.FloatOpt(field.name, min=0, **given)
+        return cfg.FloatOpt(field.name, min=0, **common)
     if hint in (int, int | None):
-        return cfg.IntOpt(field.name, min=1, **given)
+        return cfg.IntOpt(field.name, min=1, **common)
     if hint is str:
-        return cfg.StrOpt(field.name, **given)
-    return cfg.ListOpt(field.name, **{**given, "default": list(given["default"])})
+        return cfg.StrOpt(field.name, **common)
+    return cfg.ListOpt(field.name, **{**common, "default": list(common["default"])})
 
 
 @functools.cache
@@ -146,41 +131,41 @@ def _own_options() -> tuple[cfg.Opt, ...]:
 
 _ENDPOINTS = cfg.ListOpt(
     "endpoints",
-    help="URLs of image endpoints that are equals: they are tried in turn. The list form of "
-    "endpoint_override; only one of the two may be set.",
+    help="URLs of equivalent image endpoints, which are tried in turn. Set this option or "
+    "endpoint_override, not both.",
 )
 
 # ---------------------------------------------------------------------------------------------
-# Old spellings. They are options of their own, so that two that contradict each other are seen.
+# Old names. They are separate options, so that contradictions between them can be reported.
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Old:
     """An option of older configuration files.
 
-    :param replaced_by: the name of the option that says it today.
-    :param translate: from a value of the old option to one of the new.
+    :param replaced_by: the name of the option that replaced it.
+    :param convert: converts a value of the old option to one of the new option.
     """
 
     option: cfg.Opt
     replaced_by: str
-    translate: Callable[[typing.Any], typing.Any]
+    convert: Callable[[typing.Any], typing.Any]
 
 
-def _as_it_is(value: typing.Any) -> typing.Any:
+def _keep(value: typing.Any) -> typing.Any:
     return value
 
 
-def _attempts(retries: int) -> int:
+def _retries_to_attempts(retries: int) -> int:
     return retries + 1
 
 
-def _version_of_flag(use_v1: bool) -> str:
+def _flag_to_version(use_v1: bool) -> str:
     return "1" if use_v1 else "2"
 
 
-def _version_of_text(value: object) -> str:
-    # A host may have registered the option itself, as a number.
+def _text_to_version(value: object) -> str:
+    # The program may have registered the option itself, as a number.
     return str(value).removeprefix("v")
 
 
@@ -188,7 +173,7 @@ def _old(
     kind: type[cfg.Opt],
     name: str,
     replaced_by: str,
-    translate: Callable[[typing.Any], typing.Any],
+    convert: Callable[[typing.Any], typing.Any],
     remark: str,
     *,
     also_in: Sequence[str] = (),
@@ -198,41 +183,43 @@ def _old(
         name,
         deprecated_opts=[cfg.DeprecatedOpt(name, group=group) for group in also_in],
         deprecated_for_removal=True,
-        deprecated_reason=f"Use {replaced_by}: {remark}.",
-        help=f"The old spelling of {replaced_by}.",
+        deprecated_reason=f"Use {replaced_by} instead; {remark}.",
+        help=f"Old name of the option {replaced_by}.",
         **constraints,
     )
-    return _Old(option, replaced_by, translate)
+    return _Old(option, replaced_by, convert)
 
 
 _DEFAULT = ("DEFAULT",)
 
 _OLD: Sequence[_Old] = (
-    _old(cfg.ListOpt, "api_servers", "endpoints", _as_it_is, "the value is the same"),
+    _old(cfg.ListOpt, "api_servers", "endpoints", _keep, "the value is the same"),
     _old(
         cfg.ListOpt,
         "glance_api_servers",
         "endpoints",
-        _as_it_is,
+        _keep,
         "the value is the same",
         also_in=_DEFAULT,
     ),
-    _old(cfg.IntOpt, "num_retries", "max_attempts", _attempts, "it is one more", min=0),
+    _old(
+        cfg.IntOpt, "num_retries", "max_attempts", _retries_to_attempts, "it is one greater", min=0
+    ),
     _old(
         cfg.IntOpt,
         "glance_num_retries",
         "max_attempts",
-        _attempts,
-        "it is one more",
+        _retries_to_attempts,
+        "it is one greater",
         also_in=_DEFAULT,
         min=0,
     ),
-    _old(cfg.BoolOpt, "api_insecure", "insecure", _as_it_is, "the value is the same"),
+    _old(cfg.BoolOpt, "api_insecure", "insecure", _keep, "the value is the same"),
     _old(
         cfg.BoolOpt,
         "use_glance_v1",
         "api_version",
-        _version_of_flag,
+        _flag_to_version,
         "true is 1, false is 2",
         # Nova had it in [glance] (13.0.0, Mitaka, and 14.0.0, Newton).
         also_in=("DEFAULT", "glance"),
@@ -241,7 +228,7 @@ _OLD: Sequence[_Old] = (
         cfg.StrOpt,
         "glance_api_version",
         "api_version",
-        _version_of_text,
+        _text_to_version,
         "it has no leading v",
         also_in=_DEFAULT,
         choices=[(one, f"Images API v{one[-1]}") for one in ("1", "2", "v1", "v2")],
@@ -256,7 +243,7 @@ _CATALOG = frozenset(
 )
 _INTERFACES = ("public", "internal", "admin")
 
-#: Plugins whose options are shown in a sample file. Any other plugin can be used as well.
+#: Plugins whose options are in a sample file. Any other plugin can be used, too.
 _SAMPLE_PLUGINS = ("password", "v3applicationcredential")
 
 
@@ -266,8 +253,11 @@ def _catalog_options() -> list[cfg.Opt]:
     cfg.set_defaults(options, service_type="image")
     for one in options:
         if one.dest == "endpoint_override":
-            # keystoneauth1's text speaks of version options that this library does not have.
-            one.help = "The URL of the image endpoint, versioned or not; unset: the catalog's."
+            # The help of keystoneauth1 mentions version options that this library does not have.
+            one.help = (
+                "URL of the image endpoint, with or without a version. Unset: the endpoint of the"
+                " service catalog."
+            )
     return options
 
 
@@ -284,9 +274,9 @@ def _auth_options() -> list[cfg.Opt]:
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
-    """Tell oslo-config-generator about all options (entry point ``oslo.config.opts``).
+    """List all options for oslo-config-generator (entry point ``oslo.config.opts``).
 
-    :returns: one pair of group name and options; the options are copies.
+    :returns: one pair of group name and options. The options are copies.
     """
     options = [*_own_options(), _ENDPOINTS, *_catalog_options()]
     options += [*loading.get_session_conf_options(), *_auth_options()]
@@ -295,14 +285,15 @@ def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
 
 
 def register_opts(conf: cfg.ConfigOpts, group: str = GROUP) -> None:
-    """Make the options known to ``conf``; may be repeated.
+    """Register the options; a second call changes nothing.
 
-    What keystoneauth1 or the host has registered already in that group (Nova's ``[glance]`` has
-    ``cafile`` and ``api_servers``, for example) stays as it is and is used.
+    Options that keystoneauth1 or the program has already registered in the group (Nova's
+    ``[glance]`` has ``cafile`` and ``api_servers``, for example) are kept and used.
 
+    :param conf: the configuration to register the options in.
     :param group: the name of the group, without brackets.
-    :raises glance_compat.exceptions.InvalidOption: the group has an option of the same name as
-        one of the library's own but of another kind, or ``auth_section`` cannot be read.
+    :raises glance_compat.exceptions.InvalidOption: the group has another option with the name of
+        one of the library's own options, or ``auth_section`` cannot be read.
     """
     conf.register_group(cfg.OptGroup(group))
     with _invalid_option(group):
@@ -315,15 +306,17 @@ def register_opts(conf: cfg.ConfigOpts, group: str = GROUP) -> None:
         loading.register_auth_conf_options(conf, group)
 
 
-def own_options(conf: cfg.ConfigOpts, group: str = GROUP, **unless_set: typing.Any) -> Options:
-    """Read the library's own options alone, for a host that has its session and catalog options.
+def read_options(conf: cfg.ConfigOpts, group: str = GROUP, **unless_set: typing.Any) -> Options:
+    """Read only the library's own options, for a program that has its own session options.
 
-    What is not registered yet is registered: in that group, and neither keystoneauth1's options
-    nor the old spellings of them.
+    Options that are missing are registered in the group, except for those of keystoneauth1 and
+    their old names.
 
+    :param conf: the configuration to read.
     :param group: the name of the group, without brackets.
-    :param unless_set: fields of Options that the host says where the file does not.
-    :raises glance_compat.exceptions.InvalidOption: a value is not valid, or two contradict.
+    :param unless_set: values for fields of Options that are not set in the configuration.
+    :raises glance_compat.exceptions.InvalidOption: a value is invalid, or two options contradict
+        each other.
     """
     conf.register_group(cfg.OptGroup(group))
     own = {one.dest for one in _own_options()}
@@ -331,36 +324,43 @@ def own_options(conf: cfg.ConfigOpts, group: str = GROUP, **unless_set: typing.A
         known = conf[group]
         old = [one.option for one in _OLD if one.replaced_by in own]
         missing = [one for one in old if one.dest not in known]
-        # Each registration makes oslo.config forget the values that it has read, the host's too.
+        # Each registration clears oslo.config's cache of values, also of the program's own.
         if missing or any(name not in known for name in own):
             conf.register_opts(_own_options(), group=group)
             conf.register_opts([copy.copy(one) for one in missing], group=group)
-        said = {name for name in unless_set if _spellings(conf, group, name)}
-        given = {name: value for name, value in unless_set.items() if name not in said}
-        return dataclasses.replace(_options(conf, group), **given)
+        unset = {
+            name: value
+            for name, value in unless_set.items()
+            if not _values_by_name(conf, group, name)
+        }
+        return dataclasses.replace(_read_own(conf, group), **unset)
 
 
-def settings(conf: cfg.ConfigOpts, group: str = GROUP) -> Settings:
-    """Read one group and build the session and the auth plugin that it describes.
+def read_arguments(conf: cfg.ConfigOpts, group: str = GROUP) -> ServiceArguments:
+    """Read one group, and create the session and the auth plugin that it describes.
 
-    What is not registered yet is registered. No request is sent.
+    Options that are missing are registered. No request is sent.
 
+    :param conf: the configuration to read.
     :param group: the name of the group, without brackets.
-    :raises glance_compat.exceptions.InvalidOption: a value is not valid, a file asks for a plugin
-        that is not there or lacks options of it, or two options contradict each other.
+    :returns: a new session without a plugin, and the plugin that ``auth_type`` names, or None.
+    :raises glance_compat.exceptions.InvalidOption: a value is invalid, an auth plugin is not
+        installed or lacks options, or two options contradict each other.
     """
     if not isinstance(conf, cfg.ConfigOpts):
         raise exceptions.InvalidOption(
             f"conf must be an oslo_config ConfigOpts, not {type(conf).__name__}"
         )
     if not isinstance(group, str) or not group or not group.isprintable():
-        raise exceptions.InvalidOption(f"group must be the name of one, not {quote_value(group)}")
+        raise exceptions.InvalidOption(
+            f"group must be the name of an option group, not {quote_value(group)}"
+        )
     register_opts(conf, group)
     with _invalid_option(group):
         values = conf[group]
-        return Settings(
+        return ServiceArguments(
             session=loading.load_session_from_conf_options(
-                conf, group, insecure=_agreed(conf, group, "insecure")
+                conf, group, insecure=_value_of(conf, group, "insecure")
             ),
             auth=loading.load_auth_from_conf_options(conf, group),
             endpoint_override=_endpoint_override(conf, group),
@@ -368,7 +368,7 @@ def settings(conf: cfg.ConfigOpts, group: str = GROUP) -> Settings:
             interface=_interface(values.valid_interfaces),
             service_type=values.service_type or "image",
             service_name=values.service_name,
-            options=_options(conf, group),
+            options=_read_own(conf, group),
         )
 
 
@@ -378,26 +378,26 @@ def settings(conf: cfg.ConfigOpts, group: str = GROUP) -> Settings:
 
 @contextlib.contextmanager
 def _invalid_option(group: str) -> Iterator[None]:
-    """Turn what oslo.config, keystoneauth1 and Options raise into one error with the group."""
+    """Convert errors of oslo.config, keystoneauth1 and Options to one that names the group."""
     try:
         yield
     except (cfg.Error, ksa_exceptions.ClientException, ValueError) as error:
         raise exceptions.InvalidOption(f"in group [{group}]: {error}") from error
 
 
-def _options(conf: cfg.ConfigOpts, group: str) -> Options:
+def _read_own(conf: cfg.ConfigOpts, group: str) -> Options:
     values: dict[str, typing.Any] = {}
     for field in dataclasses.fields(Options):
-        value = _agreed(conf, group, field.name)
+        value = _value_of(conf, group, field.name)
         values[field.name] = tuple(value) if isinstance(value, list) else value
     return Options(**values)
 
 
 def _endpoint_override(conf: cfg.ConfigOpts, group: str) -> str | list[str] | None:
     one: str | None = conf[group].endpoint_override or None
-    several: list[str] | None = _agreed(conf, group, "endpoints") or None
+    several: list[str] | None = _value_of(conf, group, "endpoints") or None
     if one and several:
-        names = " or ".join(_spellings(conf, group, "endpoints"))
+        names = " or ".join(_values_by_name(conf, group, "endpoints"))
         raise exceptions.InvalidOption(
             f"endpoint_override and {names} are both set; only one of them may be"
         )
@@ -413,32 +413,34 @@ def _interface(value: list[str] | None) -> list[str] | None:
     return value or None
 
 
-def _agreed(conf: cfg.ConfigOpts, group: str, name: str) -> typing.Any:
-    """Return the value of an option, whichever of its spellings has been used.
+def _value_of(conf: cfg.ConfigOpts, group: str, name: str) -> typing.Any:
+    """Return the value of an option, whichever of its names is set.
 
-    :raises glance_compat.exceptions.InvalidOption: two spellings say different things.
+    :raises glance_compat.exceptions.InvalidOption: two of its names have different values.
     """
-    said = _spellings(conf, group, name)
-    if not said:
+    found = _values_by_name(conf, group, name)
+    if not found:
         return conf[group][name]
-    (first, value), *others = said.items()
+    (first, value), *others = found.items()
     for other, another in others:
         if another != value:
-            raise exceptions.InvalidOption(f"{first} and {other} contradict each other")
+            raise exceptions.InvalidOption(
+                f"{first} and {other} contradict each other; set only {name}"
+            )
     return value
 
 
-def _spellings(conf: cfg.ConfigOpts, group: str, name: str) -> dict[str, typing.Any]:
-    """Return, for each spelling of an option that is set, its value in the terms of today."""
-    said = {name: conf[group][name]} if _is_set(conf, group, name) else {}
+def _values_by_name(conf: cfg.ConfigOpts, group: str, name: str) -> dict[str, typing.Any]:
+    """Return the value of each name of an option that is set, converted to the new option."""
+    found = {name: conf[group][name]} if _is_set(conf, group, name) else {}
     for old in _OLD:
         if old.replaced_by == name and _is_set(conf, group, old.option.dest):
-            said[old.option.dest] = old.translate(conf[group][old.option.dest])
-    return {spelling: value for spelling, value in said.items() if value not in ([], "")}
+            found[old.option.dest] = old.convert(conf[group][old.option.dest])
+    return {name: value for name, value in found.items() if value not in ([], "")}
 
 
 def _is_set(conf: cfg.ConfigOpts, group: str, name: str) -> bool:
-    """Tell whether a value was given, and is not just a default."""
+    """Whether the user or the program has set a value, so that it is not a default."""
     found = conf.get_location(name, group)
     if found is None:
         return False

@@ -1,44 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a python-glanceclient client knows: its session, endpoint, token and version."""
+"""Take over what a python-glanceclient client has: session, endpoint, token and version.
+
+What must live here: the attributes of glanceclient's clients. What must not: an import of
+glanceclient, which programs without it do not need.
+"""
 
 from __future__ import annotations
 
 import typing
 
-from keystoneauth1 import plugin as ksa_plugin
 from keystoneauth1 import session as ksa_session
 from keystoneauth1 import token_endpoint
 
 from glance_compat import exceptions
-from glance_compat.options import ApiVersion
-
-
-class Taken(typing.NamedTuple):
-    """The arguments of a service that stands where the client stood."""
-
-    session: ksa_session.Session
-    auth: ksa_plugin.BaseAuthPlugin | None
-    endpoint_override: str | None
-    region_name: str | None
-    interface: str | None
-    service_type: str
-    service_name: str | None
-    api_version: ApiVersion
-
+from glance_compat.arguments import ServiceArguments
+from glance_compat.options import ApiVersion, Options
 
 _VERSIONS: dict[str, ApiVersion] = {"glanceclient.v1.client": "1", "glanceclient.v2.client": "2"}
 
 
-def settings_of(client: typing.Any) -> Taken:
-    """Read a client of python-glanceclient.
+def read_arguments(client: typing.Any) -> ServiceArguments:
+    """Read the arguments of a service from a python-glanceclient client.
 
-    Its ``http_client`` is a keystoneauth Adapter where it was given a session, and an HTTPClient
-    over requests where it was given an endpoint and a token (python-glanceclient 4.13,
-    glanceclient/common/http.py).
+    The client's ``http_client`` is a keystoneauth Adapter if the client was created with a
+    session, and an HTTPClient over requests if it was created with an endpoint and a token
+    (python-glanceclient 4.13, glanceclient/common/http.py).
 
-    :raises glance_compat.exceptions.InvalidOption: it is not one.
+    :raises glance_compat.exceptions.InvalidOption: it is not a v1 or v2 client.
     """
-    # By name: glanceclient is not imported for those who do not use it.
+    # By module name, so that glanceclient need not be imported.
     modules = [one.__module__ for one in type(client).__mro__]
     version = next((_VERSIONS[name] for name in modules if name in _VERSIONS), None)
     http_client = getattr(client, "http_client", None)
@@ -46,50 +36,46 @@ def settings_of(client: typing.Any) -> Taken:
         raise exceptions.InvalidOption(
             f"client must be a v1 or v2 client of python-glanceclient, not {type(client)!r}"
         )
-    if isinstance(http_client.session, ksa_session.Session):
-        return Taken(
-            session=http_client.session,
-            auth=http_client.auth,
-            endpoint_override=http_client.endpoint_override,
-            region_name=http_client.region_name,
-            interface=http_client.interface,
-            service_type=http_client.service_type or "image",
-            service_name=http_client.service_name,
-            api_version=version,
+    options = Options(api_version=version)
+    if not isinstance(http_client.session, ksa_session.Session):
+        return ServiceArguments(
+            session=_create_session(http_client),
+            endpoint_override=http_client.endpoint,
+            options=options,
         )
-    return Taken(
-        session=_session_of(http_client),
-        auth=None,
-        endpoint_override=http_client.endpoint,
-        region_name=None,
-        interface=None,
-        service_type="image",
-        service_name=None,
-        api_version=version,
+    return ServiceArguments(
+        session=http_client.session,
+        auth=http_client.auth,
+        endpoint_override=http_client.endpoint_override,
+        region_name=http_client.region_name,
+        interface=http_client.interface,
+        service_type=http_client.service_type or "image",
+        service_name=http_client.service_name,
+        options=options,
     )
 
 
-def _session_of(http_client: typing.Any) -> ksa_session.Session:
-    """A keystoneauth session of the same connections, TLS settings, token and identity headers."""
+def _create_session(http_client: typing.Any) -> ksa_session.Session:
+    """Create a keystoneauth session with the client's connections, TLS settings and headers."""
     own = http_client.session
     token = http_client.auth_token
-    sent = dict(getattr(http_client, "identity_headers", None) or {})
-    token = token or sent.get("X-Auth-Token")
+    headers = dict(getattr(http_client, "identity_headers", None) or {})
+    token = token or headers.get("X-Auth-Token")
     request_id = getattr(http_client, "global_request_id", None)
     if request_id:
-        sent["X-OpenStack-Request-ID"] = request_id
+        headers["X-OpenStack-Request-ID"] = request_id
     return ksa_session.Session(
         auth=token_endpoint.Token(http_client.endpoint, token) if token else None,
         session=own,
-        # None is what the client has for its default, and "do not verify" to requests.
+        # The client has None for its default, which means "do not verify" to requests.
         verify=True if own.verify is None else own.verify,
         cert=_cert_of(own.cert),
         timeout=http_client.timeout,
-        additional_headers=sent,
+        additional_headers=headers,
     )
 
 
 def _cert_of(cert: typing.Any) -> str | tuple[str, str] | None:
-    """A certificate and its key, which the client has as a pair even where there is none."""
+    """Return a certificate and its key, which the client keeps as a pair even without a key."""
     certificate, key = cert if isinstance(cert, tuple) else (cert, None)
     return (certificate, key) if certificate and key else certificate or None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user may choose, as one frozen value; no global state, no configuration file.
+"""The options of the library, as one frozen value: no global state, no configuration file.
 
 What must live here: the fields, their defaults, units and checks. What must not: oslo.config
-(see ``conf``, which makes the same options known to a configuration file).
+(``conf``, which registers the same options for a configuration file).
 """
 
 from __future__ import annotations
@@ -24,64 +24,75 @@ Folding = typing.Literal["fold", "refuse"]
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Options:
-    """The library's own choices.
+    """The options of an :class:`~glance_compat.ImageService`.
 
-    :raises glance_compat.exceptions.InvalidOption: a value is of the wrong type or range.
+    :raises glance_compat.exceptions.InvalidOption: a value has the wrong type or is out of range.
     """
 
-    #: "auto": discovery chooses. "1" or "2": that Images API, without asking.
+    #: The version of the Images API to use. "auto": use what the endpoint offers. "1" or "2": use
+    #: that version without asking the endpoint.
     api_version: ApiVersion = "auto"
-    #: The API to use when an endpoint offers both.
+    #: The version of the Images API to use when an endpoint offers both.
     prefer: Prefer = "2"
-    #: Whether a version whose status is EXPERIMENTAL may be chosen.
+    #: Whether to use API versions with the status EXPERIMENTAL.
     allow_experimental: bool = False
-    #: How long an answer about an endpoint's versions is believed, in seconds.
+    #: How long to cache the API versions that an endpoint offers, in seconds.
     discovery_ttl: float = 300.0
-    #: How long a failure to learn an endpoint's versions is believed, in seconds.
+    #: How long to cache a failure to find out which API versions an endpoint offers, in seconds.
     discovery_failure_ttl: float = 5.0
-    #: Images in one page of a list; None: as many as the server grants.
+    #: Number of images in one page of a list. None: the largest page that the server allows.
     page_size: int | None = None
-    #: Attempts for one request that may be repeated, the first one included.
+    #: Maximum number of attempts for a request that may be repeated, including the first one.
     max_attempts: int = 4
-    #: The longest pause between two attempts, in seconds.
+    #: Longest pause between two attempts, in seconds.
     backoff_max: float = 20.0
-    #: Time to connect, in seconds. A time-out of the keystoneauth session itself wins.
+    #: Time limit for connecting to a server, in seconds. If the keystoneauth session has a
+    #: timeout, it is used instead.
     connect_timeout: float = 10.0
-    #: Time without an answer, in seconds. A time-out of the keystoneauth session itself wins.
+    #: Time limit for waiting for a response, in seconds. If the keystoneauth session has a
+    #: timeout, it is used instead.
     read_timeout: float = 60.0
-    #: Time without a byte of image data, in seconds.
+    #: Time limit for waiting for the next byte of image data, in seconds.
     stall_timeout: float = 60.0
-    #: Time for a metadata call with all its retries, in seconds.
+    #: Time limit for a metadata call including its retries, in seconds. Transfers of image data
+    #: have no such limit.
     deadline: float = 180.0
-    #: The largest metadata answer, in bytes after decompression.
+    #: Largest metadata response to accept, in bytes after decompression.
     max_response_bytes: int = 64 * 1024 * 1024
-    #: Whether image dicts carry what only newer APIs know (visibility, tags, os_hash_* ...).
+    #: Whether image dicts include attributes that only newer APIs have (visibility, tags,
+    #: os_hash_value and others).
     extended: bool = False
-    #: "auto": MD5 of the answer itself; "strong": os_hash_value where the server has one, at the
-    #: price of one more request; "off": size only.
+    #: How to verify downloaded data. "auto": compare the size, and the MD5 checksum that is sent
+    #: with the data. "strong": compare the size, and os_hash_value if the server has it; costs one
+    #: more request. "off": compare the size only.
     verify_downloads: Verify = "auto"
-    #: Whether size and checksum of an upload are compared with what the server stored.
+    #: Whether to compare the size and the checksum of an upload with what the server stored.
     verify_uploads: bool = True
-    #: Whether a v2 update is read back and repeated when another writer undid it.
+    #: Whether to read an image back after a v2 update, and to repeat the update if another writer
+    #: has undone it.
     verify_updates: bool = False
-    #: Whether downloaded data must be what disk_format says.
+    #: Whether to refuse downloaded data that does not have the format that the image's
+    #: disk_format names.
     check_format: bool = False
-    #: v1 lower-cases property names and turns a dash into an underscore: "fold" lets it and logs
-    #: it once for each name, "refuse" raises PropertyNotAllowed.
+    #: What to do with property names that v1 would change: v1 converts them to lower case, and
+    #: dashes to underscores. "fold": store the changed name, and log it once. "refuse": raise
+    #: PropertyNotAllowed.
     v1_folding: Folding = "fold"
-    #: Whether a v1 show always reads the lossless list (one more request).
+    #: Whether to read an image over v1 from the list of images, which loses no metadata, as well.
+    #: Costs one more request for each call of show().
     v1_exact_show: bool = False
-    #: Whether what v1 cannot carry is refused on v2 as well.
+    #: Whether to refuse property names and values on v2, too, if v1 cannot carry them.
     portable: bool = False
-    #: Further URLs of the same image service, from which image hrefs are accepted.
+    #: Further URLs of the same image service. Image hrefs below one of them are accepted.
     trusted_endpoints: tuple[str, ...] = ()
-    #: What image locations may be read directly: a folder as a URL for files
-    #: ("file:///var/lib/glance/images"), a cluster and its pool for Ceph ("rbd://<fsid>/images"),
-    #: else a scheme that has a handler.
+    #: Image locations that may be read directly, without the API: a folder for files
+    #: ("file:///var/lib/glance/images"), a cluster and a pool for Ceph ("rbd://<fsid>/images"), or
+    #: the scheme of another installed handler.
     allowed_location_schemes: tuple[str, ...] = ()
-    #: The configuration file of the Ceph cluster, an absolute path.
+    #: Absolute path of the configuration file of the Ceph cluster that rbd locations are read
+    #: from.
     ceph_conf: str = "/etc/ceph/ceph.conf"
-    #: The user of the Ceph cluster, without "client."; "": librados's own choice, which is admin.
+    #: Name of the Ceph user, without "client.". "": the default of librados, which is admin.
     ceph_user: str = ""
 
     def __post_init__(self) -> None:
@@ -105,7 +116,7 @@ def _refuse(name: str, value: object, wanted: str) -> typing.NoReturn:
     raise exceptions.InvalidOption(f"option {name} must be {wanted}, not {quote_value(value)}")
 
 
-def _one_of(*choices: str) -> typing.Callable[[str, object], None]:
+def _check_one_of(*choices: str) -> typing.Callable[[str, object], None]:
     def check(name: str, value: object) -> None:
         if value not in choices:
             _refuse(name, value, "one of " + ", ".join(choices))
@@ -113,53 +124,53 @@ def _one_of(*choices: str) -> typing.Callable[[str, object], None]:
     return check
 
 
-def _boolean(name: str, value: object) -> None:
+def _check_boolean(name: str, value: object) -> None:
     if not isinstance(value, bool):
         _refuse(name, value, "True or False")
 
 
-def _number(name: str, value: object, minimum: float, strictly: bool) -> None:
+def _check_number(name: str, value: object, minimum: float, strictly: bool) -> None:
     wanted = f"a finite number {'above' if strictly else 'of at least'} {minimum:g}"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         _refuse(name, value, wanted)
-    # No float is beyond: Python cannot make one of a number of some hundred digits.
+    # Python cannot convert an integer above this to float.
     if not minimum <= value <= sys.float_info.max or (strictly and value == minimum):
         _refuse(name, value, wanted)
 
 
-def _seconds(name: str, value: object) -> None:
-    _number(name, value, 0, strictly=True)
+def _check_seconds(name: str, value: object) -> None:
+    _check_number(name, value, 0, strictly=True)
 
 
-def _seconds_or_zero(name: str, value: object) -> None:
-    _number(name, value, 0, strictly=False)
+def _check_seconds_or_zero(name: str, value: object) -> None:
+    _check_number(name, value, 0, strictly=False)
 
 
-def _count(name: str, value: object) -> None:
+def _check_count(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         _refuse(name, value, "a whole number of at least 1")
 
 
-def _count_or_none(name: str, value: object) -> None:
+def _check_count_or_none(name: str, value: object) -> None:
     if value is not None:
-        _count(name, value)
+        _check_count(name, value)
 
 
-def _texts(name: str, value: object) -> None:
+def _check_strings(name: str, value: object) -> None:
     if not isinstance(value, tuple) or not all(isinstance(one, str) and one for one in value):
         _refuse(name, value, "a tuple of non-empty strings")
 
 
-def _absolute_path(name: str, value: object) -> None:
+def _check_absolute_path(name: str, value: object) -> None:
     if not isinstance(value, str) or not value.startswith("/") or not value.isprintable():
         _refuse(name, value, "an absolute path")
 
 
-def _ceph_user(name: str, value: object) -> None:
-    # Of a name that is none librados finds no key, and says as much as "not found".
-    named = isinstance(value, str) and value.isprintable() and not value.startswith("client.")
-    if not named:
-        _refuse(name, value, "the name of a user without client., such as glance, or empty")
+def _check_ceph_user(name: str, value: object) -> None:
+    # For an invalid name, librados finds no key and reports only "not found".
+    valid = isinstance(value, str) and value.isprintable() and not value.startswith("client.")
+    if not valid:
+        _refuse(name, value, "the name of a Ceph user without client., such as glance, or empty")
 
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
@@ -177,50 +188,50 @@ def _is_scheme_or_pool(entry: str) -> bool:
     return len(names) == 2 and _FSID.fullmatch(names[0]) is not None
 
 
-def _locations(name: str, value: object) -> None:
-    _texts(name, value)
+def _check_locations(name: str, value: object) -> None:
+    _check_strings(name, value)
     for entry in typing.cast(tuple[str, ...], value):
         if entry == "file" or entry.startswith("file:"):
             if not _is_folder(entry):
                 _refuse(
                     name,
                     entry,
-                    "the folder that files may be read from, such as"
-                    " file:///var/lib/glance/images (no host, no percent sign, no . or ..)",
+                    "the URL of the folder that files may be read from, such as"
+                    " file:///var/lib/glance/images (without a host, percent signs, . and ..)",
                 )
         elif not _is_scheme_or_pool(entry):
             _refuse(
                 name,
                 entry,
-                "a scheme in lower case, such as swift, a folder of files, or a cluster of Ceph"
-                " and its pool, such as rbd://01234567-89ab-cdef-0123-456789abcdef/images",
+                "a scheme in lower case, such as swift; the URL of a folder; or the fsid and the"
+                " pool of a Ceph cluster, such as rbd://01234567-89ab-cdef-0123-456789abcdef/images",
             )
 
 
 _CHECKS: dict[str, typing.Callable[[str, object], None]] = {
-    "api_version": _one_of("auto", "1", "2"),
-    "prefer": _one_of("1", "2"),
-    "allow_experimental": _boolean,
-    "discovery_ttl": _seconds_or_zero,
-    "discovery_failure_ttl": _seconds_or_zero,
-    "page_size": _count_or_none,
-    "max_attempts": _count,
-    "backoff_max": _seconds_or_zero,
-    "connect_timeout": _seconds,
-    "read_timeout": _seconds,
-    "stall_timeout": _seconds,
-    "deadline": _seconds,
-    "max_response_bytes": _count,
-    "extended": _boolean,
-    "verify_downloads": _one_of("auto", "strong", "off"),
-    "verify_uploads": _boolean,
-    "verify_updates": _boolean,
-    "check_format": _boolean,
-    "v1_folding": _one_of("fold", "refuse"),
-    "v1_exact_show": _boolean,
-    "portable": _boolean,
-    "trusted_endpoints": _texts,
-    "allowed_location_schemes": _locations,
-    "ceph_conf": _absolute_path,
-    "ceph_user": _ceph_user,
+    "api_version": _check_one_of("auto", "1", "2"),
+    "prefer": _check_one_of("1", "2"),
+    "allow_experimental": _check_boolean,
+    "discovery_ttl": _check_seconds_or_zero,
+    "discovery_failure_ttl": _check_seconds_or_zero,
+    "page_size": _check_count_or_none,
+    "max_attempts": _check_count,
+    "backoff_max": _check_seconds_or_zero,
+    "connect_timeout": _check_seconds,
+    "read_timeout": _check_seconds,
+    "stall_timeout": _check_seconds,
+    "deadline": _check_seconds,
+    "max_response_bytes": _check_count,
+    "extended": _check_boolean,
+    "verify_downloads": _check_one_of("auto", "strong", "off"),
+    "verify_uploads": _check_boolean,
+    "verify_updates": _check_boolean,
+    "check_format": _check_boolean,
+    "v1_folding": _check_one_of("fold", "refuse"),
+    "v1_exact_show": _check_boolean,
+    "portable": _check_boolean,
+    "trusted_endpoints": _check_strings,
+    "allowed_location_schemes": _check_locations,
+    "ceph_conf": _check_absolute_path,
+    "ceph_user": _check_ceph_user,
 }

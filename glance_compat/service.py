@@ -19,6 +19,7 @@ from keystoneauth1 import plugin as ksa_plugin
 from keystoneauth1 import session as ksa_session
 
 from glance_compat import exceptions
+from glance_compat.arguments import ServiceArguments
 from glance_compat.backends import pagination
 from glance_compat.bound import Bound, described_by, without_context
 from glance_compat.discovery.versions import Discovery
@@ -115,18 +116,9 @@ class ImageService:
         # oslo.config is for those who have a configuration file.
         from glance_compat import conf as configuration
 
-        found = configuration.settings(conf, group)
-        service = cls(
-            found.session,
-            auth=found.auth,
-            endpoint_override=found.endpoint_override,
-            region_name=found.region_name,
-            interface=found.interface,
-            service_type=found.service_type,
-            service_name=found.service_name,
-            options=found.options,
-        )
-        service._opened = found.session
+        arguments = configuration.read_arguments(conf, group)
+        service = cls._from_arguments(arguments)
+        service._opened = arguments.session
         return service
 
     @classmethod
@@ -139,16 +131,19 @@ class ImageService:
         # glanceclient is not needed for anything else.
         from glance_compat import from_glanceclient
 
-        found = from_glanceclient.settings_of(client)
+        return cls._from_arguments(from_glanceclient.read_arguments(client))
+
+    @classmethod
+    def _from_arguments(cls, arguments: ServiceArguments) -> ImageService:
         return cls(
-            found.session,
-            auth=found.auth,
-            endpoint_override=found.endpoint_override,
-            region_name=found.region_name,
-            interface=found.interface,
-            service_type=found.service_type,
-            service_name=found.service_name,
-            options=Options(api_version=found.api_version),
+            arguments.session,
+            auth=arguments.auth,
+            endpoint_override=arguments.endpoint_override,
+            region_name=arguments.region_name,
+            interface=arguments.interface,
+            service_type=arguments.service_type,
+            service_name=arguments.service_name,
+            options=arguments.options,
         )
 
     def bound(self, context: object = None) -> BoundImageService:

@@ -46,7 +46,7 @@ def image_service() -> ImageService:
     from nova import service_auth
 
     settings = configuration().glance
-    options = conf.own_options(configuration(), max_attempts=settings.num_retries + 1)
+    options = conf.read_options(configuration(), max_attempts=settings.num_retries + 1)
     return ImageService(
         service_auth.get_service_auth_session("glance"),
         endpoint_override=_servers(settings) or settings.endpoint_override,

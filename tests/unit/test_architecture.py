@@ -28,7 +28,8 @@ FORBIDDEN = {
 RESERVED = {
     "oslo_config": {"conf.py"},
     "keystoneauth1": {
-        *("transport", "discovery", "routing", "service.py", "conf.py", "from_glanceclient.py"),
+        *("arguments.py", "transport", "discovery", "routing", "service.py", "conf.py"),
+        "from_glanceclient.py",
         *("nova", "fixture", "cli"),
     },
 }

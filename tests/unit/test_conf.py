@@ -16,10 +16,11 @@ from keystoneauth1.identity.generic import password
 from oslo_config import cfg, generator
 
 from glance_compat import conf as glance_conf
+from glance_compat.arguments import ServiceArguments
 from glance_compat.exceptions import InvalidOption
 from glance_compat.options import Options
 
-Read = Callable[..., glance_conf.Settings]
+Read = Callable[..., ServiceArguments]
 
 
 @pytest.fixture
@@ -40,8 +41,8 @@ def parsed(tmp_path: Path) -> Callable[[str], cfg.ConfigOpts]:
 def read(parsed: Callable[[str], cfg.ConfigOpts]) -> Read:
     """Return a function that reads one group of the text of a configuration file."""
 
-    def settings(text: str, group: str = "glance_compat") -> glance_conf.Settings:
-        return glance_conf.settings(parsed(text), group)
+    def settings(text: str, group: str = "glance_compat") -> ServiceArguments:
+        return glance_conf.read_arguments(parsed(text), group)
 
     return settings
 
@@ -50,7 +51,7 @@ def in_group(*lines: str, group: str = "glance_compat") -> str:
     return "\n".join([f"[{group}]", *lines]) + "\n"
 
 
-def own_options() -> dict[str, cfg.Opt]:
+def read_options() -> dict[str, cfg.Opt]:
     [(_group, options)] = glance_conf.list_opts()
     names = {field.name for field in dataclasses.fields(Options)}
     return {one.dest: one for one in options if one.dest in names}
@@ -63,11 +64,11 @@ def limits_of(option: cfg.Opt) -> typing.Any:
 
 class TestNamesAndDefaults:
     def test_every_field_of_options_is_an_option_of_the_same_name(self) -> None:
-        assert set(own_options()) == {field.name for field in dataclasses.fields(Options)}
+        assert set(read_options()) == {field.name for field in dataclasses.fields(Options)}
 
     @pytest.mark.parametrize("field", dataclasses.fields(Options), ids=lambda field: field.name)
     def test_default_is_that_of_options(self, field: dataclasses.Field[object]) -> None:
-        default = own_options()[field.name].default
+        default = read_options()[field.name].default
         assert (tuple(default) if isinstance(default, list) else default) == field.default
 
     def test_an_empty_file_gives_the_defaults(self, read: Read) -> None:
@@ -80,24 +81,24 @@ class TestNamesAndDefaults:
 
     def test_choices_are_those_of_options(self) -> None:
         hints = typing.get_type_hints(Options)
-        for name, option in own_options().items():
+        for name, option in read_options().items():
             if typing.get_origin(hints[name]) is typing.Literal:
                 assert tuple(limits_of(option).choices) == typing.get_args(hints[name]), name
 
     @pytest.mark.parametrize(
-        "name", [name for name, option in own_options().items() if hasattr(option.type, "min")]
+        "name", [name for name, option in read_options().items() if hasattr(option.type, "min")]
     )
     def test_nothing_below_the_minimum_is_valid_and_something_just_above_is(
         self, name: str
     ) -> None:
-        minimum = limits_of(own_options()[name]).min
+        minimum = limits_of(read_options()[name]).min
         with pytest.raises(InvalidOption):
             Options(**{name: minimum - 1})
         assert getattr(Options(**{name: minimum + 1}), name) == minimum + 1
 
-    @pytest.mark.parametrize("name", [name for name in own_options() if "time" in name])
+    @pytest.mark.parametrize("name", [name for name in read_options() if "time" in name])
     def test_help_of_a_time_names_its_unit(self, name: str) -> None:
-        assert "seconds" in str(own_options()[name].help)
+        assert "seconds" in str(read_options()[name].help)
 
     def test_every_option_has_a_help_text(self) -> None:
         [(group, options)] = glance_conf.list_opts()
@@ -238,7 +239,7 @@ class TestValues:
         conf = parsed("")
         glance_conf.register_opts(conf)
         conf.set_override("num_retries", 1, "glance_compat")
-        assert glance_conf.settings(conf).options.max_attempts == 2
+        assert glance_conf.read_arguments(conf).options.max_attempts == 2
 
     def test_no_secret_is_in_an_error(self, read: Read) -> None:
         with pytest.raises(InvalidOption) as caught:
@@ -400,12 +401,12 @@ class TestSharedGroups:
         glance_conf.register_opts(conf)
         glance_conf.register_opts(conf)
         conf([], default_config_files=[], default_config_dirs=[])
-        assert glance_conf.settings(conf).options == glance_conf.settings(conf).options
+        assert glance_conf.read_arguments(conf).options == glance_conf.read_arguments(conf).options
 
     def test_two_groups_are_two_settings(self, parsed: Callable[[str], cfg.ConfigOpts]) -> None:
         conf = parsed(in_group("prefer = 1", group="old") + in_group("prefer = 2", group="new"))
-        assert glance_conf.settings(conf, "old").options.prefer == "1"
-        assert glance_conf.settings(conf, "new").options.prefer == "2"
+        assert glance_conf.read_arguments(conf, "old").options.prefer == "1"
+        assert glance_conf.read_arguments(conf, "new").options.prefer == "2"
 
     def test_the_group_may_be_default(self, read: Read) -> None:
         settings = read(
@@ -422,7 +423,7 @@ class TestSharedGroups:
         loading.register_adapter_conf_options(conf, "glance_compat")
         loading.register_session_conf_options(conf, "glance_compat")
         loading.register_auth_conf_options(conf, "glance_compat")
-        settings = glance_conf.settings(conf)
+        settings = glance_conf.read_arguments(conf)
         assert (settings.region_name, settings.session.timeout) == ("north", 3)
         assert settings.service_type == "image"
 
@@ -437,7 +438,7 @@ class TestSharedGroups:
             )
         )
         register_like_nova(conf)
-        settings = glance_conf.settings(conf, "glance")
+        settings = glance_conf.read_arguments(conf, "glance")
         assert settings.endpoint_override == ["https://a.example"]
         assert settings.options == Options(max_attempts=6, page_size=50)
         assert settings.session.verify is False
@@ -448,14 +449,14 @@ class TestSharedGroups:
     ) -> None:
         conf = parsed(in_group("max_attempts = 2", group="glance"))
         register_like_nova(conf)
-        assert glance_conf.settings(conf, "glance").options.max_attempts == 2
+        assert glance_conf.read_arguments(conf, "glance").options.max_attempts == 2
 
     def test_a_host_may_declare_its_version_option_as_a_number(
         self, parsed: Callable[[str], cfg.ConfigOpts]
     ) -> None:
         conf = parsed(in_group("glance_api_version = 1", group="DEFAULT"))
         conf.register_opt(cfg.IntOpt("glance_api_version", default=2), group="DEFAULT")
-        assert glance_conf.settings(conf, "DEFAULT").options.api_version == "1"
+        assert glance_conf.read_arguments(conf, "DEFAULT").options.api_version == "1"
 
     def test_a_name_that_the_host_uses_for_something_else_is_an_error(
         self, parsed: Callable[[str], cfg.ConfigOpts]
@@ -470,7 +471,7 @@ class TestSharedGroups:
     ) -> None:
         # Nothing is registered outside the group: Cinder has these names in [DEFAULT].
         conf = parsed(in_group("glance_num_retries = 1", group="DEFAULT"))
-        assert glance_conf.settings(conf).options.max_attempts == 2
+        assert glance_conf.read_arguments(conf).options.max_attempts == 2
         conf.register_opt(cfg.IntOpt("glance_num_retries", default=3), group="DEFAULT")
         assert conf.glance_num_retries == 1
 
@@ -483,7 +484,7 @@ def test_the_sample_file_shows_every_option() -> None:
     generator.generate(conf, sample)
     lines = sample.getvalue().splitlines()
     assert "[glance_compat]" in lines
-    for name in own_options():
+    for name in read_options():
         assert any(line.startswith(f"#{name} =") for line in lines), name
     assert "#service_type = image" in lines
     assert "No description provided" not in sample.getvalue()
@@ -496,7 +497,7 @@ def test_the_sample_file_is_itself_a_valid_file(read: Read) -> None:
     sample = io.StringIO()
     generator.generate(conf, sample)
     active = [
-        line[1:] if line[1:].split(" =")[0] in own_options() and "<None>" not in line else line
+        line[1:] if line[1:].split(" =")[0] in read_options() and "<None>" not in line else line
         for line in sample.getvalue().splitlines()
     ]
     assert "deadline = 180.0" in active

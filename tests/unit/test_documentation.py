@@ -62,7 +62,7 @@ def test_the_sample_of_the_configuration_page_is_valid(tmp_path: Path) -> None:
     file.write_text(sample)
     conf = cfg.ConfigOpts()
     conf([], default_config_files=[str(file)], default_config_dirs=[])
-    settings = glance_conf.settings(conf)
+    settings = glance_conf.read_arguments(conf)
     assert settings.auth is not None
     assert settings.interface == ["internal", "public"]
     assert settings.options.max_attempts == 3

@@ -62,12 +62,12 @@ def test_a_client_of_a_session(
 ) -> None:
     session = session_at(server.url)
     client = kind(session=session, region_name="one", interface="internal", service_name="glance")
-    taken = from_glanceclient.settings_of(client)
+    taken = from_glanceclient.read_arguments(client)
     assert taken.session is session
     assert (taken.auth, taken.endpoint_override) == (None, None)
     assert (taken.region_name, taken.interface) == ("one", "internal")
     assert (taken.service_type, taken.service_name) == ("image", "glance")
-    assert taken.api_version == version
+    assert taken.options.api_version == version
 
     service = ImageService.from_client(kind(session=session))
     assert service.show(None, "an-image")["name"] == "named"
@@ -83,7 +83,7 @@ def test_a_client_of_a_session_with_an_endpoint_and_a_plugin_of_its_own(
     client = kind(
         session=session_at("http://nowhere.invalid"), auth=own, endpoint_override=server.url
     )
-    taken = from_glanceclient.settings_of(client)
+    taken = from_glanceclient.read_arguments(client)
     assert taken.auth is own
     assert taken.endpoint_override == server.url
     ImageService.from_client(client).show(None, "an-image")
@@ -96,8 +96,8 @@ def test_a_client_of_an_endpoint_and_a_token(
     server: ScriptedServer, kind: typing.Any, version: str, method: str, suffix: str
 ) -> None:
     client = kind(f"{server.url}{suffix}", token="clients-token", timeout=7)
-    taken = from_glanceclient.settings_of(client)
-    assert taken.api_version == version
+    taken = from_glanceclient.read_arguments(client)
+    assert taken.options.api_version == version
     assert taken.session.timeout == 7
     assert taken.session.session is client.http_client.session
     service = ImageService.from_client(client)
@@ -168,13 +168,13 @@ def test_a_client_without_a_token(
 def test_the_clients_tls_settings_are_taken_over(
     kind: typing.Any, version: str, method: str, given: dict[str, object], verify: object
 ) -> None:
-    taken = from_glanceclient.settings_of(kind("https://glance.example", token="t", **given))
+    taken = from_glanceclient.read_arguments(kind("https://glance.example", token="t", **given))
     assert taken.session.verify == verify
     assert taken.session.cert is None
     certified = kind("https://glance.example", token="t", cert_file="/c", key_file="/k", **given)
-    assert from_glanceclient.settings_of(certified).session.cert == ("/c", "/k")
+    assert from_glanceclient.read_arguments(certified).session.cert == ("/c", "/k")
     in_one = kind("https://glance.example", token="t", cert_file="/c", **given)
-    assert from_glanceclient.settings_of(in_one).session.cert == "/c"
+    assert from_glanceclient.read_arguments(in_one).session.cert == "/c"
 
 
 @CLASSES
@@ -182,14 +182,19 @@ def test_a_clients_class_may_be_the_users_own(
     server: ScriptedServer, kind: typing.Any, version: str, method: str
 ) -> None:
     own = type("Own", (kind,), {})
-    assert from_glanceclient.settings_of(own(server.url, token="t")).api_version == version
+    assert (
+        from_glanceclient.read_arguments(own(server.url, token="t")).options.api_version == version
+    )
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_the_clients_that_the_factory_makes(version: str) -> None:
     client = glanceclient.Client(endpoint=f"http://glance.example/v{version}", token="t")
-    taken = from_glanceclient.settings_of(client)
-    assert (taken.api_version, taken.endpoint_override) == (version, "http://glance.example")
+    taken = from_glanceclient.read_arguments(client)
+    assert (taken.options.api_version, taken.endpoint_override) == (
+        version,
+        "http://glance.example",
+    )
 
 
 class LooksLikeOne:

@@ -36,27 +36,27 @@ def parsed(tmp_path: Path, text: str) -> cfg.ConfigOpts:
     ],
 )
 def test_use_glance_v1_of_newton_is_read(tmp_path: Path, text: str, api_version: str) -> None:
-    assert configuration.own_options(parsed(tmp_path, text)).api_version == api_version
+    assert configuration.read_options(parsed(tmp_path, text)).api_version == api_version
 
 
 def test_contradicting_options_are_refused(tmp_path: Path) -> None:
     conf = parsed(tmp_path, "[glance]\nuse_glance_v1 = True\n[glance_compat]\napi_version = 2")
     with pytest.raises(exceptions.InvalidOption, match="use_glance_v1"):
-        configuration.own_options(conf)
+        configuration.read_options(conf)
 
 
 def test_host_default_applies_if_file_sets_nothing(tmp_path: Path) -> None:
     conf = parsed(tmp_path, "[glance_compat]\nread_timeout = 7")
-    options = configuration.own_options(conf, max_attempts=1, read_timeout=9.0)
+    options = configuration.read_options(conf, max_attempts=1, read_timeout=9.0)
     assert (options.max_attempts, options.read_timeout) == (1, 7.0)
     conf = parsed(tmp_path, "[glance_compat]\nnum_retries = 6")
-    assert configuration.own_options(conf, max_attempts=1).max_attempts == 7
+    assert configuration.read_options(conf, max_attempts=1).max_attempts == 7
 
 
 def test_only_library_options_are_registered(tmp_path: Path) -> None:
     conf = parsed(tmp_path, "[glance]\nnum_retries = 2")
-    configuration.own_options(conf)
-    configuration.own_options(conf)
+    configuration.read_options(conf)
+    configuration.read_options(conf)
     known = set(conf["glance_compat"])
     assert "api_version" in known
     assert known & {"auth_type", "cafile", "region_name", "endpoints", "api_servers"} == set()
@@ -77,9 +77,9 @@ class Counting(cfg.ConfigOpts):
 def test_options_are_registered_once() -> None:
     conf = Counting()
     conf([])
-    configuration.own_options(conf)
+    configuration.read_options(conf)
     before = conf.registered
-    configuration.own_options(conf)
+    configuration.read_options(conf)
     assert before
     assert conf.registered == before
 
@@ -90,16 +90,16 @@ def test_option_of_wrong_type_is_refused_each_time() -> None:
     conf([])
     for _ in range(2):
         with pytest.raises(exceptions.InvalidOption, match="read_timeout"):
-            configuration.own_options(conf)
+            configuration.read_options(conf)
 
 
 def test_configuration_change_applies_immediately(tmp_path: Path) -> None:
     conf = parsed(tmp_path, "[glance_compat]\nread_timeout = 7")
-    assert configuration.own_options(conf).read_timeout == 7
+    assert configuration.read_options(conf).read_timeout == 7
     (tmp_path / "nova.conf").write_text("[glance_compat]\nread_timeout = 8")
     conf.reload_config_files()
-    assert configuration.own_options(conf).read_timeout == 8
+    assert configuration.read_options(conf).read_timeout == 8
     conf.set_override("read_timeout", 9, group="glance_compat")
-    assert configuration.own_options(conf).read_timeout == 9
+    assert configuration.read_options(conf).read_timeout == 9
     conf.clear_override("read_timeout", group="glance_compat")
-    assert configuration.own_options(conf).read_timeout == 8
+    assert configuration.read_options(conf).read_timeout == 8

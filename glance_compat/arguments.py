@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The arguments of an image service, as one frozen value.
+
+What must live here: the arguments, for the modules that derive them from something else (``conf``,
+``from_glanceclient``). What must not: their checks (``service``, ``routing``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from keystoneauth1 import plugin as ksa_plugin
+from keystoneauth1 import session as ksa_session
+
+from glance_compat.options import Options
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceArguments:
+    """The arguments of :class:`glance_compat.ImageService`, which documents them."""
+
+    session: ksa_session.Session
+    auth: ksa_plugin.BaseAuthPlugin | None = None
+    endpoint_override: str | Sequence[str] | None = None
+    region_name: str | None = None
+    interface: str | Sequence[str] | None = None
+    service_type: str = "image"
+    service_name: str | None = None
+    options: Options = dataclasses.field(default_factory=Options)
