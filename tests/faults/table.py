@@ -197,7 +197,7 @@ ROWS: dict[str, Row] = {
     "reset within the answer": Row(faults.BodyReset(after=3), _ANSWER_LOST),
     "the answer stops": Row(faults.BodyStalled(), _ANSWER_LOST),
     "the answer comes octet by octet": Row(faults.Dripping(seconds=0), _ALL),
-    _DRIPS: Row(faults.Dripping(seconds=0.05), _TOO_LATE, options={"deadline": 1.5}),
+    _DRIPS: Row(faults.Dripping(seconds=0.05), _TOO_LATE, options={"deadline": 0.6}),
     "the answer is shorter and looks whole": Row(faults.Shortened(), _GARBLED),
     "the answer is longer and looks whole": Row(faults.Lengthened(), _GARBLED),
     "one bit is another": Row(faults.Corrupted(), _GARBLED),

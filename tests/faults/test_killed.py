@@ -94,6 +94,7 @@ def moments(lines: int) -> list[int]:
     return sorted({*spread, *range(max(1, lines - LAST_LINES), lines + 1)})
 
 
+@pytest.mark.slow
 def test_killed_download_leaves_old_file_or_whole_image(
     downloading: subprocess.Popen[str], tmp_path: Path
 ) -> None:

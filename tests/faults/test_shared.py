@@ -16,7 +16,7 @@ from glance_compat.fixture import GlanceFixture
 from tests.faults.calls import APIS, FORMATS, Api
 
 THREADS = 16
-CALLS = 1000
+CALLS = 1000 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 300
 
 
 def data_of(number: int) -> bytes:
@@ -75,7 +75,8 @@ def life(service: ImageService, seed: int) -> None:
     assert service.delete(None, made["id"]) is True
 
 
-def test_threads_get_their_own_answers(glance: GlanceFixture) -> None:
+@pytest.mark.slow
+def test_threads_get_their_own_responses(glance: GlanceFixture) -> None:
     service = ImageService(glance.session(), options=Options(max_attempts=2))
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
         calls = [pool.submit(one_call, service, seed) for seed in range(CALLS)]
@@ -85,7 +86,7 @@ def test_threads_get_their_own_answers(glance: GlanceFixture) -> None:
     assert live == {str(image["id"]) for image in IMAGES}
 
 
-def test_a_forked_process_gets_its_own_answers(glance: GlanceFixture) -> None:
+def test_forked_process_gets_its_own_responses(glance: GlanceFixture) -> None:
     service = ImageService(glance.session())
     service.show(None, id_of(0))
     children = [_forked(service, seed) for seed in range(4)]

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -41,10 +42,16 @@ def requirements(*extras: str) -> dict[NormalizedName, Requirement]:
     }
 
 
+@functools.cache
+def packages_distributions() -> Mapping[str, list[str]]:
+    """Return the distributions that each installed package comes from, read once: it is slow."""
+    return metadata.packages_distributions()
+
+
 def distributions_of(path: Path) -> Iterator[str]:
     """Yield the distribution of each foreign package that a module imports."""
     ours = {"glance_compat", *sys.stdlib_module_names, *NOT_INSTALLED}
-    known = metadata.packages_distributions()
+    known = packages_distributions()
     for name, _late in imported(path.read_text()):
         top = name.partition(".")[0]
         if top not in ours:
@@ -68,12 +75,12 @@ def extras_of(path: Path) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("extra", ["cli", "fixtures", "signatures", "test", "docs"])
-def test_the_extras_are_declared(extra: str) -> None:
+def test_extra_is_declared(extra: str) -> None:
     assert extra in (metadata.metadata("glance-compat").get_all("Provides-Extra") or [])
     assert set(requirements(extra)) > set(requirements())
 
 
-def test_every_requirement_has_a_lower_bound_that_is_tested() -> None:
+def test_lower_bounds_are_the_tested_constraints() -> None:
     lower = {
         canonicalize_name(one.name): str(one.specifier)
         for one in map(Requirement, _lines(ROOT / "lower-constraints.txt"))
@@ -92,25 +99,25 @@ def _lines(path: Path) -> list[str]:
     return [line for line in lines if line]
 
 
-def test_the_version_is_declared_once() -> None:
+def test_version_is_declared_once() -> None:
     version = metadata.version("glance-compat")
     assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+|rc\d+)?", version)
     sources = [*PACKAGE.rglob("*.py"), ROOT / "docs" / "conf.py", ROOT / "setup.py"]
     assert [path for path in sources if f'"{version}"' in path.read_text()] == []
 
 
-def test_the_package_says_that_it_is_typed() -> None:
+def test_package_is_marked_as_typed() -> None:
     assert (Path(glance_compat.__file__).parent / "py.typed").is_file()
     assert "Typing :: Typed" in (metadata.metadata("glance-compat").get_all("Classifier") or [])
 
 
-def test_the_options_are_known_to_oslo_config_generator() -> None:
+def test_options_have_an_oslo_config_entry_point() -> None:
     [entry] = metadata.entry_points(group="oslo.config.opts", name="glance_compat")
     assert entry.value == "glance_compat.conf:list_opts"
     assert entry.load()()[0][0] == "glance_compat"
 
 
-def test_the_readme_has_two_commands_of_one_line_each() -> None:
+def test_readme_has_two_commands_of_one_line() -> None:
     lines = (ROOT / "README.rst").read_text().splitlines()
     demo, test = [line.strip() for line in lines if line.strip().startswith("$ ")]
     assert demo.endswith(".venv/bin/glance-compat demo")

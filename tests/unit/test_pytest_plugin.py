@@ -7,72 +7,24 @@ import importlib.metadata
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-#: What a suite of somebody else has.
+#: The options of a strict suite.
 STRICT = ("--strict-markers", "--strict-config", "-W", "error", "-p", "no:cacheprovider", "-q")
 
-#: Packages that only a test that asks for a Glance may pay for.
-DEAR = ("glance_compat", "keystoneauth1", "fixtures", "werkzeug", "cheroot")
+#: Packages that only a test that asks for a Glance may import.
+EXPENSIVE = ("glance_compat", "keystoneauth1", "fixtures", "werkzeug", "cheroot")
 
+#: Variables that would pass options of this run on to those that it starts.
+PYTEST_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_PLUGINS")
 
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs inside are not influenced by how the run outside was started."""
-    for name in ("PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_PLUGINS"):
-        monkeypatch.delenv(name, raising=False)
-
-
-def run(pytester: pytest.Pytester, source: str, *arguments: str) -> pytest.RunResult:
-    pytester.makepyfile(source)
-    return pytester.runpytest_subprocess(*STRICT, *arguments)
-
-
-def test_it_is_an_entry_point() -> None:
-    [entry] = importlib.metadata.entry_points(group="pytest11", name="glance_compat")
-    assert entry.value == "pytest_glance_compat"
-
-
-def test_importing_it_imports_nothing_that_is_dear() -> None:
-    program = (
-        "import sys, pytest\n"
-        "before = set(sys.modules)\n"
-        "import pytest_glance_compat\n"
-        "print(sorted(set(sys.modules) - before))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "['pytest_glance_compat']\n"
-
-
-def test_a_suite_that_does_not_use_it_is_not_disturbed(pytester: pytest.Pytester) -> None:
-    result = run(
-        pytester,
-        f"""
-        import sys, pytest
-
-        def test_it(request):
-            assert request.config.pluginmanager.has_plugin("glance_compat")
-            assert [name for name in {DEAR} if name in sys.modules] == []
-
-        @pytest.mark.parametrize("name", ["glance", "image_service", "glance_v1", "images"])
-        def test_names_stay_free(request, name):
-            with pytest.raises(pytest.FixtureLookupError):
-                request.getfixturevalue(name)
-        """,
-    )
-    result.assert_outcomes(passed=5)
-    result.stderr.no_fnmatch_line("*Warning*")
-    result.stdout.no_fnmatch_line("*Warning*")
-
-
-def test_each_fixture_is_a_glance_of_its_own(pytester: pytest.Pytester) -> None:
-    result = run(
-        pytester,
-        """
+#: Modules of one suite that uses the plugin: all of them are run by one pytest.
+SUITE = {
+    "test_servers": """
         import pytest, requests
 
         def majors(glance):
@@ -94,14 +46,7 @@ def test_each_fixture_is_a_glance_of_its_own(pytester: pytest.Pytester) -> None:
         def test_each(glance_compat_each, request):
             assert "+".join(sorted(majors(glance_compat_each))) in request.node.name
         """,
-    )
-    result.assert_outcomes(passed=7)
-
-
-def test_the_service_is_over_each(pytester: pytest.Pytester) -> None:
-    result = run(
-        pytester,
-        """
+    "test_service": """
         SEEN = []
 
         def test_it(glance_compat_service, glance_compat_each):
@@ -113,14 +58,7 @@ def test_the_service_is_over_each(pytester: pytest.Pytester) -> None:
         def test_what_was_spoken():
             assert SEEN == ["v1", "v2", "v2"]
         """,
-    )
-    result.assert_outcomes(passed=4)
-
-
-def test_a_mark_chooses_what_it_is_like(pytester: pytest.Pytester) -> None:
-    result = run(
-        pytester,
-        """
+    "test_marks": """
         import pytest
         from glance_compat.fixture import NOVA_IMAGES
 
@@ -140,45 +78,159 @@ def test_a_mark_chooses_what_it_is_like(pytester: pytest.Pytester) -> None:
         def test_service(glance_compat_service):
             assert len(glance_compat_service.detail(None)) == 11
         """,
-    )
-    result.assert_outcomes(passed=5)
-
-
-def test_a_mark_that_is_wrong_is_an_error_of_the_test(pytester: pytest.Pytester) -> None:
-    result = run(
-        pytester,
-        """
+    "test_wrong_marks": """
         import pytest
 
         @pytest.mark.glance_compat("33")
-        def test_one(glance_compat_v2): pass
+        def test_positional(glance_compat_v2): pass
 
         @pytest.mark.glance_compat(release="zed")
-        def test_two(glance_compat_v2): pass
+        def test_release(glance_compat_v2): pass
 
         @pytest.mark.glance_compat(size=3)
-        def test_three(glance_compat_v2): pass
+        def test_keyword(glance_compat_v2): pass
         """,
+}
+
+Results = dict[str, dict[str, str]]
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start runs that are not influenced by how the run outside was started."""
+    for name in PYTEST_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Module of SUITE, to its tests, to "" when it passed, else what pytest reports."""
+    folder = tmp_path_factory.mktemp("suite")
+    for name, source in SUITE.items():
+        (folder / f"{name}.py").write_text(textwrap.dedent(source))
+    subprocess.run(
+        [sys.executable, "-m", "pytest", *STRICT, "--junit-xml", "results.xml"],
+        cwd=folder,
+        env={name: text for name, text in os.environ.items() if name not in PYTEST_VARIABLES},
+        capture_output=True,
+        check=False,
     )
-    result.assert_outcomes(errors=3)
-    result.stdout.fnmatch_lines(["*takes keywords*", "*'zed'*", "*unexpected keyword*"])
+    found: Results = {}
+    for case in ElementTree.parse(folder / "results.xml").iter("testcase"):  # noqa: S314
+        module = (case.get("classname") or "").partition(".")[0]
+        problems = "".join(f"{one.tag}: {one.text}" for one in case)
+        found.setdefault(module, {})[case.get("name") or ""] = problems
+    return found
 
 
-def test_what_is_not_installed_is_named(pytester: pytest.Pytester) -> None:
+def test_plugin_is_an_entry_point() -> None:
+    [entry] = importlib.metadata.entry_points(group="pytest11", name="glance_compat")
+    assert entry.value == "pytest_glance_compat"
+
+
+@pytest.mark.slow
+def test_importing_the_plugin_imports_nothing_else() -> None:
+    program = (
+        "import sys, pytest\n"
+        "before = set(sys.modules)\n"
+        "import pytest_glance_compat\n"
+        "print(sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "['pytest_glance_compat']\n"
+
+
+@pytest.mark.slow
+def test_suite_that_does_not_use_the_plugin_is_not_disturbed(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        f"""
+        import sys, pytest
+
+        def test_it(request):
+            assert request.config.pluginmanager.has_plugin("glance_compat")
+            assert [name for name in {EXPENSIVE} if name in sys.modules] == []
+
+        @pytest.mark.parametrize("name", ["glance", "image_service", "glance_v1", "images"])
+        def test_names_stay_free(request, name):
+            with pytest.raises(pytest.FixtureLookupError):
+                request.getfixturevalue(name)
+        """
+    )
+    result = pytester.runpytest_subprocess(*STRICT)
+    result.assert_outcomes(passed=5)
+    result.stderr.no_fnmatch_line("*Warning*")
+    result.stdout.no_fnmatch_line("*Warning*")
+
+
+@pytest.mark.slow
+def test_each_fixture_has_its_own_glance(results: Results) -> None:
+    assert results["test_servers"] == {
+        "test_v1": "",
+        "test_v2": "",
+        "test_both": "",
+        "test_all": "",
+        "test_each[v1]": "",
+        "test_each[v2]": "",
+        "test_each[v1+v2]": "",
+    }
+
+
+@pytest.mark.slow
+def test_service_fixture_uses_each_glance(results: Results) -> None:
+    assert results["test_service"] == {
+        "test_it[v1]": "",
+        "test_it[v2]": "",
+        "test_it[v1+v2]": "",
+        "test_what_was_spoken": "",
+    }
+
+
+@pytest.mark.slow
+def test_nearest_mark_configures_the_glance(results: Results) -> None:
+    assert results["test_marks"] == {
+        "test_module_and_class": "",
+        "test_the_nearest_counts": "",
+        "test_service[v1]": "",
+        "test_service[v2]": "",
+        "test_service[v1+v2]": "",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        ("test_positional", "takes keywords"),
+        ("test_release", "'zed'"),
+        ("test_keyword", "unexpected keyword"),
+    ],
+)
+def test_wrong_mark_is_an_error_of_the_test(results: Results, test: str, message: str) -> None:
+    assert len(results["test_wrong_marks"]) == 3
+    problem = results["test_wrong_marks"][test]
+    assert problem.startswith("error: ")
+    assert message in problem
+
+
+@pytest.mark.slow
+def test_missing_package_is_named(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("import sys; sys.modules['cheroot'] = None")
-    result = run(pytester, "def test_it(glance_compat_v1): pass\ndef test_other(): pass")
+    pytester.makepyfile("def test_it(glance_compat_v1): pass\ndef test_other(): pass")
+    result = pytester.runpytest_subprocess(*STRICT)
     result.assert_outcomes(errors=1, passed=1)
     result.stdout.fnmatch_lines(["*pip install 'glance-compat?fixtures?'*"])
 
 
-def test_fixtures_are_listed_with_what_they_are(pytester: pytest.Pytester) -> None:
-    result = pytester.runpytest_subprocess("--fixtures", "-q")
-    names = ("v1", "v2", "both", "each", "service")
-    for name in names:
+def test_fixtures_are_listed_with_descriptions(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_inprocess("--fixtures", "-q", "-p", "no:cacheprovider")
+    for name in ("v1", "v2", "both", "each", "service"):
         result.stdout.fnmatch_lines([f"*glance_compat_{name}*", "*mbedded Glance*"])
 
 
-def test_coverage_sees_the_package_from_its_first_line(pytester: pytest.Pytester) -> None:
+@pytest.mark.slow
+def test_coverage_measures_the_package_from_its_first_line(pytester: pytest.Pytester) -> None:
     """Were the package imported by the plugin, its first lines would not be measured."""
     pytester.makepyfile(
         "def test_it(glance_compat_v1): import glance_compat\n",
