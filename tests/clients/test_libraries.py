@@ -14,6 +14,9 @@ from glanceclient import exc
 from glance_compat.fixture import GlanceFixture
 from tests.clients.serving import Served
 
+# The servers are programs.
+pytestmark = pytest.mark.slow
+
 DATA = b"what a disk holds" * 10000
 MD5 = hashlib.md5(DATA, usedforsecurity=False).hexdigest()
 FORMATS = {"disk_format": "raw", "container_format": "bare"}

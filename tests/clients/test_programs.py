@@ -12,6 +12,9 @@ import pytest
 
 from tests.clients.serving import Served, program
 
+# Each starts programs.
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "docs" / "snippets" / "fixtures"
 DATA = b"what a disk holds" * 10000
 FORMATS = ("--disk-format", "raw", "--container-format", "bare")

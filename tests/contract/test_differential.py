@@ -229,6 +229,7 @@ def check_written(pair: Pair, meta: dict[str, Any]) -> None:
     tidy(pair)
 
 
+@pytest.mark.slow
 @here()
 @given(meta=METAS)
 def test_what_is_written_is_what_is_read(embedded_pair: Pair, meta: dict[str, Any]) -> None:
@@ -326,6 +327,7 @@ def _fold(name: str) -> str:
 UPDATES = given(old=OLD, new=PROPERTIES, purge=st.booleans(), whole=st.booleans())
 
 
+@pytest.mark.slow
 @here(0.5)
 @UPDATES
 @example(old={"A": ""}, new={"A": "0"}, purge=False, whole=False)
@@ -425,6 +427,7 @@ def real_images(real_pair: Pair) -> Population:
     return populate(real_pair["v1"])
 
 
+@pytest.mark.slow
 @here()
 @LISTS
 def test_lists(

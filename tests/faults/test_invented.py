@@ -102,6 +102,7 @@ ANSWERS: st.SearchStrategy[faults.Instead] = st.builds(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("call", CALLS)
 def test_nothing_else_is_raised(call: str, api: Api) -> None:

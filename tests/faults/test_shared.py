@@ -86,6 +86,7 @@ def test_threads_get_their_own_responses(glance: GlanceFixture) -> None:
     assert live == {str(image["id"]) for image in IMAGES}
 
 
+@pytest.mark.slow
 def test_forked_process_gets_its_own_responses(glance: GlanceFixture) -> None:
     service = ImageService(glance.session())
     service.show(None, id_of(0))

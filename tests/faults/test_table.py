@@ -69,6 +69,7 @@ def test_without_sockets(cell: Cell) -> None:
     judge(cell, make(cell, sockets=False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cell",
     [cell for cell in CELLS if LONG or cell.row in ON_THE_WIRE or ROWS[cell.row].sockets],

@@ -315,6 +315,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.sampled_from(sorted(V1)) | st.text(max_size=5), VALUES, max_size=8),
     st.dictionaries(st.sampled_from(sorted(V33)) | st.text(max_size=5), VALUES, max_size=8),

@@ -30,6 +30,7 @@ def test_commands_are_entry_points() -> None:
     assert all(issubclass(entry.load(), Command) for entry in entries)
 
 
+@pytest.mark.slow
 def test_program_is_installed(environment: dict[str, str]) -> None:
     program_path = Path(sys.executable).with_name("glance-compat")
     done = subprocess.run(
@@ -147,6 +148,7 @@ def test_exception_is_logged_with_its_type() -> None:
     assert OneLineFormatter().format(record) == "KeyError: 'id'"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("missing", "argv", "words"),
     [
@@ -178,6 +180,7 @@ def test_missing_extra_is_named(
     assert words in line
 
 
+@pytest.mark.slow
 def test_closed_stdout_exits_141_silently(environment: dict[str, str]) -> None:
     # More than a pipe holds.
     images = [{"name": f"{number:04}" + "x" * 200} for number in range(600)]
@@ -196,6 +199,7 @@ def test_closed_stdout_exits_141_silently(environment: dict[str, str]) -> None:
             assert (running.wait(PATIENCE), running.stderr.read()) == (141, b"")
 
 
+@pytest.mark.slow
 def test_character_outside_terminal_encoding_is_escaped(environment: dict[str, str]) -> None:
     with GlanceFixture(images=[{"name": "café 日本"}]) as glance:
         outcome = program(

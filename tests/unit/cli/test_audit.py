@@ -332,6 +332,7 @@ def peak_bytes(images: int) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_number_of_images() -> None:
     peak_bytes(200)
     assert peak_bytes(4000) < peak_bytes(400) + 200_000

@@ -98,6 +98,7 @@ def test_page_lists_every_kind() -> None:
     assert listed == list_kinds(), f"docs/audit.rst should have:\n{list_kinds()}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("images", "said"),
     [(CLOUD, "look at findings.json"), (CLOUD[2:], "nothing is lost")],

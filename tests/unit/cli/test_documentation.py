@@ -41,6 +41,7 @@ def test_documented_command_works(monkeypatch: pytest.MonkeyPatch, line: str) ->
     assert outcome.out.strip()
 
 
+@pytest.mark.slow
 def test_documented_script_works(environment: dict[str, str], tmp_path: Path) -> None:
     script = PAGE.split("shell script::\n")[1]
     path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"

@@ -4,21 +4,27 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import requests
 import yaml
 
-from tests.unit.cli.running import in_process, program
+from glance_compat.cli.app import GlanceCompat
+from tests.unit.cli.running import Outcome, in_process, program
 
-#: Seconds in which a server that is told to end must have ended.
+#: Seconds in which a server must end after a signal.
 QUICKLY = 10
+
+#: Seconds after which a server in this process counts as hung.
+PATIENCE = 60
 
 
 @contextlib.contextmanager
@@ -44,12 +50,54 @@ def first_line(running: subprocess.Popen[str]) -> str:
 
 
 def ended(running: subprocess.Popen[str], how: signal.Signals) -> tuple[int, str, str]:
-    """Tell the server to end; its exit code and the rest of what it wrote."""
+    """Send a signal; return the exit code of the server and the rest of what it wrote."""
     running.send_signal(how)
     out, err = running.communicate(timeout=QUICKLY)
     return running.returncode, out, err
 
 
+class _Announced(io.StringIO):
+    """The stderr of a server, whose flush means that the server is ready."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ready = threading.Event()
+
+    def flush(self) -> None:
+        super().flush()
+        self.ready.set()
+
+
+def while_serving(act: Callable[[str], None], *argv: str) -> Outcome:
+    """Serve in this process while another thread acts on the URL, and end it by SIGTERM.
+
+    What the action raises is raised.
+    """
+    out, err = io.StringIO(), _Announced()
+    problems: list[BaseException] = []
+    server = threading.get_ident()
+
+    def use() -> None:
+        assert err.ready.wait(PATIENCE)
+        try:
+            act(out.getvalue().rstrip("\n"))
+        except BaseException as problem:  # noqa: BLE001 - raised again in the thread of the test
+            problems.append(problem)
+        # To the thread that waits for it: another one would end the process.
+        if out.getvalue():
+            signal.pthread_kill(server, signal.SIGTERM)
+
+    user = threading.Thread(target=use)
+    user.start()
+    code = GlanceCompat(argv, stdout=out, stderr=err).run(["serve", *argv])
+    err.ready.set()
+    user.join()
+    for problem in problems:
+        raise problem
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_serve_runs_until_signal(environment: dict[str, str], how: signal.Signals) -> None:
     with serving(environment) as running:
@@ -74,43 +122,39 @@ def test_serve_runs_until_signal(environment: dict[str, str], how: signal.Signal
         (("--release", "33"), {"v2"}, ""),
     ],
 )
-def test_serve_options_choose_server(
-    environment: dict[str, str], argv: tuple[str, ...], ids: set[str], prefix: str
-) -> None:
-    with serving(environment, *argv) as running:
-        url = first_line(running)
+def test_serve_options_choose_server(argv: tuple[str, ...], ids: set[str], prefix: str) -> None:
+    def look(url: str) -> None:
         assert url.endswith(prefix)
         versions = requests.get(f"{url}/", timeout=30).json()["versions"]
         assert {one["id"][:2] for one in versions} == ids
-        assert ended(running, signal.SIGTERM)[0] == 0
+
+    assert while_serving(look, *argv).code == 0
 
 
 @pytest.mark.parametrize("form", ["openrc", "clouds.yaml", "none"])
-def test_exported_credentials(environment: dict[str, str], tmp_path: Path, form: str) -> None:
-    """What is told is enough for the command line, which finds the server with nothing else."""
+def test_exported_credentials(form: str) -> None:
     argv = ("--export", form, "--user", 'al:it\'s "x":p1,p2', "--strict-tokens")
-    with serving(environment, *argv, "--images", "nova", "--prefix", "/i") as running:
-        first_line(running)
-        code, rest, told = ended(running, signal.SIGTERM)
-    assert (code, rest) == (0, "")
+    outcome = while_serving(lambda url: None, *argv, "--images", "nova", "--prefix", "/i")
+    assert (outcome.code, len(outcome.out.splitlines())) == (0, 1)
     if form == "openrc":
         done = subprocess.run(
-            ["/bin/sh", "-c", f"{told}echo $OS_USERNAME $OS_PASSWORD $OS_PROJECT_NAME"],
+            ["/bin/sh", "-c", f"{outcome.err}echo $OS_USERNAME $OS_PASSWORD $OS_PROJECT_NAME"],
             capture_output=True,
             text=True,
             check=True,
         )
         assert done.stdout == 'al it\'s "x" p1\n'
     elif form == "clouds.yaml":
-        cloud = yaml.safe_load(told)["clouds"]["glance-compat"]
+        cloud = yaml.safe_load(outcome.err)["clouds"]["glance-compat"]
         assert cloud["auth"]["username"] == "al"
         assert cloud["auth"]["password"] == 'it\'s "x"'
         assert cloud["auth"]["project_name"] == "p1"
         assert cloud["auth"]["auth_url"].endswith("/identity/v3")
     else:
-        assert told == ""
+        assert outcome.err == ""
 
 
+@pytest.mark.slow
 def test_exported_clouds_yaml_finds_server(environment: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "clouds.yaml"
     with serving(
@@ -127,20 +171,19 @@ def test_exported_clouds_yaml_finds_server(environment: dict[str, str], tmp_path
         assert ended(running, signal.SIGTERM)[0] == 0
 
 
-def test_port_option_is_used(environment: dict[str, str]) -> None:
+def test_port_option_is_used() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with serving(environment, "--port", str(port)) as running:
-        assert first_line(running) == f"http://127.0.0.1:{port}"
-        assert ended(running, signal.SIGTERM)[0] == 0
+    outcome = while_serving(lambda url: None, "--port", str(port))
+    assert (outcome.code, outcome.out) == (0, f"http://127.0.0.1:{port}\n")
 
 
-def test_port_in_use_fails(environment: dict[str, str]) -> None:
+def test_port_in_use_fails() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        outcome = program(environment, "serve", "--port", str(taken.getsockname()[1]))
+        outcome = in_process("serve", "--port", str(taken.getsockname()[1]))
     assert (outcome.code, outcome.out) == (1, "")
     assert "Address already in use" in outcome.error
 

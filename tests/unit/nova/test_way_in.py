@@ -52,6 +52,7 @@ def run(program: str, tree: Path | None = None, *options: str) -> tuple[str, str
 HEAVY = ("nova", "eventlet", "urllib3", "requests", "keystoneauth1", "oslo_config", "socket")
 
 
+@pytest.mark.slow
 def test_import_is_free_of_nova_and_eventlet_targets(tree: Path) -> None:
     program = "import glance_compat.nova; glance_compat.nova.install()"
     _, times = run(program, tree, "-X", "importtime")
@@ -70,6 +71,7 @@ def test_replacement_module_needs_no_nova() -> None:
     assert run(program)[0] == "False False"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "line",
     [

@@ -207,6 +207,7 @@ def test_only_regular_files(folder: Path) -> None:
             read(f"file:///dev/{name}", "file:///dev")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "elsewhere"), [("inner", "images2"), ("image", "secret")], ids=["folder", "file"]
 )
