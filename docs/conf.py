@@ -1,7 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of Sphinx."""
 
+import contextlib
+import sys
+import typing
 from importlib import metadata
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+DOCS = Path(__file__).parent
+# The generated pages (docs/pages) read tables of the tests too.
+sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
 project = "glance-compat"
 copyright = "the glance-compat authors"  # noqa: A001 - Sphinx wants this name
@@ -15,5 +25,35 @@ html_theme_options = {"description": metadata.metadata("glance-compat")["Summary
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+
+nitpicky = True
 # Names of other projects are not links: the documentation is built without a network.
-nitpicky = False
+nitpick_ignore_regex = [
+    (
+        "py:.*",
+        r"(collections|datetime|os|ssl|typing|keystoneauth1|requests|oslo_config)\..*",
+    )
+]
+
+
+def generate_pages(_: Sphinx) -> None:
+    """Write the pages that are generated from tables."""
+    from pages import write_pages
+
+    write_pages(DOCS)
+
+
+def evaluate_annotations(_: Sphinx, function: object, bound_method: bool) -> None:
+    """Evaluate annotations, so that Sphinx shows and links the classes that they name.
+
+    Sphinx does so for functions, but not for constructors.
+    """
+    with contextlib.suppress(NameError, TypeError, AttributeError):
+        # NameError: what is imported for type checkers only stays a string.
+        function.__annotations__ = typing.get_type_hints(function)
+
+
+def setup(app: Sphinx) -> None:
+    """Register what this configuration adds to Sphinx."""
+    app.connect("builder-inited", generate_pages)
+    app.connect("autodoc-before-process-signature", evaluate_annotations)

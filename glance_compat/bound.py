@@ -52,7 +52,8 @@ def described_by(method: Callable[..., object]) -> Callable[[F], F]:
 
     They are what ``help()`` and Sphinx show.
     """
-    signature = inspect.signature(method)
+    # Evaluated, because Sphinx would look for the names in this module.
+    signature = inspect.signature(method, eval_str=True)
     itself, _, *others = signature.parameters.values()
     lines = inspect.cleandoc(method.__doc__ or "").splitlines()
     documented = "\n".join(one for one in lines if not one.startswith(":param context:"))

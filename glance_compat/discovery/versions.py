@@ -45,7 +45,8 @@ class Discovery:
     :param endpoint: unversioned URL, without credentials.
     :param offered: the endpoint's version document, in its order; empty when nobody read it.
     :param reason: one sentence.
-    :param capabilities: names of what the API can do, see :data:`CAPABILITIES`.
+    :param capabilities: names of what the API can do, see
+        :data:`~glance_compat.discovery.versions.CAPABILITIES`.
     :param requests: how many requests this answer cost when it was found out.
     :param endpoints: one Discovery for each endpoint, when there are several.
     """
@@ -60,26 +61,41 @@ class Discovery:
     endpoints: tuple[Discovery, ...] = ()
 
 
-#: What an API can do, and the version of it that is the first to have it. Sources: Glance's
-#: "versions and status" reference and api/versions.py of 15.0.2 and 33.
-CAPABILITIES: Mapping[str, Version] = {
-    "copy_from": (1, 0),
-    "list-deleted": (1, 0),
-    "member-can-share": (1, 0),
-    "tags": (2, 0),
-    "member-status": (2, 0),
-    "deactivate": (2, 3),
-    "community-visibility": (2, 5),
-    "import": (2, 6),
-    "hidden": (2, 7),
-    "multihash": (2, 7),
-    "locations-api": (2, 17),
-}
+class Capability(typing.NamedTuple):
+    """Something that not every version of the API can do.
 
-#: Capabilities whose versions are offered only where they are configured, in gaps between others
-#: (seen on Glance 33: without enabled_backends 2.8 and 2.10 to 2.13 are absent).
-_CONFIGURED: Mapping[str, frozenset[Version]] = {
-    "stores": frozenset({(2, 8), (2, 10), (2, 11), (2, 12), (2, 13)}),
+    :param since: the first version that can. v1 and v2 have none in common.
+    :param meaning: for the documentation.
+    :param configured: versions of which one is offered only where the cloud configures it; empty:
+        each version from ``since`` on can do it.
+    """
+
+    since: Version
+    meaning: str
+    configured: frozenset[Version] = frozenset()
+
+
+#: What an API can do. Sources: Glance's "versions and status" reference and api/versions.py of
+#: 15.0.2 and 33.
+CAPABILITIES: Mapping[str, Capability] = {
+    "copy_from": Capability((1, 0), "the server copies the data from a URL (``copy_from``)"),
+    "list-deleted": Capability((1, 0), "admins see deleted images"),
+    "member-can-share": Capability((1, 0), "``can_share`` of a member is stored"),
+    "tags": Capability((2, 0), "images have tags"),
+    "member-status": Capability((2, 0), "a member accepts or rejects a share"),
+    "deactivate": Capability((2, 3), "admins deactivate and reactivate the data of an image"),
+    "community-visibility": Capability((2, 5), "the visibility ``community``"),
+    "import": Capability((2, 6), "the server imports the data (interoperable image import)"),
+    "hidden": Capability((2, 7), "``os_hidden``: lists leave an image out"),
+    "multihash": Capability((2, 7), "``os_hash_algo`` and ``os_hash_value``"),
+    # Offered in gaps between other versions (seen on Glance 33: without enabled_backends 2.8 and
+    # 2.10 to 2.13 are absent).
+    "stores": Capability(
+        (2, 8),
+        "several stores, where the cloud configures them",
+        configured=frozenset({(2, 8), (2, 10), (2, 11), (2, 12), (2, 13)}),
+    ),
+    "locations-api": Capability((2, 17), "locations are added with a call of their own"),
 }
 
 
@@ -203,8 +219,9 @@ def _discovery(
 def get_capabilities(newest: Version, offered: tuple[OfferedVersion, ...]) -> frozenset[str]:
     # What is newer than the newest that is allowed is experimental.
     numbers = {one.number for one in offered if one.number and one.number <= newest}
-    plain = {
-        name for name, since in CAPABILITIES.items() if since[0] == newest[0] and since <= newest
-    }
-    configured = {name for name, any_of in _CONFIGURED.items() if any_of & numbers}
-    return frozenset(plain | (configured if newest[0] == 2 else set()))
+    return frozenset(
+        name
+        for name, row in CAPABILITIES.items()
+        if row.since[0] == newest[0]
+        and (row.configured & numbers if row.configured else row.since <= newest)
+    )

@@ -66,7 +66,9 @@ class Filter:
     :param read: checks and converts what a caller gives.
     :param v1: what v1 is sent; None from it: v1 cannot answer this.
     :param v2: the same for v2.
-    :param fits: whether an image is one that was asked for; None: only the server can tell.
+    :param matches: whether an image is one that was asked for; None: only the server can tell.
+    :param meaning: what it compares, with the unit: for the documentation.
+    :param examples: values that show what each API is sent: for the documentation.
     """
 
     name: str
@@ -74,6 +76,9 @@ class Filter:
     v1: QueryTranslator
     v2: QueryTranslator
     matches: Callable[[Image, typing.Any], bool] | None
+    _: dataclasses.KW_ONLY
+    meaning: str
+    examples: tuple[object, ...]
 
 
 def _plain(
@@ -95,13 +100,23 @@ def _quoted(text: str) -> str:
     return f"eq:{text}"
 
 
-def _text_filter(name: str, v1: bool = True) -> Filter:
+def _text_filter(name: str, meaning: str, example: str, *, v1: bool = True) -> Filter:
     sender = _plain(name, _quoted)
-    return Filter(name, to_str, sender if v1 else _local, sender, _equals(name))
+    return Filter(
+        name,
+        to_str,
+        sender if v1 else _local,
+        sender,
+        _equals(name),
+        meaning=meaning,
+        examples=(example,),
+    )
 
 
-def _number_filter(name: str) -> Filter:
-    return Filter(name, _natural, _plain(name), _plain(name), _equals(name))
+def _number_filter(name: str, meaning: str) -> Filter:
+    return Filter(
+        name, _natural, _plain(name), _plain(name), _equals(name), meaning=meaning, examples=(1,)
+    )
 
 
 def _natural(value: object) -> int:
@@ -216,31 +231,65 @@ def _v2_time(name: str) -> QueryTranslator:
     return send
 
 
-def _time_filter(name: str) -> Filter:
+def _time_filter(name: str, example: str) -> Filter:
     def matches(image: Image, value: tuple[str, datetime.datetime]) -> bool:
         operator, when = value
         return image[name] is not None and _COMPARISONS[operator](image[name], when)
 
-    return Filter(name, _comparison, _local, _v2_time(name), matches)
+    return Filter(
+        name,
+        _comparison,
+        _local,
+        _v2_time(name),
+        matches,
+        meaning="an operator (gt, gte, lt, lte, eq, neq), a colon, and an ISO 8601 time",
+        examples=(example,),
+    )
 
 
 #: Sources: Glance 15.0.2 api/v1/filters.py and controller.py (SUPPORTED_FILTERS), api/v2/images.py
 #: and common/utils.py (split_filter_op), Glance 33; all seen on both servers.
 FILTERS: tuple[Filter, ...] = (
-    _text_filter("name"),
-    _text_filter("status"),
-    _text_filter("disk_format"),
-    _text_filter("container_format"),
-    _text_filter("id", v1=False),
-    Filter("owner", to_str, _local, _plain("owner"), _equals("owner")),
-    Filter("checksum", to_str, _local, _plain("checksum"), _equals("checksum")),
-    Filter("size", _natural, _local, _v2_size, _equals("size")),
+    _text_filter("name", "the name, exactly", "a:b"),
+    _text_filter("status", "the status", "active"),
+    _text_filter("disk_format", "the disk format", "raw"),
+    _text_filter("container_format", "the container format", "bare"),
+    _text_filter("id", "the id", "70a599e0", v1=False),
+    Filter(
+        "owner",
+        to_str,
+        _local,
+        _plain("owner"),
+        _equals("owner"),
+        meaning="the id of the project that owns the image",
+        examples=("8a2f0c",),
+    ),
+    Filter(
+        "checksum",
+        to_str,
+        _local,
+        _plain("checksum"),
+        _equals("checksum"),
+        meaning="the MD5 of the data, in hexadecimal",
+        examples=("c2e5",),
+    ),
+    Filter(
+        "size",
+        _natural,
+        _local,
+        _v2_size,
+        _equals("size"),
+        meaning="the size of the data in bytes; 0 where it is unknown",
+        examples=(0, 1),
+    ),
     Filter(
         "size_min",
         _natural,
         _plain("size_min", _countable),
         _plain("size_min", _countable),
         lambda image, value: bool(image["size"] >= value),
+        meaning="the smallest size, in bytes",
+        examples=(1,),
     ),
     Filter(
         "size_max",
@@ -248,19 +297,37 @@ FILTERS: tuple[Filter, ...] = (
         _plain("size_max", _countable),
         _plain("size_max", _countable),
         lambda image, value: bool(image["size"] <= value),
+        meaning="the largest size, in bytes",
+        examples=(1,),
     ),
-    _number_filter("min_disk"),
-    _number_filter("min_ram"),
+    _number_filter("min_disk", "min_disk, in GiB"),
+    _number_filter("min_ram", "min_ram, in MiB"),
     Filter(
         "protected",
         to_bool,
         _plain("protected"),
         _plain("protected", _lower),
         _equals("protected"),
+        meaning="whether the image cannot be deleted",
+        examples=(True,),
     ),
-    Filter("is_public", to_bool, _v1_public, _v2_public, _equals("is_public")),
     Filter(
-        "visibility", to_visibility, _v1_visibility, _plain("visibility"), _equals("visibility")
+        "is_public",
+        to_bool,
+        _v1_public,
+        _v2_public,
+        _equals("is_public"),
+        meaning="True: public images only; False: all others that the caller may see",
+        examples=(True, False),
+    ),
+    Filter(
+        "visibility",
+        to_visibility,
+        _v1_visibility,
+        _plain("visibility"),
+        _equals("visibility"),
+        meaning="public, private, shared or community; v1 can tell public images only",
+        examples=("public", "shared"),
     ),
     Filter(
         "changes-since",
@@ -268,22 +335,49 @@ FILTERS: tuple[Filter, ...] = (
         _plain("changes-since", _iso),
         _plain("updated_at", lambda when: f"gt:{_iso(when)}"),
         matches=None,
+        meaning="changed after a time: an ISO 8601 string, or a datetime",
+        examples=("2020-01-01T00:00:00Z",),
     ),
-    _time_filter("created_at"),
-    _time_filter("updated_at"),
+    _time_filter("created_at", "gt:2020-01-01T00:00:00Z"),
+    _time_filter("updated_at", "eq:2020-01-01T00:00:00Z"),
     Filter(
         "tag",
         _tags,
         _unless,
         lambda value, version: ServerQuery([("tag", one) for one in value], exact=True),
         lambda image, value: set(value) <= set(image["tags"] or ()),
+        meaning="a tag, or a list of tags that an image must all have",
+        examples=(["t1", "t2"],),
     ),
     Filter(
-        "member_status", _member_status, _v1_member_status, _plain("member_status"), matches=None
+        "member_status",
+        _member_status,
+        _v1_member_status,
+        _plain("member_status"),
+        matches=None,
+        meaning="of images that are shared with the caller: accepted, pending, rejected or all;"
+        " all is the default",
+        examples=("all", "pending"),
     ),
-    Filter("os_hidden", to_bool, _unless, _v2_hidden, matches=None),
+    Filter(
+        "os_hidden",
+        to_bool,
+        _unless,
+        _v2_hidden,
+        matches=None,
+        meaning="True: hidden images only; False, the default: all others",
+        examples=(True, False),
+    ),
     # v1 lists deleted images with changes-since (seen on Glance 15.0.2).
-    Filter("deleted", to_bool, _unless, _unless, _equals("deleted")),
+    Filter(
+        "deleted",
+        to_bool,
+        _unless,
+        _unless,
+        _equals("deleted"),
+        meaning="False: images that are not deleted; neither API can list deleted images alone",
+        examples=(True, False),
+    ),
 )
 
 _BY_FILTER = {row.name: row for row in FILTERS}
@@ -305,6 +399,7 @@ _V2_PARAMETERS = (
     }
 )
 
+#: What a list may be sorted by: the keys that v1 knows, all of which v2 knows too.
 SORT_KEYS = frozenset(
     {"name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at"}
 )

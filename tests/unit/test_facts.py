@@ -15,7 +15,6 @@ import pytest
 from glance_compat.metadata.deviations import DEVIATIONS
 from tests.conftest import COLLECTED
 from tests.facts import FACTS, SECTIONS
-from tests.facts.page import PAGE, page
 from tests.facts.rows import Fact, Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -105,9 +104,5 @@ def test_facts_are_unique() -> None:
 
 def test_every_section_has_facts() -> None:
     modules = {path.stem for path in (ROOT / "tests" / "facts").glob("*.py")}
-    assert set(SECTIONS) == modules - {"__init__", "page", "rows"}
+    assert set(SECTIONS) == modules - {"__init__", "rows"}
     assert all(SECTIONS.values())
-
-
-def test_the_page_of_the_documentation_is_made_from_the_tables() -> None:
-    assert PAGE.read_text() == page(), "python -m tests.facts.page writes it"

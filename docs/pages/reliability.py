@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/reliability.rst, made from the table: ``python -m tests.faults.page``."""
+"""The page on reliability, from the table of faults."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from tests.faults.calls import CALLS, Kind
 from tests.faults.table import EXCEPTIONS, ROWS, cells, left_out
 
-PATH = Path(__file__).parents[2] / "docs" / "reliability.rst"
-
 _BEGINNING = """\
-.. Made by python -m tests.faults.page from tests/faults/table.py; a test compares the two.
-
 ===========
 Reliability
 ===========
@@ -49,8 +44,8 @@ Kinds of requests
 """
 
 
-def text() -> str:
-    """The page."""
+def page() -> str:
+    """Return the page."""
     tried = sum(left_out(cell) is None for cell in cells())
     parts = [_BEGINNING.format(tried=tried), *_table(), _KINDS, *_calls(), *_exceptions()]
     return "".join(parts)
@@ -80,7 +75,3 @@ def _exceptions() -> Iterator[str]:
     for reason in sorted({left_out(cell) or "" for cell in cells()} - {""}):
         count = sum(left_out(cell) == reason for cell in cells())
         yield f"* {count}, since {reason}\n"
-
-
-if __name__ == "__main__":
-    PATH.write_text(text())
