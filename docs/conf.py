@@ -25,6 +25,7 @@ html_theme_options = {"description": metadata.metadata("glance-compat")["Summary
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
 
 nitpicky = True
 # Names of other projects are not links: the documentation is built without a network.
@@ -34,6 +35,9 @@ nitpick_ignore_regex = [
         r"(collections|datetime|os|ssl|typing|keystoneauth1|requests|oslo_config)\..*",
     )
 ]
+# Sphinx does not evaluate the overloads of a decorated method, nor what is imported for type
+# checkers only.
+nitpick_ignore = [("py:class", "Progress"), ("py:class", "WSGIApplication")]
 
 
 def generate_pages(_: Sphinx) -> None:

@@ -550,11 +550,8 @@ class ImageService:
 class BoundImageService(Bound[ImageService]):
     """An :class:`ImageService` whose methods take no context: each call passes the same one on.
 
-    Made by :meth:`ImageService.bound`. Arguments, results and errors are those of the methods of
-    the service.
-
-    :param service: the service.
-    :param context: the context of each call.
+    :meth:`ImageService.bound` makes it. Arguments, results and errors are those of the methods of
+    the service. ``service`` and ``context`` are what it was made of.
     """
 
     show = without_context(ImageService.show)

@@ -277,12 +277,12 @@ class Verifier(typing.Protocol):
 
 
 class Download:
-    """The data of one image: an iterator of bytes that ends well only if all of it came.
+    """The data of one image, as an iterator of bytes: what ``download()`` returns.
 
-    :param blocks: the bytes as they arrive; errors of the connection come out of it.
-    :param expected: compared at the end.
-    :param close: releases the connection.
-    :param verifier: judges the data after size and hash.
+    The iterator ends only after all of the data has arrived and its size and hash are right. Call
+    :meth:`close`, or use ``contextlib.closing``, to stop earlier.
+
+    :ivar received: bytes that have arrived.
     :raises glance_compat.exceptions.IntegrityError: in place of the end, when the data is short,
         long or has another hash.
     """
@@ -297,6 +297,13 @@ class Download:
         progress: Progress | None = None,
         verifier: Verifier | None = None,
     ) -> None:
+        """Make a download of data that has begun to arrive.
+
+        :param blocks: the bytes as they arrive; it raises the errors of the connection.
+        :param expected: compared at the end.
+        :param close: releases the connection.
+        :param verifier: judges the data after size and hash.
+        """
         self._blocks = blocks
         self._expected = expected
         self._close = close
