@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import pytest
 
-from tests.clients.serving import Served, serving
+from tests.clients.serving import PythonProgram, Served, serving
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +31,22 @@ def served(request: pytest.FixtureRequest) -> Served:
     """Each of them."""
     found: Served = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(scope="session")
+def openstack_program() -> Iterator[PythonProgram]:
+    """The command line of python-openstackclient."""
+    modules = ("openstack.connection", "openstackclient.image.v2.image")
+    with contextlib.closing(PythonProgram("openstack", *modules)) as program:
+        yield program
+
+
+@pytest.fixture(scope="session")
+def glance_program() -> Iterator[PythonProgram]:
+    """The command line of python-glanceclient."""
+    modules = ("glanceclient.v1.shell", "glanceclient.v2.shell", "keystoneauth1.identity")
+    with contextlib.closing(PythonProgram("glance", *modules)) as program:
+        yield program
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -52,7 +53,7 @@ class Served:
         return Session(auth=identity.Password(**arguments))
 
     def run(self, *argv: str, cwd: Path) -> str:
-        """Run a client; its output."""
+        """Run a client; return its output."""
         done = subprocess.run(
             argv,
             cwd=cwd,
@@ -66,8 +67,84 @@ class Served:
         return done.stdout
 
 
+#: For each line of input, a list of arguments, a folder and an environment, run a Python program
+#: in a fork; its output goes to files in the folder. The program is imported once: for a command
+#: line of OpenStack that takes longer than the command.
+_FORK_PROGRAM = """
+import contextlib, importlib, importlib.metadata, json, os, sys
+
+def run(main, argv, folder, environment):
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), descriptor)
+    sys.argv = argv
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code or 0
+
+name, *modules = sys.argv[1:]
+[entry] = importlib.metadata.entry_points(group="console_scripts", name=name)
+main = entry.load()
+for module in modules:
+    with contextlib.suppress(ImportError):
+        importlib.import_module(module)
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            code = run(main, *json.loads(line))
+        except SystemExit as ended:
+            code = ended.code or 0
+        finally:
+            os._exit(code)
+    os.write(1, b"%d\\n" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+class PythonProgram:
+    """A program that is installed beside this Python, imported once and forked for each run."""
+
+    def __init__(self, name: str, *modules: str) -> None:
+        """Start it.
+
+        :param modules: what else it imports, where this release of it has such a module.
+        """
+        self._name = name
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", _FORK_PROGRAM, name, *modules],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, served: Served, cwd: Path, *argv: str) -> str:
+        """Run it as a client of a server; return its output."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        command = [self._name, *argv]
+        line = json.dumps([command, str(cwd), dict(served.environment)])
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+        code = self._process.stdout.readline().strip()
+        output = (cwd / "stdout").read_text()
+        assert code == "0", f"{command}: {output}{(cwd / 'stderr').read_text()}"
+        return output
+
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        assert self._process.wait(PATIENCE) == 0
+        self._process.stdout.close()
+
+
 def program(name: str) -> str:
-    """The path of a program that was installed beside this Python."""
+    """Return the path of a program that was installed beside this Python."""
     path = Path(sys.executable).parent / name
     if not path.exists():
         pytest.fail(f"{name} is part of the extra test, and is not beside {sys.executable}")

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.clients.serving import Served, program
+from tests.clients.serving import PythonProgram, Served
 
 # Each starts programs.
 pytestmark = pytest.mark.slow
@@ -39,9 +39,11 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_openstack(served: Served, name: str, files: Path) -> None:
+def test_openstack(
+    served: Served, openstack_program: PythonProgram, name: str, files: Path
+) -> None:
     def openstack(*argv: str) -> str:
-        return served.run(program("openstack"), "image", *argv, cwd=files)
+        return openstack_program.run(served, files, "image", *argv)
 
     made = json.loads(
         openstack("create", name, *FORMATS, "--file", "disk", "--property", "k=v", "-f", "json")
@@ -65,33 +67,43 @@ def columns(table: str) -> dict[str, str]:
     return {row[1].strip(): row[2].strip() for row in rows}
 
 
-def glance(served: Served, files: Path, version: str, *argv: str) -> dict[str, str]:
-    command: Sequence[str] = (program("glance"), "--os-image-api-version", version, *argv)
-    return columns(served.run(*command, cwd=files))
+@dataclasses.dataclass(frozen=True)
+class GlanceProgram:
+    """The program ``glance`` as a client of a server, over one version of the API."""
+
+    program: PythonProgram
+    served: Served
+    folder: Path
+    version: str
+
+    def __call__(self, *argv: str) -> dict[str, str]:
+        """Run a command; return the table that it prints."""
+        version = ("--os-image-api-version", self.version)
+        return columns(self.program.run(self.served, self.folder, *version, *argv))
 
 
-def test_glance_v2(served: Served, name: str, files: Path) -> None:
-    made = glance(served, files, "2", "image-create", "--name", name, *FORMATS, "--file", "disk")
+def test_glance_v2(served: Served, glance_program: PythonProgram, name: str, files: Path) -> None:
+    glance = GlanceProgram(glance_program, served, files, "2")
+    made = glance("image-create", "--name", name, *FORMATS, "--file", "disk")
     image_id = made["id"]
     assert (made["status"], made["size"]) == ("active", str(len(DATA)))
-    changed = glance(served, files, "2", "image-update", image_id, "--property", "k=v")
+    changed = glance("image-update", image_id, "--property", "k=v")
     assert changed["k"] == "v"
-    glance(served, files, "2", "image-download", image_id, "--file", "copy")
+    glance("image-download", image_id, "--file", "copy")
     assert (files / "copy").read_bytes() == DATA
-    glance(served, files, "2", "image-delete", image_id)
+    glance("image-delete", image_id)
     assert is_gone(served, image_id)
 
 
-def test_glance_v1(pike: Served, name: str, files: Path) -> None:
-    made = glance(
-        *(pike, files, "1", "image-create", "--name", name, *FORMATS, "--file", "disk"),
-        *("--property", "k=v"),
-    )
+def test_glance_v1(pike: Served, glance_program: PythonProgram, name: str, files: Path) -> None:
+    glance = GlanceProgram(glance_program, pike, files, "1")
+    disk = (*FORMATS, "--file", "disk", "--property", "k=v")
+    made = glance("image-create", "--name", name, *disk)
     assert (made["status"], made["Property 'k'"]) == ("active", "v")
-    assert glance(pike, files, "1", "image-show", name)["size"] == str(len(DATA))
-    glance(pike, files, "1", "image-download", name, "--file", "copy")
+    assert glance("image-show", name)["size"] == str(len(DATA))
+    glance("image-download", name, "--file", "copy")
     assert (files / "copy").read_bytes() == DATA
-    glance(pike, files, "1", "image-delete", name)
+    glance("image-delete", name)
     assert is_gone(pike, made["id"])
 
 

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -25,16 +26,33 @@ EVIL = "\x1b]0;owned\x07\x9b31m\x7f\u202egnp"
 EVIL_WRITTEN = "\\x1b]0;owned\\x07\\x9b31m\\x7f\\u202egnp"
 
 
+#: The newest first: f, e, d, c, b, a; of 5 to 0 bytes.
+SIX_IMAGES: list[dict[str, Any]] = [
+    {
+        "name": name,
+        "disk_format": "raw",
+        "container_format": "bare",
+        "properties": {"kind": "even" if size % 2 == 0 else "odd", "first": name},
+        "data": b"x" * size,
+        "created_at": datetime.datetime(2020, 1, 1, 0, 0, size, tzinfo=datetime.timezone.utc),
+        "owner": "fixture-project",
+    }
+    for size, name in enumerate("abcdef")
+]
+
+
+@pytest.fixture(scope="module", params=["v1", "v2"])
+def six_images(request: pytest.FixtureRequest) -> Iterator[GlanceFixture]:
+    """A Glance that offers one API, with pages of two images; no test changes its images."""
+    with GlanceFixture(apis=(request.param,), page_cap=2, images=SIX_IMAGES) as running:
+        yield running
+
+
 @pytest.fixture
-def filled(glance: GlanceFixture) -> GlanceFixture:
-    """Six images, the newest first: f, e, d, c, b, a; of 0 to 5 bytes."""
-    service = ImageService(glance.session(), endpoint_override=glance.url)
-    for size, name in enumerate("abcdef"):
-        properties = {"kind": "even" if size % 2 == 0 else "odd", "first": name}
-        meta = {"name": name, "disk_format": "raw", "container_format": "bare"}
-        service.create(None, {**meta, "properties": properties}, b"x" * size)
-    glance.requests.clear()
-    return glance
+def filled(six_images: GlanceFixture) -> GlanceFixture:
+    """Return the Glance with six images, without the requests of earlier tests."""
+    six_images.requests.clear()
+    return six_images
 
 
 def listed(glance: GlanceFixture, *argv: str) -> list[str]:
