@@ -8,10 +8,16 @@ tests that need real servers, wherever they are.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 
-import hypothesis
-import pytest
+# pytest compiles modules of tests, and hypothesis, with its own assertions, which takes longer
+# than all imports: each worker and each program that a test starts would do it again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+import hypothesis  # noqa: E402
+import pytest  # noqa: E402
 
 # No deadline for one example: a machine with other work is slow, not wrong.
 hypothesis.settings.register_profile("default", deadline=None, max_examples=100)
