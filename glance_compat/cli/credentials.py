@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How other programs are told of a served Glance: as an openrc file and as clouds.yaml."""
+"""Write the credentials of a served Glance for other programs: openrc and clouds.yaml."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _DOMAIN = "Default"
 
 @dataclasses.dataclass(frozen=True)
 class Credentials:
-    """What somebody needs to log in.
+    """The settings with which a client logs in.
 
-    :ivar auth_url: of the Identity API v3.
+    :ivar auth_url: URL of the Identity API v3.
     """
 
     auth_url: str
@@ -30,7 +30,7 @@ class Credentials:
 
 
 def openrc(login: Credentials) -> str:
-    """Write commands of a shell."""
+    """Return shell commands that set the environment variables."""
     variables = {
         **{f"OS_{name.upper()}": value for name, value in dataclasses.asdict(login).items()},
         "OS_USER_DOMAIN_NAME": _DOMAIN,
@@ -41,7 +41,7 @@ def openrc(login: Credentials) -> str:
 
 
 def clouds_yaml(login: Credentials) -> str:
-    """Write a clouds.yaml with one cloud."""
+    """Return a clouds.yaml with one cloud."""
     auth = dataclasses.asdict(login)
     region = auth.pop("region_name")
     auth |= {"user_domain_name": _DOMAIN, "project_domain_name": _DOMAIN}
@@ -50,7 +50,7 @@ def clouds_yaml(login: Credentials) -> str:
     return text
 
 
-#: By the name of the form.
+#: Functions by the name of the form.
 FORMS: Mapping[str, Callable[[Credentials], str]] = {
     "openrc": openrc,
     "clouds.yaml": clouds_yaml,

@@ -103,7 +103,7 @@ def test_openstacksdk(served: Served, name: str, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
 def test_openstacksdk_finds_a_prefix_with_a_public_endpoint() -> None:
-    with GlanceFixture(release="33", prefix="/image", public_endpoint=True) as glance:
+    with GlanceFixture(release="33", prefix="/image", config={"public_endpoint": True}) as glance:
         cloud = openstack.connection.Connection(
             session=glance.session(), image_endpoint_override=glance.url
         )

@@ -51,8 +51,7 @@ def embedded(shown: bool, **settings: Any) -> Iterator[tuple[Place, GlanceFixtur
     with GlanceFixture(
         prefix="shown" if shown else "unshown",
         sockets=False,
-        show_locations=shown,
-        stores=["fast", "web:http"],
+        config={"show_multiple_locations": shown, "enabled_backends": ["fast", "web:http"]},
         **{
             "release": "33",
             "sources": {f"{source}/data": DATA, f"{source}/nothing": 404},

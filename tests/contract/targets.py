@@ -359,8 +359,7 @@ def embedded(kind: Kind) -> Iterator[Target]:
         release=kind.release,
         prefix=kind.name,
         sockets=kind.sockets,
-        show_locations=True,
-        show_direct_url=True,
+        config={"show_multiple_locations": True, "show_image_direct_url": True},
     ) as glance:
         yield Target(
             kind=kind,

@@ -118,7 +118,7 @@ def test_an_update_that_another_writer_undoes_is_made_again_without_it() -> None
         meta = {"location": f"{place.source}/data", "properties": {"a": "2"}}
         # The look that compares shows an image as it was before.
         before = json.dumps({**target.record(image_id), "status": "active"}).encode()
-        stale = faults.Instead(200, body=before, content_type="application/json")
+        stale = faults.Replaced(200, body=before, content_type="application/json")
         glance.faults.add(stale, "GET", "images/*", nth=3)
         service = target.service(verify_updates=True)
         service.discover()
@@ -259,7 +259,7 @@ def test_an_image_of_somebody_else_is_refused(place: Place, name: str) -> None:
 @pytest.fixture
 def late() -> Iterator[tuple[Place, GlanceFixture]]:
     """A server that does what it does behind its answers when it is told to."""
-    with embedded(shown=False, tasks="when told") as found:
+    with embedded(shown=False, task_mode="manual") as found:
         found[0].target.service().discover()
         yield found
 

@@ -33,6 +33,8 @@ from tests.contract.targets import Target, everywhere
 DATA = bytes(range(256)) * 4096
 OTHER = DATA[:-1] + b"x"
 
+#: Options of a server that shows locations.
+SHOWN = {"show_multiple_locations": True}
 ROOT = Path(__file__).parents[2]
 
 
@@ -52,7 +54,7 @@ class Place:
             first = urls[0]["url"] if isinstance(urls[0], dict) else urls[0]
             self.glance.sources[first] = DATA
             given["stores"] = ()
-        self.glance.plant(given)
+        self.glance.add_image(given)
         return str(given["id"])
 
     def file(self, name: str = "file", data: bytes = DATA) -> str:
@@ -87,7 +89,7 @@ def _is_name(one: object) -> bool:
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     folder = tmp_path / "images"
     folder.mkdir()
-    with GlanceFixture(release=request.param, sockets=False, show_locations=True) as glance:
+    with GlanceFixture(release=request.param, sockets=False, config=SHOWN) as glance:
         yield Place(glance, folder)
 
 
@@ -129,7 +131,7 @@ def test_nothing_is_read_unless_allowed(place: Place) -> None:
 
 
 def test_direct_url_alone(tmp_path: Path) -> None:
-    with GlanceFixture(sockets=False, show_direct_url=True) as glance:
+    with GlanceFixture(sockets=False, config={"show_image_direct_url": True}) as glance:
         place = Place(glance, tmp_path)
         place.image(place.file())
         with place.asked() as asked:
@@ -378,7 +380,7 @@ def test_an_image_that_is_not_there(place: Place, image_id: str) -> None:
 
 
 def test_v1_tells_no_locations_and_is_not_asked(tmp_path: Path) -> None:
-    with GlanceFixture(sockets=False, show_locations=True) as glance:
+    with GlanceFixture(sockets=False, config=SHOWN) as glance:
         place = Place(glance, tmp_path)
         place.image(place.file(data=OTHER))
         glance.requests.clear()
@@ -659,7 +661,7 @@ def test_nothing_listens() -> None:
         listening.listen()
         listening.settimeout(0)
         port = listening.getsockname()[1]
-        with GlanceFixture(sockets=False, show_locations=True) as glance:
+        with GlanceFixture(sockets=False, config=SHOWN) as glance:
             place = Place(glance, Path("/nowhere"))
             place.image(f"file://127.0.0.1:{port}/nowhere/image", f"http://127.0.0.1:{port}/image")
             assert read(place) == DATA

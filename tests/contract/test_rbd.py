@@ -31,6 +31,7 @@ DATA = bytes(range(256)) * 4096
 OTHER = DATA[:-1] + b"x"
 ANOTHER_FSID = "01234567-89ab-cdef-0123-456789abcdef"
 #: The path of a location that is as it should be; ``{fsid}`` stands for that of the cluster.
+SHOWN = {"show_multiple_locations": True}
 USUAL = "{fsid}/images/image/snap"
 
 
@@ -360,7 +361,7 @@ class Place:
         # The server itself reads its first location.
         self.glance.sources[url] = DATA
         given = {"id": "image", "data": DATA, "locations": [url], "stores": ()}
-        self.glance.plant({**given, **fields})
+        self.glance.add_image({**given, **fields})
 
     def service(self, **others: Any) -> ImageService:
         return ImageService(self.glance.session("token"), options=options(self.ceph, **others))
@@ -378,7 +379,7 @@ class Place:
 
 @pytest.fixture(params=["pike", "33"])
 def place(request: pytest.FixtureRequest, ceph: Ceph) -> Iterator[Place]:
-    with GlanceFixture(release=request.param, sockets=False, show_locations=True) as glance:
+    with GlanceFixture(release=request.param, sockets=False, config=SHOWN) as glance:
         yield Place(glance, ceph)
 
 
@@ -494,7 +495,7 @@ def test_what_the_options_lack_is_said(
 
 def test_v1_tells_no_locations(ceph: Ceph) -> None:
     ceph.put("images", "image", OTHER)
-    with GlanceFixture(sockets=False, show_locations=True) as glance:
+    with GlanceFixture(sockets=False, config=SHOWN) as glance:
         place = Place(glance, ceph)
         place.image()
         assert b"".join(place.service(prefer="1").download(None, "image")) == DATA

@@ -125,7 +125,7 @@ OVER_V1 = (
         "A client that goes away leaves an image that is saving, then killed.",
         create(_BAD_DATA, "failing iterator"),
         create("test_progress_cancels"),
-        fixture_server("test_a_client_that_goes_away_leaves_what_the_real_server_leaves"),
+        fixture_server("test_disconnected_upload_leaves_the_real_state"),
     ),
     bridged(
         "v1-storage-quota",
@@ -326,7 +326,7 @@ OVER_V2 = (
         update("test_an_active_image_takes_no_data_and_keeps_its_metadata"),
         states("test_an_image_that_is_saving"),
         states("test_a_killed_image"),
-        fixture_server("test_a_second_upload_meanwhile_is_refused_and_metadata_may_change"),
+        fixture_server("test_second_upload_is_refused"),
     ),
     bridged(
         "v2-announced-size",
@@ -350,7 +350,7 @@ OVER_V2 = (
         "A client that goes away leaves a queued image.",
         create(_BAD_DATA, "failing iterator"),
         deviations("test_killed_images"),
-        fixture_server("test_a_client_that_goes_away_leaves_what_the_real_server_leaves"),
+        fixture_server("test_disconnected_upload_leaves_the_real_state"),
     ),
     bridged(
         "v2-quotas",
@@ -365,7 +365,7 @@ OVER_V2 = (
         "An image that is deleted while its data arrives is 410 on v2, 412 on v1, and 500 on v1"
         " for who may not see deleted images.",
         states("test_an_image_that_is_deleted_while_it_is_filled"),
-        fixture_server("test_an_image_may_be_deleted_while_its_data_arrives"),
+        fixture_server("test_image_can_be_deleted_during_upload"),
     ),
     deviation(
         "v2-locations-by-patch",

@@ -146,13 +146,11 @@ unit_takeover = _File("unit/test_from_glanceclient.py")
 unit_wire = _File("unit/transport/test_client.py")
 
 embedded = _File("unit/fixture/test_embedded.py")
-front_ends = _File("unit/fixture/test_front_ends.py")
+front_ends = _File("unit/fixture/test_with_and_without_sockets.py")
 records = _File("unit/fixture/test_records.py")
 fixture_server = _File("unit/fixture/test_server.py")
 
 
 def wire(scenario: str) -> str:
     """What the embedded server and the real ones answer to the requests of a scenario."""
-    return (
-        f"tests/unit/fixture/test_wire.py::test_answers_are_those_of_the_real_server[{scenario}]"
-    )
+    return f"tests/unit/fixture/test_wire.py::test_response_matches_the_recording[{scenario}]"

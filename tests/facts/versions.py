@@ -49,7 +49,7 @@ FACTS = (
         "v1-redirects-to-its-slash",
         PIKE,
         "/v1 with a token is 302 to /v1/, made from the Host header.",
-        front_ends("test_redirects_of_bare_majors_lead_to_their_slash"),
+        front_ends("test_bare_major_version_redirects"),
         wire("versions below a major"),
     ),
     bridged(
@@ -141,7 +141,7 @@ FACTS = (
         " path prefix is lost.",
         unit_discovery("test_links_of_a_document_are_never_followed"),
         unit_discovery("test_a_path_prefix_stays"),
-        embedded("test_a_prefix_is_served_and_lost_in_the_version_document"),
+        embedded("test_version_document_loses_the_prefix"),
     ),
     bridged(
         "documents-need-no-token",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from glance_compat import exceptions
 from glance_compat.fixture import faults
-from glance_compat.fixture.faults import Edited, Fault
+from glance_compat.fixture.faults import Damaged, Fault
 from tests.faults.calls import CALLS, Api, Kind, Step
 
 
@@ -143,12 +143,12 @@ ROWS: dict[str, Row] = {
     "reset in the middle of the data": Row(faults.ResetDuring(1000), _NOT_SENT),
     "reset in the middle of the data, always": Row(faults.ResetDuring(1000), _always(_LOST), None),
     "reset after the request": Row(faults.ResetAfter(), _NOT_SENT),
-    "done, but the answer is lost": Row(faults.AnswerLost(), _ANSWER_LOST),
-    "done, but every answer is lost": Row(faults.AnswerLost(), _ANSWERS_LOST, None),
+    "done, but the answer is lost": Row(faults.ResponseLost(), _ANSWER_LOST),
+    "done, but every answer is lost": Row(faults.ResponseLost(), _ANSWERS_LOST, None),
     "closed without an answer": Row(faults.Closed(), _NOT_SENT),
     "no answer until the time-out": Row(faults.Stalled(), _NOT_SENT),
     "never an answer": Row(faults.Stalled(), _always(_LOST, LOOK=_done(_UNKNOWN)), None),
-    "done, but no answer until the time-out": Row(faults.AnswerStalled(), _ANSWER_LOST),
+    "done, but no answer until the time-out": Row(faults.ResponseStalled(), _ANSWER_LOST),
     "503": Row(faults.Status(503), _BUSY),
     "503, always": Row(faults.Status(503), _always(_BAD, LOOK=_done(_UNKNOWN)), None),
     "429 with Retry-After": Row(faults.Status(429, retry_after=0), _BUSY),
@@ -163,9 +163,9 @@ ROWS: dict[str, Row] = {
     "a page of HTML": Row(faults.HtmlPage(), _STRANGE),
     "JSON of another shape": Row(faults.WrongJson(), _STRANGE),
     "JSON that is cut": Row(faults.BrokenJson(), _STRANGE),
-    "200 and nothing else": Row(faults.Instead(), _STRANGE),
+    "200 and nothing else": Row(faults.Replaced(), _STRANGE),
     "204": Row(
-        faults.Instead(204),
+        faults.Replaced(204),
         {**_STRANGE, Kind.SEND: _error(_BAD, _DAMAGED), Kind.PIPE: _error(_BAD, _DAMAGED)},
     ),
     "an answer that is huge when decompressed": Row(faults.Compressed(size=4 * 2**20), _STRANGE),
@@ -191,27 +191,27 @@ ROWS: dict[str, Row] = {
         faults.Redirect(location="http://127.0.0.2:9{path}"),
         {**_STRANGE, Kind.PULL: _error(_BAD)},
     ),
-    "the answer is cut at its end": Row(faults.Cut(), _ANSWER_LOST),
-    "the answer is cut early": Row(faults.Cut(after=3), _ANSWER_LOST),
-    "every answer is cut": Row(faults.Cut(), _ANSWERS_LOST, None),
+    "the answer is cut at its end": Row(faults.Truncated(), _ANSWER_LOST),
+    "the answer is cut early": Row(faults.Truncated(after=3), _ANSWER_LOST),
+    "every answer is cut": Row(faults.Truncated(), _ANSWERS_LOST, None),
     "reset within the answer": Row(faults.BodyReset(after=3), _ANSWER_LOST),
     "the answer stops": Row(faults.BodyStalled(), _ANSWER_LOST),
-    "the answer comes octet by octet": Row(faults.Dripping(seconds=0), _ALL),
-    _DRIPS: Row(faults.Dripping(seconds=0.05), _TOO_LATE, options={"deadline": 0.6}),
-    "the answer is shorter and looks whole": Row(faults.Shortened(), _GARBLED),
-    "the answer is longer and looks whole": Row(faults.Lengthened(), _GARBLED),
-    "one bit is another": Row(faults.Corrupted(), _GARBLED),
+    "the answer comes octet by octet": Row(faults.SlowBody(seconds=0), _ALL),
+    _DRIPS: Row(faults.SlowBody(seconds=0.05), _TOO_LATE, options={"deadline": 0.6}),
+    "the answer is shorter and looks whole": Row(faults.BodyShortened(), _GARBLED),
+    "the answer is longer and looks whole": Row(faults.BodyLengthened(), _GARBLED),
+    "one bit is another": Row(faults.BodyCorrupted(), _GARBLED),
     "the last chunk does not come": Row(faults.Unterminated(), _ANSWER_LOST),
-    "no length, and cut": Row(faults.Lengthless(), _GARBLED),
+    "no length, and cut": Row(faults.WithoutLength(), _GARBLED),
     "a header line that is none": Row(faults.JunkLine(), _ALL),
-    "no header comes": Row(faults.HeadCut(after=1), _ANSWER_LOST, sockets=True),
-    "the header block is cut": Row(faults.HeadCut(), _ANSWER_LOST, sockets=True),
-    "the header block comes octet by octet": Row(faults.HeadDripping(seconds=0), _ALL),
+    "no header comes": Row(faults.HeadersTruncated(after=1), _ANSWER_LOST, sockets=True),
+    "the header block is cut": Row(faults.HeadersTruncated(), _ANSWER_LOST, sockets=True),
+    "the header block comes octet by octet": Row(faults.SlowHeaders(seconds=0), _ALL),
     "the header block drips until the time-out": Row(
-        faults.HeadDripping(seconds=0.05), _ANSWER_LOST, sockets=True
+        faults.SlowHeaders(seconds=0.05), _ANSWER_LOST, sockets=True
     ),
-    "no Content-Type": Row(faults.HeaderLost("Content-Type"), _ALL),
-    "no Content-Length": Row(faults.HeaderLost("Content-Length"), _ALL),
+    "no Content-Type": Row(faults.HeaderMissing("Content-Type"), _ALL),
+    "no Content-Length": Row(faults.HeaderMissing("Content-Length"), _ALL),
     "200 more headers": Row(faults.HeaderAdded(count=200), _ALL, sockets=True),
     "two lengths": Row(faults.HeaderAdded("Content-Length", "3"), _ANSWER_LOST),
     "another protocol": Row(faults.NotHttp(), _ANSWER_LOST),
@@ -283,9 +283,9 @@ def left_out(cell: Cell) -> str | None:
     fault = ROWS[cell.row].fault
     if isinstance(fault, faults.ResetDuring) and cell.step.kind not in (Kind.SEND, Kind.PIPE):
         return "the request carries no data"
-    if isinstance(fault, Edited) and cell.step.bodiless and not fault.without_body:
+    if isinstance(fault, Damaged) and cell.step.bodiless and not fault.without_body:
         return "the answer has no body"
-    if isinstance(fault, faults.Dripping) and fault.seconds and cell.step.kind is Kind.PULL:
+    if isinstance(fault, faults.SlowBody) and fault.seconds and cell.step.kind is Kind.PULL:
         return "data may take as long as it comes"
     if isinstance(fault, faults.ResetBefore) and cell.step.kind is Kind.PIPE:
         return "it depends on the system how much of the pipe was read"

@@ -97,8 +97,8 @@ HEADERS = st.lists(
 TYPES = st.sampled_from(["application/json", "text/html", "application/octet-stream", None])
 #: The version is asked for each time, so that this answer is invented as well.
 FORGETFUL = {"discovery_ttl": 0, "discovery_failure_ttl": 0}
-ANSWERS: st.SearchStrategy[faults.Instead] = st.builds(
-    faults.Instead, status=STATUSES, body=BODIES, content_type=TYPES, headers=HEADERS
+ANSWERS: st.SearchStrategy[faults.Replaced] = st.builds(
+    faults.Replaced, status=STATUSES, body=BODIES, content_type=TYPES, headers=HEADERS
 )
 
 
@@ -135,7 +135,7 @@ def _invent(
         suppress_health_check=[HealthCheck.too_slow],
     )
     @given(answer=ANSWERS, nth=st.integers(1, 3), times=st.sampled_from([1, None]))
-    def run(answer: faults.Instead, nth: int, times: int | None) -> None:
+    def run(answer: faults.Replaced, nth: int, times: int | None) -> None:
         prepare()
         glance.faults.add(answer, nth=nth, times=times)
         with tempfile.TemporaryDirectory() as folder:

@@ -60,7 +60,7 @@ for line in sys.stdin:
 @pytest.fixture
 def glance() -> Iterator[GlanceFixture]:
     images = [{"id": ACTIVE, "data": CONTENT, **FORMATS}]
-    with GlanceFixture(images=images, injectable=False) as fixture:
+    with GlanceFixture(images=images, fault_injection=False) as fixture:
         yield fixture
 
 

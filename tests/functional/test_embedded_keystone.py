@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The answers that the embedded Keystone is held to are those of a real one."""
+"""The expected responses of the embedded Keystone are those of a real one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.unit.fixture import logging_in
 pytestmark = pytest.mark.functional
 
 
-def test_a_real_keystone_answers_as_the_embedded_one(cloud: Cloud) -> None:
+def test_real_keystone_responds_like_the_embedded_one(cloud: Cloud) -> None:
     assert cloud.user("demo").password == logging_in.PASSWORD
     with requests.Session() as session:
         session.trust_env = False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The embedded server answers as the real ones do, over HTTP and inside the process."""
+"""The embedded server responds as the real ones, with and without sockets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PLAYS = 4
 
 @pytest.fixture(scope="module")
 def every_cloud(cloud: Cloud) -> Callable[[str], Cloud]:
-    """The cloud that has a server; the unusual ones are started for who asks for one."""
+    """Return the cloud that has a server; start the variants on demand."""
 
     @cache
     def extended() -> Cloud:
@@ -46,27 +46,27 @@ def every_cloud(cloud: Cloud) -> Callable[[str], Cloud]:
 
 @pytest.fixture(scope="module")
 def tokens(cloud: Cloud) -> dict[str, str]:
-    """Tokens of the real Keystone, by user."""
+    """Provide tokens of the real Keystone, by user."""
     return tokens_of(cloud)
 
 
 @pytest.fixture(scope="module")
 def source() -> Iterator[str]:
-    """A web server that the real servers may fetch from."""
+    """Provide a web server from which the real servers may download."""
     with web() as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def twins() -> Iterator[Callable[[str], GlanceFixture]]:
-    """The embedded servers that are configured as the real ones."""
+    """Provide embedded servers that are configured like the real ones."""
     with ExitStack() as stack:
         yield cache(lambda server: stack.enter_context(twin(server)))
 
 
 @pytest.mark.parametrize(("server", "scenario"), CASES)
 @pytest.mark.parametrize("front_end", FRONT_ENDS)
-def test_the_embedded_server_answers_like_the_real_one(
+def test_embedded_server_responds_like_the_real_one(
     every_cloud: Callable[[str], Cloud],
     tokens: dict[str, str],
     source: str,

@@ -26,7 +26,7 @@ SENDING: tuple[Fault, ...] = (
     faults.ResetBefore(),
     faults.ResetDuring(200_000),
     faults.ResetAfter(),
-    faults.AnswerLost(),
+    faults.ResponseLost(),
     faults.Status(503),
     faults.Status(503, unread=True),
     faults.Closed(),
@@ -36,14 +36,14 @@ SENDING: tuple[Fault, ...] = (
 )
 #: While data is read.
 READING: tuple[Fault, ...] = (
-    faults.Cut(after=500_000),
+    faults.Truncated(after=500_000),
     faults.BodyReset(after=500_000),
-    faults.Shortened(7),
-    faults.Lengthened(7),
-    faults.Corrupted(700_000),
-    faults.Lengthless(1000),
+    faults.BodyShortened(7),
+    faults.BodyLengthened(7),
+    faults.BodyCorrupted(700_000),
+    faults.WithoutLength(1000),
     faults.HtmlPage(),
-    faults.HeadCut(after=1),
+    faults.HeadersTruncated(after=1),
     faults.NotHttp(),
     faults.Unterminated(),
 )

@@ -187,7 +187,7 @@ class HttpGlanceFixture(fixtures.Fixture):
                 name: _text(value) for name, value in metadata.get("properties", {}).items()
             },
         }
-        self.glance.plant(described)
+        self.glance.add_image(described)
         return self.show(None, image_id)
 
 

@@ -14,7 +14,7 @@ import ssl
 import threading
 from collections.abc import Callable
 
-from glance_compat.fixture.fronts.ports import unused
+from glance_compat.fixture.servers.ports import unused
 
 Headers = tuple[tuple[str, str], ...]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same in front of any server: here another fixture, elsewhere a real Glance."""
+"""Inject faults in front of any server: here a fixture, elsewhere a real Glance."""
 
 from glance_compat import ImageService
 from glance_compat.fixture import FaultProxy, GlanceFixture, faults
@@ -9,7 +9,7 @@ IMAGE = {"id": ID, "disk_format": "raw", "container_format": "bare", "data": byt
 
 with GlanceFixture(images=[IMAGE]) as glance, FaultProxy(glance.url) as proxy:
     service = ImageService(glance.session(), endpoint_override=proxy.url)
-    proxy.faults.add(faults.Cut(after=60_000), "GET", "images/*/file")
+    proxy.faults.add(faults.Truncated(after=60_000), "GET", "images/*/file")
 
     assert b"".join(service.download(None, ID)) == bytes(100_000)
     assert proxy.faults.unused == ()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What does my program do when the image service stays out of order?"""
+"""What does my program do when the image service stays unavailable?"""
 
 from glance_compat import ImageService, Options, exceptions
 from glance_compat.fixture import GlanceFixture, faults

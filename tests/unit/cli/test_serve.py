@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``glance-compat serve``: its first line, what it serves, how it ends."""
+"""``glance-compat serve``: output, served APIs, end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PATIENCE = 60
 
 @contextlib.contextmanager
 def serving(environment: dict[str, str], *argv: str) -> Iterator[subprocess.Popen[str]]:
-    """A server program; it is ended if the test has not done so."""
+    """Run the program; kill it if the test has not ended it."""
     with subprocess.Popen(
         [sys.executable, "-m", "glance_compat.cli", "serve", *argv],
         env=environment,
@@ -215,7 +215,7 @@ def test_impossible_server_is_wrong_usage(argv: tuple[str, ...], words: str) -> 
         ("--images", "x"),
     ],
 )
-def test_wrong_usage(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage_errors(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert in_process("serve", *argv).code == 2
     assert "glance-compat serve: error: " in capsys.readouterr().err
 
