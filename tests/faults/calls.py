@@ -39,9 +39,13 @@ MEMBER = "friend"
 
 #: Data that is elsewhere, and servers that take it from there.
 WEB = "http://web.invalid/data"
-_LOCATIONS_API = {"release": "33", "stores": ["fast", "web:http"], "sources": {WEB: DATA}}
-_TWO_STORES = {"release": "33", "stores": ["fast", "slow"]}
-_NO_LOCATIONS_API = {"show_locations": True, "sources": {WEB: DATA}}
+_LOCATIONS_API = {
+    "release": "33",
+    "config": {"enabled_backends": ["fast", "web:http"]},
+    "sources": {WEB: DATA},
+}
+_TWO_STORES = {"release": "33", "config": {"enabled_backends": ["fast", "slow"]}}
+_NO_LOCATIONS_API = {"config": {"show_multiple_locations": True}, "sources": {WEB: DATA}}
 
 
 class Kind(enum.Enum):
