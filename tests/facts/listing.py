@@ -298,7 +298,7 @@ PAGES = (
         "the-next-page",
         BOTH,
         "v1 does not say whether there is another page; v2 does when a page is full.",
-        lists("test_pages_have_every_image_once"),
+        lists("test_pages_hold_every_image_once"),
         small("test_pages_that_are_cut"),
         costs("test_a_warm_list_costs"),
         unit_listing("test_pages_of_v2"),
