@@ -89,6 +89,8 @@ on_v2 = only(lambda kind: is_usual(kind) and kind.api == "v2")
 on_pike = only(lambda kind: is_usual(kind) and kind.release == "pike")
 on_33 = only(lambda kind: is_usual(kind) and kind.release == "33")
 on_real = only(lambda kind: kind.region is not None)
+#: For what the library refuses without a request: which server is behind it makes no difference.
+on_each_api = only(lambda kind: kind.name in ("mounted-v1", "mounted-v2"))
 
 
 @dataclasses.dataclass(frozen=True)

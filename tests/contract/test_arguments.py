@@ -18,7 +18,7 @@ from oslo_config import cfg
 
 from glance_compat import ImageService, Options, exceptions
 from tests.contract.shape import DATA, FORMATS
-from tests.contract.targets import Target
+from tests.contract.targets import Target, on_each_api
 
 MISSING = "00000000-0000-4000-8000-000000000000"
 
@@ -155,6 +155,7 @@ CANNOT_BE: dict[str, tuple[Call, tuple[Any, ...]]] = {
 }
 
 
+@on_each_api
 @pytest.mark.parametrize("parameter", CANNOT_BE)
 def test_what_cannot_be_is_refused_by_the_call_itself(target: Target, parameter: str) -> None:
     call, values = CANNOT_BE[parameter]
@@ -203,6 +204,7 @@ def test_what_is_no_group_of_a_configuration(group: Any) -> None:
         ImageService.from_conf(cfg.ConfigOpts(), group)
 
 
+@on_each_api
 def test_a_file_that_is_not_open_for_writing(target: Target, tmp_path: Path) -> None:
     path = tmp_path / "image"
     path.write_bytes(b"old")
@@ -227,6 +229,7 @@ UNWRITABLE: dict[str, type[OSError]] = {
 }
 
 
+@on_each_api
 @pytest.mark.parametrize("name", UNWRITABLE)
 def test_a_path_that_cannot_be_written_costs_no_request(
     target: Target, tmp_path: Path, name: str

@@ -14,7 +14,7 @@ from keystoneauth1.session import Session
 
 from glance_compat import ImageService, Options, exceptions
 from tests.contract.shape import DATA, FORMATS, MD5
-from tests.contract.targets import Context, Target, on_real
+from tests.contract.targets import Context, Target, on_each_api, on_real
 
 
 @dataclasses.dataclass
@@ -71,6 +71,7 @@ def test_a_context_without_a_token(target: Target, token: str | None) -> None:
         assert exchanges == []
 
 
+@on_each_api
 @pytest.mark.parametrize(
     "context", [object(), "demo", 7, {"auth_token": "x"}], ids=["object", "text", "number", "dict"]
 )

@@ -28,7 +28,7 @@ from tests.contract.population import (
     Population,
 )
 from tests.contract.shape import DATA, MD5
-from tests.contract.targets import Target, on_33, on_v1, on_v2
+from tests.contract.targets import Target, on_33, on_each_api, on_v1, on_v2
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +199,7 @@ def test_hidden_images(target: Target, name: str) -> None:
     assert service.detail(None, filters={"name": name, "os_hidden": False}) == []
 
 
+@on_each_api
 @pytest.mark.parametrize(
     "filters",
     [
@@ -299,6 +300,7 @@ def test_several_keys(
     assert len(found) == len(VISIBLE)
 
 
+@on_each_api
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -406,6 +408,7 @@ def test_pages_of_several_tags(target: Target, images: Population, page_size: in
     assert images.list_names(target.service(), tags, page_size=page_size) == [OPERATOR]
 
 
+@on_each_api
 @pytest.mark.parametrize("key", ["name", "status", "disk_format", "owner", "checksum", "id"])
 def test_what_no_attribute_can_be_is_not_asked_for(target: Target, key: str) -> None:
     with target.counting() as exchanges:

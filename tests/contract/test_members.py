@@ -10,7 +10,7 @@ import pytest
 
 from glance_compat import exceptions
 from tests.contract.shape import DATA
-from tests.contract.targets import Target, on_v1, on_v2
+from tests.contract.targets import Target, on_each_api, on_v1, on_v2
 
 
 def member(target: Target, user: str, status: str | None = "pending") -> dict[str, object]:
@@ -171,6 +171,7 @@ def test_an_image_that_is_not_shared_has_no_members(
     assert target.service("admin").members(None, image_id) == []
 
 
+@on_each_api
 @pytest.mark.parametrize(
     "member_id", ["", ".", "..", "a/b", "a?b", "a#b", "a\nb", "a\x00b", "a%2Fb\x7f"]
 )

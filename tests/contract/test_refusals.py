@@ -12,7 +12,7 @@ import pytest
 
 from glance_compat import ImageService, exceptions
 from tests.contract.shape import DATA
-from tests.contract.targets import Target, on_v1
+from tests.contract.targets import Target, on_each_api, on_v1
 
 Call = Callable[[ImageService, str], object]
 
@@ -244,6 +244,7 @@ UNSAFE: tuple[Any, ...] = (
 )
 
 
+@on_each_api
 @pytest.mark.parametrize("image_id", UNSAFE, ids=repr)
 def test_an_id_is_one_safe_segment(target: Target, image_id: Any) -> None:
     for call in CALLS.values():
@@ -260,6 +261,7 @@ def test_an_href_of_the_image_service_is_an_id(target: Target, path: str) -> Non
     assert service.show(None, f"{target.url}{path}{image_id}") == service.show(None, image_id)
 
 
+@on_each_api
 @pytest.mark.parametrize(
     "href",
     [

@@ -18,7 +18,7 @@ from glance_compat import ImageService, Options, exceptions
 from glance_compat.fixture import GlanceFixture
 from tests.contract import signing
 from tests.contract.shape import DATA
-from tests.contract.targets import Target, on_pike, only
+from tests.contract.targets import Target, on_each_api, on_pike, only
 
 embedded = only(lambda kind: kind.region is None and not kind.sockets)
 
@@ -351,8 +351,8 @@ NO_LISTS: tuple[Any, ...] = (
 )
 
 
+@on_each_api
 @pytest.mark.parametrize("value", NO_LISTS, ids=repr)
-@embedded
 def test_what_is_no_list_of_ids(target: Target, value: Any) -> None:
     with target.counting() as exchanges, pytest.raises(exceptions.InvalidOption) as caught:
         target.service().download(None, "any", trusted_certs=value)

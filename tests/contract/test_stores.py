@@ -8,7 +8,7 @@ import tenacity
 
 from glance_compat import exceptions
 from tests.contract.shape import DATA, extended
-from tests.contract.targets import Kind, Target, is_usual, on_v1, only
+from tests.contract.targets import Kind, Target, is_usual, on_each_api, on_v1, only
 
 
 def is_real_33(kind: Kind) -> bool:
@@ -78,6 +78,7 @@ def test_an_older_v2_has_no_stores(target: Target, name: str) -> None:
         target.service().copy_to_stores(None, image_id, ["fast"])
 
 
+@on_each_api
 @pytest.mark.parametrize("stores", ["fast", [], ()])
 def test_stores_are_a_list_of_names(target: Target, stores: object) -> None:
     with target.counting() as requests, pytest.raises(exceptions.Invalid):
