@@ -39,8 +39,8 @@ def test_the_example_of_the_readme_runs(api: str, capsys: pytest.CaptureFixture[
         paths = {request.path.split("/")[1] for request in glance.requests}
     status, found = capsys.readouterr().out.splitlines()
     assert status == "active"
-    assert found.endswith(" 17 {'hw_disk_bus': 'scsi'}")
-    assert names["data"] == b"what a disk holds"
+    assert found.endswith(" 19 {'hw_disk_bus': 'scsi'}")
+    assert names["data"] == b"the bytes of a disk"
     assert api in paths
 
 
