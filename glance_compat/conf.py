@@ -7,7 +7,7 @@ configuration files use. The retry options of keystoneauth1 are not registered: 
 retry policy of its own (``max_attempts``, ``backoff_max``, ``deadline``).
 
 What must live here: names, help texts and old names of options, and how a group becomes
-:class:`~glance_compat.arguments.ServiceArguments`. What must not: defaults and checks of the
+``ServiceArguments``. What must not: defaults and checks of the
 library's options (``options``).
 """
 
