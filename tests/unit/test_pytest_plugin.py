@@ -202,7 +202,7 @@ def test_nearest_mark_configures_the_glance(results: Results) -> None:
 @pytest.mark.parametrize(
     ("test", "message"),
     [
-        ("test_positional", "takes keywords"),
+        ("test_positional", "takes keyword arguments only"),
         ("test_release", "'zed'"),
         ("test_keyword", "unexpected keyword"),
     ],
@@ -225,8 +225,14 @@ def test_missing_package_is_named(pytester: pytest.Pytester) -> None:
 
 def test_fixtures_are_listed_with_descriptions(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_inprocess("--fixtures", "-q", "-p", "no:cacheprovider")
-    for name in ("v1", "v2", "both", "each", "service"):
-        result.stdout.fnmatch_lines([f"*glance_compat_{name}*", "*mbedded Glance*"])
+    for name, description in {
+        "v1": "*Images API v1 only.",
+        "v2": "*Images API v2 only.",
+        "both": "*both Images APIs over the same images.",
+        "each": "*each of the three in turn: the test runs three times.",
+        "service": "*ImageService for each of the three, as an ordinary member.",
+    }.items():
+        result.stdout.fnmatch_lines([f"*glance_compat_{name}*", description])
 
 
 @pytest.mark.slow
