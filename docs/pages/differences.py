@@ -91,7 +91,7 @@ def _attributes() -> str:
             _KINDS[field.access],
             _PARTS[field.part],
         )
-        for field in fields.FIELDS
+        for field in fields.SHOWN_FIELDS
     ]
     header = ("attribute", "on v1", "on v2", "where a server has none", "written", "shown")
     return "\n".join(

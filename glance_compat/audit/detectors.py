@@ -19,6 +19,7 @@ from glance_compat.metadata.converters import replace_surrogates
 from glance_compat.metadata.fields import (
     FIELDS,
     SERVER_OWNED_PREFIX,
+    SHOWN_FIELDS,
     V2_BASE_KEYS,
     fold_name,
     is_reserved,
@@ -341,7 +342,7 @@ def count_v1_headers(image: ImageRecords) -> int:
     """
     base = [
         field.v1.key
-        for field in FIELDS
+        for field in SHOWN_FIELDS
         if field.v1 and field.name not in ("visibility", "deleted")
     ]
     if image.v1 is not None:

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Walking a list to its end, page by page, whichever API answers.
+"""Walk a list to its end, page by page, over either API.
 
-v1 has no link to the next page and may cut pages shorter than asked without saying so (option
-``api_limit_max``); v2 says whether another page may follow (seen on Glance 15.0.2 and 33).
+What must live here: when the next page is requested and when the list ends. What must not: what a
+page is on the wire (``v1``, ``v2``).
+
+v1 has no link to the next page and may silently return shorter pages than requested (option
+``api_limit_max``); v2 says whether another page may follow (verified on Glance 15.0.2 and 33).
 """
 
 from __future__ import annotations
@@ -16,22 +19,24 @@ from glance_compat.metadata import filters
 from glance_compat.metadata.fields import Image
 from glance_compat.redaction import quote_value
 
-#: Images asked for when the caller does not say. Servers grant fewer (1000 unless configured);
-#: more than this would make a single answer large.
+#: Images per page when the caller sets no page size. Servers return fewer (1000 unless
+#: configured); a larger number would make a single response large.
 PAGE_IMAGES = 10_000
 
-#: Ids by which an image is known again when it moves while the list is walked; a bound, so that a
-#: list of any length takes the same memory.
+#: Ids kept to recognise an image that moves while the list is walked. Bounded, so that a list of
+#: any length takes the same memory.
 REMEMBERED_IDS = 100_000
 
 FetchPage = Callable[["str | None", int, "int | None"], Page]
 
 
 class Listing(typing.NamedTuple):
-    """How a list is walked.
+    """How to walk a list.
 
+    :param query: filters and order.
+    :param marker: the id of the image after which to begin, or None.
     :param limit: images in all, or None.
-    :param page_size: images in a page, or None for as many as the server grants.
+    :param page_size: images in a page, or None for as many as the server allows.
     """
 
     query: filters.Query
@@ -40,14 +45,14 @@ class Listing(typing.NamedTuple):
     page_size: int | None
 
 
-#: What is answered to a query that a server cannot take: it is too long, or not ASCII.
-_NOT_TAKEN = frozenset({414, 500})
+#: Statuses of a query that a server refuses because it is too long, or not ASCII.
+_REFUSED_QUERY = frozenset({414, 500})
 
 
 class Pages:
-    """Asks for pages of one list; from when on a server does not take its texts, without them.
+    """Fetch the pages of one list; once a server refuses its strings, without them.
 
-    :param query: what is asked for; who walks the list filters by it again.
+    :param query: what to fetch; :func:`walk` filters by it again.
     """
 
     def __init__(self, query: filters.Query) -> None:
@@ -57,17 +62,17 @@ class Pages:
         try:
             return api.page(self._query, marker, size, left)
         except exceptions.GlanceCompatError as error:
-            if error.status not in _NOT_TAKEN or not self._query.has_risky_values:
+            if error.status not in _REFUSED_QUERY or not self._query.has_risky_values:
                 raise
             self._query = self._query.without_risky_values()
             return api.page(self._query, marker, size, left)
 
 
 def walk(listing: Listing, fetch: FetchPage) -> Iterator[Image]:
-    """All images of a list, each of them once.
+    """Yield all images of a list, each of them once.
 
-    :param fetch: asks for one page, with a marker, a size and how many are still wanted.
-    :raises glance_compat.exceptions.BadResponse: the server's pages do not come to an end.
+    :param fetch: fetches one page, with a marker, a size and how many images are still wanted.
+    :raises glance_compat.exceptions.BadResponse: the server's pages repeat.
     :raises glance_compat.exceptions.Invalid: the marker is not in the list.
     """
     if listing.limit == 0 or listing.query.matches_nothing:
@@ -84,14 +89,17 @@ def _sorted(listing: Listing, fetch: FetchPage) -> list[Image]:
         return images
     places = [place for place, image in enumerate(images) if image["id"] == listing.marker]
     if not places:
-        raise exceptions.Invalid(f"marker {quote_value(listing.marker)} is not in the list")
+        raise exceptions.Invalid(
+            f"marker {quote_value(listing.marker)} is not in the list; pass the id of an image"
+            " that matches the filters"
+        )
     return images[places[0] + 1 :]
 
 
 def _iter_matching(listing: Listing, fetch: FetchPage, marker: str | None) -> Iterator[Image]:
-    """Images that fit, in the server's order.
+    """Yield the images that match, in the server's order.
 
-    :raises glance_compat.exceptions.BadResponse: a page ends where one ended before.
+    :raises glance_compat.exceptions.BadResponse: two pages end with the same image.
     """
     seen: dict[str, None] = {}
     repeats = _Repeats(marker)
@@ -111,11 +119,14 @@ def _iter_matching(listing: Listing, fetch: FetchPage, marker: str | None) -> It
         longest = max(longest, len(page.images))
         marker = page.images[-1]["id"]
         if repeats.at(marker):
-            raise exceptions.BadResponse(f"the list of images repeats itself at {marker}")
+            raise exceptions.BadResponse(
+                f"the list of images never ends: a second page ends with image {marker}; a proxy"
+                " may drop the query parameter marker"
+            )
 
 
 class _Repeats:
-    """Notices markers that go round, remembering one of them (Brent's algorithm)."""
+    """Detect a cycle of markers, keeping only one of them (Brent's algorithm)."""
 
     def __init__(self, marker: str | None) -> None:
         self._kept = marker
@@ -140,6 +151,6 @@ def _remember(seen: dict[str, None], image_id: str) -> None:
 def _is_last(page: Page, longest: int) -> bool:
     if page.more is not None:
         return not page.more
-    # Without a word from the server, a short page proves nothing: it may be all that is granted.
-    # Once a longer page was granted to the same list, it does.
+    # Where the server does not say, a short page proves nothing: it may be the server's maximum.
+    # It is the last one if an earlier page of the same list was longer.
     return len(page.images) < min(longest, page.asked)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The port spoken as the Images API v1: metadata in headers, data in the same request.
+"""The port over the Images API v1: metadata in headers, data in the same request.
+
+What must live here: the requests of v1 and how its responses are understood. What must not:
+spellings of attributes (``metadata``), the choice of an API, retries.
 
 Facts are those of Glance 15.0.2, the last release with v1 that can still be installed.
 """
@@ -7,6 +10,7 @@ Facts are those of Glance 15.0.2, the last release with v1 that can still be ins
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import logging
 import typing
@@ -15,31 +19,38 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from glance_compat import exceptions
 from glance_compat.backends.pagination import PAGE_IMAGES
-from glance_compat.backends.protocol import OpenedData, Page, delete_on_failure
-from glance_compat.metadata import changes, fields, filters
+from glance_compat.backends.protocol import (
+    OpenedData,
+    Page,
+    check_takes_data,
+    choose_expected,
+    delete_on_failure,
+)
+from glance_compat.metadata import changes, fields, filters, support
 from glance_compat.metadata.changes import Change, ImageMeta
 from glance_compat.metadata.fields import Image
 from glance_compat.metadata.filters import Query
 from glance_compat.redaction import quote_value
-from glance_compat.streams.streams import Expected, Upload
+from glance_compat.streams.streams import Upload
 from glance_compat.transport.client import Transport
 from glance_compat.transport.messages import Request, Response
 from glance_compat.types import Member
 
-LOG = logging.getLogger("glance_compat")
+LOG = logging.getLogger(__name__)
 
 _ERRORS = exceptions.STATUS_ERRORS
 _PURGE = "x-glance-registry-purge-props"
 
-#: Where the status alone says too little: what Glance 15.0.2 says (api/v1/images.py), and which
-#: error that is. v2 answers 413 to the first, and takes the second for what it finds.
+#: Responses whose status alone says too little: the message of Glance 15.0.2 (api/v1/images.py),
+#: and the error to raise. v2 answers 413 to the first, and accepts the size that it finds for the
+#: second.
 _ERROR_PHRASES: tuple[tuple[int, str, type[exceptions.GlanceCompatError]], ...] = (
     (400, "Denying attempt to upload image larger than", exceptions.ImageQuotaExceeded),
     (409, "Provided image size must match", exceptions.IntegrityError),
 )
 
-#: How 500 begins for an image that is deleted while its data arrives, unless an admin sends it; it
-#: is 500 for other reasons too.
+#: How the message of a 500 begins when a user other than an admin deletes an image while its data
+#: arrives; 500 has other causes too.
 _FAILED_UPLOAD = "Failed to upload image"
 
 #: Pages that are searched for an image whose name did not survive a damaged header block.
@@ -49,7 +60,7 @@ _SEARCHED_PAGES = 100
 class V1:
     """Images API v1 at one endpoint."""
 
-    api_name = "Images API v1"
+    api_name = support.V1_API
     shows_locations = False
 
     def __init__(self, transport: Transport) -> None:
@@ -59,15 +70,16 @@ class V1:
     # -- reading
 
     def show(self, image_id: str) -> Image:
-        """One HEAD; the lossless list as well where that cannot be believed or is not enough."""
+        """Send one HEAD, and read the lossless list as well where the HEAD is damaged or the
+        option ``v1_exact_show`` is set."""
         head, complete = self._head(image_id)
         if complete and not self._options.v1_exact_show:
             return head
         exact = self._find_in_list(image_id, head["name"])
         if exact is None and not complete:
             raise exceptions.UnreadableImage(
-                f"the v1 headers of image {image_id} are damaged by its own metadata, and it is"
-                " not in the list of images",
+                f"cannot read image {image_id} over v1: its own metadata damages the response"
+                " headers, and it is not in the list of images; read it over v2",
                 endpoint=self._transport.endpoint,
                 image_id=image_id,
             )
@@ -85,10 +97,10 @@ class V1:
         return _image_of_headers(response, image_id)
 
     def _find_in_list(self, image_id: str, name: str | None) -> Image | None:
-        """Look an image up in the list, whose JSON loses nothing: by name, then page by page."""
+        """Find an image in the list, whose JSON loses nothing: by name, then page by page."""
         searches: list[dict[str, object]] = [{"name": name}] if name else []
         for search in (*searches, {}):
-            # The name of a damaged block may be anybody's text, and be refused as a filter.
+            # The name in a damaged block may come from any property, and be invalid as a filter.
             with contextlib.suppress(exceptions.BadResponse, exceptions.Invalid):
                 for one in self._iter_listed(filters.parse_query(search)):
                     if one["id"] == image_id:
@@ -117,7 +129,7 @@ class V1:
     def _list(
         self, query: Query, marker: str | None, size: int, left: int | None
     ) -> tuple[Response, int]:
-        """The answer, and how many images were asked for."""
+        """Return the response, and how many images were requested."""
         sent = filters.to_v1_query(query)
         asked = filters.page_limit(sent, size, left)
         params = [*sent.params, ("limit", str(asked))]
@@ -134,9 +146,10 @@ class V1:
         return response, asked
 
     def open_data(self, image_id: str, *, start: int = 0) -> OpenedData:
-        """Nobody can read a deactivated image over v1, so nobody needs a look.
+        """Open the data with one request.
 
-        It always begins at 0: v1 ignores Range (seen on Glance 15.0.2).
+        v1 never serves the data of deactivated images, so no preliminary GET is needed. The data
+        always begins at 0, because v1 ignores Range (verified on Glance 15.0.2).
         """
         request = Request(
             method="GET",
@@ -161,27 +174,24 @@ class V1:
             response = self._transport.send(request)
             self._check_length_known(response, image_id)
         blocks = self._transport.blocks(request, response)
-        expected = self._expected(found)
+        expected = choose_expected(self._options.verify_downloads, found, subject=response.subject)
         return OpenedData(blocks, response.close, expected, found["disk_format"])
 
     def _check_length_known(self, response: Response, image_id: str) -> None:
-        """A value with an empty line ends the block early, and what is left of it is data then."""
+        """Refuse a response whose header block ended early, at a value with an empty line: the
+        rest of the block would be read as data."""
         if response.header("content-length") is None:
             response.close()
             raise exceptions.UnreadableImage(
-                f"the data of image {image_id} cannot be read over v1: its own metadata damages"
-                " the answer",
+                f"cannot read the data of image {image_id} over v1: its own metadata damages the"
+                " response headers; read it over v2",
                 endpoint=self._transport.endpoint,
                 image_id=image_id,
             )
 
-    def _expected(self, found: Image) -> Expected:
-        if self._options.verify_downloads == "off" or not found["checksum"]:
-            return Expected(size=found["size"])
-        return Expected(found["size"], "md5", found["checksum"])
-
     def _explain_no_data(self, image_id: str) -> None:
-        """404 on data means no image or no data (seen on Glance 15.0.2)."""
+        """Raise ImageNotActive for an image without data: 404 on data means no image or no data
+        (verified on Glance 15.0.2)."""
         found = self.show(image_id)
         if not found["deleted"]:
             raise exceptions.ImageNotActive(
@@ -194,18 +204,15 @@ class V1:
     # -- writing
 
     def create(self, image_id: str, meta: ImageMeta, upload: Upload | None) -> Image:
-        self._check_supported(meta)
+        meta = self._check_supported(meta)
         changes.check_property_names(meta.properties)
-        base = {
-            **meta.base,
-            "id": image_id,
-            "is_public": changes.get_requested_is_public(meta.base),
-        }
-        sent = fields.to_v1_headers(_without_none(base), meta.properties)
+        is_public = changes.get_requested_is_public(meta.base)
+        base = _without_none({**meta.base, "id": image_id, "is_public": is_public})
+        sent = fields.to_v1_headers(base, meta.properties)
         try:
             created = self._send_image("POST", "/v1/images", sent, upload, image_id, "create")
         except exceptions.IntegrityError:
-            # The record was made before its location was looked at.
+            # Glance creates the record before it compares the size at the location.
             with delete_on_failure(image_id, lambda: self.delete(image_id)):
                 raise
         except exceptions.BadResponse as error:
@@ -218,17 +225,19 @@ class V1:
         return created
 
     def update(self, image_id: str, meta: ImageMeta, *, purge: bool) -> Image:
-        self._check_supported(ImageMeta(meta.base, {}))
-        looked = changes.needs_current_image(meta, purge=purge) or "location" in meta.base
-        current = self._current(image_id) if looked else None
-        wanted = changes.compute_change(meta, current, purge=purge, match=fields.fold_name)
-        if current is not None and not (wanted.base or wanted.properties or wanted.removed):
+        supported = self._check_supported(dataclasses.replace(meta, properties={}))
+        meta = dataclasses.replace(meta, base=supported.base)
+        needs_current = changes.needs_current_image(meta, purge=purge) or "location" in meta.base
+        current = self._current(image_id) if needs_current else None
+        change = self._plan_change(meta, current, purge=purge)
+        if current is not None and not change:
             return current
         try:
-            return self._send_change(image_id, meta, wanted, current, None)
+            return self._send_change(image_id, meta, change, current, None)
         except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
-            # Where only the answer was lost, an attempt more would find an image that takes none.
-            if current is None or "location" not in wanted.base or current["status"] != "queued":
+            # Where only the response was lost, another attempt would find an image that is not
+            # queued any more and takes no location.
+            if current is None or "location" not in change.base or current["status"] != "queued":
                 raise
             found = self._current(image_id)
             if found["status"] == "queued":
@@ -236,25 +245,29 @@ class V1:
             return found
 
     def update_with_data(self, image_id: str, meta: ImageMeta, upload: Upload) -> Image:
-        current = (
-            self._current(image_id) if changes.needs_current_image(meta, purge=False) else None
-        )
-        wanted = changes.compute_change(meta, current, purge=False, match=fields.fold_name)
+        supported = self._check_supported(dataclasses.replace(meta, properties={}))
+        meta = dataclasses.replace(meta, base=supported.base)
+        needs_current = changes.needs_current_image(meta, purge=False)
+        current = self._current(image_id) if needs_current else None
+        change = self._plan_change(meta, current, purge=False)
         try:
-            return self._send_change(image_id, meta, wanted, current, upload)
+            return self._send_change(image_id, meta, change, current, upload)
         except (exceptions.ImageNotAuthorized, exceptions.ImageNotActive):
-            # 403 when the size that is declared is not that of an image with data; 409 also for
-            # an admin's image that waits to be deleted.
-            self._check_queued(image_id)
+            # 403 when the declared size is not that of an image with data; 409 also for an
+            # admin's image that is pending deletion.
+            check_takes_data(self._current(image_id), self._transport.endpoint)
             raise
 
     def _current(self, image_id: str) -> Image:
-        """The image to be changed, as it is."""
+        """Return the image to be changed, as it is now."""
         return self._check_not_deleted(self.show(image_id))
 
     def _check_not_deleted(self, found: Image) -> Image:
-        """v1 shows an admin deleted images, and changes those that wait to be deleted (option
-        delayed_delete, seen on Glance 15.0.2); v2 has none for anybody."""
+        """Raise ImageNotFound for a deleted image, else return it.
+
+        v1 shows deleted images to an admin, and changes those that are pending deletion (option
+        delayed_delete, verified on Glance 15.0.2); v2 shows them to no caller.
+        """
         if found["deleted"]:
             raise exceptions.ImageNotFound(
                 f"image {found['id']} is deleted",
@@ -264,47 +277,49 @@ class V1:
             )
         return found
 
-    def _check_queued(self, image_id: str) -> None:
-        found = self._current(image_id)
-        if found["status"] != "queued":
-            raise exceptions.ImageNotActive(
-                f"image {image_id} takes no data: its status is {found['status']}, not queued",
-                status=409,
-                endpoint=self._transport.endpoint,
-                image_id=image_id,
-            )
+    def _plan_change(self, meta: ImageMeta, current: Image | None, *, purge: bool) -> Change:
+        """Compute what an update has to send, in contract terms."""
+        return changes.compute_change(meta, current, purge=purge, match=fields.fold_name)
 
     def _send_change(
         self,
         image_id: str,
         meta: ImageMeta,
-        wanted: Change,
+        change: Change,
         current: Image | None,
         upload: Upload | None,
     ) -> Image:
-        # Names that v1 takes for one lose a value also where only one of them is to be written.
-        written = {fields.fold_name(name) for name in wanted.properties}
-        rewritten = {
-            name: text
-            for name, text in meta.properties.items()
-            if wanted.removed or fields.fold_name(name) in written
-        }
-        self._check_supported(ImageMeta(meta.base, rewritten))
-        # v1 cannot remove a property by name: it keeps those that are sent, and no others.
-        kept = _kept(current, wanted) if current is not None and wanted.removed else {}
-        properties = {**kept, **wanted.properties}
+        """Send an update, and check what was stored."""
+        self._check_rewritten(meta, change)
+        # v1 cannot remove a property by name: a purge keeps the properties that are sent, and no
+        # others.
+        kept = _kept(current, change) if current is not None and change.removed else {}
+        properties = {**kept, **change.properties}
         changes.check_v1_limits(ImageMeta({}, properties))
-        headers = fields.to_v1_headers(_changed_attributes(wanted.base, current), properties)
-        headers[_PURGE] = "true" if wanted.removed else "false"
+        headers = fields.to_v1_headers(_changed_attributes(change.base, current), properties)
+        headers[_PURGE] = "true" if change.removed else "false"
         method = "upload" if upload is not None else "update"
         try:
             changed = self._send_image("PUT", _path(image_id), headers, upload, image_id, method)
         except (exceptions.BadResponse, exceptions.ImageNotAuthorized) as error:
             raise self._explain(error, image_id) from error
         self._check_not_deleted(changed)
-        self._check_stored(changed, wanted.properties)
-        self._check_owner(wanted.base, changed)
+        self._check_stored(changed, change.properties)
+        self._check_owner(change.base, changed)
         return changed
+
+    def _check_rewritten(self, meta: ImageMeta, change: Change) -> None:
+        """Refuse properties that v1 would store differently.
+
+        Two names that v1 folds together lose a value, even where only one of them is written.
+        """
+        written = {fields.fold_name(name) for name in change.properties}
+        rewritten = {
+            name: value
+            for name, value in meta.properties.items()
+            if change.removed or fields.fold_name(name) in written
+        }
+        self._check_supported(ImageMeta(meta.base, rewritten))
 
     def _send_image(
         self,
@@ -334,28 +349,22 @@ class V1:
         with response.named_in_errors():
             return fields.from_v1(response.object_at("image"))
 
-    def _check_supported(self, meta: ImageMeta) -> None:
-        """Refuse what v1 does not have or cannot carry."""
-        community = meta.base.get("visibility") == "community"
-        for name, given in (
-            ("community visibility", community),
-            ("tags", bool(meta.base.get("tags"))),
-            ("os_hidden", bool(meta.base.get("os_hidden"))),
-        ):
-            if given:
-                raise exceptions.UnsupportedByVersion(
-                    f"Images API v2 ({name})", self.api_name, endpoint=self._transport.endpoint
-                )
+    def _check_supported(self, meta: ImageMeta) -> ImageMeta:
+        """Refuse what v1 does not have or cannot carry; leave out what asks for nothing."""
+        base = support.select_for_v1(meta.base, self._transport.endpoint)
+        meta = dataclasses.replace(meta, base=base)
         changes.check_v1_limits(meta, folding=self._options.v1_folding == "fold")
+        return meta
 
     def _check_stored(self, stored: Image, sent: Mapping[str, str]) -> None:
-        """Compare the image that a write answered with with what was sent."""
+        """Compare the properties in the response to a write with what was sent."""
         for name, text in sent.items():
             if name != fields.fold_name(name):
                 _warn_folding(name)
             if not changes.has_property(stored["properties"], fields.fold_name(name), text):
                 raise exceptions.IntegrityError(
-                    f"property {quote_value(name)} was not stored as it was sent over v1",
+                    f"property {quote_value(name)} of image {stored['id']} was stored with another"
+                    " value than was sent over v1; a proxy may have changed the headers",
                     endpoint=self._transport.endpoint,
                     image_id=stored["id"],
                 )
@@ -366,10 +375,12 @@ class V1:
         stored: Image,
         error: type[exceptions.Forbidden] = exceptions.ImageNotAuthorized,
     ) -> None:
-        """v1 replaces or ignores an owner that the caller may not set, and says nothing."""
+        """Check the owner: v1 silently replaces or ignores one that the caller may not set."""
         if "owner" in sent and sent["owner"] != stored["owner"]:
             raise error(
-                f"image {stored['id']} was not given the owner that was asked for",
+                f"the owner of image {stored['id']} was not set to"
+                f" {quote_value(sent['owner'])}: only"
+                " an admin may set another owner than the caller's project",
                 endpoint=self._transport.endpoint,
                 image_id=stored["id"],
             )
@@ -383,15 +394,15 @@ class V1:
         except (exceptions.BadResponse, exceptions.ImageNotAuthorized) as error:
             raise self._explain(error, image_id) from error
         if response.body:
-            raise response.invalid("is not empty, as Glance's answer to a deletion is")
+            raise response.invalid("is not empty, but Glance's response to a DELETE is")
 
     def _explain(
         self, error: exceptions.GlanceCompatError, image_id: str
     ) -> exceptions.GlanceCompatError:
-        """Look at an image to understand a refusal.
+        """GET the image to explain a refusal.
 
-        An image that is shared with the caller is answered with 500 (the registry's 404 is not
-        caught), and one that waits to be deleted with 403 (seen on Glance 15.0.2).
+        An image that is shared with the caller is answered with 500 (Glance does not catch the
+        registry's 404), and one that is pending deletion with 403 (verified on Glance 15.0.2).
         """
         if error.status not in (403, 500):
             return error
@@ -404,7 +415,8 @@ class V1:
 
     def _foreign_error(self, image_id: str) -> exceptions.ImageNotAuthorized:
         return exceptions.ImageNotAuthorized(
-            f"image {image_id} belongs to another project",
+            f"image {image_id} belongs to another project: only its owner or an admin may"
+            " change it",
             status=403,
             endpoint=self._transport.endpoint,
             image_id=image_id,
@@ -412,7 +424,7 @@ class V1:
 
     def _is_foreign(self, found: Image) -> bool:
         mine = self._transport.project_id()
-        # An image of nobody is an admin's to change.
+        # Only an admin may change an image without an owner.
         return mine is not None and found["owner"] != mine
 
     def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
@@ -440,17 +452,17 @@ class V1:
                 for record in response.objects_at("members")
             ]
         if not found and self._transport.may_be_admin():
-            # An admin is told of a deleted image that it has none.
+            # For a deleted image, v1 returns an empty list to an admin.
             self._current(image_id)
         return found
 
     def add_member(self, image_id: str, member_id: str) -> Member:
-        # can_share is said: without it, a member that was removed before is not added again, and
-        # nothing tells (204, seen on Glance 15.0.2).
+        # can_share is sent because without it v1 silently does not add a member again that was
+        # removed before (204, verified on Glance 15.0.2).
         try:
             self._member_request("PUT", image_id, member_id, {"member": {"can_share": False}})
         except exceptions.ImageNotFound as error:
-            # Who sees the image, but may not share it, is told that it is not there.
+            # v1 answers 404 to a caller who sees the image but may not share it.
             self._current(image_id)
             raise self._foreign_error(image_id) from error
         return _member(member_id, False)
@@ -467,7 +479,7 @@ class V1:
         try:
             self._member_request("DELETE", image_id, member_id, None)
         except exceptions.ImageNotFound as error:
-            # Who may not end a share is told that it is not there.
+            # v1 answers 404 to a caller who may not remove the member.
             found = self._current(image_id)
             if self._is_foreign(found) and not self._transport.may_be_admin():
                 raise self._foreign_error(image_id) from error
@@ -494,36 +506,36 @@ class V1:
 
 def _path(image_id: str) -> str:
     if not image_id.isascii():
-        # Such an id is 500 on v1 and 404 on v2; no image can have one.
+        # Such an id is 500 on v1 and 404 on v2; no image can have it.
         raise exceptions.ImageNotFound(
-            f"there is no image {quote_value(image_id)}", image_id=image_id
+            f"image {quote_value(image_id)} does not exist: its id is not ASCII", image_id=image_id
         )
     return f"/v1/images/{urllib.parse.quote(image_id, safe='')}"
 
 
 def _image_of_headers(response: Response, image_id: str) -> tuple[Image, bool]:
-    """Read a header block.
+    """Read the header block of an image.
 
-    :returns: the image as far as it can be read, and whether the block can be believed.
-    :raises glance_compat.exceptions.BadResponse: it holds nothing of an image, and is whole.
+    :returns: the image as far as it can be read, and whether the block is intact.
+    :raises glance_compat.exceptions.BadResponse: the block is intact and holds no image.
     """
     record, complete = fields.parse_v1_headers(response.headers)
-    # A value that is a line break ends the block where it stands, before the id perhaps.
+    # A value that is only a line break ends the block there, perhaps before the id.
     if record == {"properties": {}} and not response.damaged:
-        raise response.invalid("has no headers of an image")
+        raise response.invalid("has no image headers")
     complete = complete and not response.damaged and record.get("id") == image_id
     try:
         return fields.from_v1({"id": image_id, **record}), complete
     except exceptions.BadResponse:
-        # A value that is not what Glance writes: somebody's metadata got into its place.
+        # Glance does not write such a value: a property has forged it.
         name = record.get("name")
         return fields.from_v1({"id": image_id, "name": name}), False
 
 
 def _refine_error(error: exceptions.GlanceCompatError) -> exceptions.GlanceCompatError:
-    for status, api_name, kind in _ERROR_PHRASES:
-        if error.status == status and api_name in error.message:
-            return kind(
+    for status, phrase, error_class in _ERROR_PHRASES:
+        if error.status == status and phrase in error.message:
+            return error_class(
                 error.message,
                 status=status,
                 request_id=error.request_id,
@@ -535,7 +547,7 @@ def _refine_error(error: exceptions.GlanceCompatError) -> exceptions.GlanceCompa
 
 def _member(member_id: object, can_share: bool) -> Member:
     if not isinstance(member_id, str):
-        raise exceptions.BadResponse("the server sent a member without an id")
+        raise exceptions.BadResponse("invalid member in the response: it has no id")
     return {"member_id": member_id, "can_share": can_share, "status": None}
 
 
@@ -546,27 +558,30 @@ def _without_none(base: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
 def _changed_attributes(
     base: Mapping[str, typing.Any], current: Image | None
 ) -> dict[str, typing.Any]:
-    """What an update sends of the attributes; a visibility that is as wanted already would be
-    refused or, if False, turn a private image into a shared one."""
-    public = changes.get_requested_is_public(base) if current is not None else None
+    """Return the attributes that an update sends.
+
+    is_public is sent only where it changes: v1 refuses an unchanged True, and an unchanged False
+    would turn a private image into a shared one.
+    """
+    is_public = changes.get_requested_is_public(base) if current is not None else None
     sent = {name: value for name, value in base.items() if name != "is_public"}
-    if current is not None and public is not None and public != current["is_public"]:
-        sent["is_public"] = public
+    if current is not None and is_public not in (None, current["is_public"]):
+        sent["is_public"] = is_public
     return sent
 
 
-def _kept(current: Image, wanted: Change) -> dict[str, str]:
-    """The properties that a purge must send again, shadowed ones too."""
-    given = {fields.fold_name(name) for name in wanted.properties}
+def _kept(current: Image, change: Change) -> dict[str, str]:
+    """Return the properties that a purge must send again, shadowed ones included."""
+    sent = {fields.fold_name(name) for name in change.properties}
     properties = {**current["properties"], **(current["shadowed_properties"] or {})}
     return {
         name: fields.property_to_str(value) or ""
         for name, value in properties.items()
-        if name not in wanted.removed and fields.fold_name(name) not in given
+        if name not in change.removed and fields.fold_name(name) not in sent
     }
 
 
 @functools.lru_cache(maxsize=1024)
 def _warn_folding(name: str) -> None:
-    """Once for each name: the cache is what remembers it."""
-    LOG.warning("v1 stores property %r as %r", name, fields.fold_name(name))
+    """Warn once for each name: the function's cache suppresses repetitions."""
+    LOG.warning("Images API v1 stores property %r as %r", name, fields.fold_name(name))

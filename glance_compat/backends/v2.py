@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The port spoken as the Images API v2: JSON records, JSON patches, data in requests of its own.
+"""The port over the Images API v2: JSON records, JSON patches, data in separate requests.
+
+What must live here: the requests of v2 and how its responses are understood. What must not:
+spellings of attributes (``metadata``), the choice of an API, retries.
 
 Facts are those of Glance 15.0.2 and 33.
 """
@@ -7,61 +10,63 @@ Facts are those of Glance 15.0.2 and 33.
 from __future__ import annotations
 
 import dataclasses
-import logging
 import re
 import typing
 import urllib.parse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from glance_compat import exceptions
-from glance_compat.backends.protocol import OpenedData, Page, delete_on_failure
-from glance_compat.metadata import changes, fields, filters
+from glance_compat.backends.protocol import (
+    OpenedData,
+    Page,
+    check_takes_data,
+    choose_expected,
+    delete_on_failure,
+)
+from glance_compat.metadata import changes, fields, filters, support
 from glance_compat.metadata.changes import Change, ImageMeta
-from glance_compat.metadata.fields import Image
+from glance_compat.metadata.fields import Image, Version
 from glance_compat.metadata.filters import Query
+from glance_compat.metadata.support import GetOffer
 from glance_compat.redaction import quote_value
-from glance_compat.streams.streams import HASHES, Expected, Upload
+from glance_compat.streams.streams import Expected, Upload
 from glance_compat.transport import retry
 from glance_compat.transport.client import Transport
 from glance_compat.transport.messages import Request, Response
 from glance_compat.types import Member
 
-LOG = logging.getLogger("glance_compat")
-
 _ERRORS = exceptions.STATUS_ERRORS
 _PATCH = "application/openstack-images-v2.1-json-patch"
 
-#: How often an update is worked out again when another writer came between.
+#: Attempts to compute and send an update when other writers change the image in between.
 _UPDATE_ATTEMPTS = 4
 
-#: Statuses of an image whose location is being looked at behind an answer.
+#: Statuses of an image whose location the server is still checking in the background.
 _UNSETTLED = frozenset({"queued", "importing"})
 
-#: Says that a task works on an image; gone when it ends, however it ends (seen on Glance 33).
+#: A property that an image has while a task works on it; it goes when the task ends in any way
+#: (verified on Glance 33).
 _TASK = "os_glance_import_task"
 
-#: What the locations API answers to who may not use it (403), and what a server answers that has
-#: none (404 and 405 during an upgrade; 501, at which Nova 34 too turns to a PATCH).
+#: What the locations API answers to a caller who may not use it (403), and what a server without
+#: it answers (404; 405 during an upgrade; 501, on which Nova 34 too falls back to a PATCH).
 _NO_LOCATIONS_API = frozenset({403, 404, 405, 501})
-
-Version = tuple[int, int]
-Offered = Callable[[], tuple[Version, frozenset[str]]]
 
 
 class V2:
     """Images API v2 at one endpoint.
 
-    :param offered: tells the newest minor version and the capabilities; may cost a request, once
-        for an endpoint, so it is called when they matter.
+    :param get_offer: returns the newest minor version and the capabilities. It may cost a request,
+        once for an endpoint and TTL, so it is called only when they matter.
     """
 
-    api_name = "Images API v2"
+    api_name = support.V2_API
     shows_locations = True
 
-    def __init__(self, transport: Transport, offered: Offered) -> None:
+    def __init__(self, transport: Transport, get_offer: GetOffer) -> None:
         self._transport = transport
         self._options = transport.options
-        self._offered = offered
+        self._get_offer = get_offer
 
     # -- reading
 
@@ -83,13 +88,13 @@ class V2:
     def _list(
         self, query: Query, marker: str | None, size: int, left: int | None
     ) -> tuple[Response, int]:
-        """The answer, and how many images were asked for."""
+        """Return the response, and how many images were requested."""
         sent = filters.to_v2_query(query, self._version_for(query))
         asked = filters.page_limit(sent, size, left)
         params = [*sent.params, ("limit", str(asked))]
         if marker is not None:
             params.append(("marker", marker))
-        # A marker that the caller may not see is 403 here and 400 on v1.
+        # A marker that the caller may not see is 403 on v2 and 400 on v1.
         errors = _ERRORS["detail" if marker is None else "detail after a marker"]
         response = self._transport.send(
             Request(method="GET", path="/v2/images", params=params, errors=errors)
@@ -97,13 +102,13 @@ class V2:
         return response, asked
 
     def _version(self) -> Version:
-        """The newest minor version, as far as the attributes that are read depend on it."""
+        """Return the newest minor version, where the attributes that are read depend on it."""
         if self._options.extended or self._options.verify_downloads == "strong":
-            return self._offered()[0]
-        return (2, 0)
+            return self._get_offer().version
+        return fields.FIRST_V2
 
     def _version_for(self, query: Query) -> Version:
-        return self._offered()[0] if "os_hidden" in query.filters else (2, 0)
+        return self._get_offer().version if query.needs_version else fields.FIRST_V2
 
     def _image(self, response: Response) -> Image:
         version = self._version()
@@ -133,10 +138,13 @@ class V2:
         )
 
     def open_data(self, image_id: str, *, start: int = 0) -> OpenedData:
-        """v2 gives an admin the data of a deactivated image, which v1 gives to nobody."""
+        """Open the data, after a GET of the image where its status or hashes matter.
+
+        v2 serves the data of a deactivated image to an admin; v1 serves it to no caller.
+        """
         strong = self._options.verify_downloads == "strong"
-        look = self._transport.may_be_admin() or strong or self._options.check_format
-        found = self.show(image_id) if look else None
+        needs_image = self._transport.may_be_admin() or strong or self._options.check_format
+        found = self.show(image_id) if needs_image else None
         if found is not None:
             self._check_readable(found)
         request = Request(
@@ -160,25 +168,31 @@ class V2:
         return OpenedData(
             blocks=self._transport.blocks(request, response),
             close=response.close,
-            expected=self._expected(response, found, part.total if part else _length(response)),
+            expected=choose_expected(
+                self._options.verify_downloads,
+                found,
+                subject=response.subject,
+                size=part.total if part else _length(response),
+                md5=response.header("content-md5"),
+            ),
             disk_format=found["disk_format"] if found else None,
             start=part.start if part else 0,
         )
 
     def _is_unverifiable(self, response: Response) -> bool:
-        """Whether nothing in an answer tells the data of an image from any other text.
+        """Return whether nothing proves that a response is the data of an image.
 
-        An image without a checksum has no Content-MD5 (seen on Glance 15.0.2 and 33), but the page
-        of a proxy has none either.
+        An image without a checksum has no Content-MD5 (verified on Glance 15.0.2 and 33), but an
+        error page of a proxy has none either.
         """
-        wanted = self._options.verify_downloads != "off"
-        return wanted and response.header("content-md5") is None
+        verify = self._options.verify_downloads != "off"
+        return verify and response.header("content-md5") is None
 
     def _request_from(self, start: int, request: Request) -> tuple[Response, _Part | None]:
-        """Ask for data from a byte on, and for all of it where that is not what comes.
+        """Request the data from a byte on, and all of it where the server cannot.
 
-        Range is answered with 206 (seen on Glance 15.0.2 and 33; RFC 9110, section 14), but with
-        400 where the store cannot begin in the middle, as that of http.
+        Range is answered with 206 (verified on Glance 15.0.2 and 33; RFC 9110, section 14), but
+        with 400 where the store, like that of http, cannot begin in the middle.
         """
         if start:
             ranged = dataclasses.replace(
@@ -196,12 +210,13 @@ class V2:
         return self._transport.send(request), None
 
     def _no_data(self, found: Image) -> OpenedData:
-        """204 is an empty image or one without data (seen on Glance 15.0.2 and 33)."""
+        """Open the data of a 204: an empty image or one without data (verified on Glance 15.0.2
+        and 33)."""
         self._check_readable(found)
         if found["size"]:
             raise exceptions.BadResponse(
                 f"image {found['id']} is active and has {found['size']} bytes, but the server"
-                " sends none",
+                " answered 204 without data",
                 status=204,
                 endpoint=self._transport.endpoint,
                 image_id=found["id"],
@@ -211,34 +226,23 @@ class V2:
     def _check_readable(self, found: Image) -> None:
         if found["status"] == "active":
             return
-        closed = found["status"] == "deactivated"
-        kind = exceptions.ImageNotAuthorized if closed else exceptions.ImageNotActive
-        raise kind(
-            f"image {found['id']} gives no data: its status is {found['status']}",
+        error_class = (
+            exceptions.ImageNotAuthorized
+            if found["status"] == "deactivated"
+            else exceptions.ImageNotActive
+        )
+        raise error_class(
+            f"image {found['id']} has no data to download: its status is {found['status']}",
             endpoint=self._transport.endpoint,
             image_id=found["id"],
         )
 
-    def _expected(self, response: Response, found: Image | None, size: int | None) -> Expected:
-        size = found["size"] if found else size
-        if self._options.verify_downloads == "off":
-            return Expected(size=size)
-        if found and found["os_hash_algo"] in HASHES and found["os_hash_value"]:
-            return Expected(size, found["os_hash_algo"], found["os_hash_value"])
-        md5 = response.header("content-md5") or (found["checksum"] if found else None)
-        if not md5:
-            LOG.warning(
-                "%s: the image has no checksum, so its data is not verified", response.subject
-            )
-            return Expected(size=size)
-        return Expected(size, "md5", md5)
-
     # -- writing
 
     def create(self, image_id: str, meta: ImageMeta, upload: Upload | None) -> Image:
-        self._check_supported(meta, uploading=upload is not None)
+        meta = self._check_supported(meta, uploading=upload is not None)
         changes.check_property_names(meta.properties)
-        base = {**self._known_attributes(meta.base), "id": image_id}
+        base = {**meta.base, "id": image_id}
         if changes.get_requested_is_public(base):
             base["visibility"] = "public"
         if "location" in base:
@@ -257,66 +261,47 @@ class V2:
         return created if upload is None else self._upload(image_id, meta, upload)
 
     def _check_location(self, created: Image, base: Mapping[str, typing.Any]) -> None:
-        """v2 takes the size that it finds; v1 compares it (409, seen on Glance 15.0.2)."""
+        """Compare the size at the location, as v1 does (409, verified on Glance 15.0.2).
+
+        v2 accepts whatever size it finds.
+        """
         if base.get("size") not in (None, created["size"]):
             raise exceptions.IntegrityError(
-                f"the location of image {created['id']} has {created['size']} bytes, not"
-                f" {base['size']}",
+                f"the data at the location of image {created['id']} has {created['size']} bytes,"
+                f" not {base['size']}",
                 endpoint=self._transport.endpoint,
                 image_id=created["id"],
             )
 
-    def _check_supported(self, meta: ImageMeta, *, uploading: bool) -> None:
-        """Refuse what v2 does not have; never store it as a property of the same name."""
-        base = meta.base
-        needed = [name for name in ("copy_from",) if base.get(name) is not None]
-        if base.get("checksum") is not None and not uploading:
-            needed.append("checksum of an image without data")
-        if base.get("store") is not None and not uploading:
-            needed.append("store of an image without data")
-        if needed:
-            raise exceptions.UnsupportedByVersion(
-                f"Images API v1 ({needed[0]})", self.api_name, endpoint=self._transport.endpoint
-            )
-        if base.get("store") is not None:
-            self._require("stores", "a store chosen for the data")
-        if base.get("os_hidden"):
-            self._require("hidden", "os_hidden")
-        if base.get("visibility") == "community":
-            self._require("community-visibility", "community visibility")
+    def _check_supported(self, meta: ImageMeta, *, uploading: bool) -> ImageMeta:
+        """Refuse what v2 or this server does not have; leave out what asks for nothing."""
+        base = support.select_for_v2(
+            meta.base, self._get_offer, uploading=uploading, endpoint=self._transport.endpoint
+        )
+        meta = dataclasses.replace(meta, base=base)
         if self._options.portable:
             changes.check_v1_limits(meta, folding=False)
-
-    def _known_attributes(self, base: Mapping[str, typing.Any]) -> Mapping[str, typing.Any]:
-        """Attributes without an os_hidden of False where every image is visible.
-
-        An older server would store a property of that name.
-        """
-        if "os_hidden" not in base or "hidden" in self._offered()[1]:
-            return base
-        return {name: value for name, value in base.items() if name != "os_hidden"}
+        return meta
 
     def _require(self, capability: str, what: str) -> None:
-        version, capabilities = self._offered()
-        if capability not in capabilities:
+        offer = self._get_offer()
+        if capability not in offer.capabilities:
             raise exceptions.UnsupportedByVersion(
                 f"the capability {capability} ({what})",
-                f"Images API v{version[0]}.{version[1]}",
+                support.format_version(offer.version),
                 endpoint=self._transport.endpoint,
             )
 
     def _upload(self, image_id: str, meta: ImageMeta, upload: Upload) -> Image:
-        sent: dict[str, str] = {}
+        headers = fields.to_v2_data_headers(meta.base)
         if upload.size:
             # Glance 33 compares it; 15.0.2 ignores it.
-            sent["x-openstack-image-size"] = str(upload.size)
-        if meta.base.get("store") is not None:
-            sent["x-image-meta-store"] = meta.base["store"]
+            headers["x-openstack-image-size"] = str(upload.size)
         self._transport.send(
             Request(
                 method="PUT",
                 path=f"{_path(image_id)}/file",
-                headers=sent,
+                headers=headers,
                 upload=upload,
                 success=frozenset({204}),
                 errors=_ERRORS["upload"],
@@ -327,32 +312,36 @@ class V2:
 
     def update(self, image_id: str, meta: ImageMeta, *, purge: bool) -> Image:
         for attempt in range(1, _UPDATE_ATTEMPTS + 1):
-            looked = changes.needs_current_image(meta, purge=purge) or "location" in meta.base
-            current = self.show(image_id) if looked else None
-            wanted = self._plan_change(meta, current, purge=purge, uploading=False)
-            self._check_takes_location(wanted, current)
-            if current is not None and not (wanted.base or wanted.properties or wanted.removed):
+            needs_current = (
+                changes.needs_current_image(meta, purge=purge) or "location" in meta.base
+            )
+            current = self.show(image_id) if needs_current else None
+            change = self._plan_change(meta, current, purge=purge, uploading=False)
+            self._check_takes_location(change, current)
+            if current is not None and not change:
                 return current
             try:
-                updated = self._send_change(image_id, wanted, current)
+                updated = self._send_change(image_id, change, current)
             except exceptions.UpdateConflict:
-                # A property that was to be removed is gone, or the image is being changed.
+                # Another writer has removed a property that was to be removed, or is changing the
+                # image.
                 if current is None or attempt == _UPDATE_ATTEMPTS:
                     raise
                 continue
-            if not self._options.verify_updates or self._is_still_there(image_id, wanted):
+            if not self._options.verify_updates or self._is_still_there(image_id, change):
                 return updated
-            # It has its location, and takes no other.
+            # The location was added, and a second one would be refused.
             meta = meta.without({"location"})
         raise exceptions.UpdateConflict(
-            f"other writers undid the update of image {image_id} {_UPDATE_ATTEMPTS} times",
+            f"could not update image {image_id}: other writers undid the update"
+            f" {_UPDATE_ATTEMPTS} times; try again when they are done",
             endpoint=self._transport.endpoint,
             image_id=image_id,
         )
 
-    def _check_takes_location(self, wanted: Change, current: Image | None) -> None:
-        """v2 would add a second location to an image that has data; v1 refuses (400)."""
-        if current is not None and "location" in wanted.base and current["status"] != "queued":
+    def _check_takes_location(self, change: Change, current: Image | None) -> None:
+        """Refuse a location for an image with data, as v1 does (400); v2 would add a second."""
+        if current is not None and "location" in change.base and current["status"] != "queued":
             raise exceptions.ImageBadRequest(
                 f"image {current['id']} takes no location: its status is {current['status']}, not"
                 " queued",
@@ -360,90 +349,101 @@ class V2:
                 image_id=current["id"],
             )
 
-    def _send_change(self, image_id: str, wanted: Change, current: Image | None) -> Image:
-        if "location" not in wanted.base:
-            return self._patch(image_id, wanted)
-        self._check_formats({**(current or {}), **wanted.base})
-        if "locations-api" not in self._offered()[1]:
-            return self._give_location(image_id, wanted)
-        # Last, since it makes the image active.
-        base = {name: value for name, value in wanted.base.items() if name != "location"}
-        if base or wanted.properties or wanted.removed:
-            self._patch(image_id, dataclasses.replace(wanted, base=base))
-        return self._give_location(image_id, _location_change(wanted.base["location"]))
+    def _send_change(self, image_id: str, change: Change, current: Image | None) -> Image:
+        """Send an update, and check what was stored."""
+        if "location" not in change.base:
+            return self._patch(image_id, change)
+        self._check_formats({**(current or {}), **change.base})
+        if "locations-api" not in self._get_offer().capabilities:
+            return self._give_location(image_id, change)
+        # The location is added last, because it makes the image active.
+        base = {name: value for name, value in change.base.items() if name != "location"}
+        without_location = dataclasses.replace(change, base=base)
+        if without_location:
+            self._patch(image_id, without_location)
+        return self._give_location(image_id, _location_change(change.base["location"]))
 
     def _check_formats(self, base: Mapping[str, typing.Any]) -> None:
-        """The locations API of Glance 33 takes a location without them, keeps it, and leaves the
-        image queued for ever (seen); by a PATCH that is 400."""
+        """Refuse a location for an image without formats; by a PATCH that is 400.
+
+        The locations API of Glance 33 accepts and keeps such a location, and leaves the image
+        queued for ever (verified on Glance 33).
+        """
         missing = [name for name in ("disk_format", "container_format") if not base.get(name)]
         if missing:
             raise exceptions.ImageBadRequest(
-                f"an image takes no location before its {' and '.join(missing)}",
+                f"an image takes no location before it has {' and '.join(missing)}; pass them"
+                " in image_meta",
                 endpoint=self._transport.endpoint,
                 image_id=base.get("id"),
             )
 
-    def _give_location(self, image_id: str, wanted: Change) -> Image:
-        """Make a queued image active with the data that is at a URL.
+    def _give_location(self, image_id: str, change: Change) -> Image:
+        """Make a queued image active with the data at a URL.
 
         A PATCH adds a location where show_multiple_locations is on. v2.17 (Glance 2024.2) has an
-        API for it that needs no such option. It lets services use it, and others for URLs of http
-        where there is a store for them; whom it refuses, the PATCH may still let in.
+        API for it that needs no such option. Services may use it, and other callers for http URLs
+        where the server has a store for them. Where it is forbidden, the PATCH may still succeed.
         """
         try:
-            if "locations-api" not in self._offered()[1]:
-                return self._patch(image_id, wanted)
-            return self._post_location(image_id, wanted)
+            if "locations-api" not in self._get_offer().capabilities:
+                return self._patch(image_id, change)
+            return self._post_location(image_id, change)
         except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
-            # Where only the answer was lost, an attempt more would find an image that takes none.
-            if not _is_taken(self.show(image_id)):
+            # Where only the response was lost, another attempt would find an image that takes no
+            # location any more.
+            if not _has_location(self.show(image_id)):
                 raise
             return self._wait_until_settled(image_id)
 
-    def _post_location(self, image_id: str, wanted: Change) -> Image:
-        path, url = f"{_path(image_id)}/locations", wanted.base["location"]
+    def _post_location(self, image_id: str, change: Change) -> Image:
+        path, url = f"{_path(image_id)}/locations", change.base["location"]
         try:
             self._send("POST", path, "update", image_id, {"url": url}, success=202)
         except exceptions.GlanceCompatError as refused:
             if refused.status not in _NO_LOCATIONS_API:
                 raise
             try:
-                return self._patch(image_id, wanted)
+                return self._patch(image_id, change)
             except exceptions.GlanceCompatError as error:
-                error.message += f"; before that, {path}: {refused.message}"
+                error.message += f"; before that, POST {path} failed: {refused.message}"
                 raise error from refused
         return self._wait_until_settled(image_id)
 
     def _wait_until_settled(self, image_id: str) -> Image:
-        """Wait for what the locations API does behind its answer: it looks whether the data is
-        there, makes the image active, and then hashes the data for as long as that takes.
+        """Wait for the background work of the locations API.
+
+        The server checks whether the data is there, makes the image active, and then hashes the
+        data for as long as that takes.
 
         :raises glance_compat.exceptions.ImageBadRequest: the image is queued as before.
-        :raises glance_compat.exceptions.OutcomeUnknown: it takes longer than a call may, or
-            nobody can look.
+        :raises glance_compat.exceptions.OutcomeUnknown: it takes longer than a call may, or the
+            image cannot be read.
         """
         try:
             found = retry.awaited(
                 lambda: self.show(image_id),
-                lambda shown: shown["status"] not in _UNSETTLED or not _is_taken(shown),
+                lambda shown: shown["status"] not in _UNSETTLED or not _has_location(shown),
                 self._options,
             )
-        except (exceptions.GlanceConnectionFailed, exceptions.BadResponse) as unseen:
+        except (exceptions.GlanceConnectionFailed, exceptions.BadResponse) as error:
             raise exceptions.OutcomeUnknown(
-                f"image {image_id} was given a location, and cannot be looked at: {unseen}",
+                f"image {image_id} was given a location, but a follow-up GET could not establish"
+                f" the outcome: {error}",
                 endpoint=self._transport.endpoint,
                 image_id=image_id,
-            ) from unseen
+            ) from error
         if found["status"] not in _UNSETTLED:
             return found
-        if _is_taken(found):
+        if _has_location(found):
             raise exceptions.OutcomeUnknown(
-                f"image {image_id} was given a location, and the server still looks at it",
+                f"image {image_id} was given a location, and the server is still checking it; show"
+                " the image later",
                 endpoint=self._transport.endpoint,
                 image_id=image_id,
             )
         raise exceptions.ImageBadRequest(
-            f"the server has no data for image {image_id} at its location",
+            f"the server found no data for image {image_id} at its location; check the URL",
             endpoint=self._transport.endpoint,
             image_id=image_id,
         )
@@ -451,60 +451,60 @@ class V2:
     def _plan_change(
         self, meta: ImageMeta, current: Image | None, *, purge: bool, uploading: bool
     ) -> Change:
-        self._check_supported(ImageMeta(meta.base, {}), uploading=uploading)
-        meta = dataclasses.replace(meta, base=self._known_attributes(meta.base))
-        wanted = changes.compute_change(meta, current, purge=purge)
+        """Compute what an update has to send, in contract terms."""
+        supported = self._check_supported(ImageMeta(meta.base, {}), uploading=uploading)
+        meta = dataclasses.replace(meta, base=supported.base)
+        change = changes.compute_change(meta, current, purge=purge)
         if self._options.portable:
-            changes.check_v1_limits(ImageMeta({}, wanted.properties), folding=False)
-        public = changes.get_requested_is_public(wanted.base)
-        if current is None or public is None or public == current["is_public"]:
-            return wanted
-        if "visibility" in wanted.base:
-            return wanted
-        base = {**wanted.base, "visibility": "public" if public else self._not_public()}
-        return Change(base, wanted.properties, wanted.removed)
+            changes.check_v1_limits(ImageMeta({}, change.properties), folding=False)
+        is_public = changes.get_requested_is_public(change.base)
+        if current is None or is_public in (None, current["is_public"]):
+            return change
+        if "visibility" in change.base:
+            return change
+        visibility = "public" if is_public else self._not_public()
+        return dataclasses.replace(change, base={**change.base, "visibility": visibility})
 
     def _not_public(self) -> str:
-        """What a public image becomes: open to members, as v1 has it, where that exists."""
-        capabilities = self._offered()[1]
+        """Return the visibility of an image that stops being public.
+
+        Shared, as on v1, where the server has it; on older servers a private image is shared.
+        """
+        capabilities = self._get_offer().capabilities
         return "shared" if "community-visibility" in capabilities else "private"
 
-    def _patch(self, image_id: str, wanted: Change) -> Image:
-        patch = fields.to_v2_patch(wanted.base, wanted.properties, wanted.removed)
+    def _patch(self, image_id: str, change: Change) -> Image:
+        patch = fields.to_v2_patch(change.base, change.properties, change.removed)
         response = self._send("PATCH", _path(image_id), "update", image_id, patch, _PATCH)
-        return self._check_stored(self._image(response), wanted.properties)
+        return self._check_stored(self._image(response), change.properties)
 
     def _check_stored(self, stored: Image, sent: Mapping[str, str]) -> Image:
-        """Compare the image that a write answered with with what was sent."""
-        for name, text in sent.items():
-            if not changes.has_property(stored["properties"], name, text):
+        """Compare the properties in the response to a write with what was sent."""
+        for name, value in sent.items():
+            if not changes.has_property(stored["properties"], name, value):
                 raise exceptions.IntegrityError(
-                    f"property {quote_value(name)} was not stored as it was sent over v2",
+                    f"property {quote_value(name)} of image {stored['id']} was stored with another"
+                    " value than was sent over v2",
                     endpoint=self._transport.endpoint,
                     image_id=stored["id"],
                 )
         return stored
 
-    def _is_still_there(self, image_id: str, wanted: Change) -> bool:
-        """Whether an update is still there: concurrent ones can undo each other silently (seen on
-        Glance 15.0.2 and 33)."""
+    def _is_still_there(self, image_id: str, change: Change) -> bool:
+        """Return whether an update is still in effect: concurrent updates can undo each other
+        silently (verified on Glance 15.0.2 and 33)."""
         now = self.show(image_id)
-        kept = not changes.select_changed_properties(now["properties"], wanted.properties)
-        return kept and not wanted.removed & now["properties"].keys()
+        kept = not changes.select_changed_properties(now["properties"], change.properties)
+        return kept and not change.removed & now["properties"].keys()
 
     def update_with_data(self, image_id: str, meta: ImageMeta, upload: Upload) -> Image:
-        """The status is looked at first, so that an image with data is not half updated."""
+        """Update and upload, after a check of the status: an image with data must not be half
+        updated."""
         current = self.show(image_id)
-        if current["status"] != "queued":
-            raise exceptions.ImageNotActive(
-                f"image {image_id} takes no data: its status is {current['status']}, not queued",
-                status=409,
-                endpoint=self._transport.endpoint,
-                image_id=image_id,
-            )
-        wanted = self._plan_change(meta, current, purge=False, uploading=True)
-        if wanted.base or wanted.properties:
-            self._patch(image_id, wanted)
+        check_takes_data(current, self._transport.endpoint)
+        change = self._plan_change(meta, current, purge=False, uploading=True)
+        if change.base or change.properties:
+            self._patch(image_id, change)
         return self._upload(image_id, meta, upload)
 
     def delete(self, image_id: str) -> None:
@@ -512,9 +512,9 @@ class V2:
 
     def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
         self._require("stores", "a copy of the data in another store")
-        # Without a word about all_stores_must_succeed the server's default counts, which is True.
-        wanted = {"method": {"name": "copy-image"}, "stores": list(stores)}
-        self._send("POST", f"{_path(image_id)}/import", "import", image_id, wanted, success=202)
+        # Without all_stores_must_succeed the server's default applies, which is True.
+        body = {"method": {"name": "copy-image"}, "stores": list(stores)}
+        self._send("POST", f"{_path(image_id)}/import", "import", image_id, body, success=202)
 
     # -- members
 
@@ -522,7 +522,7 @@ class V2:
         try:
             response = self._send("GET", f"{_path(image_id)}/members", "members", image_id)
         except exceptions.ImageNotAuthorized:
-            # 403 as well for an image that is not shared (seen on Glance 15.0.2 and 33).
+            # Also 403 for an image that is not shared (verified on Glance 15.0.2 and 33).
             if self.show(image_id)["visibility"] == "shared":
                 raise
             return []
@@ -572,39 +572,41 @@ def _location_change(location: str) -> Change:
     return Change({"location": location}, {})
 
 
-def _is_taken(found: Image) -> bool:
-    """Whether an image has a location, or is being given one."""
+def _has_location(found: Image) -> bool:
+    """Return whether an image has a location, or is being given one."""
     return found["status"] not in _UNSETTLED or _TASK in found["properties"]
 
 
 def _has_next(response: Response) -> bool:
-    # Only whether there is a link counts: repeated parameters are lost in it (seen on Glance
-    # 15.0.2 and 33), and it names a host that nobody has checked.
+    # Only whether there is a link matters. It loses repeated parameters (verified on Glance 15.0.2
+    # and 33), and it may name any host.
     return bool(response.json_object().get("next"))
 
 
 def _member(response: Response, record: Mapping[str, typing.Any]) -> Member:
     member_id, status = record.get("member_id"), record.get("status")
     if not isinstance(member_id, str) or not isinstance(status, (str, type(None))):
-        raise response.invalid("has a member of another form than Glance's")
+        raise response.invalid(
+            "has an invalid member: no member_id, or a status that is not a string"
+        )
     return {"member_id": member_id, "can_share": False, "status": status}
 
 
 class _Part(typing.NamedTuple):
-    """What a 206 says of itself, in bytes; total None where the server does not know."""
+    """The range of a 206, in bytes; total is None where the server does not know it."""
 
     start: int
     total: int | None
 
 
 def _parse_range(response: Response) -> _Part | None:
-    """The range that an answer has: ``bytes 3-9/10``."""
-    said = re.fullmatch(
+    """Parse the Content-Range of a response: ``bytes 3-9/10``."""
+    matched = re.fullmatch(
         r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", response.header("content-range") or ""
     )
-    if said is None:
+    if matched is None:
         return None
-    return _Part(int(said[1]), None if said[2] == "*" else int(said[2]))
+    return _Part(int(matched[1]), None if matched[2] == "*" else int(matched[2]))
 
 
 def _length(response: Response) -> int | None:

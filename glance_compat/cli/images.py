@@ -13,7 +13,7 @@ from cliff.show import ShowOne
 from glance_compat.cli import cloud, formatting
 from glance_compat.cli.usage import argument_type
 from glance_compat.metadata import filters
-from glance_compat.metadata.fields import FIELDS, Part
+from glance_compat.metadata.fields import SHOWN_FIELDS, Part
 
 _SHORT = ("id", "name", "status")
 _LONG = (
@@ -22,7 +22,7 @@ _LONG = (
 )
 #: The columns that ``-c`` may name.
 _ALL = (
-    *(field.name for field in FIELDS if field.part is not Part.LOCATIONS),
+    *(field.name for field in SHOWN_FIELDS if field.part is not Part.LOCATIONS),
     *("properties", "shadowed_properties"),
 )
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which Images APIs an endpoint offers, asked in one place, and the one that is spoken.
+"""Discover which Images APIs an endpoint offers, and create the backend for one of them.
 
-Nothing outside this module asks for a version. Order of asking: the version document at the
-unversioned root (one request, no token); the version that the endpoint's own path names; the APIs
-themselves. Links in a document are never followed: they are made from the request's Host header
-and lose a proxy's path prefix (seen on Glance 15.0.2 and 33), and whoever can forge them would be
-sent the caller's token.
+What must live here: every request for a version; no other module sends one. What must not: the
+choice itself (``versions``), the cache (``cache``).
+
+Order: the version document at the unversioned root (one request, no token); the version in the
+endpoint's own path; requests to the APIs themselves. Links in a document are never followed.
+Glance makes them from the request's Host header and loses a proxy's path prefix (verified on
+Glance 15.0.2 and 33), and an attacker who forges them would receive the caller's token.
 """
 
 from __future__ import annotations
@@ -28,7 +30,6 @@ from glance_compat.discovery.versions import (
     Discovery,
     Facts,
     OfferedVersion,
-    Version,
     choose,
     choose_pinned,
     format_offered,
@@ -37,18 +38,21 @@ from glance_compat.discovery.versions import (
     parse_url_version,
     parse_version_document,
 )
+from glance_compat.metadata.fields import FIRST_V2
+from glance_compat.metadata.support import Offer
 from glance_compat.transport.client import Transport
 from glance_compat.transport.messages import Request, Response
 from glance_compat.transport.retry import TRANSIENT_STATUS, is_transient
 
 
 def fetch_facts(transport: Transport, url: str) -> Facts:
-    """Find out what an endpoint offers.
+    """Fetch what an endpoint offers.
 
     :param transport: to the unversioned endpoint.
-    :param url: the endpoint as it is configured, maybe with a version at its end.
-    :raises glance_compat.exceptions.NoUsableVersion: nothing that answers is an Images API.
-    :raises glance_compat.exceptions.GlanceConnectionFailed: nothing answers.
+    :param url: the endpoint as configured, perhaps with a version at its end.
+    :raises glance_compat.exceptions.NoUsableVersion: the endpoint answers, but not as an Images
+        API.
+    :raises glance_compat.exceptions.GlanceConnectionFailed: the endpoint does not answer.
     :raises CallerAuthError: the caller has no token.
     """
     tried: list[str] = []
@@ -57,7 +61,7 @@ def fetch_facts(transport: Transport, url: str) -> Facts:
     try:
         offered = _fetch_document(transport, tried)
     except exceptions.GlanceCompatError as error:
-        # Some sites let only the versioned paths through. An endpoint that names none is down.
+        # Some proxies pass only versioned paths. An endpoint without a version is down.
         if named is None or not is_transient(error):
             raise
         offered, unreachable = None, True
@@ -90,15 +94,15 @@ def _fetch_document(transport: Transport, tried: list[str]) -> tuple[OfferedVers
 def _request(
     transport: Transport, request: Request, tried: list[str], *, token: bool
 ) -> Response | None:
-    """An answer, or None where there is one that nobody can use.
+    """Send a request; return None where the response cannot be used.
 
-    :raises glance_compat.exceptions.BadResponse: it may be another one soon.
+    :raises glance_compat.exceptions.BadResponse: the error may be transient.
     """
     tried.append(f"GET {transport.endpoint}{request.path}")
     try:
         response = transport.exchange(request, token=token)
     except exceptions.BadResponse as error:
-        # A redirect to somewhere else, an endless page: somebody else's.
+        # A redirect to another host or an endless page: not an Images API.
         if is_transient(error):
             raise
         return None
@@ -127,8 +131,8 @@ def _probe_apis(transport: Transport, tried: list[str]) -> Facts:
             continue
         if response.status == 401:
             raise exceptions.NotAuthenticated(
-                f"{tried[-1]} was answered with 401; without a token that is accepted it cannot be"
-                " found out which Images API is offered there",
+                f"could not discover the Images API at {transport.endpoint}: {tried[-1]} returned"
+                " 401; check the token or the credentials",
                 status=401,
                 endpoint=transport.endpoint,
             )
@@ -136,12 +140,12 @@ def _probe_apis(transport: Transport, tried: list[str]) -> Facts:
             if response.status == 200 and key in response.json_object():
                 found.append(OfferedVersion(version, "UNKNOWN"))
     if found:
-        how = "the endpoint, which has no version document, speaks"
+        how = "the endpoint, which has no version document, serves"
         return Facts(tuple(found), how, requests=len(tried), minor_known=False)
     raise exceptions.NoUsableVersion(
         f"there is no Images API at {transport.endpoint}; wanted:"
-        f" {format_wanted(transport.options)}; tried:"
-        f" no version document at {transport.endpoint}/, {', '.join(responses)}",
+        f" {format_wanted(transport.options)}; tried: no version document at"
+        f" {transport.endpoint}/, {', '.join(responses)}; check the URL of the image endpoint",
         endpoint=transport.endpoint,
     )
 
@@ -152,10 +156,10 @@ def discover(
     failed_at: float | None = None,
     cache: DiscoveryCache = DISCOVERY_CACHE,
 ) -> Discovery:
-    """Choose the API of an endpoint; costs no request when the facts are known.
+    """Choose the API of an endpoint; sends no request when the facts are cached.
 
     :param transport: to the unversioned endpoint.
-    :param url: the endpoint as it is configured.
+    :param url: the endpoint as configured.
     :param failed_at: see :meth:`DiscoveryCache.get`.
     :raises glance_compat.exceptions.GlanceCompatError: see :func:`fetch_facts` and :func:`choose`.
     """
@@ -184,43 +188,42 @@ def _cache_key(transport: Transport, url: str) -> CacheKey:
 def create_backend(
     discovery: Discovery, transport: Transport, cache: DiscoveryCache = DISCOVERY_CACHE
 ) -> ImagesApi:
-    """Speak the API that was chosen."""
+    """Create the backend of the chosen API."""
     if discovery.api == "v1":
         return V1(transport)
-    return V2(transport, lambda: _capabilities_of(discovery, transport, cache))
+    return V2(transport, lambda: _get_offer(discovery, transport, cache))
 
 
-def _capabilities_of(
-    discovery: Discovery, transport: Transport, cache: DiscoveryCache
-) -> tuple[Version, frozenset[str]]:
-    """Newest version and capabilities; a document that nobody asked for yet is asked for once.
+def _get_offer(discovery: Discovery, transport: Transport, cache: DiscoveryCache) -> Offer:
+    """Return the newest version and the capabilities, from the document of a pinned endpoint.
 
-    A server that does not say is taken for one of 2.0.
+    The document is fetched once per endpoint and TTL. A server that does not say is treated as
+    2.0.
     """
     if discovery.version[1] is not None:
-        return (2, discovery.version[1]), discovery.capabilities
+        return Offer((2, discovery.version[1]), discovery.capabilities)
     with contextlib.suppress(exceptions.GlanceCompatError):
         facts = _document_facts(discovery, transport, cache)
         newest = facts.usable(transport.options).get(2) if facts and facts.minor_known else None
         if facts and newest:
-            return newest, get_capabilities(newest, facts.offered)
-    return (2, 0), discovery.capabilities
+            return Offer(newest, get_capabilities(newest, facts.offered))
+    return Offer(FIRST_V2, discovery.capabilities)
 
 
 def _document_facts(
     discovery: Discovery, transport: Transport, cache: DiscoveryCache
 ) -> Facts | None:
-    """The facts of a pinned version; whoever chose from facts has seen them already."""
+    """Return the facts of a pinned endpoint; None where the choice was made from facts."""
     if discovery.requests:
         return None
-    # With a version to fall back on, nothing but the document is asked for.
+    # With a version in the path, only the document is requested.
     return _facts(transport, f"{transport.endpoint}/{discovery.api}", cache)
 
 
 def rediscover(
     transport: Transport, url: str, before: Discovery, cache: DiscoveryCache = DISCOVERY_CACHE
 ) -> Discovery:
-    """Choose anew, after the endpoint answered that it does not offer what was chosen.
+    """Choose again, after the endpoint answered that it does not offer the chosen API.
 
     :raises glance_compat.exceptions.NoUsableVersion: the choice is the same.
     """
@@ -236,18 +239,19 @@ def rediscover(
 
 
 def not_offered_error(chosen: Discovery) -> exceptions.NoUsableVersion:
-    """The error of an endpoint that does not speak what was chosen."""
+    """Return the error for an endpoint that does not offer what was chosen."""
     offered = format_offered(chosen.offered) if chosen.offered else "not known"
     return exceptions.NoUsableVersion(
         f"the endpoint {chosen.endpoint} answers that it does not offer the Images API"
-        f" {chosen.api}, although {chosen.reason}; offered: {offered}",
+        f" {chosen.api}, although {chosen.reason}; offered: {offered}; check the URL and the"
+        " option api_version",
         status=300,
         endpoint=chosen.endpoint,
     )
 
 
 def combine(found: Sequence[Discovery]) -> Discovery:
-    """The first, with all of them in ``endpoints`` when there are several."""
+    """Return the first discovery, with all of them in ``endpoints`` when there are several."""
     first = found[0]
     if len(found) == 1:
         return first

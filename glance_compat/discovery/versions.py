@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Versions of the Images API: what an endpoint offers, what each can do, and which one to speak.
+"""Versions of the Images API: what an endpoint offers, what each can do, and which one to use.
 
-Pure: the choice is made from facts and options. How the facts are found out is
-:mod:`glance_compat.discovery.discover`.
+What must live here: pure functions that read a version document and choose from facts and options.
+What must not: requests (:mod:`glance_compat.discovery.discover`).
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import typing
 from collections.abc import Mapping
 
 from glance_compat import exceptions
+from glance_compat.metadata.fields import FIELDS, Version
 from glance_compat.options import Options
-
-Version = tuple[int, int]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ class OfferedVersion:
     """One entry of a version document.
 
     :param id: as the server spells it: "v2.17".
-    :param status: CURRENT, SUPPORTED, DEPRECATED, EXPERIMENTAL, or what else a server says.
+    :param status: CURRENT, SUPPORTED, DEPRECATED, EXPERIMENTAL, or whatever else a server sends.
     """
 
     id: str
@@ -31,23 +30,23 @@ class OfferedVersion:
 
     @property
     def number(self) -> Version | None:
-        """Major and minor, or None for an id of another form."""
+        """Return major and minor, or None for an invalid id."""
         found = re.fullmatch(r"v([0-9]{1,4})(?:\.([0-9]{1,4}))?", self.id)
         return (int(found[1]), int(found[2] or 0)) if found else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
-    """What was chosen for an endpoint, and why.
+    """The API that was chosen for an endpoint, and why.
 
     :param api: "v1" or "v2".
-    :param version: major, and the newest minor version offered or None when that is unknown.
+    :param version: major, and the newest minor version offered, or None where that is unknown.
     :param endpoint: unversioned URL, without credentials.
-    :param offered: the endpoint's version document, in its order; empty when nobody read it.
+    :param offered: the endpoint's version document, in its order; empty when it was not read.
     :param reason: one sentence.
     :param capabilities: names of what the API can do, see
         :data:`~glance_compat.discovery.versions.CAPABILITIES`.
-    :param requests: how many requests this answer cost when it was found out.
+    :param requests: how many requests the discovery took when it was done.
     :param endpoints: one Discovery for each endpoint, when there are several.
     """
 
@@ -75,40 +74,66 @@ class Capability(typing.NamedTuple):
     configured: frozenset[Version] = frozenset()
 
 
-#: What an API can do. Sources: Glance's "versions and status" reference and api/versions.py of
-#: 15.0.2 and 33.
-CAPABILITIES: Mapping[str, Capability] = {
-    "copy_from": Capability((1, 0), "the server copies the data from a URL (``copy_from``)"),
-    "list-deleted": Capability((1, 0), "admins see deleted images"),
-    "member-can-share": Capability((1, 0), "``can_share`` of a member is stored"),
-    "tags": Capability((2, 0), "images have tags"),
-    "member-status": Capability((2, 0), "a member accepts or rejects a share"),
-    "deactivate": Capability((2, 3), "admins deactivate and reactivate the data of an image"),
-    "community-visibility": Capability((2, 5), "the visibility ``community``"),
-    "import": Capability((2, 6), "the server imports the data (interoperable image import)"),
-    "hidden": Capability((2, 7), "``os_hidden``: lists leave an image out"),
-    "multihash": Capability((2, 7), "``os_hash_algo`` and ``os_hash_value``"),
-    # Offered in gaps between other versions (seen on Glance 33: without enabled_backends 2.8 and
-    # 2.10 to 2.13 are absent).
-    "stores": Capability(
-        (2, 8),
-        "several stores, where the cloud configures them",
-        configured=frozenset({(2, 8), (2, 10), (2, 11), (2, 12), (2, 13)}),
-    ),
-    "locations-api": Capability((2, 17), "locations are added with a call of their own"),
-}
+_FIRST_V1: Version = (1, 0)
+
+
+def _first_versions() -> dict[str, Version]:
+    """Return the capabilities that FIELDS declares, with the first version that has each."""
+    found: dict[str, Version] = {}
+    for field in FIELDS:
+        if field.capability:
+            found[field.capability] = field.v2.since if field.v2 else _FIRST_V1
+        for feature in field.value_features.values():
+            found[feature.capability] = feature.since
+    return found
+
+
+def _declare_capabilities(declared: Mapping[str, Version]) -> dict[str, Capability]:
+    since = dict(declared)
+    capabilities = {
+        "copy_from": Capability(
+            since.pop("copy_from"), "the server copies the data from a URL (``copy_from``)"
+        ),
+        "list-deleted": Capability(_FIRST_V1, "admins see deleted images"),
+        "member-can-share": Capability(_FIRST_V1, "``can_share`` of a member is stored"),
+        "tags": Capability(since.pop("tags"), "images have tags"),
+        "member-status": Capability((2, 0), "a member accepts or rejects a share"),
+        "deactivate": Capability((2, 3), "admins deactivate and reactivate the data of an image"),
+        "community-visibility": Capability(
+            since.pop("community-visibility"), "the visibility ``community``"
+        ),
+        "import": Capability((2, 6), "the server imports the data (interoperable image import)"),
+        "hidden": Capability(since.pop("hidden"), "``os_hidden``: lists leave an image out"),
+        "multihash": Capability(since.pop("multihash"), "``os_hash_algo`` and ``os_hash_value``"),
+        # Offered with gaps (verified on Glance 33: without enabled_backends 2.8 and 2.10 to 2.13
+        # are absent).
+        "stores": Capability(
+            since.pop("stores"),
+            "several stores, where the cloud configures them",
+            configured=frozenset({declared["stores"], (2, 10), (2, 11), (2, 12), (2, 13)}),
+        ),
+        "locations-api": Capability((2, 17), "locations are added with a separate request"),
+    }
+    rest = {name: Capability(first, f"``{name}``") for name, first in since.items()}
+    return {**capabilities, **rest}
+
+
+#: What an API can do. The first versions of what is an attribute come from FIELDS. Sources:
+#: Glance's "versions and status" reference and api/versions.py of 15.0.2 and 33.
+CAPABILITIES: Mapping[str, Capability] = _declare_capabilities(_first_versions())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of an endpoint.
+    """What discovery found out about an endpoint.
 
-    :param offered: the version document, or what stands for one.
-    :param how: how it was found out: a sentence that ends with what was found.
+    :param offered: the version document, or what replaces it.
+    :param how: a sentence about how it was found out, which ends with what was found.
     :param requests: how many it took.
-    :param minor_known: the ids tell the minor versions.
-    :param complete: what is not among them is not offered.
-    :param provisional: it may be otherwise soon, so this is believed as long as a failure.
+    :param minor_known: the ids include the minor versions.
+    :param complete: a version that is not among them is not offered.
+    :param provisional: the endpoint may soon offer something else, so the facts expire as early as
+        a failure.
     """
 
     offered: tuple[OfferedVersion, ...]
@@ -119,7 +144,7 @@ class Facts:
     provisional: bool = False
 
     def usable(self, options: Options) -> Mapping[int, Version]:
-        """The newest version of each major that can be spoken and is allowed."""
+        """Return, by major, the newest version that the library and the options allow."""
         newest: dict[int, Version] = {}
         for one in self.offered:
             number = one.number
@@ -130,14 +155,15 @@ class Facts:
 
 
 def parse_url_version(url: str) -> OfferedVersion | None:
+    """Return the version at the end of an endpoint's path, or None."""
     found = re.search(r"[^:/]/+(v[12](\.[0-9]+)?)/*$", url)
     return OfferedVersion(found[1], "UNKNOWN") if found else None
 
 
 def parse_version_document(document: object) -> tuple[OfferedVersion, ...] | None:
-    """Read a version document; None if it is not one.
+    """Parse a version document; return None if it is not one.
 
-    Entries of another form are passed over: they are not versions that anyone could choose.
+    Invalid entries are skipped, because they could not be chosen.
     """
     entries = document.get("versions") if isinstance(document, dict) else None
     if not isinstance(entries, list):
@@ -157,18 +183,19 @@ def _status_of(value: object) -> str:
 
 
 def format_offered(offered: tuple[OfferedVersion, ...]) -> str:
-    """A version document for a message."""
+    """Format a version document for a message."""
     return ", ".join(f"{one.id} ({one.status})" for one in offered) or "nothing"
 
 
 def format_wanted(options: Options) -> str:
+    """Format for a message which versions the options allow."""
     return "v1 or v2" if options.allow_experimental else "v1 or v2, not experimental"
 
 
 def choose(facts: Facts, options: Options, endpoint: str) -> Discovery:
-    """Choose an API.
+    """Choose an API from the facts.
 
-    :raises glance_compat.exceptions.NoUsableVersion: nothing offered is allowed.
+    :raises glance_compat.exceptions.NoUsableVersion: no offered version is supported and allowed.
     """
     usable = facts.usable(options)
     if not usable:
@@ -180,11 +207,11 @@ def choose(facts: Facts, options: Options, endpoint: str) -> Discovery:
     preferred = int(options.prefer)
     major = preferred if preferred in usable else next(iter(usable))
     newest = usable[major] if facts.minor_known else None
-    reason = f"{facts.how} {_choice_in_words(facts, usable, major)}"
+    reason = f"{facts.how} {_describe_choice(facts, usable, major)}"
     return _discovery(major, newest, facts, endpoint, reason)
 
 
-def _choice_in_words(facts: Facts, usable: Mapping[int, Version], chosen: int) -> str:
+def _describe_choice(facts: Facts, usable: Mapping[int, Version], chosen: int) -> str:
     if len(usable) > 1:
         return f"v1 and v2, of which v{chosen} is preferred"
     other = 3 - chosen
@@ -194,7 +221,7 @@ def _choice_in_words(facts: Facts, usable: Mapping[int, Version], chosen: int) -
 
 
 def choose_pinned(options: Options, endpoint: str) -> Discovery | None:
-    """The choice that needs no facts, or None."""
+    """Return the choice that the option ``api_version`` makes, or None for "auto"."""
     if options.api_version == "auto":
         return None
     major = int(options.api_version)
@@ -217,7 +244,11 @@ def _discovery(
 
 
 def get_capabilities(newest: Version, offered: tuple[OfferedVersion, ...]) -> frozenset[str]:
-    # What is newer than the newest that is allowed is experimental.
+    """Return the names of what an API can do.
+
+    :param newest: the newest version of the API that is allowed. Newer ones in the document are
+        experimental, and do not count.
+    """
     numbers = {one.number for one in offered if one.number and one.number <= newest}
     return frozenset(
         name

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a caller wants written, and what has to be sent for it.
+"""What a caller wants written, checked, and what an update has to send for it.
 
-What must live here: checking a caller's ``image_meta``, working out what an update changes, and
-refusing what an API cannot carry. What must not: how anything is spelt on the wire (``image``),
-I/O, requests.
+What must live here: the checks of a caller's ``image_meta``, what an update changes, and the
+refusal of what v1 cannot carry. What must not: spellings on the wire (``fields``), what an API
+version has (``support``), I/O, requests.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Set
 
 from glance_compat import exceptions
-from glance_compat.metadata.converters import ConversionError, Converter, to_str
+from glance_compat.metadata.converters import ConversionError, find_header_obstacle, to_str
 from glance_compat.metadata.fields import (
-    ATTRIBUTE_CHARACTERS,
     FIELDS,
     FIELDS_BY_NAME,
     ORIGINS,
     STRUCTURED,
     Access,
+    Field,
     Image,
     decode_structured,
     fold_name,
@@ -32,7 +32,6 @@ from glance_compat.metadata.v1_limits import (
     V1_BLOCK_BYTES,
     count_line_bytes,
     find_property_obstacle,
-    find_value_obstacle,
 )
 from glance_compat.redaction import quote_value
 
@@ -41,9 +40,9 @@ from glance_compat.redaction import quote_value
 class ImageMeta:
     """Image metadata to write, checked and in canonical types.
 
-    :param base: attribute to value; what is not to be written is not in it.
-    :param properties: name to text.
-    :param absent: names of properties that the caller gave as None.
+    :param base: attribute to value; an attribute that was not passed is missing.
+    :param properties: name to string.
+    :param absent: names of properties that the caller passed as None.
     """
 
     base: Mapping[str, typing.Any]
@@ -51,165 +50,155 @@ class ImageMeta:
     absent: frozenset[str] = frozenset()
 
     def without(self, names: Set[str]) -> ImageMeta:
-        """The same without some attributes."""
+        """Return a copy without some attributes."""
         base = {name: value for name, value in self.base.items() if name not in names}
         return dataclasses.replace(self, base=base)
-
-
-# None means "not given" for these: no API can clear them (v1: 400, v2: 400 or 403).
-_NOT_CLEARED = frozenset({"id", "size", "checksum", "container_format", "disk_format"}) | {
-    "min_disk",
-    "min_ram",
-    "is_public",
-    "visibility",
-    "protected",
-    "tags",
-    "os_hidden",
-    *ORIGINS,
-}
 
 
 def parse_image_meta(image_meta: Mapping[str, object]) -> ImageMeta:
     """Check what a caller wants written.
 
     :param image_meta: contract names to values; ``properties`` a mapping (or None) of names to
-        values, of which None means absent and everything else becomes text.
-    :raises glance_compat.exceptions.ImageBadRequest: an unknown attribute, or a value that its
-        attribute cannot have.
-    :raises glance_compat.exceptions.PropertyNotAllowed: a property is not text.
+        values, where None means absent and every other value is converted to a string.
+    :raises glance_compat.exceptions.ImageBadRequest: an unknown attribute, or an invalid value.
+    :raises glance_compat.exceptions.PropertyNotAllowed: a property cannot become a string.
     """
     if not isinstance(image_meta, Mapping):
-        raise exceptions.ImageBadRequest("image metadata must be a dict")
+        raise exceptions.ImageBadRequest(
+            f"image_meta must be a dict, not {quote_value(image_meta)}"
+        )
     base: dict[str, typing.Any] = {}
     for name, value in image_meta.items():
         if name in {"properties", "shadowed_properties"}:
             continue
         field = FIELDS_BY_NAME.get(name)
-        if field is None and name not in ORIGINS:
-            raise exceptions.ImageBadRequest(f"unknown image attribute {quote_value(name)}")
-        if (field is None or field.access is not Access.READ) and _is_given(name, value):
-            base[name] = _checked(name, field.read if field else to_str, value)
-    properties = image_meta.get("properties")
-    if properties is None:
-        properties = {}
-    if not isinstance(properties, Mapping):
-        raise exceptions.ImageBadRequest("properties must be a dict")
-    given = {_property_name(name): value for name, value in properties.items()}
+        if field is None:
+            raise exceptions.ImageBadRequest(
+                f"unknown image attribute {quote_value(name)}; pass a custom name in properties"
+            )
+        if field.access is Access.READ:
+            continue
+        checked = _check_attribute(field, value)
+        if checked is not None or field.clearable:
+            base[name] = checked
+    passed = _check_property_mapping(image_meta.get("properties"))
     return ImageMeta(
         base,
-        {name: check_property(name, value) for name, value in given.items() if value is not None},
-        frozenset(name for name, value in given.items() if value is None),
+        {name: check_property(name, value) for name, value in passed.items() if value is not None},
+        frozenset(name for name, value in passed.items() if value is None),
     )
 
 
-def _property_name(name: object) -> str:
-    if not isinstance(name, str):
-        raise exceptions.PropertyNotAllowed(
-            f"the name of property {quote_value(name)} is not text"
+def _check_property_mapping(properties: object) -> dict[str, object]:
+    if properties is None:
+        return {}
+    if not isinstance(properties, Mapping):
+        raise exceptions.ImageBadRequest(
+            f"properties must be a dict, not {quote_value(properties)}"
         )
+    return {_check_property_name(name): value for name, value in properties.items()}
+
+
+def _check_property_name(name: object) -> str:
     try:
         return to_str(name)
-    except ConversionError as wrong:
+    except ConversionError as error:
         raise exceptions.PropertyNotAllowed(
-            f"property {quote_value(name)} must be {wrong}"
+            f"the name of property {quote_value(name)} must be {error}"
         ) from None
 
 
-# What is longer is 400 or 403, depending on the API (seen on Glance 15.0.2 and 33).
-_LIMITED = frozenset({"name", "owner"})
-
-
-def _is_given(name: str, value: object) -> bool:
-    return value is not None or name not in _NOT_CLEARED
-
-
-def _checked(name: str, read: Converter, value: object) -> object:
-    # v1 cannot tell an empty text from none (seen on Glance 15.0.2), so no API is asked to.
-    if value is None or (name in {"name", "owner", "checksum"} and value == ""):
+def _check_attribute(field: Field, value: object) -> object:
+    # v1 cannot tell an empty string from none (verified on Glance 15.0.2), so neither API is sent
+    # one.
+    if value is None or (value == "" and field.read is to_str and _may_be_empty(field)):
         return None
     try:
-        checked = read(value)
-    except ConversionError as wrong:
+        checked: object = field.read(value)
+    except ConversionError as error:
         raise exceptions.ImageBadRequest(
-            f"{name} must be {wrong}, not {quote_value(value)}"
+            f"image attribute {field.name} must be {error}, not {quote_value(value)}"
         ) from None
-    if name in _LIMITED and len(typing.cast(str, checked)) > ATTRIBUTE_CHARACTERS:
+    if field.max_characters is not None and len(str(checked)) > field.max_characters:
         raise exceptions.ImageBadRequest(
-            f"{name} must have at most {ATTRIBUTE_CHARACTERS} characters, not"
-            f" {quote_value(checked)}"
+            f"image attribute {field.name} must have at most {field.max_characters} characters,"
+            f" not {len(str(checked))}: {quote_value(checked)}"
         )
-    if isinstance(checked, int) and checked < 0:
-        raise exceptions.ImageBadRequest(f"{name} must not be negative")
-    # A header of v1, and for a store of v2 as well.
-    obstacle = find_value_obstacle(str(checked)) if name in ORIGINS else None
-    if obstacle or (name in ORIGINS and not checked):
-        raise exceptions.ImageBadRequest(f"{name} cannot be sent: {obstacle or 'it is empty'}")
     return checked
 
 
-def check_property(name: object, value: object) -> str:
-    """The text of a property that a caller gives.
+def _may_be_empty(field: Field) -> bool:
+    return field.clearable or field.access is Access.DATA
 
-    :raises glance_compat.exceptions.PropertyNotAllowed: there is none.
+
+def check_property(name: object, value: object) -> str:
+    """Return the string to store for a property that a caller passes.
+
+    :raises glance_compat.exceptions.PropertyNotAllowed: the value cannot become a string.
     """
-    name = _property_name(name)
+    name = _check_property_name(name)
     if isinstance(value, (bytes, bytearray, memoryview)):
-        raise exceptions.PropertyNotAllowed(f"property {quote_value(name)} is bytes, not text")
-    try:
-        return to_str(value if isinstance(value, str) else _text_for(name, value))
-    except ConversionError as wrong:
         raise exceptions.PropertyNotAllowed(
-            f"property {quote_value(name)} must be {wrong}"
+            f"property {quote_value(name)} must be a string, not bytes; decode it first"
+        )
+    try:
+        return to_str(value if isinstance(value, str) else _serialise(name, value))
+    except ConversionError as error:
+        raise exceptions.PropertyNotAllowed(
+            f"property {quote_value(name)} must be {error}"
         ) from None
 
 
-def _text_for(name: str, value: object) -> str:
+def _serialise(name: str, value: object) -> str:
     try:
         return json.dumps(value) if name in STRUCTURED else str(value)
     except Exception as error:
-        # The object is the caller's own, and so is what its __str__ raises.
-        raise ConversionError("what can be written as text") from error
+        # The object is the caller's own, and so is whatever its __str__ raises.
+        raise ConversionError("a value that can be converted to a string") from error
 
 
 def select_changed_properties(old: Mapping[str, object], new: Mapping[str, str]) -> dict[str, str]:
-    """The properties that are not in an image already, with the same text."""
+    """Return the properties that an image does not have already, with the same value."""
     return {name: text for name, text in new.items() if not has_property(old, name, text)}
 
 
 def has_property(properties: Mapping[str, object], name: str, text: str) -> bool:
-    """Whether properties hold one of that text, however a structure is spelt."""
+    """Return whether properties have that value, however the JSON of a structure is formatted."""
     return name in properties and _canonical(properties[name]) == _canonical(
         decode_structured(name, text)
     )
 
 
 def _canonical(value: object) -> str:
-    # As JSON, for Python takes 1, 1.0 and True for equal.
+    # As JSON, because 1, 1.0 and True are equal in Python.
     return json.dumps(value, sort_keys=True)
 
 
-#: No name has a character beyond: 400 on Glance 33, 500 on v2 of 15.0.2, and v1 cannot send one.
+#: The last character that a name may have. One beyond it is 400 on Glance 33 and 500 on v2 of
+#: 15.0.2, and no v1 header can carry it.
 _LAST_OF_A_NAME = "\uffff"
 
 
 def check_property_names(names: Iterable[str]) -> None:
-    """Refuse names that no property may be given, on either API.
+    """Refuse names that no property may be added or changed under, on either API.
 
-    :raises glance_compat.exceptions.PropertyNotAllowed: one of the names is reserved, or beyond
-        the first plane of Unicode.
+    :raises glance_compat.exceptions.PropertyNotAllowed: one of the names is reserved, or has a
+        character beyond the first plane of Unicode.
     """
     for name in names:
         if any(letter > _LAST_OF_A_NAME for letter in name):
             raise exceptions.PropertyNotAllowed(
-                f"property name {quote_value(name)} has a character that no server takes in a name"
+                f"property name {quote_value(name)} contains a character beyond U+FFFF, which no"
+                " Glance accepts in a name"
             )
         if is_reserved(name):
             raise exceptions.PropertyNotAllowed(
-                f"property name {quote_value(name)} is reserved: it is an attribute of the image"
-                " or of Glance"
+                f"property name {quote_value(name)} is reserved for an attribute of the image or"
+                " of Glance; use another name"
             )
 
 
+#: Formats of Amazon images, where disk and container format are the same.
 _AMAZON = frozenset({"ami", "ari", "aki"})
 
 
@@ -220,8 +209,8 @@ def fill_in_formats(meta: ImageMeta, *, empty: bool) -> ImageMeta:
     api/v1/images.py), and activates an image of size 0 without formats; v2 does neither.
 
     :param empty: the image is to become active without data.
-    :raises glance_compat.exceptions.ImageBadRequest: an Amazon format with another one, which v1
-        refuses and v2 could give no data.
+    :raises glance_compat.exceptions.ImageBadRequest: an Amazon format with a different second
+        format. v1 refuses it, and v2 could not give such an image any data.
     """
     base = dict(meta.base)
     if base.get("disk_format") in _AMAZON:
@@ -230,7 +219,8 @@ def fill_in_formats(meta: ImageMeta, *, empty: bool) -> ImageMeta:
     if formats & _AMAZON and len(formats) > 1:
         raise exceptions.ImageBadRequest(
             f"disk_format {base.get('disk_format')} and container_format"
-            f" {base.get('container_format')} do not go together"
+            f" {base.get('container_format')} cannot be combined: an Amazon format (ami, ari, aki)"
+            " must be both"
         )
     if empty:
         base.setdefault("disk_format", "raw")
@@ -255,10 +245,10 @@ UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 def get_requested_id(meta: ImageMeta) -> str | None:
-    """The id that a caller chose for a new image, or None.
+    """Return the id that a caller chose for a new image, or None.
 
-    :raises glance_compat.exceptions.ImageBadRequest: it has not the form that v2 asks for; v1
-        would take others (seen on Glance 15.0.2).
+    :raises glance_compat.exceptions.ImageBadRequest: it is not a UUID, as v2 requires; v1 would
+        accept other ids (verified on Glance 15.0.2).
     """
     image_id: str | None = meta.base.get("id")
     if image_id is not None and not UUID.fullmatch(image_id):
@@ -269,21 +259,24 @@ def get_requested_id(meta: ImageMeta) -> str | None:
 
 
 def get_requested_is_public(base: Mapping[str, typing.Any]) -> bool | None:
-    """What is_public and visibility together ask for: True, False, or None for nothing.
+    """Return whether is_public and visibility ask for a public image; None: neither is set.
 
     :raises glance_compat.exceptions.ImageBadRequest: they contradict each other.
     """
     if "visibility" not in base:
         return typing.cast("bool | None", base.get("is_public"))
-    wanted: bool = base["visibility"] == "public"
-    if base.get("is_public", wanted) != wanted:
-        raise exceptions.ImageBadRequest("is_public and visibility contradict each other")
-    return wanted
+    is_public: bool = base["visibility"] == "public"
+    if base.get("is_public", is_public) != is_public:
+        raise exceptions.ImageBadRequest(
+            f"is_public {base['is_public']} and visibility {base['visibility']} contradict each"
+            " other; pass one of them"
+        )
+    return is_public
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Change:
-    """What an update does to an image.
+    """What an update sends.
 
     :param base: attributes to set.
     :param properties: properties to set.
@@ -294,16 +287,18 @@ class Change:
     properties: Mapping[str, str]
     removed: frozenset[str] = frozenset()
 
+    def __bool__(self) -> bool:
+        return bool(self.base or self.properties or self.removed)
+
 
 def needs_current_image(meta: ImageMeta, *, purge: bool) -> bool:
-    """Whether the image must be known before an update can be worked out.
+    """Return whether the image must be read before an update can be computed.
 
-    Purging needs the names that are there; a visibility or owner that is set to what it is
-    already would be refused (seen on Glance 15.0.2: v1 403 for is_public, v2 403 for owner); and
-    a reserved property may be kept but not changed.
+    A purge needs the names of the properties; some attributes are refused when they are written
+    unchanged (``compare_first`` of FIELDS); and a reserved property may be kept but not changed.
     """
-    asked = {"is_public", "visibility", "owner"} & meta.base.keys()
-    return purge or bool(asked) or any(is_reserved(name) for name in meta.properties)
+    compared = any(FIELDS_BY_NAME[name].compare_first for name in meta.base)
+    return purge or compared or any(is_reserved(name) for name in meta.properties)
 
 
 def compute_change(
@@ -313,11 +308,12 @@ def compute_change(
     purge: bool,
     match: Callable[[str], str] = str,
 ) -> Change:
-    """Work out an update.
+    """Compute what an update has to send.
 
     :param current: the image as it is now, or None when :func:`needs_current_image` is false.
-    :param purge: whether properties that are not in meta are to be removed.
-    :param match: under which name the API in use stores a property (v1: :func:`fold_name`).
+    :param purge: whether to remove the properties that are not in meta.
+    :param match: returns the name under which the API in use stores a property (v1:
+        :func:`fold_name`).
     :raises glance_compat.exceptions.PropertyNotAllowed: a reserved property is added or changed.
     :raises glance_compat.exceptions.ImageBadRequest: is_public and visibility contradict.
     """
@@ -343,7 +339,7 @@ def _changed_base(base: Mapping[str, typing.Any], current: Image) -> dict[str, t
     changed = {
         name: value for name, value in base.items() if name in ORIGINS or value != current[name]
     }
-    # v1 shows no visibility but "public": any other there is no news to an image that is not.
+    # v1 shows no visibility except "public": every other one describes what the image is already.
     if current["visibility"] is None and changed.get("visibility") != "public":
         changed.pop("visibility", None)
     get_requested_is_public(changed)
@@ -354,32 +350,38 @@ def _changed_base(base: Mapping[str, typing.Any], current: Image) -> dict[str, t
 # What v1 cannot carry.
 
 
-def check_v1_limits(meta_or_change: ImageMeta | Change, *, folding: bool = True) -> None:
+def check_v1_limits(meta: ImageMeta, *, folding: bool = True) -> None:
     """Refuse what no v1 request can carry unchanged.
 
     :param folding: whether v1 may fold case and dashes of property names.
-    :raises glance_compat.exceptions.ImageBadRequest: an attribute.
-    :raises glance_compat.exceptions.PropertyNotAllowed: a property.
+    :raises glance_compat.exceptions.ImageBadRequest: an attribute cannot be sent.
+    :raises glance_compat.exceptions.PropertyNotAllowed: a property cannot be sent.
     """
-    for name, value in meta_or_change.base.items():
-        obstacle = find_value_obstacle(value) if isinstance(value, str) else None
+    for name, value in meta.base.items():
+        obstacle = find_header_obstacle(value) if isinstance(value, str) else None
         if obstacle:
-            raise exceptions.ImageBadRequest(f"{name} cannot be sent over v1: {obstacle}")
+            raise exceptions.ImageBadRequest(
+                f"image attribute {name} cannot be sent over v1: {obstacle}"
+            )
+    _check_v1_properties(meta.properties, folding)
+
+
+def _check_v1_properties(properties: Mapping[str, str], folding: bool) -> None:
     stored: dict[str, str] = {}
     block = 0
-    for name, text in meta_or_change.properties.items():
-        obstacle = find_property_obstacle(name, text, folding) or (
-            f"it folds together with {quote_value(stored[fold_name(name)])}"
-            if fold_name(name) in stored
-            else None
-        )
+    for name, value in properties.items():
+        folded = fold_name(name)
+        obstacle = find_property_obstacle(name, value, folding)
+        if obstacle is None and folded in stored:
+            obstacle = f"v1 would store it under the same name as {quote_value(stored[folded])}"
         if obstacle:
             raise exceptions.PropertyNotAllowed(
                 f"property {quote_value(name)} cannot be sent over v1: {obstacle}"
             )
-        stored[fold_name(name)] = name
-        block += count_line_bytes(name, text)
+        stored[folded] = name
+        block += count_line_bytes(name, value)
     if block > V1_BLOCK_BYTES:
         raise exceptions.PropertyNotAllowed(
-            f"the properties cannot be sent over v1: {block} bytes, {V1_BLOCK_BYTES} at most"
+            f"the properties cannot be sent over v1: they take {block} bytes of headers, the limit"
+            f" is {V1_BLOCK_BYTES}; remove some or shorten their values"
         )

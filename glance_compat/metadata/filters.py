@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a list of images may be filtered and sorted by, on both APIs: one declared table.
+"""The filters and sort keys of a list, on both APIs: one declared table.
 
-A row says what each API is sent and how the library itself tells whether an image fits. What an
-API does not filter exactly as the contract has it, the library filters again; what it cannot
-filter at all and the library cannot tell either, is refused.
+A row declares what each API is sent, and how the library itself decides whether an image matches.
+What an API does not filter exactly as the contract defines it, the library filters again. What an
+API cannot filter and the library cannot decide either is refused.
 
 What must live here: names, spellings and meanings of filters and sort keys. What must not: I/O,
-paging (see ``listing``).
+paging (``backends.pagination``).
 """
 
 from __future__ import annotations
@@ -23,35 +23,37 @@ from glance_compat.metadata.converters import (
     ConversionError,
     to_bool,
     to_datetime,
-    to_int,
+    to_natural,
     to_str,
     to_visibility,
 )
 from glance_compat.metadata.fields import (
     ATTRIBUTE_CHARACTERS,
     FIELDS_BY_NAME,
+    FIRST_V2,
     STRUCTURED,
     V2_BASE_KEYS,
     Image,
+    Version,
 )
+from glance_compat.metadata.support import V1_API, format_version
 from glance_compat.redaction import quote_value
 
 Params = list[tuple[str, str]]
-Version = tuple[int, int]
 
 
 class ServerQuery(typing.NamedTuple):
     """What an API is sent for a filter.
 
     :param params: query parameters.
-    :param exact: the server's answer needs no second look.
+    :param exact: whether the library need not filter the response again.
     """
 
     params: Params
     exact: bool
 
 
-# An API that has nothing to send: the library filters alone.
+# For a filter that an API does not have: the library filters alone.
 _LOCAL = ServerQuery([], exact=False)
 _NOTHING = ServerQuery([], exact=True)
 
@@ -63,10 +65,10 @@ class Filter:
     """One filter.
 
     :param name: the contract's name.
-    :param read: checks and converts what a caller gives.
-    :param v1: what v1 is sent; None from it: v1 cannot answer this.
+    :param read: checks and converts what a caller passes.
+    :param v1: returns what v1 is sent; None from it: v1 cannot filter by this value.
     :param v2: the same for v2.
-    :param matches: whether an image is one that was asked for; None: only the server can tell.
+    :param matches: returns whether an image matches; None: only the server can decide.
     :param meaning: what it compares, with the unit: for the documentation.
     :param examples: values that show what each API is sent: for the documentation.
     """
@@ -96,7 +98,7 @@ def _equals(name: str) -> Callable[[Image, typing.Any], bool]:
 
 
 def _quoted(text: str) -> str:
-    # A bare value with a colon is taken for an operator: 500 on v1, 400 on v2 (Glance 15.0.2).
+    # A bare value with a colon is treated as an operator: 500 on v1, 400 on v2 (Glance 15.0.2).
     return f"eq:{text}"
 
 
@@ -115,24 +117,18 @@ def _text_filter(name: str, meaning: str, example: str, *, v1: bool = True) -> F
 
 def _number_filter(name: str, meaning: str) -> Filter:
     return Filter(
-        name, _natural, _plain(name), _plain(name), _equals(name), meaning=meaning, examples=(1,)
+        name, to_natural, _plain(name), _plain(name), _equals(name), meaning=meaning, examples=(1,)
     )
 
 
-def _natural(value: object) -> int:
-    number = to_int(value)
-    if number < 0:
-        raise ConversionError("a whole number of at least 0")
-    return number
-
-
 def _countable(value: int) -> str:
-    # 500 to what the database has no number for (seen on Glance 15.0.2 and 33); nothing is larger.
+    # A number too large for the database is 500 (verified on Glance 15.0.2 and 33); no image is
+    # larger.
     return str(min(value, 2**63 - 1))
 
 
 def _v2_size(value: int, version: Version) -> ServerQuery:
-    # The contract's 0 is null on v2 as long as there is no data, which no number finds.
+    # The contract's 0 is null on v2 as long as there is no data, and no number matches null.
     return ServerQuery([("size", str(value))], exact=True) if value else _LOCAL
 
 
@@ -142,7 +138,7 @@ def _lower(value: bool) -> str:
 
 def _v1_public(value: bool, version: Version) -> ServerQuery:
     # True means "as an ordinary user" to v1, which includes the caller's own images; False is
-    # ignored unless an admin asks (seen on Glance 15.0.2).
+    # ignored unless the caller is an admin (verified on Glance 15.0.2).
     return ServerQuery([("is_public", str(value))], exact=False)
 
 
@@ -170,10 +166,15 @@ def _unless(value: object, version: Version) -> ServerQuery | None:
     return None if value else _NOTHING
 
 
+def _first_version(name: str) -> Version:
+    """Return the first minor version of v2 that has an attribute; 2.0 for every other name."""
+    field = FIELDS_BY_NAME.get(name)
+    return field.v2.since if field and field.v2 else FIRST_V2
+
+
 def _v2_hidden(value: bool, version: Version) -> ServerQuery | None:
-    # On an older server os_hidden would be taken for a property of that name.
-    hidden = FIELDS_BY_NAME["os_hidden"].v2
-    if hidden is None or version < hidden.since:
+    # An older server would treat os_hidden as a property of that name.
+    if version < _first_version("os_hidden"):
         return _unless(value, version)
     return ServerQuery([("os_hidden", _lower(value))], exact=True)
 
@@ -212,14 +213,14 @@ def _since(value: object) -> datetime.datetime:
     return to_datetime(value.isoformat() if isinstance(value, datetime.datetime) else value)
 
 
-#: The last second that there is to Python.
+#: The last second that Python can represent.
 _LAST = datetime.datetime.max.replace(microsecond=0, tzinfo=datetime.timezone.utc)
 
 
 def _v2_time(name: str) -> QueryTranslator:
     def send(value: tuple[str, datetime.datetime], version: Version) -> ServerQuery:
-        # The server compares microseconds that nobody is shown (seen on Glance 15.0.2 and 33): it
-        # is asked for a second too much, and the library decides on whole seconds.
+        # The server compares microseconds, which v2 does not show (verified on Glance 15.0.2 and
+        # 33). So it is asked for one second too many, and the library decides by whole seconds.
         operator, when = value
         if operator in {"gt", "gte", "eq"}:
             return ServerQuery([(name, f"gte:{_iso(when)}")], exact=False)
@@ -248,7 +249,7 @@ def _time_filter(name: str, example: str) -> Filter:
 
 
 #: Sources: Glance 15.0.2 api/v1/filters.py and controller.py (SUPPORTED_FILTERS), api/v2/images.py
-#: and common/utils.py (split_filter_op), Glance 33; all seen on both servers.
+#: and common/utils.py (split_filter_op), Glance 33; all verified on both servers.
 FILTERS: tuple[Filter, ...] = (
     _text_filter("name", "the name, exactly", "a:b"),
     _text_filter("status", "the status", "active"),
@@ -275,7 +276,7 @@ FILTERS: tuple[Filter, ...] = (
     ),
     Filter(
         "size",
-        _natural,
+        to_natural,
         _local,
         _v2_size,
         _equals("size"),
@@ -284,7 +285,7 @@ FILTERS: tuple[Filter, ...] = (
     ),
     Filter(
         "size_min",
-        _natural,
+        to_natural,
         _plain("size_min", _countable),
         _plain("size_min", _countable),
         lambda image, value: bool(image["size"] >= value),
@@ -293,7 +294,7 @@ FILTERS: tuple[Filter, ...] = (
     ),
     Filter(
         "size_max",
-        _natural,
+        to_natural,
         _plain("size_max", _countable),
         _plain("size_max", _countable),
         lambda image, value: bool(image["size"] <= value),
@@ -383,7 +384,7 @@ FILTERS: tuple[Filter, ...] = (
 _BY_FILTER = {row.name: row for row in FILTERS}
 PROPERTY_PREFIX = "property-"
 
-#: Query parameters of v2 that are no property, whatever an image calls its own.
+#: Query parameters of v2 that are not properties, even where an image has a property so named.
 _V2_PARAMETERS = (
     V2_BASE_KEYS
     | set(_BY_FILTER)
@@ -405,15 +406,17 @@ SORT_KEYS = frozenset(
 )
 _DEFAULT_SORT = (("created_at", "desc"),)
 
-#: Keys that the library sorts by itself, as it does by several keys, since v1 knows one only.
-#: Paging by size loses or repeats images whose size is null, which is every queued one that v2
-#: made (seen on Glance 15.0.2 and 33 with SQLite: the marker's null is compared as text).
+#: Keys by which the library sorts, as it does by several keys, since v1 accepts only one.
+#: Paging by size loses or repeats images whose size is null, as in every queued image of v2
+#: (verified on Glance 15.0.2 and 33 with SQLite: the marker's null is compared as a string).
 LOCAL_SORT_KEYS = frozenset({"size"})
 
 
 def _is_risky(value: object) -> bool:
-    """Whether a server may not take a text in a query: a front end may find it too long (gunicorn
-    takes 4094 characters in all), and over SQLite Glance 15.0.2 answers 500 to what is not ASCII.
+    """Return whether a server may refuse a string in a query.
+
+    A front end may find it too long (gunicorn accepts 4094 characters in all), and over SQLite
+    Glance 15.0.2 answers 500 to a string that is not ASCII.
     """
     text = "".join(value) if isinstance(value, list) else value
     return isinstance(text, str) and (len(text) > ATTRIBUTE_CHARACTERS or not text.isascii())
@@ -421,12 +424,13 @@ def _is_risky(value: object) -> bool:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Query:
-    """A list that was asked for, checked.
+    """The checked arguments of a list.
 
     :param filters: contract names to converted values.
-    :param properties: names to text, or JSON text of a structure.
+    :param properties: names to strings, or to the JSON of a structure.
     :param sort: keys and directions ("asc", "desc"), most significant first.
-    :param sparing: send no text that a server may not take; the library filters by it alone.
+    :param omits_risky_values: do not send strings that a server may refuse; the library alone
+        filters by them.
     """
 
     filters: Mapping[str, typing.Any]
@@ -436,18 +440,18 @@ class Query:
 
     @property
     def matches_nothing(self) -> bool:
-        """Whether an attribute is looked for that is longer than any can be."""
+        """Return whether a filter is longer than any attribute can be."""
         texts = [value for value in self.filters.values() if isinstance(value, str)]
         return any(len(text) > ATTRIBUTE_CHARACTERS for text in texts)
 
     @property
     def has_risky_values(self) -> bool:
-        """Whether it sends text that a server may not take."""
+        """Return whether it sends a string that a server may refuse."""
         texts = [*self.filters.values(), *itertools.chain(*self.properties.items())]
         return not self.omits_risky_values and any(map(_is_risky, texts))
 
     def without_risky_values(self) -> Query:
-        """The same, without such text being sent."""
+        """Return a copy that does not send such strings."""
         return dataclasses.replace(self, omits_risky_values=True)
 
     @property
@@ -457,11 +461,17 @@ class Query:
 
     @property
     def server_sort(self) -> Sequence[tuple[str, str]]:
-        """What the server sorts by; for a list that the library sorts, what is walked safely."""
+        """Return what the server sorts by: for a list that the library sorts, an order that is
+        safe to page by."""
         return _DEFAULT_SORT if self.is_sorted_locally else self.sort
 
+    @property
+    def needs_version(self) -> bool:
+        """Return whether what is sent depends on the minor version of the server."""
+        return any(_first_version(name) > FIRST_V2 for name in self.filters)
+
     def matches(self, image: Image) -> bool:
-        """Whether an image is one that was asked for, as far as the library can tell."""
+        """Return whether an image matches, as far as the library can decide."""
         return all(
             row.matches(image, value)
             for name, value in self.filters.items()
@@ -474,15 +484,16 @@ class Query:
 def parse_query(
     filters: Mapping[str, object] | None, sort_key: object = None, sort_dir: object = None
 ) -> Query:
-    """Check what a caller asks for. A filter whose value is None is not given.
+    """Check the filters and the order that a caller passes.
 
-    :param filters: contract names, and ``property-<name>`` for properties, to values.
+    :param filters: contract names, and ``property-<name>`` for properties, to values. A filter
+        whose value is None is ignored.
     :param sort_key: one of SORT_KEYS or a list of them; None: ``created_at``.
     :param sort_dir: "asc" or "desc", or one for each key; None: "desc".
-    :raises glance_compat.exceptions.Invalid: an unknown filter or key, or a value it cannot have.
+    :raises glance_compat.exceptions.Invalid: an unknown filter or key, or an invalid value.
     """
     if filters is not None and not isinstance(filters, Mapping):
-        raise exceptions.Invalid("filters must be a dict")
+        raise exceptions.Invalid(f"filters must be a dict, not {quote_value(filters)}")
     known: dict[str, typing.Any] = {}
     properties: dict[str, str] = {}
     for name, value in (filters or {}).items():
@@ -500,13 +511,14 @@ def _read(name: str, value: object) -> object:
     row = _BY_FILTER.get(name)
     if row is None:
         raise exceptions.Invalid(
-            f"unknown filter {quote_value(name)}; a property is asked for as {PROPERTY_PREFIX}NAME"
+            f"unknown filter {quote_value(name)}; to filter by a property, use"
+            f" {PROPERTY_PREFIX}NAME"
         )
     try:
         return row.read(value)
-    except ConversionError as wrong:
+    except ConversionError as error:
         raise exceptions.Invalid(
-            f"filter {name} must be {wrong}, not {quote_value(value)}"
+            f"filter {name} must be {error}, not {quote_value(value)}"
         ) from None
 
 
@@ -521,7 +533,9 @@ def _sort_of(sort_key: object, sort_dir: object) -> tuple[tuple[str, str], ...]:
     if len(directions) == 1:
         directions = directions * len(keys)
     if len(directions) != len(keys):
-        raise exceptions.Invalid("there must be one sort_dir, or one for each sort_key")
+        raise exceptions.Invalid(
+            f"got {len(directions)} sort_dir for {len(keys)} sort_key: pass one, or one for each"
+        )
     for key in keys:
         if not isinstance(key, str) or key not in SORT_KEYS:
             raise exceptions.Invalid(
@@ -534,7 +548,10 @@ def _sort_of(sort_key: object, sort_dir: object) -> tuple[tuple[str, str], ...]:
 
 
 def sort_images(images: Iterable[Image], sort: Sequence[tuple[str, str]]) -> list[Image]:
-    """Sort images; None comes before everything, as in the servers' databases; ties go by id."""
+    """Sort images.
+
+    None comes before every other value, as in the servers' databases. Ties are ordered by id.
+    """
     ordered = sorted(images, key=lambda image: str(image["id"]), reverse=sort[-1][1] == "desc")
     for key, direction in reversed(sort):
         ordered.sort(key=_sort_value(key), reverse=direction == "desc")
@@ -550,13 +567,13 @@ def _sort_value(key: str) -> Callable[[Image], tuple[bool, typing.Any]]:
 
 
 def to_v1_query(query: Query) -> ServerQuery:
-    """What v1 is sent for a list.
+    """Return what v1 is sent for a list.
 
-    Without a filter on it, is_public goes out as none: all that the caller may see.
+    Without that filter, is_public is sent as none: all images that the caller may see.
 
-    :raises glance_compat.exceptions.UnsupportedByVersion: v1 has nothing of the kind.
+    :raises glance_compat.exceptions.UnsupportedByVersion: v1 does not have one of the filters.
     """
-    sent = _sent(query, lambda row: row.v1, (1, 1), "Images API v1")
+    sent = _sent(query, lambda row: row.v1, (1, 1), V1_API)
     params = list(sent.params)
     if not any(name == "is_public" for name, _ in params):
         params.append(("is_public", "none"))
@@ -568,15 +585,16 @@ def to_v1_query(query: Query) -> ServerQuery:
 
 
 def to_v2_query(query: Query, version: Version) -> ServerQuery:
-    """What v2 is sent for a list.
+    """Return what v2 is sent for a list.
 
     :param version: the newest minor version that the server offers.
-    :raises glance_compat.exceptions.UnsupportedByVersion: that version has nothing of the kind.
+    :raises glance_compat.exceptions.UnsupportedByVersion: that version does not have one of the
+        filters.
     """
-    sent = _sent(query, lambda row: row.v2, version, f"Images API v{version[0]}.{version[1]}")
+    sent = _sent(query, lambda row: row.v2, version, format_version(version))
     params = list(sent.params)
     if "member_status" not in query.filters:
-        # v1 lists pending and rejected shares; v2 does when asked.
+        # v1 always lists pending and rejected shares, v2 only with this parameter.
         params.append(("member_status", "all"))
     served = {name: text for name, text in _served(query).items() if name not in _V2_PARAMETERS}
     params += served.items()
@@ -585,9 +603,10 @@ def to_v2_query(query: Query, version: Version) -> ServerQuery:
 
 
 def _served(query: Query) -> dict[str, str]:
-    """The properties that a server can look for.
+    """Return the properties that a server can filter by.
 
-    An empty one is NULL on v1, which no filter finds; and a structure is the same in any spelling.
+    An empty value is NULL on v1, which no filter matches; and the JSON of a structure can be
+    formatted in many ways.
     """
     return {
         name: text
@@ -599,7 +618,8 @@ def _served(query: Query) -> dict[str, str]:
 
 
 def page_limit(sent: ServerQuery, size: int, left: int | None) -> int:
-    """How many images to ask for: no more than are wanted, if none of them will be dropped."""
+    """Return how many images to request: only those still wanted, where the server filters
+    exactly."""
     return min(size, left) if left is not None and sent.exact else size
 
 

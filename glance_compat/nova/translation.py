@@ -11,20 +11,43 @@ import typing
 from collections.abc import Callable, Mapping
 
 from glance_compat import exceptions
-from glance_compat.metadata.fields import FIELDS_BY_NAME, ORIGINS, Image
+from glance_compat.metadata.fields import (
+    FIELDS,
+    FIELDS_BY_NAME,
+    FIRST_V2,
+    SHOWN_FIELDS,
+    Access,
+    Image,
+    Part,
+)
 from glance_compat.metadata.filters import FILTERS, PROPERTY_PREFIX
 
 # ---------------------------------------------------------------------------------------------
 # Images.
 
-#: What Nova's module keeps to itself.
-_KEPT_BACK = frozenset({"visibility", "protected", "tags", "virtual_size", "shadowed_properties"})
+#: Attributes that Nova's module leaves out: the extended ones that every v2 server has.
+_KEPT_BACK = frozenset(
+    field.name
+    for field in SHOWN_FIELDS
+    if field.part is Part.EXTENDED and (field.v2 is None or field.v2.since == FIRST_V2)
+) | {"shadowed_properties"}
 
-#: Shown by servers that know hidden images (v2.7), None included; unknown to all others.
-_SINCE_HIDDEN = frozenset({"os_hidden", "os_hash_algo", "os_hash_value"})
+#: The version that added hidden images. Its servers show its attributes even where they are None;
+#: older servers do not have them.
+_HIDDEN_SINCE = FIELDS_BY_NAME["os_hidden"].v2
 
-#: Shown where there is a value.
-_IF_ANY = frozenset({"stores", "direct_url"})
+_SINCE_HIDDEN = frozenset(
+    field.name
+    for field in SHOWN_FIELDS
+    if field.v2 and _HIDDEN_SINCE and field.v2.since == _HIDDEN_SINCE.since
+)
+
+#: Shown only where they have a value: the URL of the data, and what later versions added.
+_IF_ANY = {"direct_url"} | {
+    field.name
+    for field in SHOWN_FIELDS
+    if field.v2 and _HIDDEN_SINCE and field.v2.since > _HIDDEN_SINCE.since
+}
 
 
 def to_nova(image: Mapping[str, typing.Any]) -> Image:
@@ -54,9 +77,11 @@ def to_nova(image: Mapping[str, typing.Any]) -> Image:
 #: What says who owns an instance whose snapshot somebody else takes; never stored.
 SHARED_WITH = "instance_owner"
 
-#: An update does not say which image it is of in its metadata, and Nova's size is that of an
-#: image that was read.
-_NOT_WRITTEN = frozenset({"id", "size", "checksum"})
+#: Attributes that an update does not write. The size and checksum in Nova's metadata are those of
+#: an image that was read.
+_NOT_WRITTEN = frozenset(
+    field.name for field in FIELDS if field.access in (Access.CREATE, Access.DATA)
+)
 
 _KERNEL = frozenset({"kernel_id", "ramdisk_id"})
 
@@ -69,7 +94,7 @@ def from_nova(image_meta: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
     written: dict[str, typing.Any] = {}
     properties: dict[str, typing.Any] = dict(image_meta.get("properties") or {})
     for name, value in image_meta.items():
-        if name in FIELDS_BY_NAME or name in ORIGINS:
+        if name in FIELDS_BY_NAME:
             written[name] = value
         elif name != "properties":
             properties[name] = value

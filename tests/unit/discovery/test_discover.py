@@ -460,7 +460,7 @@ def test_without_a_document_and_a_path_the_apis_are_asked(
     server.on("GET", "/v2/schemas/image", v2)
     found = discovered(server, **SMALL)
     assert (found.api, found.version) == (api, (int(api[1]), None))
-    assert found.reason == f"the endpoint, which has no version document, speaks {why}"
+    assert found.reason == f"the endpoint, which has no version document, serves {why}"
     assert found.requests == 3
     probes = {one.path: one for one in server.seen if one.path != "/"}
     assert set(probes) == {"/v1/images", "/v2/schemas/image"}
@@ -1155,7 +1155,7 @@ def offered_to(endpoint: Endpoint) -> tuple[tuple[int, int], set[str]]:
     api = typing.cast(
         typing.Any, discover.create_backend(found, endpoint.transport(), endpoint.memory)
     )
-    version, capabilities = api._offered()
+    version, capabilities = api._get_offer()
     return version, set(capabilities)
 
 

@@ -16,7 +16,7 @@ import requests
 from hypothesis import strategies
 
 from glance_compat.exceptions import ImageBadRequest, PropertyNotAllowed
-from glance_compat.metadata import changes, fields, v1_limits
+from glance_compat.metadata import changes, converters, fields
 from glance_compat.metadata.changes import (
     Change,
     ImageMeta,
@@ -144,7 +144,7 @@ def test_a_refused_truth_says_what_it_may_be(name: str, value: object) -> None:
 
 
 def test_a_refused_value_is_not_repeated_at_length() -> None:
-    with pytest.raises(ImageBadRequest, match="name must be text") as caught:
+    with pytest.raises(ImageBadRequest, match="name must be a string") as caught:
         parse_image_meta({"name": b"x" * 100_000})
     assert len(caught.value.message) < 200
 
@@ -563,16 +563,16 @@ def test_visibility_of_a_v1_update(
     "text", ["a\rb", "a\nb", "a\r\nb", "\0", " a", "a ", "\ta", "a\t", "\n", " ", "\N{EM SPACE}a"]
 )
 def test_a_value_that_v1_cannot_carry(text: str) -> None:
-    assert v1_limits.find_value_obstacle(text)
+    assert converters.find_header_obstacle(text)
     with pytest.raises(PropertyNotAllowed, match="'a' cannot be sent over v1"):
         changes.check_v1_limits(ImageMeta({}, {"a": text}))
     with pytest.raises(ImageBadRequest, match="name cannot be sent over v1"):
-        changes.check_v1_limits(Change({"name": text}, {}))
+        changes.check_v1_limits(ImageMeta({"name": text}, {}))
 
 
 @pytest.mark.parametrize("text", ["", "a", "a b", "a\tb", "é", "%C3%A9", "a:b", '"', "\x7f"])
 def test_a_value_that_v1_carries(text: str) -> None:
-    assert v1_limits.find_value_obstacle(text) is None
+    assert converters.find_header_obstacle(text) is None
     changes.check_v1_limits(
         ImageMeta({"name": text, "min_disk": 1, "protected": True}, {"a": text})
     )
@@ -580,7 +580,7 @@ def test_a_value_that_v1_carries(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "os:type", "é", "a\n", "a/b", "(a)", '"a"', "a@b"])
 def test_a_name_that_v1_cannot_carry(name: str) -> None:
-    with pytest.raises(PropertyNotAllowed, match="header characters"):
+    with pytest.raises(PropertyNotAllowed, match="not a valid HTTP header name"):
         changes.check_v1_limits(ImageMeta({}, {name: "x"}))
 
 
@@ -618,7 +618,7 @@ def test_a_value_of_15000_bytes_is_carried_and_one_of_16384_is_not() -> None:
 
 def test_all_properties_together_have_a_limit() -> None:
     changes.check_v1_limits(ImageMeta({}, {f"p{number}": "x" * 400 for number in range(128)}))
-    with pytest.raises(PropertyNotAllowed, match="at most"):
+    with pytest.raises(PropertyNotAllowed, match="the limit is 57344"):
         changes.check_v1_limits(ImageMeta({}, {f"p{number}": "x" * 500 for number in range(128)}))
 
 

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which attributes an API can store: derived from FIELDS, and nothing else.
+
+What must live here: the comparison of what a caller wants written with what an API has, and with
+the versions and capabilities that a server offers. What must not: names of attributes.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Mapping
+
+from glance_compat import exceptions
+from glance_compat.metadata.fields import FIELDS_BY_NAME, Feature, Field, Place, Version
+
+V1_API = "Images API v1"
+V2_API = "Images API v2"
+
+
+class Offer(typing.NamedTuple):
+    """What the v2 API of an endpoint offers.
+
+    :param version: the newest minor version.
+    :param capabilities: names, see :data:`glance_compat.discovery.versions.CAPABILITIES`.
+    """
+
+    version: Version
+    capabilities: frozenset[str]
+
+    def has(self, feature: Feature) -> bool:
+        """Return whether the endpoint offers a feature."""
+        if feature.capability:
+            return feature.capability in self.capabilities
+        return feature.since <= self.version
+
+
+#: Returns the offer. It may cost a request, once for an endpoint and TTL, so it is called only
+#: when a value needs something newer than the first version of v2.
+GetOffer = Callable[[], Offer]
+
+
+class _Missing(typing.NamedTuple):
+    needed: str
+    offered: str
+
+
+def format_version(version: Version) -> str:
+    """Return an API version for a message: "Images API v2.7"."""
+    return f"Images API v{version[0]}.{version[1]}"
+
+
+def select_for_v1(
+    base: Mapping[str, typing.Any], endpoint: str | None = None
+) -> dict[str, typing.Any]:
+    """Return the attributes that v1 can store.
+
+    :param base: attribute to value. A value that asks for nothing (None, False, an empty list) is
+        left out where v1 does not have the attribute.
+    :param endpoint: for the error.
+    :raises glance_compat.exceptions.UnsupportedByVersion: v1 cannot store one of the values.
+    """
+    return _select(base, _find_missing_on_v1, endpoint)
+
+
+def select_for_v2(
+    base: Mapping[str, typing.Any],
+    get_offer: GetOffer,
+    *,
+    uploading: bool,
+    endpoint: str | None = None,
+) -> dict[str, typing.Any]:
+    """Return the attributes that a v2 server can store.
+
+    A value that asks for nothing is left out where the server does not have the attribute: an
+    older server would store a property of that name.
+
+    :param uploading: whether the call also sends data.
+    :param endpoint: for the error.
+    :raises glance_compat.exceptions.UnsupportedByVersion: the server cannot store one of the
+        values.
+    """
+    return _select(
+        base,
+        lambda field, value: _find_missing_on_v2(field, value, get_offer, uploading),
+        endpoint,
+    )
+
+
+def _select(
+    base: Mapping[str, typing.Any],
+    find_missing: Callable[[Field, object], _Missing | None],
+    endpoint: str | None,
+) -> dict[str, typing.Any]:
+    selected = {}
+    for name, value in base.items():
+        missing = find_missing(FIELDS_BY_NAME[name], value)
+        if missing is None:
+            selected[name] = value
+        elif value:
+            raise exceptions.UnsupportedByVersion(*missing, endpoint=endpoint)
+    return selected
+
+
+def _find_missing_on_v1(field: Field, value: object) -> _Missing | None:
+    if field.v1 is None:
+        return _Missing(f"{V2_API} ({field.name})", V1_API)
+    if isinstance(value, str) and value in field.value_features:
+        return _Missing(f"{V2_API} ({field.name} {value})", V1_API)
+    return None
+
+
+def _find_missing_on_v2(
+    field: Field, value: object, get_offer: GetOffer, uploading: bool
+) -> _Missing | None:
+    if field.v2 is None:
+        return _Missing(f"{V1_API} ({field.name})", V2_API)
+    if field.v2.place is Place.DATA and not uploading:
+        return _Missing(f"{V1_API} ({field.name} of an image without data)", V2_API)
+    for feature in field.features(value):
+        offer = get_offer()
+        if not offer.has(feature):
+            return _Missing(_describe(feature, field), format_version(offer.version))
+    return None
+
+
+def _describe(feature: Feature, field: Field) -> str:
+    if feature.capability:
+        return f"the capability {feature.capability} ({field.name})"
+    return f"{format_version(feature.since)} ({field.name})"
