@@ -258,7 +258,7 @@ class ImageService:
         found = pagination.walk(
             asked,
             lambda after, size, left: self._dispatcher.repeat(
-                identity, lambda api: pages.ask(api, after, size, left)
+                identity, lambda api: pages.fetch(api, after, size, left)
             ),
         )
         first = list(itertools.islice(found, 1))

@@ -17,6 +17,7 @@ from glance_compat.audit.records import IMAGE, NAME, PROPERTY, ImageRecords, Mat
 from glance_compat.metadata.changes import UUID
 from glance_compat.metadata.converters import replace_surrogates
 from glance_compat.metadata.fields import (
+    ATTRIBUTE_CHARACTERS,
     FIELDS,
     SERVER_OWNED_PREFIX,
     SHOWN_FIELDS,
@@ -401,12 +402,8 @@ def describe_lone_surrogate(text: str) -> str | None:
     return "contains half of a surrogate pair" if replace_surrogates(text) != text else None
 
 
-#: Characters (the database columns of Glance 15.0.2 and 33; v2 of Glance 33 checks it).
-NAME_CHARACTERS = 255
-
-
 def describe_long_name(name: str, text: str | None) -> str | None:
-    return f"its name has {len(name)} characters" if len(name) > NAME_CHARACTERS else None
+    return f"its name has {len(name)} characters" if len(name) > ATTRIBUTE_CHARACTERS else None
 
 
 def describe_unreadable(image: ImageRecords) -> str | None:

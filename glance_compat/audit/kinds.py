@@ -12,7 +12,7 @@ import dataclasses
 
 from glance_compat.audit import detectors
 from glance_compat.audit.detectors import Detector
-from glance_compat.metadata.fields import SERVER_OWNED_PREFIX
+from glance_compat.metadata.fields import ATTRIBUTE_CHARACTERS, SERVER_OWNED_PREFIX
 from glance_compat.metadata.v1_limits import V1_LINE_BYTES
 
 #: From the least to the most serious. "unread" is not about an image: something was not read.
@@ -248,7 +248,7 @@ KINDS: tuple[Kind, ...] = (
         severity="change",
         target_apis=_V2,
         meaning=(
-            f"The property's name is longer than {detectors.NAME_CHARACTERS} characters. Glance"
+            f"The property's name is longer than {ATTRIBUTE_CHARACTERS} characters. Glance"
             " 15.0.2 does not check this; v2 of Glance 33 answers 400."
         ),
         to_do="Rename the property.",

@@ -58,7 +58,7 @@ class Pages:
     def __init__(self, query: filters.Query) -> None:
         self._query = query
 
-    def ask(self, api: ImagesApi, marker: str | None, size: int, left: int | None) -> Page:
+    def fetch(self, api: ImagesApi, marker: str | None, size: int, left: int | None) -> Page:
         try:
             return api.page(self._query, marker, size, left)
         except exceptions.GlanceCompatError as error:
@@ -153,4 +153,4 @@ def _is_last(page: Page, longest: int) -> bool:
         return not page.more
     # Where the server does not say, a short page proves nothing: it may be the server's maximum.
     # It is the last one if an earlier page of the same list was longer.
-    return len(page.images) < min(longest, page.asked)
+    return len(page.images) < min(longest, page.requested)

@@ -30,12 +30,12 @@ class Page:
 
     :param images: in the server's order.
     :param more: whether another page may follow; None: the API does not say.
-    :param asked: how many images were requested.
+    :param requested: how many images were requested.
     """
 
     images: Sequence[Image]
     more: bool | None
-    asked: int
+    requested: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -117,22 +117,22 @@ class V1:
             marker = images[-1]["id"]
 
     def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
-        response, asked = self._list(query, marker, size, left)
+        response, requested = self._list(query, marker, size, left)
         with response.named_in_errors():
             images = [fields.from_v1(record) for record in response.objects_at("images")]
-        return Page(images, more=None, asked=asked)
+        return Page(images, more=None, requested=requested)
 
     def records(self, query: Query, marker: str | None, size: int) -> Page:
-        response, asked = self._list(query, marker, size, None)
-        return Page(response.records(), more=None, asked=asked)
+        response, requested = self._list(query, marker, size, None)
+        return Page(response.records(), more=None, requested=requested)
 
     def _list(
         self, query: Query, marker: str | None, size: int, left: int | None
     ) -> tuple[Response, int]:
         """Return the response, and how many images were requested."""
         sent = filters.to_v1_query(query)
-        asked = filters.page_limit(sent, size, left)
-        params = [*sent.params, ("limit", str(asked))]
+        requested = filters.page_limit(sent, size, left)
+        params = [*sent.params, ("limit", str(requested))]
         if marker is not None:
             params.append(("marker", marker))
         response = self._transport.send(
@@ -143,7 +143,7 @@ class V1:
                 errors=_ERRORS["detail"],
             )
         )
-        return response, asked
+        return response, requested
 
     def open_data(self, image_id: str, *, start: int = 0) -> OpenedData:
         """Open the data with one request.

@@ -74,24 +74,24 @@ class V2:
         return self._image(self._send("GET", _path(image_id), "show", image_id))
 
     def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
-        response, asked = self._list(query, marker, size, left)
+        response, requested = self._list(query, marker, size, left)
         records = response.objects_at("images")
         version = self._version()
         with response.named_in_errors():
             images = [fields.from_v2(record, version) for record in records]
-        return Page(images, more=_has_next(response), asked=asked)
+        return Page(images, more=_has_next(response), requested=requested)
 
     def records(self, query: Query, marker: str | None, size: int) -> Page:
-        response, asked = self._list(query, marker, size, None)
-        return Page(response.records(), more=_has_next(response), asked=asked)
+        response, requested = self._list(query, marker, size, None)
+        return Page(response.records(), more=_has_next(response), requested=requested)
 
     def _list(
         self, query: Query, marker: str | None, size: int, left: int | None
     ) -> tuple[Response, int]:
         """Return the response, and how many images were requested."""
         sent = filters.to_v2_query(query, self._version_for(query))
-        asked = filters.page_limit(sent, size, left)
-        params = [*sent.params, ("limit", str(asked))]
+        requested = filters.page_limit(sent, size, left)
+        params = [*sent.params, ("limit", str(requested))]
         if marker is not None:
             params.append(("marker", marker))
         # A marker that the caller may not see is 403 on v2 and 400 on v1.
@@ -99,7 +99,7 @@ class V2:
         response = self._transport.send(
             Request(method="GET", path="/v2/images", params=params, errors=errors)
         )
-        return response, asked
+        return response, requested
 
     def _version(self) -> Version:
         """Return the newest minor version, where the attributes that are read depend on it."""

@@ -142,8 +142,8 @@ class DiscoveryCache:
         outcome: Outcome
         try:
             outcome = fetch()
-        except CallerAuthError as trouble:
-            raise trouble.error from trouble.error.__cause__
+        except CallerAuthError as error:
+            raise error.error from error.error.__cause__
         except (exceptions.NotAuthenticated, exceptions.DeadlineExceeded):
             # Caused by this caller's token or deadline; another caller may succeed.
             raise

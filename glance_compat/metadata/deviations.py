@@ -2,8 +2,8 @@
 """Where the same call does not give the same result on v1 and on v2, and why it cannot.
 
 What must live here: differences that an API makes unavoidable. What must not: anything that the
-library could even out. The documentation is made from this table, and each row has a test that
-asserts both sides on real servers.
+library could even out. The documentation is generated from this table, and each row has a test
+that asserts both sides on real servers.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ class Deviation:
 
     :param name: unique, for tests and links.
     :param calls: the methods of the facade that show it.
-    :param v1: what a caller sees where v1 answers.
-    :param v2: what a caller sees where v2 answers.
+    :param v1: what a caller sees over v1.
+    :param v2: what a caller sees over v2.
     :param fact: the behaviour of Glance that makes it unavoidable, with its source.
     :param remedy: what a caller can do about it; empty: nothing.
     """
@@ -31,19 +31,19 @@ class Deviation:
     remedy: str = ""
 
 
-_EXACT = "Options(v1_exact_show=True) reads the lossless list, for one more request."
+_EXACT = "Options(v1_exact_show=True) reads the lossless list, at the cost of one more request."
 
 DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         name="head-property-case",
         calls=("show",),
         v1=(
-            "Names of properties are in lower case, foo-bar; of names that differ in case only,"
+            "Names of properties are in lower case, foo-bar; of names that differ only in case,"
             " one is shown."
         ),
         v2="Names of properties are as they were written: Foo-Bar.",
         fact=(
-            "v1 shows one image as headers only, and writes their names in lower case (seen on"
+            "v1 shows one image as headers only, and writes their names in lower case (verified on"
             " Glance 15.0.2). Only v2 can have written such a name."
         ),
         remedy=_EXACT,
@@ -54,8 +54,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
         v1="A property without a value is not shown.",
         v2="A property without a value is shown as ''.",
         fact=(
-            "Over v1 an empty value is stored as NULL, and headers leave NULL out (seen on Glance"
-            " 15.0.2: HEAD omits it, the list says null, v2 says '')."
+            "Over v1 an empty value is stored as NULL, and headers leave NULL out (verified on"
+            " Glance 15.0.2: HEAD omits it, the list says null, v2 says '')."
         ),
         remedy=_EXACT,
     ),
@@ -66,8 +66,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
         v2="They are shown.",
         fact=(
             "A header's value begins after its blanks (RFC 9110, section 5.5); only v2 can have"
-            " written such a value (seen on Glance 15.0.2). Sent back with a purge, it is stored"
-            " as it was shown."
+            " written such a value (verified on Glance 15.0.2). Sent back with a purge, it is"
+            " stored as it was shown."
         ),
         remedy=_EXACT,
     ),
@@ -77,7 +77,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         v1="A property with a colon in its name is shown under the part before the colon: os.",
         v2="It is shown under its own name: os:type.",
         fact=(
-            "v1 writes names as they are, and a header's name ends at its first colon (seen on"
+            "v1 writes names as they are, and a header's name ends at its first colon (verified on"
             " Glance 15.0.2). Only v2 can have written such a name. Sent back with a purge, it is"
             " stored as it was shown."
         ),
@@ -92,9 +92,9 @@ DEVIATIONS: tuple[Deviation, ...] = (
         ),
         v2="The value is shown as it is, with its line break.",
         fact=(
-            "v1 writes a value with CR LF as it is into its headers (seen on Glance 15.0.2). What"
-            " follows and is a well-formed header that is there only once cannot be told from a"
-            " true one. An attribute that has a value cannot be forged: it would be there twice,"
+            "v1 writes a value with CR LF as it is into its headers (verified on Glance 15.0.2)."
+            " What follows and is a well-formed header that is there only once cannot be told from"
+            " a true one. An attribute that has a value cannot be forged: it would be there twice,"
             " which is noticed and looked up. Sent back with a purge, it is stored as it was"
             " shown."
         ),
@@ -103,10 +103,10 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         name="deleted-images",
         calls=("show",),
-        v1="An administrator is shown a deleted image, with deleted True and deleted_at.",
-        v2="Nobody is shown a deleted image: ImageNotFound.",
-        fact="v2 shows a deleted image to nobody (seen on Glance 15.0.2 and 33).",
-        remedy="show(..., show_deleted=False) gives ImageNotFound on both.",
+        v1="An administrator sees deleted images, with deleted True and deleted_at.",
+        v2="A deleted image is ImageNotFound, for an administrator too.",
+        fact="v2 shows deleted images to no caller (verified on Glance 15.0.2 and 33).",
+        remedy="show(..., show_deleted=False) raises ImageNotFound on both.",
     ),
     Deviation(
         name="changes-since",
@@ -114,7 +114,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         v1="With the filter changes-since, deleted and killed images are listed as well.",
         v2="They are not.",
         fact=(
-            "v2 lists a deleted or killed image to nobody, whatever the filter (seen on Glance"
+            "v2 never lists deleted or killed images, whatever the filter (verified on Glance"
             " 15.0.2 and 33); a caller who asks v1 for changes wants to know of deletions."
         ),
     ),
@@ -123,12 +123,12 @@ DEVIATIONS: tuple[Deviation, ...] = (
         calls=("create", "update"),
         v1=(
             "A new property Foo-Bar is stored as foo_bar, beside an old one of that spelling; a"
-            " purge stores those that it keeps as foo_bar. A warning says so once for each name."
+            " purge stores those that it keeps as foo_bar. A warning is logged once for each name."
         ),
         v2="The name is stored as it is, and a purge leaves it alone.",
         fact=(
             "v1 takes names from headers, in lower case and with underscores for dashes, and"
-            " cannot remove one property: a purge is told what stays (seen on Glance 15.0.2)."
+            " cannot remove one property: a purge sends what stays (verified on Glance 15.0.2)."
         ),
         remedy='Options(v1_folding="refuse") raises PropertyNotAllowed.',
     ),
@@ -137,10 +137,13 @@ DEVIATIONS: tuple[Deviation, ...] = (
         calls=("update",),
         v1=(
             "A purge that would keep a property that v1 cannot carry (a line break, blanks around"
-            " it, a name that no header has) is PropertyNotAllowed and changes nothing."
+            " it, an invalid header name) is PropertyNotAllowed and changes nothing."
         ),
-        v2="It is done.",
-        fact="A purge over v1 sends all properties that stay, as headers (seen on Glance 15.0.2).",
+        v2="The purge succeeds.",
+        fact=(
+            "A purge over v1 sends all properties that stay, as headers (verified on Glance"
+            " 15.0.2)."
+        ),
         remedy="purge_props=False never touches such a property.",
     ),
     Deviation(
@@ -152,8 +155,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
         ),
         v2="private, shared and community are different.",
         fact=(
-            "v1 knows is_public only; what is not public is stored as shared (seen on Glance"
-            " 15.0.2)."
+            "v1 has only is_public; an image that is not public is stored as shared (verified on"
+            " Glance 15.0.2)."
         ),
     ),
     Deviation(
@@ -162,8 +165,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
         v1="disk_format and container_format of an image with data are changed.",
         v2="ImageNotAuthorized.",
         fact=(
-            "v2 replaces them in a queued image only (seen on Glance 15.0.2 and 33), v1 in any"
-            " (seen on Glance 15.0.2)."
+            "v2 replaces them in a queued image only (verified on Glance 15.0.2 and 33), v1 in any"
+            " (verified on Glance 15.0.2)."
         ),
     ),
     Deviation(
@@ -180,32 +183,33 @@ DEVIATIONS: tuple[Deviation, ...] = (
         name="members-of-unshared-images",
         calls=("members", "add_member"),
         v1=(
-            "A private or public image can be given members, which opens nothing; they are listed."
+            "A private or public image can have members, which gives access to nothing; they are"
+            " listed."
         ),
         v2="Adding one is ImageNotAuthorized; there are none.",
         fact=(
-            "v1 does not tell private from shared and stores the member (seen on Glance 15.0.2);"
-            " v2 answers 403 to both calls (seen on Glance 15.0.2 and 33)."
+            "v1 does not distinguish private from shared and stores the member (verified on"
+            " Glance 15.0.2); v2 answers 403 to both calls (verified on Glance 15.0.2 and 33)."
         ),
     ),
     Deviation(
         name="locations",
         calls=("show",),
         v1="locations is [] and direct_url None, always.",
-        v2="They are told where the cloud permits it.",
-        fact="v1 never tells locations (seen on Glance 15.0.2).",
+        v2="They are returned where the cloud permits it.",
+        fact="v1 never returns locations (verified on Glance 15.0.2).",
     ),
     Deviation(
         name="extended-attributes",
         calls=("show", "detail", "iter_detail", "create", "update"),
         v1=(
             "With Options(extended=True), visibility is public or None; tags, os_hidden, os_hash_*"
-            " and stores are None; shadowed_properties are told."
+            " and stores are None; shadowed_properties are returned."
         ),
-        v2="The former are told as far as the server has them; shadowed_properties is None.",
+        v2="The former are returned as far as the server has them; shadowed_properties is None.",
         fact=(
-            "v1 has no such attributes, and v2 hides properties with names of attributes (seen on"
-            " Glance 15.0.2). None says: unknown."
+            "v1 has no such attributes, and v2 hides properties with names of attributes"
+            " (verified on Glance 15.0.2). None means: unknown."
         ),
     ),
     Deviation(
@@ -217,7 +221,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
             " public."
         ),
         v2="They work where the server's minor version has them.",
-        fact="v1 has nothing of the kind, and ignores such filters (seen on Glance 15.0.2).",
+        fact="v1 does not have them, and ignores such filters (verified on Glance 15.0.2).",
     ),
     Deviation(
         name="needs-v1",
@@ -229,16 +233,16 @@ DEVIATIONS: tuple[Deviation, ...] = (
         ),
         fact=(
             "v2 stores copy_from and store as properties that mean nothing, and answers 403 to"
-            " checksum (seen on Glance 15.0.2 and 33)."
+            " checksum (verified on Glance 15.0.2 and 33)."
         ),
     ),
     Deviation(
         name="killed-images",
         calls=("update",),
         v1="A queued image whose data was cut off is killed; only deleting it helps.",
-        v2="It is queued again and can be given its data.",
+        v2="It is queued again, and the data can be uploaded.",
         fact=(
-            "Glance kills it over v1 and puts it back over v2 (seen on Glance 15.0.2: "
+            "Glance kills it over v1 and queues it again over v2 (verified on Glance 15.0.2: "
             "api/v1/upload_utils.py, api/v2/image_data.py)."
         ),
         remedy="create() with data leaves nothing behind on either.",
@@ -247,16 +251,16 @@ DEVIATIONS: tuple[Deviation, ...] = (
         name="delayed-deletion",
         calls=("add_member", "delete"),
         v1=(
-            "Where deletion is delayed, an administrator can add a member to an image that waits"
-            " to be deleted, which opens nothing."
+            "Where deletion is delayed, an administrator can add a member to an image that is"
+            " pending deletion, which gives access to nothing."
         ),
         v2=(
-            "It is ImageNotFound. An administrator who deletes a deactivated image is told"
+            "It is ImageNotFound. When an administrator deletes a deactivated image, that is"
             " ImageBadRequest, and it stays."
         ),
         fact=(
-            "With the option delayed_delete, v1 takes members of such an image and says nothing;"
-            " v2 does not know the way from deactivated to pending_delete (400, seen on Glance"
+            "With the option delayed_delete, v1 silently accepts members of such an image;"
+            " v2 has no transition from deactivated to pending_delete (400, verified on Glance"
             " 15.0.2, glance/domain). The image's owner, who may not see where its data is,"
             " deletes it over both."
         ),
@@ -272,7 +276,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         ),
         fact=(
             "With allow_additional_image_properties off, v2 filters an image by"
-            " schema-image.json; v1 knows no schema (seen on Glance 15.0.2)."
+            " schema-image.json; v1 has no schema (verified on Glance 15.0.2)."
         ),
     ),
     Deviation(
@@ -281,26 +285,27 @@ DEVIATIONS: tuple[Deviation, ...] = (
         v1="location works.",
         v2=(
             "Where locations are not shown, location is ImageNotAuthorized, and nothing stays;"
-            " since v2.17 only for who is no service, and no http store has the location."
+            " since v2.17 only for callers that are not services, and where no http store has the"
+            " location."
         ),
         fact=(
-            "With show_multiple_locations off, v2 refuses to add one by PATCH (403, seen on Glance"
-            " 15.0.2 and 33), and so does the locations API of v2.17 (403, seen on Glance 33); v1"
-            " does not ask."
+            "With show_multiple_locations off, v2 refuses to add one by PATCH (403, verified on"
+            " Glance 15.0.2 and 33), and so does the locations API of v2.17 (403, verified on"
+            " Glance 33); v1 has no such check."
         ),
     ),
     Deviation(
         name="concurrent-updates",
         calls=("update",),
         v1="Changes of different properties by several writers are all kept.",
-        v2="Some can be lost, and no writer is told.",
+        v2="Some can be lost, without an error for any writer.",
         fact=(
             "v2 reads the image, applies the patch and writes all properties back, without a"
-            " lock (seen on Glance 15.0.2 and 33: of twelve writers four were kept)."
+            " lock (verified on Glance 15.0.2 and 33: of twelve writers four were kept)."
         ),
         remedy=(
             "Options(verify_updates=True) reads the image after each change and repeats it, or"
-            " raises UpdateConflict; a writer that comes later still can undo it."
+            " raises UpdateConflict; a later writer can still undo it."
         ),
     ),
 )

@@ -220,7 +220,7 @@ _LAST = datetime.datetime.max.replace(microsecond=0, tzinfo=datetime.timezone.ut
 def _v2_time(name: str) -> QueryTranslator:
     def send(value: tuple[str, datetime.datetime], version: Version) -> ServerQuery:
         # The server compares microseconds, which v2 does not show (verified on Glance 15.0.2 and
-        # 33). So it is asked for one second too many, and the library decides by whole seconds.
+        # 33). So one second too many is requested, and the library decides by whole seconds.
         operator, when = value
         if operator in {"gt", "gte", "eq"}:
             return ServerQuery([(name, f"gte:{_iso(when)}")], exact=False)
@@ -327,7 +327,7 @@ FILTERS: tuple[Filter, ...] = (
         _v1_visibility,
         _plain("visibility"),
         _equals("visibility"),
-        meaning="public, private, shared or community; v1 can tell public images only",
+        meaning="public, private, shared or community; v1 can filter by public only",
         examples=("public", "shared"),
     ),
     Filter(
@@ -369,7 +369,7 @@ FILTERS: tuple[Filter, ...] = (
         meaning="True: hidden images only; False, the default: all others",
         examples=(True, False),
     ),
-    # v1 lists deleted images with changes-since (seen on Glance 15.0.2).
+    # v1 lists deleted images with changes-since (verified on Glance 15.0.2).
     Filter(
         "deleted",
         to_bool,
@@ -400,7 +400,7 @@ _V2_PARAMETERS = (
     }
 )
 
-#: What a list may be sorted by: the keys that v1 knows, all of which v2 knows too.
+#: The keys that a list may be sorted by: those of v1, all of which v2 has too.
 SORT_KEYS = frozenset(
     {"name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at"}
 )

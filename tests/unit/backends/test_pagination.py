@@ -39,17 +39,17 @@ class Server:
         self.cap = cap
         self.says = says
         self.exact = exact
-        self.asked: list[tuple[str | None, int]] = []
+        self.requested: list[tuple[str | None, int]] = []
 
     def fetch(self, marker: str | None, size: int, left: int | None) -> Page:
-        asked = size if left is None or not self.exact else min(size, left)
-        self.asked.append((marker, asked))
+        requested = size if left is None or not self.exact else min(size, left)
+        self.requested.append((marker, requested))
         ids = [one["id"] for one in self.stored]
         start = 0 if marker is None else ids.index(marker) + 1
-        granted = min(asked, self.cap)
+        granted = min(requested, self.cap)
         page = self.stored[start : start + granted]
         # As Glance does: a full page may be followed by another one (seen on 15.0.2 and 33).
-        return Page(page, more=len(page) == granted if self.says else None, asked=asked)
+        return Page(page, more=len(page) == granted if self.says else None, requested=requested)
 
     def walked(
         self,
@@ -58,8 +58,8 @@ class Server:
         limit: int | None = None,
         page_size: int | None = None,
     ) -> list[str]:
-        asked = Listing(query or parse_query(None), marker, limit, page_size)
-        return [one["id"] for one in walk(asked, self.fetch)]
+        requested = Listing(query or parse_query(None), marker, limit, page_size)
+        return [one["id"] for one in walk(requested, self.fetch)]
 
 
 def ids(*numbers: int) -> list[str]:
@@ -84,12 +84,12 @@ class Picky:
         self.omits_risky_values.append(query.omits_risky_values)
         if self.status is not None and not query.omits_risky_values:
             raise BadResponse("not that", status=self.status)
-        return Page([], more=False, asked=size)
+        return Page([], more=False, requested=size)
 
-    def asked(self, query: Query, times: int = 1) -> list[bool]:
+    def requested(self, query: Query, times: int = 1) -> list[bool]:
         pages = Pages(query)
         for _ in range(times):
-            pages.ask(typing.cast(ImagesApi, self), None, 10, None)
+            pages.fetch(typing.cast(ImagesApi, self), None, 10, None)
         return self.omits_risky_values
 
 
@@ -101,12 +101,12 @@ AWKWARD = ({"name": "größe"}, {"property-größe": "x"}, {"property-p": "x" * 
 def test_a_text_that_is_not_taken_is_spared_from_then_on(
     given: dict[str, object], status: int
 ) -> None:
-    assert Picky(status).asked(parse_query(given), times=3) == [False, True, True, True]
+    assert Picky(status).requested(parse_query(given), times=3) == [False, True, True, True]
 
 
 @pytest.mark.parametrize("given", AWKWARD, ids=str)
 def test_a_text_that_is_taken_is_sent(given: dict[str, object]) -> None:
-    assert Picky(None).asked(parse_query(given), times=2) == [False, False]
+    assert Picky(None).requested(parse_query(given), times=2) == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_an_error_that_is_not_over_a_text_stays(
 ) -> None:
     picky = Picky(status)
     with pytest.raises(BadResponse) as caught:
-        picky.asked(parse_query(given))
+        picky.requested(parse_query(given))
     assert (caught.value.status, picky.omits_risky_values) == (status, [False])
 
 
@@ -132,7 +132,7 @@ def test_what_no_image_can_have_is_not_asked_for() -> None:
     server = Server(images(3))
     assert server.walked(parse_query({"name": "x" * 256})) == []
     assert server.walked(parse_query({"name": "x" * 255})) == []
-    assert len(server.asked) == 2
+    assert len(server.requested) == 2
 
 
 # ---------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def test_what_no_image_can_have_is_not_asked_for() -> None:
 def test_pages_of_v1(count: int, cap: int, requests: int) -> None:
     server = Server(images(count), cap)
     assert server.walked() == ids(*range(count))
-    assert len(server.asked) == requests
+    assert len(server.requested) == requests
 
 
 @pytest.mark.parametrize(
@@ -157,40 +157,40 @@ def test_pages_of_v1(count: int, cap: int, requests: int) -> None:
 def test_pages_of_v2(count: int, cap: int, requests: int) -> None:
     server = Server(images(count), cap, says=True)
     assert server.walked() == ids(*range(count))
-    assert len(server.asked) == requests
+    assert len(server.requested) == requests
 
 
 def test_pages_are_as_large_as_the_server_grants() -> None:
     server = Server(images(3), says=True)
     server.walked()
-    assert server.asked == [(None, pagination.PAGE_IMAGES)]
+    assert server.requested == [(None, pagination.PAGE_IMAGES)]
 
 
 def test_a_page_size_is_asked_for() -> None:
     server = Server(images(5), says=True)
     assert server.walked(page_size=2) == ids(*range(5))
-    assert server.asked == [(None, 2), ("00001", 2), ("00003", 2)]
+    assert server.requested == [(None, 2), ("00001", 2), ("00003", 2)]
 
 
 @pytest.mark.parametrize("says", [False, True])
 def test_no_more_is_asked_for_than_the_limit(says: bool) -> None:
     server = Server(images(9), cap=2, says=says)
     assert server.walked(limit=5) == ids(*range(5))
-    assert server.asked == [(None, 5), ("00001", 3), ("00003", 1)]
+    assert server.requested == [(None, 5), ("00001", 3), ("00003", 1)]
 
 
 @pytest.mark.parametrize("says", [False, True])
 def test_a_limit_that_is_reached_needs_no_further_page(says: bool) -> None:
     server = Server(images(5), says=says)
     assert server.walked(limit=5) == ids(*range(5))
-    assert len(server.asked) == 1
+    assert len(server.requested) == 1
 
 
 def test_a_limit_of_0_asks_for_nothing() -> None:
     server = Server(images(5))
     assert server.walked(limit=0) == []
     assert server.walked(parse_query(None, ["name", "size"]), limit=0) == []
-    assert server.asked == []
+    assert server.requested == []
 
 
 @pytest.mark.parametrize("limit", [2**63, 10**30])
@@ -203,16 +203,16 @@ def test_a_limit_may_be_any_number(limit: int) -> None:
 def test_pages_are_asked_for_when_they_are_needed() -> None:
     server = Server(images(9), cap=3, says=True)
     found = walk(Listing(parse_query(None), None, None, None), server.fetch)
-    assert server.asked == []
+    assert server.requested == []
     assert [one["id"] for one in itertools.islice(found, 3)] == ids(0, 1, 2)
-    assert len(server.asked) == 1
+    assert len(server.requested) == 1
     assert [one["id"] for one in found] == ids(*range(3, 9))
 
 
 def test_a_marker_is_where_the_list_begins() -> None:
     server = Server(images(5), says=True)
     assert server.walked(marker="00001") == ids(2, 3, 4)
-    assert server.asked[0][0] == "00001"
+    assert server.requested[0][0] == "00001"
 
 
 # ---------------------------------------------------------------------------------------------
@@ -255,13 +255,13 @@ def test_several_keys_are_sorted_by_the_library(says: bool, cap: int) -> None:
     assert server.walked(query, marker="1") == ["3", "5", "2"]
     assert server.walked(query, marker="1", limit=1) == ["3"]
     assert server.walked(query, marker="2") == []
-    assert all(marker != "2" for marker, _ in server.asked[:1])
+    assert all(marker != "2" for marker, _ in server.requested[:1])
 
 
 def test_a_marker_in_a_sorted_list_is_not_sent_to_the_server() -> None:
     server = Server(shuffled(), says=True)
     server.walked(parse_query(None, ["name", "size"]), marker="3")
-    assert server.asked == [(None, pagination.PAGE_IMAGES)]
+    assert server.requested == [(None, pagination.PAGE_IMAGES)]
 
 
 def test_a_marker_that_is_not_in_a_sorted_list_is_invalid() -> None:
@@ -291,8 +291,8 @@ def scripted(pages: Sequence[tuple[str, bool | None]]) -> typing.Iterator[Page]:
 
 def walk_pages(*pages: tuple[str, bool | None], limit: int | None = None) -> Iterator[str]:
     source = scripted(pages)
-    asked = Listing(parse_query(None), None, limit, None)
-    return (one["id"] for one in walk(asked, lambda marker, size, left: next(source)))
+    requested = Listing(parse_query(None), None, limit, None)
+    return (one["id"] for one in walk(requested, lambda marker, size, left: next(source)))
 
 
 @pytest.mark.parametrize("more", [None, True])
@@ -304,10 +304,10 @@ def test_a_page_that_comes_again_is_an_error(more: bool | None) -> None:
 
 
 def test_a_page_that_ends_where_the_list_began_is_an_error() -> None:
-    asked = Listing(parse_query(None), "b", None, None)
+    requested = Listing(parse_query(None), "b", None, None)
     page = Page([from_v2({"id": "b"})], True, 2)
     with pytest.raises(BadResponse, match="never ends"):
-        list(walk(asked, lambda marker, size, left: page))
+        list(walk(requested, lambda marker, size, left: page))
 
 
 @pytest.mark.parametrize("more", [None, True])
@@ -358,24 +358,24 @@ def test_every_list_is_whole(
     assert server.walked(query, limit=limit, page_size=page_size) == wanted
     size = min(cap, page_size or cap)
     walked = count if sort else len(wanted)
-    assert len(server.asked) <= walked // size + 2
+    assert len(server.requested) <= walked // size + 2
 
 
 @hypothesis.given(before=strategies.integers(0, 40), again=strategies.integers(1, 20))
 def test_pages_that_go_round_come_to_an_end(before: int, again: int) -> None:
-    asked = 0
+    requested = 0
 
     def fetch(marker: str | None, size: int, left: int | None) -> Page:
-        nonlocal asked
-        number = asked if asked < before else before + (asked - before) % again
-        asked += 1
+        nonlocal requested
+        number = requested if requested < before else before + (requested - before) % again
+        requested += 1
         return Page([from_v2({"id": f"{number:05}"})], True, size)
 
     found = walk(Listing(parse_query(None), None, None, 1), fetch)
     given: list[str] = []
     with pytest.raises(BadResponse, match="never ends"):
         given.extend(one["id"] for one in found)
-    assert asked <= 3 * (before + again) + 3
+    assert requested <= 3 * (before + again) + 3
 
 
 # ---------------------------------------------------------------------------------------------
@@ -416,7 +416,7 @@ def test_the_ids_that_are_remembered_are_bounded() -> None:
         )
         return Page([*again, *found][: page if again else None], number < pages, size)
 
-    asked = Listing(parse_query(None), None, None, page)
-    counted = sum(1 for _ in walk(asked, fetch))
+    requested = Listing(parse_query(None), None, None, page)
+    counted = sum(1 for _ in walk(requested, fetch))
     # The early one was forgotten, the late one was not.
     assert counted == pages * page + page - 1
