@@ -46,7 +46,7 @@ versions = pytest.mark.parametrize("version", ["1", "2"])
 
 @versions
 @pytest.mark.parametrize("given", ["missing", "null"])
-def test_what_is_missing_is_absent(version: str, given: str) -> None:
+def test_missing_attributes_are_absent(version: str, given: str) -> None:
     record = RECORD if given == "missing" else dict.fromkeys([*KEYS, *EXTENDED_KEYS]) | RECORD
     if version == "2":
         # The contract's names that v2 has as properties only.
@@ -62,7 +62,7 @@ def test_what_is_missing_is_absent(version: str, given: str) -> None:
 
 
 @versions
-def test_what_is_new_does_not_leak(version: str) -> None:
+def test_unknown_attributes_do_not_leak(version: str) -> None:
     new = {"future": {"a": 1}, "futures": [1], "flag": True, "number": 7}
     (found,) = listed(version, {**RECORD, **new})
     assert found.keys() == KEYS.keys() | EXTENDED_KEYS.keys()
@@ -72,7 +72,7 @@ def test_what_is_new_does_not_leak(version: str) -> None:
 @versions
 @pytest.mark.parametrize("time", ["2020-02-03T04:05:06", "2020-02-03T04:05:06.999999"])
 @pytest.mark.parametrize("zone", ["", "Z", "+00:00"])
-def test_every_spelling_of_a_time(version: str, time: str, zone: str) -> None:
+def test_time_is_read_in_every_spelling(version: str, time: str, zone: str) -> None:
     (found,) = listed(version, {**RECORD, "created_at": time + zone})
     assert found["created_at"].isoformat() == "2020-02-03T04:05:06+00:00"
 
@@ -99,20 +99,20 @@ def test_every_spelling_of_a_time(version: str, time: str, zone: str) -> None:
     ],
     ids=repr,
 )
-def test_what_makes_no_sense_is_a_bad_response(version: str, record: Any) -> None:
+def test_malformed_response_is_a_bad_response(version: str, record: Any) -> None:
     with pytest.raises(exceptions.BadResponse) as caught:
         listed(version, record)
     assert "http://127.0.0.1" in str(caught.value)
 
 
 @pytest.mark.parametrize("properties", [[], "text", 7, {"a": 1}, {"a": ["b"]}])
-def test_properties_of_v1_that_make_no_sense(properties: Any) -> None:
+def test_malformed_v1_properties_are_a_bad_response(properties: Any) -> None:
     with pytest.raises(exceptions.BadResponse):
         listed("1", {**RECORD, "properties": properties})
 
 
 @versions
-def test_pages_that_never_end(version: str) -> None:
+def test_endless_pages_are_a_bad_response(version: str) -> None:
     body = json.dumps({"images": [RECORD], "next": "/v2/images?marker=x"}).encode()
     with answering(DOCUMENT, (200, JSON, body)) as url:
         with pytest.raises(exceptions.BadResponse) as caught:
@@ -121,7 +121,7 @@ def test_pages_that_never_end(version: str) -> None:
 
 
 @versions
-def test_an_answer_that_is_too_large(version: str) -> None:
+def test_oversized_response_is_a_bad_response(version: str) -> None:
     body = json.dumps({"images": [{**RECORD, "name": "x" * 5000}]}).encode()
     with answering(DOCUMENT, (200, JSON, body)) as url:
         service = service_at(url, api_version=version, max_response_bytes=4096)
@@ -131,7 +131,7 @@ def test_an_answer_that_is_too_large(version: str) -> None:
 
 
 @only(is_open)
-def test_a_property_that_no_header_block_holds(target: Target, name: str) -> None:
+def test_property_above_header_limit_is_read(target: Target, name: str) -> None:
     """More than the private connection keeps of a block; v1 has it in the lossless list."""
     huge = "x" * (2 * 1024 * 1024)
     image_id = target.make(name=name, properties={"huge": huge, "small": "y"})

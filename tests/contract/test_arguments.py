@@ -157,7 +157,7 @@ CANNOT_BE: dict[str, tuple[Call, tuple[Any, ...]]] = {
 
 @on_each_api
 @pytest.mark.parametrize("parameter", CANNOT_BE)
-def test_what_cannot_be_is_refused_by_the_call_itself(target: Target, parameter: str) -> None:
+def test_invalid_argument_is_refused_without_a_request(target: Target, parameter: str) -> None:
     call, values = CANNOT_BE[parameter]
     service = target.service()
     for value in values:
@@ -183,7 +183,7 @@ NO_SERVICE: dict[str, tuple[Any, ...]] = {
 
 
 @pytest.mark.parametrize("argument", NO_SERVICE)
-def test_what_makes_no_service(argument: str) -> None:
+def test_invalid_constructor_argument_is_refused(argument: str) -> None:
     for value in NO_SERVICE[argument]:
         with pytest.raises(exceptions.InvalidOption) as caught:
             ImageService(**{"session": Session(), argument: value})
@@ -193,19 +193,19 @@ def test_what_makes_no_service(argument: str) -> None:
 
 
 @pytest.mark.parametrize("conf", [None, {}, 5, cfg.ConfigOpts], ids=repr)
-def test_what_is_no_configuration(conf: Any) -> None:
+def test_invalid_configuration_is_refused(conf: Any) -> None:
     with pytest.raises(exceptions.InvalidOption):
         ImageService.from_conf(conf)
 
 
 @pytest.mark.parametrize("group", [None, "", 5, True, [], "a\nb", Unspeakable()])
-def test_what_is_no_group_of_a_configuration(group: Any) -> None:
+def test_invalid_configuration_group_is_refused(group: Any) -> None:
     with pytest.raises(exceptions.InvalidOption):
         ImageService.from_conf(cfg.ConfigOpts(), group)
 
 
 @on_each_api
-def test_a_file_that_is_not_open_for_writing(target: Target, tmp_path: Path) -> None:
+def test_read_only_file_is_refused_without_a_request(target: Target, tmp_path: Path) -> None:
     path = tmp_path / "image"
     path.write_bytes(b"old")
     with (
@@ -231,7 +231,7 @@ UNWRITABLE: dict[str, type[OSError]] = {
 
 @on_each_api
 @pytest.mark.parametrize("name", UNWRITABLE)
-def test_a_path_that_cannot_be_written_costs_no_request(
+def test_unwritable_path_is_refused_without_a_request(
     target: Target, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "file").write_bytes(b"old")
@@ -242,7 +242,7 @@ def test_a_path_that_cannot_be_written_costs_no_request(
 
 
 @pytest.mark.parametrize("old", [None, b"old"])
-def test_a_path_stays_as_it_was_when_there_is_no_image(
+def test_missing_image_leaves_path_unchanged(
     target: Target, tmp_path: Path, old: bytes | None
 ) -> None:
     path = tmp_path / "image"
@@ -254,20 +254,20 @@ def test_a_path_stays_as_it_was_when_there_is_no_image(
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == left
 
 
-def test_a_path_may_be_an_object(target: Target, tmp_path: Path) -> None:
+def test_path_object_is_accepted(target: Target, tmp_path: Path) -> None:
     image_id = target.make(name="by path", data=DATA)
     target.service().download(None, image_id, dst_path=tmp_path / "image")
     assert (tmp_path / "image").read_bytes() == DATA
 
 
-def test_data_that_does_not_lie_together(target: Target, name: str) -> None:
+def test_non_contiguous_buffer_is_uploaded(target: Target, name: str) -> None:
     service = target.service()
     created = service.create(None, {"name": name, **FORMATS}, data=memoryview(DATA)[::2])
     assert created["size"] == len(DATA[::2])
     assert b"".join(service.download(None, created["id"])) == DATA[::2]
 
 
-def test_text_of_a_class_of_its_own(target: Target, name: str) -> None:
+def test_str_subclass_is_sent_as_its_text(target: Target, name: str) -> None:
     service = target.service()
     meta = {"name": name, "properties": {Word.NAME: Word.NAME}}
     created = service.create(None, meta)
@@ -279,12 +279,14 @@ def test_text_of_a_class_of_its_own(target: Target, name: str) -> None:
 
 
 @pytest.mark.parametrize("owner", [None, ""])
-def test_no_owner_is_the_callers_project(target: Target, name: str, owner: str | None) -> None:
+def test_default_owner_is_the_callers_project(
+    target: Target, name: str, owner: str | None
+) -> None:
     created = target.service().create(None, {"name": name, "owner": owner})
     assert created["owner"] == target.projects["demo"]
 
 
 @pytest.mark.parametrize("data", [None, DATA])
-def test_an_empty_checksum_is_none(target: Target, name: str, data: bytes | None) -> None:
+def test_empty_checksum_means_none(target: Target, name: str, data: bytes | None) -> None:
     created = target.service().create(None, {"name": name, "checksum": "", **FORMATS}, data=data)
     assert created["status"] == ("queued" if data is None else "active")

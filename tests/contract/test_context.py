@@ -35,7 +35,7 @@ def catalog_of(target: Target) -> tuple[dict[str, Any], ...]:
     return ({"type": "compute", "name": "nova", "endpoints": []}, entry)
 
 
-def test_only_the_token_of_the_context_goes_out(target: Target, name: str) -> None:
+def test_only_the_context_token_is_sent(target: Target, name: str) -> None:
     # The service has an admin's rights of its own.
     service = target.service("admin")
     context = target.context("demo", global_id="req-11111111-2222-3333-4444-555555555555")
@@ -51,7 +51,7 @@ def test_only_the_token_of_the_context_goes_out(target: Target, name: str) -> No
     assert service.show(None, created["id"]) == created
 
 
-def test_a_context_with_a_plugin(target: Target, name: str) -> None:
+def test_context_auth_plugin_is_used(target: Target, name: str) -> None:
     plugin = target.session("other").auth
     assert isinstance(plugin, BaseAuthPlugin)
     created = target.service("demo").create(PluginContext(plugin), {"name": name})
@@ -59,7 +59,7 @@ def test_a_context_with_a_plugin(target: Target, name: str) -> None:
 
 
 @pytest.mark.parametrize("token", [None, ""])
-def test_a_context_without_a_token(target: Target, token: str | None) -> None:
+def test_context_without_token_is_refused(target: Target, token: str | None) -> None:
     service = target.service("admin")
     for call in (
         lambda: service.detail(Context(token)),
@@ -75,7 +75,7 @@ def test_a_context_without_a_token(target: Target, token: str | None) -> None:
 @pytest.mark.parametrize(
     "context", [object(), "demo", 7, {"auth_token": "x"}], ids=["object", "text", "number", "dict"]
 )
-def test_what_is_no_context(target: Target, context: object) -> None:
+def test_invalid_context_is_refused(target: Target, context: object) -> None:
     with target.counting() as exchanges, pytest.raises(exceptions.GlanceCompatError):
         target.service("admin").detail(context)
     assert exchanges == []
@@ -86,7 +86,7 @@ def bare_session(target: Target) -> Session:
     return Session(session=target.session().session)
 
 
-def test_the_catalog_of_the_context(target: Target, name: str) -> None:
+def test_context_catalog_gives_the_endpoint(target: Target, name: str) -> None:
     service = ImageService(bare_session(target), options=Options(prefer=target.prefer))
     context = target.context("demo", service_catalog=catalog_of(target))
     created = service.create(context, {"name": name})
@@ -95,7 +95,7 @@ def test_the_catalog_of_the_context(target: Target, name: str) -> None:
     assert (found.endpoint, found.api) == (target.url, target.kind.api)
 
 
-def test_the_region_of_the_context_s_catalog(target: Target) -> None:
+def test_region_selects_from_context_catalog(target: Target) -> None:
     context = target.context("demo", service_catalog=catalog_of(target))
     here = ImageService(bare_session(target), region_name="here")
     assert here.discover(context).endpoint == target.url
@@ -105,7 +105,7 @@ def test_the_region_of_the_context_s_catalog(target: Target) -> None:
     assert "there" in str(caught.value)
 
 
-def test_an_endpoint_of_the_service_wins(target: Target) -> None:
+def test_endpoint_override_wins_over_context_catalog(target: Target) -> None:
     elsewhere = {"type": "image", "endpoints": [{"publicURL": "http://elsewhere.invalid"}]}
     context = target.context("demo", service_catalog=(elsewhere,))
     service = ImageService(
@@ -114,7 +114,7 @@ def test_an_endpoint_of_the_service_wins(target: Target) -> None:
     assert service.discover(context).endpoint == target.url
 
 
-def test_a_token_and_no_endpoint(target: Target) -> None:
+def test_token_without_endpoint_is_refused(target: Target) -> None:
     service = ImageService(bare_session(target))
     with pytest.raises(exceptions.NoUsableVersion) as caught:
         service.detail(target.context("demo"))
@@ -123,7 +123,7 @@ def test_a_token_and_no_endpoint(target: Target) -> None:
 
 
 @on_real
-def test_the_service_s_own_catalog_serves_a_token(target: Target, name: str) -> None:
+def test_catalog_of_service_auth_serves_a_token(target: Target, name: str) -> None:
     # A token alone has no catalog; the service's own rights are used for nothing else.
     service = ImageService(bare_session(target), auth=target.session("admin").auth, **target.place)
     with target.counting() as exchanges:
@@ -133,7 +133,7 @@ def test_the_service_s_own_catalog_serves_a_token(target: Target, name: str) -> 
 
 
 @on_real
-def test_an_auth_of_the_service_is_for_calls_without_a_context(target: Target) -> None:
+def test_service_auth_is_used_without_a_context(target: Target) -> None:
     service = ImageService(
         target.session("demo"), auth=target.session("other").auth, **target.place
     )
@@ -165,14 +165,14 @@ CALLS: dict[str, Callable[[ImageService, str], object]] = {
 
 @on_real
 @pytest.mark.parametrize("call", CALLS)
-def test_a_stale_token_is_renewed(target: Target, call: str) -> None:
+def test_stale_token_is_renewed(target: Target, call: str) -> None:
     image_id = target.make(name="renewed", data=DATA)
     service = ImageService(stale_session(target), **target.place)
     assert CALLS[call](service, image_id)
 
 
 @on_real
-def test_a_stale_token_never_makes_a_short_image(target: Target, name: str) -> None:
+def test_stale_token_never_creates_a_short_image(target: Target, name: str) -> None:
     service = ImageService(stale_session(target), **target.place)
     try:
         created = service.create(None, {"name": name, **FORMATS}, data=iter([DATA[:9], DATA[9:]]))
@@ -184,7 +184,7 @@ def test_a_stale_token_never_makes_a_short_image(target: Target, name: str) -> N
 
 
 @on_real
-def test_data_that_can_be_rewound_survives_a_stale_token(target: Target, name: str) -> None:
+def test_rewindable_data_survives_a_stale_token(target: Target, name: str) -> None:
     service = ImageService(stale_session(target), **target.place)
     created = service.create(None, {"name": name, **FORMATS}, data=io.BytesIO(DATA))
     assert (created["status"], created["size"], created["checksum"]) == ("active", len(DATA), MD5)

@@ -72,7 +72,9 @@ def opened(form: Callable[[Path], object], folder: Path) -> Iterator[object]:
 
 @everywhere
 @pytest.mark.parametrize("form", FORMS)
-def test_data_of_any_form(target: Target, name: str, form: str, tmp_path: Path) -> None:
+def test_create_accepts_every_form_of_data(
+    target: Target, name: str, form: str, tmp_path: Path
+) -> None:
     expected = b"" if "empty" in form or form == "no bytes" else DATA
     service = target.service()
     with opened(FORMS[form], tmp_path) as data:
@@ -91,7 +93,7 @@ def test_data_of_any_form(target: Target, name: str, form: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("declared", [None, 0, len(DATA)])
 @pytest.mark.parametrize("form", ["generator", "BytesIO"])
-def test_a_declared_size(
+def test_size_and_checksum_may_be_declared(
     target: Target, name: str, form: str, declared: int | None, tmp_path: Path
 ) -> None:
     # With data, 0 and None say that the size is unknown.
@@ -116,13 +118,13 @@ def test_size_0_without_data_makes_an_empty_active_image(target: Target, name: s
     assert b"".join(service.download(None, created["id"])) == b""
 
 
-def test_another_size_without_data_is_ignored(target: Target, name: str) -> None:
+def test_nonzero_size_without_data_is_ignored(target: Target, name: str) -> None:
     created = target.service().create(None, {"name": name, "size": 5})
     assert (created["status"], created["size"]) == ("queued", 0)
 
 
 @everywhere
-def test_progress_is_told(target: Target, name: str) -> None:
+def test_progress_is_reported(target: Target, name: str) -> None:
     told: list[tuple[int, int | None]] = []
     target.service().create(
         None,
@@ -136,7 +138,7 @@ def test_progress_is_told(target: Target, name: str) -> None:
 
 
 @everywhere
-def test_progress_of_unknown_size(target: Target, name: str) -> None:
+def test_progress_of_unknown_size_has_no_total(target: Target, name: str) -> None:
     told: list[tuple[int, int | None]] = []
     target.service().create(
         None,
@@ -153,7 +155,7 @@ class CancelledError(Exception):
 
 
 @everywhere
-def test_progress_cancels(target: Target, name: str) -> None:
+def test_progress_exception_cancels(target: Target, name: str) -> None:
     def cancel(done: int, total: int | None) -> None:
         raise CancelledError
 
@@ -236,9 +238,7 @@ def test_metadata_is_stored(target: Target, name: str, given: Given) -> None:
 
 
 @pytest.mark.parametrize("visibility", [None, "private", "shared"])
-def test_visibility_is_what_was_asked_for(
-    target: Target, name: str, visibility: str | None
-) -> None:
+def test_requested_visibility_is_stored(target: Target, name: str, visibility: str | None) -> None:
     created = target.service().create(None, {"name": name, "visibility": visibility})
     stored = target.record(created["id"])["visibility"]
     # v1 knows only public and not public; not public is stored as shared.
@@ -279,13 +279,13 @@ def test_tags_need_v2(target: Target, name: str) -> None:
 
 
 @pytest.mark.parametrize("spelling", [str.lower, str.upper])
-def test_a_chosen_id_is_kept(target: Target, name: str, spelling: Callable[[str], str]) -> None:
+def test_requested_id_is_used(target: Target, name: str, spelling: Callable[[str], str]) -> None:
     image_id = spelling(str(uuid.uuid4()))
     created = target.service().create(None, {"name": name, "id": image_id})
     assert created["id"] == image_id
 
 
-def test_an_admin_chooses_the_owner(target: Target, name: str) -> None:
+def test_admin_sets_the_owner(target: Target, name: str) -> None:
     owner = target.projects["other"]
     created = target.service("admin").create(None, {"name": name, "owner": owner})
     assert created["owner"] == owner
@@ -293,7 +293,7 @@ def test_an_admin_chooses_the_owner(target: Target, name: str) -> None:
 
 
 @pytest.mark.parametrize("length", [255, 256])
-def test_the_length_of_a_name(target: Target, name: str, length: int) -> None:
+def test_name_length_is_limited(target: Target, name: str, length: int) -> None:
     full = name.ljust(length, "x")
     if length == 255:
         assert target.service().create(None, {"name": full})["name"] == full
@@ -303,7 +303,7 @@ def test_the_length_of_a_name(target: Target, name: str, length: int) -> None:
 
 
 @pytest.mark.parametrize("data", [None, DATA])
-def test_the_callers_dict_is_not_altered(target: Target, name: str, data: bytes | None) -> None:
+def test_callers_dict_is_not_changed(target: Target, name: str, data: bytes | None) -> None:
     meta = {"name": name, **FORMATS, "properties": {"a": None, "b": 1}, "is_public": False}
     before = {**meta, "properties": {"a": None, "b": 1}}
     target.service().create(None, meta, data=data)
@@ -315,7 +315,7 @@ def test_the_callers_dict_is_not_altered(target: Target, name: str, data: bytes 
 
 
 @on_real
-def test_location(target: Target, name: str, source: str) -> None:
+def test_location_makes_image_active(target: Target, name: str, source: str) -> None:
     meta = {"name": name, **FORMATS, "location": f"{source}/data"}
     if target.kind.release == "33":
         # Its http store is not configured.
@@ -349,7 +349,7 @@ def test_copy_from_on_v1(target: Target, name: str, source: str) -> None:
         ("location", "file:///etc/passwd", exceptions.Invalid),
     ],
 )
-def test_a_source_that_is_refused(
+def test_refused_source_leaves_no_image(
     target: Target, name: str, source: str, origin: str, path: str, error: type[Exception]
 ) -> None:
     url = path if path.startswith("file") else f"{source}{path}"
@@ -359,7 +359,7 @@ def test_a_source_that_is_refused(
 
 
 @only(lambda kind: kind.region is not None and kind.release == "pike")
-def test_a_location_of_another_size(target: Target, name: str, source: str) -> None:
+def test_location_with_wrong_size_is_refused(target: Target, name: str, source: str) -> None:
     meta = {"name": name, **FORMATS, "location": f"{source}/data"}
     for size in (len(DATA) - 1, len(DATA) + 1):
         with pytest.raises(exceptions.IntegrityError):
@@ -369,7 +369,7 @@ def test_a_location_of_another_size(target: Target, name: str, source: str) -> N
 
 
 @pytest.mark.parametrize("origin", ["location", "copy_from"])
-def test_an_empty_location(target: Target, name: str, origin: str) -> None:
+def test_empty_location_is_refused(target: Target, name: str, origin: str) -> None:
     with target.counting() as exchanges, pytest.raises(exceptions.ImageBadRequest) as caught:
         target.service().create(None, {"name": name, **FORMATS, origin: ""})
     assert exchanges == []
@@ -377,7 +377,7 @@ def test_an_empty_location(target: Target, name: str, origin: str) -> None:
 
 
 @pytest.mark.parametrize("origin", ["location", "copy_from"])
-def test_data_and_a_source(target: Target, name: str, origin: str) -> None:
+def test_data_and_source_together_are_refused(target: Target, name: str, origin: str) -> None:
     meta = {"name": name, **FORMATS, origin: "http://127.0.0.1:1/x"}
     image_id = target.make(name=name)
     with target.counting() as exchanges:
@@ -470,9 +470,7 @@ REFUSED = (
 
 
 @pytest.mark.parametrize("refused", REFUSED, ids=lambda refused: str(refused.meta)[:60])
-def test_metadata_is_refused_and_nothing_stays(
-    target: Target, name: str, refused: Refused
-) -> None:
+def test_refused_metadata_leaves_no_image(target: Target, name: str, refused: Refused) -> None:
     meta = refused.meta
     if isinstance(meta, dict) and "name" not in meta:
         meta = {"name": name, **meta}
@@ -485,7 +483,7 @@ def test_metadata_is_refused_and_nothing_stays(
         assert exchanges == []
 
 
-def test_a_checksum_that_is_too_long(target: Target, name: str) -> None:
+def test_overlong_checksum_is_refused(target: Target, name: str) -> None:
     with pytest.raises(exceptions.GlanceCompatError) as caught:
         target.service().create(None, {"name": name, "checksum": "d" * 33})
     # v2 takes none at all.
@@ -574,7 +572,7 @@ BAD_DATA = {
 
 @everywhere
 @pytest.mark.parametrize("case", BAD_DATA)
-def test_bad_data_is_refused_and_nothing_stays(target: Target, name: str, case: str) -> None:
+def test_refused_data_leaves_no_image(target: Target, name: str, case: str) -> None:
     bad = BAD_DATA[case]
     meta = {"name": name, **FORMATS, **bad.meta}
     with target.counting() as exchanges, pytest.raises(bad.error) as caught:
@@ -589,7 +587,7 @@ def test_bad_data_is_refused_and_nothing_stays(target: Target, name: str, case: 
 @everywhere
 @pytest.mark.parametrize("data", [None, DATA])
 @pytest.mark.parametrize("user", ["demo", "other"])
-def test_a_second_image_of_the_same_id_is_a_conflict(
+def test_duplicate_id_is_a_conflict(
     target: Target, name: str, user: str, data: bytes | None
 ) -> None:
     first = target.service().create(None, {"name": name, **FORMATS}, data=DATA)
@@ -601,7 +599,7 @@ def test_a_second_image_of_the_same_id_is_a_conflict(
     assert b"".join(target.service().download(None, first["id"])) == DATA
 
 
-def test_a_refused_create_with_data_is_cleared_up_at_once(target: Target, name: str) -> None:
+def test_refused_create_with_data_is_removed_immediately(target: Target, name: str) -> None:
     service = target.service()
     service.discover()
     meta = {"name": name, **FORMATS, "is_public": True}
@@ -612,7 +610,7 @@ def test_a_refused_create_with_data_is_cleared_up_at_once(target: Target, name: 
 
 
 @on_pike
-def test_what_fails_while_data_is_sent_is_removed(target: Target, name: str) -> None:
+def test_failed_upload_is_removed(target: Target, name: str) -> None:
     # The server takes the record and refuses the data: qcow2 without a container format.
     with pytest.raises(exceptions.ImageBadRequest) as caught:
         target.service().create(None, {"name": name, "disk_format": "qcow2"}, data=DATA)
@@ -621,7 +619,7 @@ def test_what_fails_while_data_is_sent_is_removed(target: Target, name: str) -> 
 
 
 @on_33
-def test_data_of_another_format_is_unacceptable(target: Target, name: str) -> None:
+def test_data_of_wrong_format_is_unacceptable(target: Target, name: str) -> None:
     meta = {"name": name, "disk_format": "qcow2", "container_format": "bare"}
     with pytest.raises(exceptions.ImageUnacceptable) as caught:
         target.service().create(None, meta, data=DATA)
@@ -630,7 +628,7 @@ def test_data_of_another_format_is_unacceptable(target: Target, name: str) -> No
 
 
 @pytest.mark.parametrize("data", [None, DATA])
-def test_an_unknown_store_is_refused(target: Target, name: str, data: bytes | None) -> None:
+def test_unknown_store_is_refused(target: Target, name: str, data: bytes | None) -> None:
     meta = {"name": name, **FORMATS, "store": "nowhere"}
     with pytest.raises(exceptions.GlanceCompatError) as caught:
         target.service().create(None, meta, data=data)
@@ -641,7 +639,7 @@ def test_an_unknown_store_is_refused(target: Target, name: str, data: bytes | No
 
 
 @only(lambda kind: kind.name == "glance-33")
-def test_a_known_store_is_used(target: Target, name: str) -> None:
+def test_known_store_is_used(target: Target, name: str) -> None:
     meta = {"name": name, **FORMATS, "store": "slow"}
     created = target.service(extended=True).create(None, meta, data=DATA)
     assert extended(created)["stores"] == ["slow"]

@@ -232,14 +232,14 @@ def check_written(pair: Pair, meta: dict[str, Any]) -> None:
 @pytest.mark.slow
 @here()
 @given(meta=METAS)
-def test_what_is_written_is_what_is_read(embedded_pair: Pair, meta: dict[str, Any]) -> None:
+def test_written_metadata_reads_the_same(embedded_pair: Pair, meta: dict[str, Any]) -> None:
     check_written(embedded_pair, meta)
 
 
 @pytest.mark.functional
 @there()
 @given(meta=METAS)
-def test_what_is_written_is_what_is_read_really(real_pair: Pair, meta: dict[str, Any]) -> None:
+def test_written_metadata_reads_the_same_really(real_pair: Pair, meta: dict[str, Any]) -> None:
     check_written(real_pair, meta)
 
 
@@ -331,7 +331,7 @@ UPDATES = given(old=OLD, new=PROPERTIES, purge=st.booleans(), whole=st.booleans(
 @here(0.5)
 @UPDATES
 @example(old={"A": ""}, new={"A": "0"}, purge=False, whole=False)
-def test_an_update_changes_what_it_says(
+def test_update_changes_only_its_attributes(
     embedded_pair: Pair, old: dict[str, str], new: dict[str, Any], purge: bool, whole: bool
 ) -> None:
     check_updated(embedded_pair, old, new, purge, whole)
@@ -340,7 +340,7 @@ def test_an_update_changes_what_it_says(
 @pytest.mark.functional
 @there()
 @UPDATES
-def test_an_update_changes_what_it_says_really(
+def test_update_changes_only_its_attributes_really(
     real_pair: Pair, old: dict[str, str], new: dict[str, Any], purge: bool, whole: bool
 ) -> None:
     check_updated(real_pair, old, new, purge, whole)
@@ -430,7 +430,7 @@ def real_images(real_pair: Pair) -> Population:
 @pytest.mark.slow
 @here()
 @LISTS
-def test_lists(
+def test_lists_are_equal_on_both_apis(
     embedded_images: Population,
     asked: dict[str, Any],
     keys: Any,
@@ -456,7 +456,7 @@ def test_lists(
 @pytest.mark.functional
 @there()
 @LISTS
-def test_lists_really(
+def test_lists_are_equal_on_both_apis_really(
     real_pair: Pair,
     asked: dict[str, Any],
     keys: Any,

@@ -31,7 +31,7 @@ def offered(target: Target) -> list[tuple[str, str]]:
     return v2 + v1
 
 
-def test_what_is_told(target: Target) -> None:
+def test_discovery_describes_the_endpoint(target: Target) -> None:
     found = target.service().discover()
     assert type(found) is Discovery
     newest = {"pike": {"v1": (1, 1), "v2": (2, 5)}, "33": {"v2": (2, 17)}}
@@ -56,7 +56,7 @@ def test_what_is_told(target: Target) -> None:
 
 
 @pytest.mark.parametrize("ending", ["", "/", "/v1", "/v2", "/v1/", "/v2/", "/v2.5", "//"])
-def test_every_spelling_of_an_endpoint(target: Target, ending: str) -> None:
+def test_endpoint_is_found_in_every_spelling(target: Target, ending: str) -> None:
     # A version in an endpoint pins nothing.
     known = target.service().discover()
     service = ImageService(
@@ -82,7 +82,7 @@ def alone() -> Iterator[GlanceFixture]:
 
 
 @pytest.mark.parametrize("ending", ["", "/", "/v1", "/v2", "/v2/"])
-def test_finding_out_costs_one_request_without_a_token(alone: GlanceFixture, ending: str) -> None:
+def test_discovery_costs_one_request_without_token(alone: GlanceFixture, ending: str) -> None:
     service = ImageService(alone.session(), endpoint_override=alone.url + ending)
     found = service.discover()
     assert (found.requests, found.endpoint, found.api) == (1, alone.url, "v2")
@@ -92,7 +92,7 @@ def test_finding_out_costs_one_request_without_a_token(alone: GlanceFixture, end
     assert len(alone.requests) == 3
 
 
-def test_the_constructor_asks_nothing(alone: GlanceFixture) -> None:
+def test_constructor_sends_no_request(alone: GlanceFixture) -> None:
     ImageService(alone.session(), endpoint_override=alone.url)
     ImageService(alone.session())
     assert alone.requests == []
@@ -100,7 +100,7 @@ def test_the_constructor_asks_nothing(alone: GlanceFixture) -> None:
 
 @on_pike
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_a_preference_and_a_pin(target: Target, version: Any) -> None:
+def test_preference_and_pin_choose_the_version(target: Target, version: Any) -> None:
     def service(**options: Any) -> ImageService:
         return ImageService(
             target.session(), endpoint_override=target.wide_url, options=Options(**options)
@@ -125,7 +125,7 @@ def is_single(kind: Kind) -> bool:
 
 
 @only(is_single)
-def test_a_pin_to_what_is_not_offered(target: Target) -> None:
+def test_pinned_version_not_offered_fails(target: Target) -> None:
     wanted = "2" if target.is_v1 else "1"
     service = target.service(api_version=wanted)
     calls = (
@@ -152,7 +152,7 @@ def test_a_pin_to_what_is_not_offered(target: Target) -> None:
 
 @on_real
 @pytest.mark.parametrize("interface", ["public", "internal", "admin", ["nothing", "internal"]])
-def test_interfaces(target: Target, interface: Any) -> None:
+def test_every_interface_finds_the_endpoint(target: Target, interface: Any) -> None:
     service = ImageService(target.session(), **target.place, interface=interface)
     assert service.discover().endpoint == target.url
 
@@ -168,7 +168,7 @@ def test_interfaces(target: Target, interface: Any) -> None:
     ],
     ids=str,
 )
-def test_what_the_catalog_does_not_have(target: Target, place: dict[str, Any]) -> None:
+def test_missing_catalog_entry_is_named(target: Target, place: dict[str, Any]) -> None:
     service = ImageService(target.session(), **{**target.place, **place})
     with pytest.raises(exceptions.NoUsableVersion) as caught:
         service.show(None, MISSING)
@@ -180,7 +180,7 @@ def test_what_the_catalog_does_not_have(target: Target, place: dict[str, Any]) -
 
 
 @only(lambda kind: kind.name == "pike-v1")
-def test_a_rolling_upgrade(target: Target) -> None:
+def test_each_endpoint_has_its_own_version(target: Target) -> None:
     v2_url = str(target.session().get_endpoint(service_type="image", region_name="pike-v2"))
     both = [target.url, v2_url]
     service = ImageService(target.session(), endpoint_override=both)
@@ -196,7 +196,7 @@ def test_a_rolling_upgrade(target: Target) -> None:
     assert service.show(None, created["id"]) == created
 
 
-def test_an_endpoint_that_is_no_image_service_is_passed_over(target: Target) -> None:
+def test_endpoint_without_image_service_is_skipped(target: Target) -> None:
     page = (200, "text/html", b"<html>It works!</html>")
     with answering(page, page) as url:
         options = Options(prefer=target.prefer, backoff_max=0)
@@ -215,7 +215,7 @@ def test_an_endpoint_that_is_no_image_service_is_passed_over(target: Target) -> 
             ImageService(target.session(), endpoint_override=[url, url]).detail(None, limit=1)
 
 
-def test_an_endpoint_that_is_down_is_passed_over(target: Target) -> None:
+def test_unreachable_endpoint_is_skipped(target: Target) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         dead = f"http://127.0.0.1:{probe.getsockname()[1]}"

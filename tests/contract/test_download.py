@@ -26,7 +26,7 @@ def image_id(target: Target) -> str:
 
 @everywhere
 @pytest.mark.parametrize("verify", VERIFY)
-def test_iterating(target: Target, image_id: str, verify: str) -> None:
+def test_download_iterates_over_blocks(target: Target, image_id: str, verify: str) -> None:
     found = target.service(verify_downloads=verify).download(None, image_id)
     assert iter(found) is found
     blocks = list(found)
@@ -36,7 +36,7 @@ def test_iterating(target: Target, image_id: str, verify: str) -> None:
 
 
 @everywhere
-def test_closing_early(target: Target, image_id: str) -> None:
+def test_download_can_be_closed_early(target: Target, image_id: str) -> None:
     found = target.service().download(None, image_id)
     found.close()
     found.close()
@@ -45,7 +45,7 @@ def test_closing_early(target: Target, image_id: str) -> None:
 
 @everywhere
 @pytest.mark.parametrize("verify", VERIFY)
-def test_into_a_file_object(target: Target, image_id: str, verify: str) -> None:
+def test_download_writes_to_file_object(target: Target, image_id: str, verify: str) -> None:
     file = io.BytesIO(b"before")
     file.seek(0, io.SEEK_END)
     service = target.service(verify_downloads=verify)
@@ -55,7 +55,9 @@ def test_into_a_file_object(target: Target, image_id: str, verify: str) -> None:
 
 @everywhere
 @pytest.mark.parametrize("verify", VERIFY)
-def test_onto_a_path(target: Target, image_id: str, verify: str, tmp_path: Path) -> None:
+def test_download_writes_to_path(
+    target: Target, image_id: str, verify: str, tmp_path: Path
+) -> None:
     path = tmp_path / "image"
     service = target.service(verify_downloads=verify)
     assert service.download(None, image_id, dst_path=str(path)) is None
@@ -64,14 +66,16 @@ def test_onto_a_path(target: Target, image_id: str, verify: str, tmp_path: Path)
     assert [one.name for one in tmp_path.iterdir()] == ["image"]
 
 
-def test_onto_an_old_file(target: Target, image_id: str, tmp_path: Path) -> None:
+def test_download_replaces_file(target: Target, image_id: str, tmp_path: Path) -> None:
     path = tmp_path / "image"
     path.write_bytes(b"old and longer" * 1000)
     target.service().download(None, image_id, dst_path=str(path))
     assert path.read_bytes() == DATA
 
 
-def test_not_into_both(target: Target, image_id: str, tmp_path: Path) -> None:
+def test_download_to_file_and_path_is_refused(
+    target: Target, image_id: str, tmp_path: Path
+) -> None:
     path = tmp_path / "image"
     with target.counting() as exchanges, pytest.raises(exceptions.Invalid):
         target.service().download(None, image_id, data=io.BytesIO(), dst_path=str(path))
@@ -81,7 +85,7 @@ def test_not_into_both(target: Target, image_id: str, tmp_path: Path) -> None:
 
 @everywhere
 @pytest.mark.parametrize("user", ["demo", "admin"])
-def test_progress_is_told(target: Target, image_id: str, user: str) -> None:
+def test_progress_is_reported(target: Target, image_id: str, user: str) -> None:
     told: list[tuple[int, int | None]] = []
     found = target.service(user).download(
         None, image_id, progress=lambda done, total: told.append((done, total))
@@ -99,9 +103,7 @@ def cancel(done: int, total: int | None) -> None:
     raise CancelledError
 
 
-def test_progress_cancels_and_an_old_file_stays(
-    target: Target, image_id: str, tmp_path: Path
-) -> None:
+def test_progress_exception_leaves_old_file(target: Target, image_id: str, tmp_path: Path) -> None:
     path = tmp_path / "image"
     path.write_bytes(b"old")
     with pytest.raises(CancelledError):
@@ -152,7 +154,7 @@ NOTHING: tuple[tuple[Callable[[Target], str], str, type[exceptions.GlanceCompatE
     NOTHING,
     ids=lambda value: value.__name__ if callable(value) else str(value),
 )
-def test_an_image_that_gives_nothing(
+def test_undownloadable_image_is_an_error(
     target: Target,
     make: Callable[[Target], str],
     user: str,
@@ -174,7 +176,7 @@ def test_an_image_that_gives_nothing(
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("image", b"old")]
 
 
-def test_the_data_of_others(target: Target, image_id: str) -> None:
+def test_only_admin_downloads_private_image_of_others(target: Target, image_id: str) -> None:
     with pytest.raises(exceptions.ImageNotFound):
         target.service("other").download(None, image_id)
     assert b"".join(target.service("admin").download(None, image_id)) == DATA
@@ -182,7 +184,7 @@ def test_the_data_of_others(target: Target, image_id: str) -> None:
 
 @everywhere
 @pytest.mark.parametrize("verify", VERIFY)
-def test_no_data_at_all(target: Target, verify: str, tmp_path: Path) -> None:
+def test_empty_image_downloads_no_bytes(target: Target, verify: str, tmp_path: Path) -> None:
     service = target.service(verify_downloads=verify)
     image_id = service.create(None, {"name": "empty", "size": 0})["id"]
     path = tmp_path / "image"
@@ -193,7 +195,7 @@ def test_no_data_at_all(target: Target, verify: str, tmp_path: Path) -> None:
 
 @on_pike
 @pytest.mark.parametrize("user", ["demo", "admin"])
-def test_no_data_and_no_location(target: Target, user: str) -> None:
+def test_image_without_location_downloads_no_bytes(target: Target, user: str) -> None:
     # Activated without data over v1; v2 answers 204 for it.
     headers = {"x-image-meta-name": "empty", "x-image-meta-size": "0"}
     image_id = target.send("POST", "/v1/images", headers=headers).json()["image"]["id"]
@@ -201,7 +203,7 @@ def test_no_data_and_no_location(target: Target, user: str) -> None:
 
 
 @on_pike
-def test_an_image_that_was_killed(target: Target, name: str) -> None:
+def test_killed_image_is_an_error(target: Target, name: str) -> None:
     headers = {
         "x-image-meta-name": name,
         "x-image-meta-disk_format": "raw",
@@ -221,7 +223,7 @@ def test_an_image_that_was_killed(target: Target, name: str) -> None:
 
 @on_pike
 @pytest.mark.parametrize("checked", [True, False])
-def test_the_content_is_looked_at_if_asked(target: Target, checked: bool, tmp_path: Path) -> None:
+def test_content_is_inspected_if_enabled(target: Target, checked: bool, tmp_path: Path) -> None:
     # Pike takes any data for any format.
     image_id = target.make(name="no qcow2", disk_format="qcow2", data=DATA)
     service = target.service(check_format=checked)
@@ -236,7 +238,7 @@ def test_the_content_is_looked_at_if_asked(target: Target, checked: bool, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_content_that_is_what_it_says(target: Target, image_id: str) -> None:
+def test_content_of_declared_format_passes(target: Target, image_id: str) -> None:
     service = target.service(check_format=True)
     assert b"".join(service.download(None, image_id)) == DATA
 
@@ -246,13 +248,13 @@ MANY = {f"property_{number}": "x" for number in range(95)}
 
 
 @only(lambda kind: kind.name != "mounted-v1")
-def test_an_image_of_many_properties(target: Target) -> None:
+def test_image_with_many_properties_downloads(target: Target) -> None:
     image_id = target.make(name="many", data=DATA, properties=MANY)
     assert b"".join(target.service().download(None, image_id)) == DATA
 
 
 @only(lambda kind: kind.name == "mounted-v1")
-def test_an_image_of_many_properties_needs_sockets_on_v1(target: Target) -> None:
+def test_many_properties_on_v1_need_sockets(target: Target) -> None:
     # So many headers take a connection of the library's own.
     image_id = target.make(name="many", data=DATA, properties=MANY)
     with pytest.raises(exceptions.GlanceConnectionFailed):
@@ -261,7 +263,7 @@ def test_an_image_of_many_properties_needs_sockets_on_v1(target: Target) -> None
     assert MANY in [image["properties"] for image in found]
 
 
-def test_signatures_are_not_ignored(target: Target, image_id: str) -> None:
+def test_unsigned_image_with_trusted_certs_is_refused(target: Target, image_id: str) -> None:
     with pytest.raises(exceptions.SignatureUnusable):
         target.service().download(None, image_id, trusted_certs=["certificate"])
     assert b"".join(target.service().download(None, image_id, trusted_certs=None)) == DATA

@@ -16,7 +16,7 @@ from tests.contract.targets import Target, everywhere
 
 
 @everywhere
-def test_an_image_lives_and_dies(target: Target, name: str) -> None:
+def test_image_life_cycle(target: Target, name: str) -> None:
     service = target.service()
     created = service.create(None, {"name": name, **FORMATS, "properties": {"a": "1"}})
     shape.check(created)
@@ -43,7 +43,7 @@ def test_an_image_lives_and_dies(target: Target, name: str) -> None:
 
 
 @everywhere
-def test_times_are_the_servers(target: Target, name: str) -> None:
+def test_times_come_from_the_server(target: Target, name: str) -> None:
     before = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
     created = target.service().create(None, {"name": name})
     after = datetime.datetime.now(datetime.timezone.utc)
@@ -54,7 +54,7 @@ def test_times_are_the_servers(target: Target, name: str) -> None:
 
 
 @everywhere
-def test_an_image_with_data_is_active_at_once(target: Target, name: str, tmp_path: Path) -> None:
+def test_image_with_data_is_active_immediately(target: Target, name: str, tmp_path: Path) -> None:
     service = target.service()
     created = service.create(None, {"name": name, **FORMATS}, data=DATA)
     shape.check(created)
@@ -69,7 +69,7 @@ def test_an_image_with_data_is_active_at_once(target: Target, name: str, tmp_pat
 
 
 @everywhere
-def test_an_image_needs_nothing(target: Target) -> None:
+def test_image_needs_no_metadata(target: Target) -> None:
     created = target.service().create(None, {})
     shape.check(created)
     assert shape.without_times(created) == shape.new_image(target.projects["demo"], None)

@@ -146,7 +146,7 @@ def test_owners(target: Target, images: Population, user: str, names: tuple[str,
     assert set(images.list_names(target.service(), filters)) == set(names)
 
 
-def test_the_name_that_is_nothing(target: Target) -> None:
+def test_empty_name_filter_excludes_images_without_name(target: Target) -> None:
     mark = uuid.uuid4().hex
     empty = target.make(name="", properties={"mark": mark})
     target.make(name=None, properties={"mark": mark})
@@ -223,7 +223,9 @@ def test_hidden_images(target: Target, name: str) -> None:
     ],
     ids=str,
 )
-def test_a_filter_that_makes_no_sense(target: Target, filters: dict[str, Any]) -> None:
+def test_invalid_filter_is_refused_without_a_request(
+    target: Target, filters: dict[str, Any]
+) -> None:
     with target.counting() as exchanges, pytest.raises(exceptions.Invalid) as caught:
         target.service().detail(None, filters=filters)
     assert exchanges == []
@@ -245,13 +247,13 @@ KEYS = (
 )
 
 
-def test_the_newest_comes_first(target: Target, images: Population) -> None:
+def test_newest_image_comes_first(target: Target, images: Population) -> None:
     assert images.list_names(target.service()) == list(reversed(VISIBLE))
 
 
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 @pytest.mark.parametrize("key", KEYS)
-def test_one_key(target: Target, images: Population, key: str, direction: str) -> None:
+def test_sort_by_one_key(target: Target, images: Population, key: str, direction: str) -> None:
     found: Sequence[Mapping[str, Any]] = target.service().detail(
         None, filters={f"property-{MARK}": images.run}, sort_key=key, sort_dir=direction
     )
@@ -260,7 +262,7 @@ def test_one_key(target: Target, images: Population, key: str, direction: str) -
     assert values == sorted(values, reverse=direction == "desc")
 
 
-def test_one_direction_is_enough(target: Target, images: Population) -> None:
+def test_one_sort_direction_applies_to_all_keys(target: Target, images: Population) -> None:
     service = target.service()
     by_name = images.list_names(service, sort_key="name")
     assert by_name == sorted(VISIBLE, reverse=True)
@@ -278,7 +280,7 @@ def test_one_direction_is_enough(target: Target, images: Population) -> None:
     ],
 )
 @pytest.mark.parametrize("page_size", [None, 4])
-def test_several_keys(
+def test_sort_by_several_keys(
     target: Target,
     images: Population,
     keys: list[str],
@@ -319,7 +321,9 @@ def test_several_keys(
     ],
     ids=str,
 )
-def test_what_makes_no_sense(target: Target, arguments: dict[str, Any]) -> None:
+def test_invalid_list_argument_is_refused_without_a_request(
+    target: Target, arguments: dict[str, Any]
+) -> None:
     for method in ("detail", "iter_detail"):
         with target.counting() as exchanges, pytest.raises(exceptions.Invalid):
             getattr(target.service(), method)(None, **arguments)
@@ -340,7 +344,7 @@ def test_pages_hold_every_image_once(target: Target, images: Population, page_si
     ("limit", "page_size"),
     [(0, None), (0, 2), (1, None), (1, 2), (2, 2), (3, 2), (10, None), (10, 5), (11, 4)],
 )
-def test_a_limit_is_for_all(
+def test_limit_counts_all_pages(
     target: Target, images: Population, limit: int, page_size: int | None
 ) -> None:
     found = images.list_names(target.service(), limit=limit, page_size=page_size)
@@ -349,7 +353,7 @@ def test_a_limit_is_for_all(
 
 @pytest.mark.parametrize("page_size", [None, 2])
 @pytest.mark.parametrize("limit", [None, 3])
-def test_a_marker(
+def test_list_starts_after_marker(
     target: Target, images: Population, limit: int | None, page_size: int | None
 ) -> None:
     order = list(reversed(VISIBLE))
@@ -359,12 +363,12 @@ def test_a_marker(
     assert found == order[4:][: len(order) if limit is None else limit]
 
 
-def test_a_marker_at_the_end(target: Target, images: Population) -> None:
+def test_marker_at_the_end_lists_nothing(target: Target, images: Population) -> None:
     assert images.list_names(target.service(), marker=images.ids[VISIBLE[0]]) == []
 
 
 @pytest.mark.parametrize("page_size", [None, 3])
-def test_a_marker_among_several_keys(
+def test_marker_with_several_sort_keys(
     target: Target, images: Population, page_size: int | None
 ) -> None:
     service = target.service()
@@ -387,7 +391,7 @@ def test_a_marker_among_several_keys(
     ],
     ids=["not public", "public", "size", "empty property"],
 )
-def test_pages_of_what_the_library_filters(
+def test_pages_with_filters_of_the_library(
     target: Target,
     images: Population,
     filters: dict[str, Any],
@@ -402,7 +406,9 @@ def test_pages_of_what_the_library_filters(
 
 @on_v2
 @pytest.mark.parametrize("page_size", [1, None])
-def test_pages_of_several_tags(target: Target, images: Population, page_size: int | None) -> None:
+def test_pages_with_several_tags(
+    target: Target, images: Population, page_size: int | None
+) -> None:
     # The server's link to the next page keeps the last tag only.
     tags = {"tag": ["t2", "t1"]}
     assert images.list_names(target.service(), tags, page_size=page_size) == [OPERATOR]
@@ -410,7 +416,7 @@ def test_pages_of_several_tags(target: Target, images: Population, page_size: in
 
 @on_each_api
 @pytest.mark.parametrize("key", ["name", "status", "disk_format", "owner", "checksum", "id"])
-def test_what_no_attribute_can_be_is_not_asked_for(target: Target, key: str) -> None:
+def test_impossible_value_matches_nothing_without_a_request(target: Target, key: str) -> None:
     with target.counting() as exchanges:
         assert target.service().detail(None, {key: "x" * 256}) == []
     assert exchanges == []
@@ -426,7 +432,7 @@ UNTAKEN: dict[str, dict[str, object]] = {
 
 @pytest.mark.parametrize("kind", UNTAKEN)
 @pytest.mark.parametrize("page_size", [1, None])
-def test_what_a_server_does_not_take_in_a_query(
+def test_value_refused_in_a_query_is_filtered_by_the_library(
     target: Target, name: str, kind: str, page_size: int | None
 ) -> None:
     filters = {"property-mark": name, **UNTAKEN[kind]}
@@ -446,7 +452,7 @@ def test_what_a_server_does_not_take_in_a_query(
 
 @on_v2
 @pytest.mark.parametrize("tags", [["größe", "a"], [f"{number:0200}" for number in range(30)]])
-def test_tags_that_a_server_does_not_take_in_a_query(
+def test_tags_refused_in_a_query_are_filtered_by_the_library(
     target: Target, name: str, tags: list[str]
 ) -> None:
     image_id = target.make(name=name, tags=tags)
@@ -456,7 +462,7 @@ def test_tags_that_a_server_does_not_take_in_a_query(
 
 
 @pytest.mark.parametrize("size", [2**63 - 1, 2**63, 10**19])
-def test_sizes_that_no_database_has(target: Target, images: Population, size: int) -> None:
+def test_size_filter_beyond_database_range(target: Target, images: Population, size: int) -> None:
     service = target.service()
     assert images.list_names(service, {"size_min": size}) == []
     largest = images.list_names(service, {"size_max": 10**12})
@@ -477,14 +483,14 @@ def somebody_elses(images: Population) -> str:
 
 @pytest.mark.parametrize("marker", [unknown, malformed, somebody_elses])
 @pytest.mark.parametrize("method", ["detail", "iter_detail"])
-def test_a_marker_that_cannot_be(
+def test_invalid_marker_is_refused(
     target: Target, images: Population, marker: Callable[[Population], str], method: str
 ) -> None:
     with pytest.raises(exceptions.Invalid):
         getattr(target.service(), method)(None, marker=marker(images))
 
 
-def test_iterating_asks_as_it_goes(target: Target, images: Population) -> None:
+def test_iterator_requests_pages_lazily(target: Target, images: Population) -> None:
     filters = {f"property-{MARK}": images.run}
     with target.counting() as at_once:
         found = target.service().iter_detail(None, filters=filters, page_size=2)
@@ -499,7 +505,7 @@ def test_iterating_asks_as_it_goes(target: Target, images: Population) -> None:
 
 
 @pytest.mark.parametrize("extended", [False, True])
-def test_what_is_listed_is_what_is_shown(
+def test_listed_image_equals_shown_image(
     target: Target, images: Population, extended: bool
 ) -> None:
     service = target.service(extended=extended)
@@ -520,12 +526,12 @@ def test_deleted_images_are_not_listed(target: Target, name: str) -> None:
 
 
 @on_v1
-def test_deleted_images_cannot_be_asked_for_on_v1(target: Target) -> None:
+def test_v1_cannot_filter_deleted_images(target: Target) -> None:
     with pytest.raises(exceptions.UnsupportedByVersion):
         target.service().detail(None, filters={"deleted": True})
 
 
 @on_v2
-def test_deleted_images_cannot_be_asked_for_on_v2(target: Target) -> None:
+def test_v2_cannot_filter_deleted_images(target: Target) -> None:
     with pytest.raises(exceptions.UnsupportedByVersion):
         target.service().detail(None, filters={"deleted": True})

@@ -164,7 +164,7 @@ def test_an_image_without_a_checksum(place: Place, caplog: pytest.LogCaptureFixt
     assert "no checksum" in caplog.text
 
 
-def test_closing_early(place: Place) -> None:
+def test_download_can_be_closed_early(place: Place) -> None:
     place.image(place.file())
     before = len(os.listdir("/proc/self/fd"))
     found = place.service().download(None, "image")
@@ -212,7 +212,7 @@ def test_damaged_data(
         assert path.read_bytes() == b"old"
 
 
-def test_the_content_is_looked_at_if_asked(place: Place) -> None:
+def test_content_is_inspected_if_enabled(place: Place) -> None:
     place.image(place.file(), disk_format="qcow2")
     assert read(place) == DATA
     with place.asked() as asked, pytest.raises(exceptions.ImageUnacceptable):

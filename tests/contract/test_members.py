@@ -26,7 +26,7 @@ def by_id(members: Iterable[Mapping[str, object]]) -> list[Mapping[str, object]]
     return sorted(members, key=lambda one: str(one["member_id"]))
 
 
-def test_an_image_is_shared_and_taken_back(target: Target, name: str) -> None:
+def test_share_and_unshare_image(target: Target, name: str) -> None:
     image_id = target.make(name=name, data=DATA)
     owner, other = target.service(), target.service("other")
     assert owner.members(None, image_id) == []
@@ -45,7 +45,7 @@ def test_an_image_is_shared_and_taken_back(target: Target, name: str) -> None:
         other.show(None, image_id)
 
 
-def test_adding_twice_is_no_error(target: Target, name: str) -> None:
+def test_adding_member_twice_is_no_error(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     service = target.service()
     first = service.add_member(None, image_id, target.projects["other"])
@@ -53,7 +53,7 @@ def test_adding_twice_is_no_error(target: Target, name: str) -> None:
     assert service.members(None, image_id) == [first]
 
 
-def test_adding_again_keeps_what_the_member_said(target: Target, name: str) -> None:
+def test_adding_member_again_keeps_its_status(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     target.share(image_id, "other", "accepted")
     again = target.service().add_member(None, image_id, target.projects["other"])
@@ -72,7 +72,7 @@ def test_several_members(target: Target, name: str) -> None:
 
 
 @pytest.mark.parametrize("status", [None, "pending", "accepted", "rejected"])
-def test_a_share_is_listed_whatever_the_member_said(
+def test_shared_image_is_listed_for_every_member_status(
     target: Target, name: str, status: str | None
 ) -> None:
     image_id = target.make(name=name)
@@ -81,7 +81,7 @@ def test_a_share_is_listed_whatever_the_member_said(
     assert service.detail(None, filters={"name": name}) == [service.show(None, image_id)]
 
 
-def test_a_member_cannot_remove_itself(target: Target, name: str) -> None:
+def test_member_cannot_remove_itself(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     target.share(image_id, "other", "accepted")
     with pytest.raises(exceptions.ImageNotAuthorized) as caught:
@@ -91,7 +91,7 @@ def test_a_member_cannot_remove_itself(target: Target, name: str) -> None:
 
 
 @on_v2
-def test_a_member_answers_on_v2(target: Target, name: str) -> None:
+def test_member_sets_status_on_v2(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     target.share(image_id, "other")
     service = target.service("other")
@@ -102,7 +102,7 @@ def test_a_member_answers_on_v2(target: Target, name: str) -> None:
 
 
 @on_v1
-def test_a_member_cannot_answer_on_v1(target: Target, name: str) -> None:
+def test_member_cannot_set_status_on_v1(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     target.share(image_id, "other")
     with target.counting() as exchanges, pytest.raises(exceptions.UnsupportedByVersion) as caught:
@@ -113,7 +113,7 @@ def test_a_member_cannot_answer_on_v1(target: Target, name: str) -> None:
 
 
 @on_v1
-def test_can_share_is_told_on_v1(target: Target, name: str) -> None:
+def test_can_share_is_reported_on_v1(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     path = f"/v1/images/{image_id}/members/{target.projects['other']}"
     assert target.send("PUT", path, json={"member": {"can_share": True}}).status_code == 204
@@ -121,7 +121,7 @@ def test_can_share_is_told_on_v1(target: Target, name: str) -> None:
     assert target.service().members(None, image_id) == [expected]
 
 
-def test_what_adding_tells_is_what_is_listed(target: Target, name: str) -> None:
+def test_added_member_equals_listed_member(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     service, project = target.service(), target.projects["other"]
     for _ in range(2):
@@ -135,7 +135,7 @@ def test_what_adding_tells_is_what_is_listed(target: Target, name: str) -> None:
 
 @on_v2
 @pytest.mark.parametrize("status", ["perhaps", "", None])
-def test_a_status_that_there_is_not(target: Target, name: str, status: object) -> None:
+def test_unknown_member_status_is_refused(target: Target, name: str, status: object) -> None:
     image_id = target.make(name=name)
     target.share(image_id, "other")
     with pytest.raises(exceptions.Invalid):
@@ -148,7 +148,7 @@ def test_a_status_that_there_is_not(target: Target, name: str, status: object) -
 
 
 @on_v2
-def test_answering_for_another_member(target: Target, name: str) -> None:
+def test_setting_status_of_unknown_member_is_not_found(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     target.share(image_id, "other")
     with pytest.raises(exceptions.MemberNotFound) as caught:
@@ -156,7 +156,7 @@ def test_answering_for_another_member(target: Target, name: str) -> None:
     assert (caught.value.status, caught.value.image_id) == (404, image_id)
 
 
-def test_removing_who_is_no_member(target: Target, name: str) -> None:
+def test_removing_absent_member_is_not_found(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     with pytest.raises(exceptions.MemberNotFound) as caught:
         target.service().remove_member(None, image_id, target.projects["other"])
@@ -164,9 +164,7 @@ def test_removing_who_is_no_member(target: Target, name: str) -> None:
 
 
 @pytest.mark.parametrize("visibility", ["private", "public", "community"])
-def test_an_image_that_is_not_shared_has_no_members(
-    target: Target, name: str, visibility: str
-) -> None:
+def test_unshared_image_has_no_members(target: Target, name: str, visibility: str) -> None:
     image_id = target.make("admin", name=name, visibility=visibility)
     assert target.service("admin").members(None, image_id) == []
 
@@ -175,7 +173,9 @@ def test_an_image_that_is_not_shared_has_no_members(
 @pytest.mark.parametrize(
     "member_id", ["", ".", "..", "a/b", "a?b", "a#b", "a\nb", "a\x00b", "a%2Fb\x7f"]
 )
-def test_a_member_id_is_one_safe_segment(target: Target, name: str, member_id: str) -> None:
+def test_unsafe_member_id_is_refused_without_a_request(
+    target: Target, name: str, member_id: str
+) -> None:
     image_id = "00000000-0000-4000-8000-000000000000"
     service = target.service()
     with target.counting() as exchanges:

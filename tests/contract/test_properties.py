@@ -45,7 +45,7 @@ def raw_readings(target: Target, image_id: str) -> list[tuple[str, dict[str, Any
     return found
 
 
-def test_text_survives_create(target: Target) -> None:
+def test_property_values_survive_create(target: Target) -> None:
     service = target.service()
     created = service.create(None, {"name": NAME, **FORMATS, "properties": TEXTS}, data=DATA)
     assert (created["name"], created["properties"]) == (NAME, TEXTS)
@@ -54,7 +54,7 @@ def test_text_survives_create(target: Target) -> None:
         assert (name, {key: properties.get(key) for key in TEXTS}) == (NAME, TEXTS)
 
 
-def test_text_survives_update(target: Target, name: str) -> None:
+def test_property_values_survive_update(target: Target, name: str) -> None:
     service = target.service()
     image_id = target.make(name=name)
     changed = service.update(None, image_id, {"name": NAME, "properties": TEXTS})
@@ -65,7 +65,7 @@ def test_text_survives_update(target: Target, name: str) -> None:
 
 
 @on_pike
-def test_what_one_api_wrote_the_other_reads(target: Target) -> None:
+def test_properties_of_one_api_are_read_by_the_other(target: Target) -> None:
     created = target.service().create(None, {"name": NAME, "properties": TEXTS})
     both = ImageService(
         target.session(),
@@ -103,7 +103,9 @@ def _label(properties: Mapping[str, str]) -> str:
 
 
 @pytest.mark.parametrize("properties", UNPORTABLE, ids=_label)
-def test_what_v1_cannot_carry(target: Target, name: str, properties: dict[str, str]) -> None:
+def test_property_unsupported_on_v1_is_refused(
+    target: Target, name: str, properties: dict[str, str]
+) -> None:
     service = target.service()
     meta = {"name": name, "properties": {"fine": "x", **properties}}
     if not target.is_v1:
@@ -119,7 +121,7 @@ def test_what_v1_cannot_carry(target: Target, name: str, properties: dict[str, s
 
 
 @pytest.mark.parametrize("properties", UNPORTABLE, ids=_label)
-def test_what_v1_cannot_carry_in_an_update(
+def test_property_unsupported_on_v1_is_refused_in_update(
     target: Target, name: str, properties: dict[str, str]
 ) -> None:
     image_id = target.make(name=name, properties={"fine": "x"})
@@ -135,7 +137,7 @@ def test_what_v1_cannot_carry_in_an_update(
 
 @on_v2
 @pytest.mark.parametrize("properties", UNPORTABLE, ids=_label)
-def test_portable_refuses_it_on_v2_as_well(
+def test_portable_option_refuses_it_on_v2(
     target: Target, name: str, properties: dict[str, str]
 ) -> None:
     service = target.service(portable=True)
@@ -145,7 +147,7 @@ def test_portable_refuses_it_on_v2_as_well(
 
 
 @pytest.mark.parametrize("bad", ["a\nb", " a", "a "])
-def test_a_name_that_v1_cannot_carry(target: Target, bad: str) -> None:
+def test_property_name_unsupported_on_v1_is_refused(target: Target, bad: str) -> None:
     if not target.is_v1:
         assert target.service().create(None, {"name": bad})["name"] == bad
         with pytest.raises(exceptions.Invalid):
@@ -156,7 +158,7 @@ def test_a_name_that_v1_cannot_carry(target: Target, bad: str) -> None:
     assert exchanges == []
 
 
-def test_a_property_name_of_other_letters(target: Target, name: str) -> None:
+def test_property_name_with_non_ascii_letters(target: Target, name: str) -> None:
     meta = {"name": name, "properties": {"größe": "x"}}
     if target.kind.release == "33":
         assert target.service().create(None, meta)["properties"] == {"größe": "x"}
@@ -168,7 +170,7 @@ def test_a_property_name_of_other_letters(target: Target, name: str) -> None:
     assert target.leftovers(name) == []
 
 
-def test_a_property_name_of_256_characters(target: Target, name: str) -> None:
+def test_property_name_of_256_characters(target: Target, name: str) -> None:
     longest, longer = "k" * 255, "k" * 256
     service = target.service()
     created = service.create(None, {"name": name, "properties": {longest: "x"}})
@@ -193,7 +195,7 @@ def test_a_property_name_of_256_characters(target: Target, name: str) -> None:
     [{"name": "\U0001f600"}, {"properties": {"p": "a\U0001f600b"}}],
     ids=["name", "property"],
 )
-def test_characters_beyond_the_first_plane(
+def test_characters_beyond_the_basic_plane(
     target: Target, name: str, meta: dict[str, Any]
 ) -> None:
     chosen = str(uuid.uuid4())
@@ -213,7 +215,7 @@ def test_characters_beyond_the_first_plane(
 PLAIN = ("owner_id", "base_image_ref", "tag", "limit", "marker", "kernel_id", "ramdisk_id")
 
 
-def test_names_that_only_look_taken(target: Target, name: str) -> None:
+def test_names_similar_to_reserved_names_are_stored(target: Target, name: str) -> None:
     service = target.service()
     plain = {key: f"value of {key}" for key in PLAIN}
     created = service.create(None, {"name": name, "properties": plain})
@@ -230,7 +232,9 @@ def test_names_that_only_look_taken(target: Target, name: str) -> None:
 # Folding.
 
 
-def test_folding(target: Target, name: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_v1_folds_property_names(
+    target: Target, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
     # A name is told of once in a process, so it is a new one.
     key = f"Foo-{name[-12:].upper()}"
     stored = key.lower().replace("-", "_") if target.is_v1 else key
@@ -247,7 +251,7 @@ def test_folding(target: Target, name: str, caplog: pytest.LogCaptureFixture) ->
 
 @on_v1
 @pytest.mark.parametrize("key", ["Foo", "foo-bar"])
-def test_folding_is_refused_if_asked(target: Target, name: str, key: str) -> None:
+def test_folding_can_be_refused(target: Target, name: str, key: str) -> None:
     service = target.service(v1_folding="refuse")
     meta = {"name": name, "properties": {key: "x"}}
     with target.counting() as exchanges, pytest.raises(exceptions.PropertyNotAllowed) as caught:
@@ -260,7 +264,7 @@ def test_folding_is_refused_if_asked(target: Target, name: str, key: str) -> Non
     assert key not in target.record(image_id)
 
 
-def test_a_purge_takes_upper_case_away(target: Target, name: str) -> None:
+def test_purge_removes_upper_case_names(target: Target, name: str) -> None:
     image_id = target.make(name=name, properties={"Foo-Bar": "x", "os:type": "y", "a b": "z"})
     changed = target.service().update(None, image_id, {"properties": {"kept": "k"}})
     assert changed["properties"] == {"kept": "k"}
@@ -268,7 +272,7 @@ def test_a_purge_takes_upper_case_away(target: Target, name: str) -> None:
     assert {key for key in ("Foo-Bar", "os:type", "a b", "foo_bar") if key in record} == set()
 
 
-def test_a_purge_that_must_keep_names_that_fold(target: Target, name: str) -> None:
+def test_v1_refuses_purge_that_keeps_folded_names(target: Target, name: str) -> None:
     both = {"foo_bar": "1", "FOO_BAR": "2"}
     image_id = target.make(name=name, properties={**both, "a": "1"})
     service = target.service()
@@ -295,7 +299,7 @@ KEPT: tuple[dict[str, str], ...] = (
 
 
 @pytest.mark.parametrize("kept", KEPT, ids=_label)
-def test_a_purge_that_must_keep_what_v1_cannot_carry(
+def test_v1_refuses_purge_that_keeps_unsupported_names(
     target: Target, name: str, kept: dict[str, str]
 ) -> None:
     image_id = target.make(name=name, properties={**kept, "a": "1"})
@@ -312,7 +316,7 @@ def test_a_purge_that_must_keep_what_v1_cannot_carry(
 
 
 @pytest.mark.parametrize("kept", KEPT, ids=_label)
-def test_what_v1_cannot_carry_survives_an_edit_of_something_else(
+def test_unsupported_property_survives_unrelated_update(
     target: Target, name: str, kept: dict[str, str]
 ) -> None:
     image_id = target.make(name=name, properties=kept)
@@ -360,7 +364,7 @@ def test_shadowed_properties_are_kept(target: Target, name: str, purge: bool) ->
 
 
 @on_pike
-def test_a_whole_dict_with_shadowed_properties(target: Target, name: str) -> None:
+def test_whole_dict_with_shadowed_properties(target: Target, name: str) -> None:
     image_id = make_over_v1(target, name, {**SHADOW, "a": "1"})
     service = target.service(extended=True)
     whole = service.show(None, image_id)
@@ -374,7 +378,7 @@ RESERVED = {"is_public": "x", "location": "x", "store": "x", "copy_from": "x"}
 
 
 @on_pike
-def test_reserved_names_that_are_there_can_stay(target: Target, name: str) -> None:
+def test_existing_reserved_names_can_stay(target: Target, name: str) -> None:
     image_id = make_over_v1(target, name, {**RESERVED, "a": "1"})
     service = target.service()
     whole = service.show(None, image_id)
@@ -388,9 +392,7 @@ def test_reserved_names_that_are_there_can_stay(target: Target, name: str) -> No
 
 @on_pike
 @pytest.mark.parametrize("key", sorted(RESERVED))
-def test_reserved_names_that_are_there_cannot_be_changed(
-    target: Target, name: str, key: str
-) -> None:
+def test_existing_reserved_names_cannot_be_changed(target: Target, name: str, key: str) -> None:
     image_id = make_over_v1(target, name, RESERVED)
     with pytest.raises(exceptions.PropertyNotAllowed):
         target.service().update(None, image_id, {"properties": {key: "y"}}, purge_props=False)
@@ -398,7 +400,7 @@ def test_reserved_names_that_are_there_cannot_be_changed(
 
 
 @on_pike
-def test_planted_attributes_are_not_believed(target: Target, name: str) -> None:
+def test_planted_attributes_are_ignored(target: Target, name: str) -> None:
     planted = {"direct_url": "file:///etc/shadow", "locations": "bogus", "os_hidden": "true"}
     image_id = make_over_v1(target, name, planted)
     shown = target.service(extended=True).show(None, image_id, include_locations=True)
@@ -426,7 +428,7 @@ GLANCES_OWN = {"os_glance_importing_to_stores": "", "os_glance_failed_import": "
 
 
 @only(lambda kind: kind.name == "glance-33")
-def test_a_purge_leaves_to_glance_what_is_glances(target: Target, name: str) -> None:
+def test_purge_keeps_properties_of_glance(target: Target, name: str) -> None:
     image_id = target.make(name=name, data=DATA, properties={"a": "1"})
     body = {"method": {"name": "copy-image"}, "stores": ["slow"]}
     answer = target.send("POST", f"/v2/images/{image_id}/import", user="admin", json=body)

@@ -146,7 +146,7 @@ REFUSALS = (
         f"{value.user}-{value.make.__name__}" if isinstance(value, Refusal) else value
     ),
 )
-def test_refusals(
+def test_refused_call_raises_the_same_error(
     target: Target,
     make_once: Callable[[Callable[[Target], str]], str],
     refusal: Refusal,
@@ -163,7 +163,7 @@ def test_refusals(
 
 
 @pytest.mark.parametrize("call", sorted(set(CALLS) - {"members"}))
-def test_an_error_knows_all_about_itself(target: Target, call: str) -> None:
+def test_not_found_error_has_all_details(target: Target, call: str) -> None:
     with pytest.raises(exceptions.ImageNotFound) as caught:
         CALLS[call](target.service(), missing(target))
     error = caught.value
@@ -179,7 +179,7 @@ def test_an_error_knows_all_about_itself(target: Target, call: str) -> None:
 @pytest.mark.parametrize(
     ("call", "status"), [("update", 403), ("delete", 403), ("add_member", 403)]
 )
-def test_a_refusal_knows_all_about_itself(target: Target, call: str, status: int) -> None:
+def test_forbidden_error_has_all_details(target: Target, call: str, status: int) -> None:
     image_id = public(target)
     with pytest.raises(exceptions.ImageNotAuthorized) as caught:
         CALLS[call](target.service(), image_id)
@@ -187,7 +187,7 @@ def test_a_refusal_knows_all_about_itself(target: Target, call: str, status: int
     assert (error.status, error.endpoint, error.image_id) == (status, target.url, image_id)
 
 
-def test_what_is_refused_is_left_alone(target: Target) -> None:
+def test_refused_call_changes_nothing(target: Target) -> None:
     for make in (public, queued_shared):
         image_id = make(target)
         before = target.record(image_id)
@@ -198,20 +198,20 @@ def test_what_is_refused_is_left_alone(target: Target) -> None:
 
 
 @pytest.mark.parametrize("show_deleted", [True, False])
-def test_a_deleted_image_and_its_owner(target: Target, show_deleted: bool) -> None:
+def test_deleted_image_is_not_found_by_owner(target: Target, show_deleted: bool) -> None:
     image_id = deleted(target)
     with pytest.raises(exceptions.ImageNotFound):
         target.service().show(None, image_id, show_deleted=show_deleted)
 
 
-def test_a_deleted_image_and_an_admin_who_does_not_want_it(target: Target) -> None:
+def test_deleted_image_is_not_found_by_admin_unless_asked(target: Target) -> None:
     image_id = deleted(target)
     with pytest.raises(exceptions.ImageNotFound):
         target.service("admin").show(None, image_id, show_deleted=False)
 
 
 @on_v1
-def test_a_deleted_image_and_an_admin_of_v1(target: Target) -> None:
+def test_deleted_image_is_shown_to_admin_on_v1(target: Target) -> None:
     shown = target.service("admin").show(None, deleted(target))
     assert (shown["deleted"], shown["status"]) == (True, "deleted")
     assert shown["deleted_at"] is not None
@@ -246,7 +246,7 @@ UNSAFE: tuple[Any, ...] = (
 
 @on_each_api
 @pytest.mark.parametrize("image_id", UNSAFE, ids=repr)
-def test_an_id_is_one_safe_segment(target: Target, image_id: Any) -> None:
+def test_unsafe_image_id_is_refused_without_a_request(target: Target, image_id: Any) -> None:
     for call in CALLS.values():
         with target.counting() as exchanges, pytest.raises(exceptions.InvalidImageRef) as caught:
             call(target.service(), image_id)
@@ -255,7 +255,7 @@ def test_an_id_is_one_safe_segment(target: Target, image_id: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/images/", "/v2/images/", "/images/"])
-def test_an_href_of_the_image_service_is_an_id(target: Target, path: str) -> None:
+def test_href_of_image_service_is_accepted(target: Target, path: str) -> None:
     image_id = target.make(name="by href")
     service = target.service()
     assert service.show(None, f"{target.url}{path}{image_id}") == service.show(None, image_id)
@@ -280,7 +280,7 @@ def test_an_href_of_the_image_service_is_an_id(target: Target, path: str) -> Non
         "http://",
     ],
 )
-def test_an_href_of_anybody_else_is_not(target: Target, href: str) -> None:
+def test_foreign_href_is_refused_without_a_request(target: Target, href: str) -> None:
     place = target.url.removeprefix("http://")
     full = href.format(url=target.url, place=place, id=missing(target))
     with target.counting() as exchanges, pytest.raises(exceptions.InvalidImageRef):
@@ -288,7 +288,7 @@ def test_an_href_of_anybody_else_is_not(target: Target, href: str) -> None:
     assert exchanges == []
 
 
-def test_an_href_of_a_trusted_endpoint_is(target: Target) -> None:
+def test_href_of_trusted_endpoint_is_accepted(target: Target) -> None:
     image_id = target.make(name="trusted")
     service = target.service(trusted_endpoints=("http://old.invalid:9292/image",))
     shown = service.show(None, f"http://old.invalid:9292/image/v1/images/{image_id}")

@@ -149,7 +149,7 @@ COSTS = (
 
 @everywhere
 @pytest.mark.parametrize("cost", COSTS, ids=lambda cost: cost.name)
-def test_a_warm_call_costs(target: Target, cost: Cost) -> None:
+def test_warm_call_request_count(target: Target, cost: Cost) -> None:
     image_id = target.make(name="counted", properties={"a": "b"}, data=DATA if cost.data else None)
     service = target.service(cost.user, **dict(cost.options))
     service.discover()
@@ -165,7 +165,7 @@ def test_a_warm_call_costs(target: Target, cost: Cost) -> None:
 
 
 @everywhere
-def test_removing_a_member_costs_one(target: Target) -> None:
+def test_remove_member_costs_one_request(target: Target) -> None:
     image_id = target.make(name="counted")
     target.share(image_id, "other")
     service = target.service()
@@ -176,7 +176,7 @@ def test_removing_a_member_costs_one(target: Target) -> None:
 
 
 @on_pike
-def test_downloading_nothing_costs_a_look_on_v2(target: Target) -> None:
+def test_empty_download_costs_an_extra_request_on_v2(target: Target) -> None:
     # Activated without data over v1, it is answered with 204 over v2.
     headers = {"x-image-meta-name": "counted", "x-image-meta-size": "0"}
     answer = target.send("POST", "/v1/images", headers=headers)
@@ -221,7 +221,7 @@ WALKS = (
 
 @everywhere
 @pytest.mark.parametrize("walk", WALKS, ids=str)
-def test_a_warm_list_costs(target: Target, name: str, walk: Walk) -> None:
+def test_warm_list_request_count(target: Target, name: str, walk: Walk) -> None:
     for _ in range(walk.images):
         target.make(name=name)
     service = target.service()
@@ -235,7 +235,7 @@ def test_a_warm_list_costs(target: Target, name: str, walk: Walk) -> None:
 
 
 @everywhere
-def test_never_more_is_asked_for_than_is_wanted(target: Target, name: str) -> None:
+def test_page_size_never_exceeds_limit(target: Target, name: str) -> None:
     for _ in range(2):
         target.make(name=name)
     with target.counting() as exchanges:
@@ -244,7 +244,7 @@ def test_never_more_is_asked_for_than_is_wanted(target: Target, name: str) -> No
 
 
 @everywhere
-def test_a_second_service_learns_nothing_again(target: Target) -> None:
+def test_second_service_reuses_discovery(target: Target) -> None:
     target.service().discover()
     with target.counting() as exchanges:
         target.service().discover()

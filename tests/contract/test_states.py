@@ -61,7 +61,7 @@ def check_changes(target: Target, image_id: str) -> None:
 
 
 @on_pike
-def test_a_killed_image(target: Target, name: str) -> None:
+def test_killed_image(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     target.share(image_id, "other", "accepted")
     headers = {
@@ -78,7 +78,7 @@ def test_a_killed_image(target: Target, name: str) -> None:
     check_changes(target, image_id)
 
 
-def test_a_deactivated_image(target: Target, name: str) -> None:
+def test_deactivated_image(target: Target, name: str) -> None:
     image_id = target.make(name=name, data=DATA)
     target.share(image_id, "other", "accepted")
     target.deactivate(image_id)
@@ -106,7 +106,7 @@ def until_saving(target: Target, image_id: str) -> None:
     )(lambda: target.record(image_id)["status"])
 
 
-def test_an_image_that_is_saving(target: Target, name: str) -> None:
+def test_saving_image(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     target.share(image_id, "other", "accepted")
     seen: dict[str, Any] = {}
@@ -124,7 +124,7 @@ def test_an_image_that_is_saving(target: Target, name: str) -> None:
 
 
 @pytest.mark.parametrize("user", ["demo", "admin"])
-def test_an_image_that_is_deleted_while_it_is_filled(target: Target, name: str, user: str) -> None:
+def test_image_deleted_during_upload(target: Target, name: str, user: str) -> None:
     image_id = str(uuid.uuid4())
 
     def delete() -> None:
@@ -138,7 +138,7 @@ def test_an_image_that_is_deleted_while_it_is_filled(target: Target, name: str, 
     assert target.leftovers(name) == []
 
 
-def test_a_new_image_that_is_deleted_while_it_is_filled(target: Target, name: str) -> None:
+def test_new_image_deleted_during_upload(target: Target, name: str) -> None:
     def delete() -> None:
         (found,) = _waiting()(target.service().detail, None, filters={"name": name})
         until_saving(target, found["id"])
@@ -158,7 +158,7 @@ def _waiting() -> tenacity.Retrying:
 
 
 @on_33
-def test_an_image_that_is_stuck(target: Target, name: str) -> None:
+def test_image_with_refused_data_can_only_be_deleted(target: Target, name: str) -> None:
     # It holds what was refused, and takes nothing else: only deleting it helps.
     image_id = target.make(name=name, disk_format="qcow2")
     with pytest.raises(exceptions.ImageUnacceptable):
@@ -169,7 +169,7 @@ def test_an_image_that_is_stuck(target: Target, name: str) -> None:
     assert target.service().delete(None, image_id) is True
 
 
-def test_the_id_of_a_deleted_image_is_taken(target: Target, name: str) -> None:
+def test_id_of_deleted_image_is_a_conflict(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     assert target.service().delete(None, image_id) is True
     for user in ("demo", "other", "admin"):
@@ -178,7 +178,7 @@ def test_the_id_of_a_deleted_image_is_taken(target: Target, name: str) -> None:
     assert target.leftovers(name) == []
 
 
-def test_an_id_has_a_case(target: Target, name: str) -> None:
+def test_id_is_case_sensitive(target: Target, name: str) -> None:
     image_id = "abcdef00" + target_id()[8:]
     target.service().create(None, {"name": name, "id": image_id})
     for call in ("show", "delete", "download", "members"):
@@ -191,7 +191,7 @@ def target_id() -> str:
     return str(uuid.uuid4())
 
 
-def test_two_deletions(target: Target, name: str) -> None:
+def test_second_deletion_is_not_found(target: Target, name: str) -> None:
     image_id = target.make(name=name, data=DATA)
 
     def delete(number: int) -> object:
@@ -210,7 +210,7 @@ def test_two_deletions(target: Target, name: str) -> None:
 
 
 @pytest.mark.parametrize("status", ["uploading", "importing", "something new"])
-def test_a_status_of_later_releases(status: str) -> None:
+def test_status_of_newer_release_is_passed_through(status: str) -> None:
     image = {"name": "later", "status": status}
     with GlanceFixture(release="33", images=[image], sockets=False) as glance:
         service = ImageService(glance.session())

@@ -20,7 +20,7 @@ def is_older_v2(kind: Kind) -> bool:
 
 
 @only(is_real_33)
-def test_data_is_copied_into_another_store(target: Target, name: str) -> None:
+def test_data_is_copied_to_another_store(target: Target, name: str) -> None:
     image_id = target.make(name=name, data=DATA)
     service = target.service("admin", extended=True)
     [first] = extended(service.show(None, image_id))["stores"] or []
@@ -49,9 +49,7 @@ def test_data_is_copied_into_another_store(target: Target, name: str) -> None:
 
 
 @only(is_real_33)
-def test_a_store_that_is_none_and_an_image_without_data_are_refused(
-    target: Target, name: str
-) -> None:
+def test_impossible_copy_to_stores_is_refused(target: Target, name: str) -> None:
     service = target.service("admin")
     image_id = target.make(name=name, data=DATA)
     with pytest.raises(exceptions.ImageImportImpossible):
@@ -72,7 +70,7 @@ def test_v1_has_no_stores(target: Target, name: str) -> None:
 
 
 @only(is_older_v2)
-def test_an_older_v2_has_no_stores(target: Target, name: str) -> None:
+def test_older_v2_has_no_stores(target: Target, name: str) -> None:
     image_id = target.make(name=name, data=DATA)
     with pytest.raises(exceptions.UnsupportedByVersion, match="stores"):
         target.service().copy_to_stores(None, image_id, ["fast"])
@@ -80,13 +78,13 @@ def test_an_older_v2_has_no_stores(target: Target, name: str) -> None:
 
 @on_each_api
 @pytest.mark.parametrize("stores", ["fast", [], ()])
-def test_stores_are_a_list_of_names(target: Target, stores: object) -> None:
+def test_invalid_store_list_is_refused_without_a_request(target: Target, stores: object) -> None:
     with target.counting() as requests, pytest.raises(exceptions.Invalid):
         target.service().copy_to_stores(None, "some-id", stores)  # type: ignore[arg-type]
     assert requests == []
 
 
-def test_a_reference_is_an_id_or_an_href(target: Target) -> None:
+def test_resolve_accepts_id_or_href(target: Target) -> None:
     service = target.service()
     with target.counting() as requests:
         assert service.resolve(None, "some-id") == "some-id"

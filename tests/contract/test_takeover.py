@@ -38,7 +38,7 @@ def client_of(target: Target, *, with_session: bool) -> Any:
 
 @only(is_open)
 @pytest.mark.parametrize("with_session", [True, False])
-def test_a_client_of_glanceclient(target: Target, name: str, with_session: bool) -> None:
+def test_service_from_glanceclient(target: Target, name: str, with_session: bool) -> None:
     client = client_of(target, with_session=with_session)
     try:
         service = ImageService.from_client(client)
@@ -54,13 +54,15 @@ def test_a_client_of_glanceclient(target: Target, name: str, with_session: bool)
 
 
 @pytest.mark.parametrize("client", [None, object(), "client", 7])
-def test_what_is_no_client(client: object) -> None:
+def test_invalid_client_is_refused(client: object) -> None:
     with pytest.raises(exceptions.InvalidOption):
         ImageService.from_client(client)
 
 
 @on_real
-def test_a_configuration_file(target: Target, cloud: Cloud, name: str, tmp_path: Path) -> None:
+def test_service_from_configuration_file(
+    target: Target, cloud: Cloud, name: str, tmp_path: Path
+) -> None:
     user = cloud.user("demo")
     lines = {
         "auth_type": "v3password",
@@ -84,7 +86,7 @@ def test_a_configuration_file(target: Target, cloud: Cloud, name: str, tmp_path:
     assert service.discover().endpoint == target.url
 
 
-def test_a_configuration_that_cannot_be(tmp_path: Path) -> None:
+def test_contradicting_configuration_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "service.conf"
     path.write_text("[glance_compat]\nauth_type = none\nendpoint = http://x\nprefer = 3\n")
     conf = cfg.ConfigOpts()

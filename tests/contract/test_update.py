@@ -55,7 +55,7 @@ EDITS = (
 
 
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: f"{edit.meta}-{edit.purge}")
-def test_properties_are_edited(target: Target, name: str, edit: Edit) -> None:
+def test_update_merges_or_purges_properties(target: Target, name: str, edit: Edit) -> None:
     image_id = target.make(name=name, properties=OLD)
     service = target.service()
     changed = service.update(None, image_id, edit.meta, purge_props=edit.purge)
@@ -65,13 +65,13 @@ def test_properties_are_edited(target: Target, name: str, edit: Edit) -> None:
     assert service.detail(None, filters={"name": name}) == [changed]
 
 
-def test_purging_is_the_default(target: Target, name: str) -> None:
+def test_purge_is_the_default(target: Target, name: str) -> None:
     image_id = target.make(name=name, properties=OLD)
     changed = target.service().update(None, image_id, {"properties": {"a": "x"}})
     assert changed["properties"] == {"a": "x"}
 
 
-def test_an_empty_value_is_written(target: Target, name: str) -> None:
+def test_empty_value_is_stored(target: Target, name: str) -> None:
     image_id = target.make(name=name, properties=OLD)
     service = target.service()
     changed = service.update(None, image_id, {"properties": {"a": "", "c": ""}}, purge_props=False)
@@ -80,7 +80,7 @@ def test_an_empty_value_is_written(target: Target, name: str) -> None:
     assert {key: target.record(image_id).get(key) for key in "abc"} == {"a": "", "b": "2", "c": ""}
 
 
-def test_an_empty_value_survives_a_purge_and_an_edit(target: Target, name: str) -> None:
+def test_empty_value_survives_purge_and_update(target: Target, name: str) -> None:
     image_id = target.make(name=name, properties={"a": "", "b": "2", "c": ""})
     service = target.service()
     service.update(None, image_id, {"properties": {"b": "3"}}, purge_props=False)
@@ -90,7 +90,7 @@ def test_an_empty_value_survives_a_purge_and_an_edit(target: Target, name: str) 
 
 
 @pytest.mark.parametrize("purge", [False, True])
-def test_tags_survive_a_purge(target: Target, name: str, purge: bool) -> None:
+def test_tags_survive_purge(target: Target, name: str, purge: bool) -> None:
     image_id = target.make(name=name, tags=["t1", "t2"], properties=OLD)
     target.service().update(None, image_id, {"properties": {"c": "3"}}, purge_props=purge)
     assert sorted(target.record(image_id)["tags"]) == ["t1", "t2"]
@@ -118,7 +118,7 @@ BASE = (
 
 
 @pytest.mark.parametrize(("meta", "shown"), BASE, ids=str)
-def test_attributes_are_edited(
+def test_update_changes_attributes(
     target: Target, name: str, meta: dict[str, Any], shown: dict[str, Any]
 ) -> None:
     image_id = target.make(name=name, properties=OLD)
@@ -135,7 +135,9 @@ def test_attributes_are_edited(
 
 
 @pytest.mark.parametrize("user", ["demo", "admin"])
-def test_size_and_checksum_of_an_active_image_stay(target: Target, name: str, user: str) -> None:
+def test_size_and_checksum_of_active_image_are_read_only(
+    target: Target, name: str, user: str
+) -> None:
     # An admin of v1 could rewrite them.
     image_id = target.make(name=name, data=DATA)
     meta = {"size": 77, "checksum": MD5_OF_NOTHING, "min_ram": 5}
@@ -144,7 +146,7 @@ def test_size_and_checksum_of_an_active_image_stay(target: Target, name: str, us
     assert target.record(image_id)["size"] == len(DATA)
 
 
-def test_an_admin_gives_an_image_away(target: Target, name: str) -> None:
+def test_admin_changes_the_owner(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     owner = target.projects["other"]
     changed = target.service("admin").update(None, image_id, {"owner": owner})
@@ -152,7 +154,7 @@ def test_an_admin_gives_an_image_away(target: Target, name: str) -> None:
     assert target.record(image_id)["owner"] == owner
 
 
-def test_an_admin_gives_an_image_to_nobody(target: Target, name: str) -> None:
+def test_admin_removes_the_owner(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     changed = target.service("admin").update(None, image_id, {"owner": None})
     assert changed["owner"] is None
@@ -169,7 +171,7 @@ def test_an_admin_gives_an_image_to_nobody(target: Target, name: str) -> None:
     assert target.service("admin").update(None, image_id, {**whole, "min_ram": 1})["min_ram"] == 1
 
 
-def test_a_member_cannot_give_an_image_away(target: Target, name: str) -> None:
+def test_member_cannot_change_the_owner(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     with pytest.raises(exceptions.Forbidden):
         target.service().update(None, image_id, {"owner": target.projects["other"]})
@@ -208,7 +210,7 @@ def unchanged(target: Target) -> str:
 
 
 @pytest.mark.parametrize(("meta", "error"), REFUSED, ids=lambda value: str(value)[:60])
-def test_what_is_refused_changes_nothing(
+def test_refused_update_changes_nothing(
     target: Target, unchanged: str, meta: Any, error: type[Exception]
 ) -> None:
     image_id = unchanged
@@ -218,7 +220,7 @@ def test_what_is_refused_changes_nothing(
     assert target.record(image_id) == before
 
 
-def test_what_is_refused_purges_nothing(target: Target, name: str) -> None:
+def test_refused_purge_removes_nothing(target: Target, name: str) -> None:
     image_id = target.make(name=name, properties=OLD)
     before = target.record(image_id)
     with pytest.raises(exceptions.Forbidden):
@@ -283,7 +285,7 @@ def test_visibility(target: Target, name: str, shown: Shown) -> None:
 
 
 @on_v2
-def test_visibility_and_is_public_that_both_differ(target: Target, name: str) -> None:
+def test_contradicting_visibility_and_is_public_is_refused(target: Target, name: str) -> None:
     # v1 does not tell private from shared, so one of them is never new to it.
     image_id = target.make("admin", name=name, visibility="shared")
     with pytest.raises(exceptions.ImageBadRequest):
@@ -325,7 +327,7 @@ def test_community_on_v1(target: Target, name: str) -> None:
         (True, True, "shared", None),
     ],
 )
-def test_a_whole_dict_sent_back_changes_nothing(
+def test_unchanged_dict_sent_back_changes_nothing(
     target: Target, name: str, purge: bool, extended: bool, visibility: str, data: bytes | None
 ) -> None:
     image_id = target.make(name=name, data=data, tags=["t"], properties=OLD)
@@ -342,7 +344,7 @@ def test_a_whole_dict_sent_back_changes_nothing(
 
 @pytest.mark.parametrize("purge", [False, True])
 @pytest.mark.parametrize("visibility", ["private", "public"])
-def test_a_whole_dict_with_a_change(
+def test_whole_dict_with_one_change(
     target: Target, name: str, purge: bool, visibility: str
 ) -> None:
     # As the metadata API of Nova edits an image: read, change one property, write everything.
@@ -358,7 +360,7 @@ def test_a_whole_dict_with_a_change(
     assert service.show(None, image_id) == changed
 
 
-def test_a_whole_dict_of_one_api_fits_the_other(target: Target, name: str) -> None:
+def test_whole_dict_of_one_api_fits_the_other(target: Target, name: str) -> None:
     # What a caller kept from the API that a cloud had before.
     image_id = target.make(name=name, properties=OLD)
     whole = target.service().show(None, image_id)
@@ -373,7 +375,7 @@ def test_a_whole_dict_of_one_api_fits_the_other(target: Target, name: str) -> No
 
 @pytest.mark.parametrize("size", [None, 0, len(DATA)])
 @pytest.mark.parametrize("purge", [False, True])
-def test_a_queued_image_gets_its_data(
+def test_queued_image_gets_its_data(
     target: Target, name: str, purge: bool, size: int | None
 ) -> None:
     image_id = target.make(name=name, properties=OLD)
@@ -388,7 +390,7 @@ def test_a_queued_image_gets_its_data(
     assert b"".join(service.download(None, image_id)) == DATA
 
 
-def test_a_queued_image_and_its_whole_dict_and_data(target: Target, name: str) -> None:
+def test_queued_image_takes_whole_dict_with_data(target: Target, name: str) -> None:
     image_id = target.make(name=name, properties=OLD)
     service = target.service()
     filled = service.update(None, image_id, service.show(None, image_id), data=DATA)
@@ -397,7 +399,7 @@ def test_a_queued_image_and_its_whole_dict_and_data(target: Target, name: str) -
 
 @pytest.mark.parametrize("user", ["demo", "admin"])
 @pytest.mark.parametrize("meta", [{}, {"name": "new", "properties": {"a": "x"}}], ids=str)
-def test_an_active_image_takes_no_data_and_keeps_its_metadata(
+def test_active_image_refuses_data_and_keeps_metadata(
     target: Target, name: str, user: str, meta: dict[str, Any]
 ) -> None:
     image_id = target.make(name=name, data=DATA, properties=OLD)
@@ -418,7 +420,7 @@ BAD: dict[str, tuple[Callable[[], object], dict[str, Any], type[Exception]]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_data_makes_no_active_image(target: Target, name: str, case: str) -> None:
+def test_refused_data_leaves_image_queued(target: Target, name: str, case: str) -> None:
     data, meta, error = BAD[case]
     image_id = target.make(name=name, properties=OLD)
     with pytest.raises(error):
@@ -433,7 +435,7 @@ def test_bad_data_makes_no_active_image(target: Target, name: str, case: str) ->
     assert settled(lambda: target.record(image_id)["status"]) in ("queued", "killed")
 
 
-def test_a_store_without_data(target: Target, name: str) -> None:
+def test_store_without_data(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     if target.is_v1:
         # It remembers the store for the data.
@@ -445,7 +447,7 @@ def test_a_store_without_data(target: Target, name: str) -> None:
 
 
 @only(lambda kind: kind.region is not None and kind.release == "pike")
-def test_a_location_in_an_update(target: Target, name: str, source: str) -> None:
+def test_location_in_update_fills_queued_image(target: Target, name: str, source: str) -> None:
     queued, active = target.make(name=name, properties=OLD), target.make(name=name, data=DATA)
     before = target.record(active)
     service = target.service()
@@ -476,7 +478,7 @@ def test_data_without_formats_is_refused(target: Target, name: str) -> None:
     assert target.record(image_id)["status"] == "queued"
 
 
-def test_progress_is_told(target: Target, name: str) -> None:
+def test_progress_is_reported(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     told: list[tuple[int, int | None]] = []
     target.service().update(

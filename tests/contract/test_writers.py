@@ -41,7 +41,7 @@ def remove(name: str) -> dict[str, str]:
     return {"op": "remove", "path": f"/{name}"}
 
 
-def test_a_purge_and_a_property_that_goes_meanwhile(target: Target, name: str) -> None:
+def test_purge_when_property_is_removed_concurrently(target: Target, name: str) -> None:
     image_id = target.make(name=name, properties={"a": "1", "b": "2"})
     service = interrupted(
         target, "HEAD" if target.is_v1 else "GET", lambda: target.patch(image_id, remove("a"))
@@ -51,7 +51,7 @@ def test_a_purge_and_a_property_that_goes_meanwhile(target: Target, name: str) -
     assert target.service().show(None, image_id)["properties"] == {"c": "3"}
 
 
-def test_an_edit_and_a_property_that_comes_meanwhile(target: Target, name: str) -> None:
+def test_update_when_property_is_added_concurrently(target: Target, name: str) -> None:
     image_id = target.make(name=name, properties={"a": "1"})
     add = {"op": "add", "path": "/b", "value": "2"}
     service = interrupted(
@@ -64,7 +64,7 @@ def test_an_edit_and_a_property_that_comes_meanwhile(target: Target, name: str) 
     assert shown["properties"] == {"a": "1", "b": "2", "c": "3"}
 
 
-def test_an_image_that_is_deleted_meanwhile(target: Target, name: str) -> None:
+def test_image_deleted_concurrently_is_not_found(target: Target, name: str) -> None:
     image_id = target.make(name=name, properties={"a": "1"})
     service = interrupted(
         target,
@@ -77,7 +77,7 @@ def test_an_image_that_is_deleted_meanwhile(target: Target, name: str) -> None:
 
 @on_v2
 @pytest.mark.parametrize("verify", [True, False])
-def test_a_change_that_is_undone_is_made_again(target: Target, name: str, verify: bool) -> None:
+def test_concurrently_undone_change_is_repeated(target: Target, name: str, verify: bool) -> None:
     image_id = target.make(name=name, properties={"a": "1"})
     service = interrupted(
         target, "PATCH", lambda: target.patch(image_id, remove("b")), verify_updates=verify
@@ -88,7 +88,7 @@ def test_a_change_that_is_undone_is_made_again(target: Target, name: str, verify
 
 
 @on_v2
-def test_a_removal_that_is_undone_is_made_again(target: Target, name: str) -> None:
+def test_concurrently_undone_removal_is_repeated(target: Target, name: str) -> None:
     image_id = target.make(name=name, properties={"a": "1", "b": "2"})
     add = {"op": "add", "path": "/a", "value": "again"}
     service = interrupted(
@@ -99,7 +99,7 @@ def test_a_removal_that_is_undone_is_made_again(target: Target, name: str) -> No
 
 
 @on_v2
-def test_a_change_that_is_always_undone_is_a_conflict(target: Target, name: str) -> None:
+def test_always_undone_change_is_a_conflict(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     service = interrupted(
         target,
@@ -114,7 +114,7 @@ def test_a_change_that_is_always_undone_is_a_conflict(target: Target, name: str)
 
 
 @only(lambda kind: kind.region is not None or kind.name == "http-v2")
-def test_writers_that_verify(target: Target, name: str) -> None:
+def test_concurrent_verifying_writers_lose_nothing(target: Target, name: str) -> None:
     wanted = {f"writer_{number}": str(number) for number in range(4)}
     image_id = target.make(name=name)
     service = target.service(verify_updates=True)

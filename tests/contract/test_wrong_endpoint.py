@@ -142,7 +142,7 @@ def assert_helpful(error: exceptions.GlanceCompatError, url: str, call: str) -> 
 
 
 @pytest.mark.parametrize("stranger", STRANGERS)
-def test_an_endpoint_that_is_not_glance(stranger: str) -> None:
+def test_endpoint_that_is_not_glance_fails(stranger: str) -> None:
     with answering(*STRANGERS[stranger]) as url:
         service = service_at(url)
         for name, call in CALLS.items():
@@ -153,7 +153,7 @@ def test_an_endpoint_that_is_not_glance(stranger: str) -> None:
 
 @pytest.mark.parametrize("api_version", ["auto", "1", "2"])
 @pytest.mark.parametrize("impostor", IMPOSTORS)
-def test_an_endpoint_that_says_it_is_glance(impostor: str, api_version: str) -> None:
+def test_endpoint_that_imitates_glance_fails(impostor: str, api_version: str) -> None:
     with answering(DOCUMENT, IMPOSTORS[impostor]) as url:
         service = service_at(url, api_version=api_version)
         for name, call in CALLS.items():
@@ -170,14 +170,14 @@ def test_an_endpoint_that_says_it_is_glance(impostor: str, api_version: str) -> 
 
 @pytest.mark.parametrize("call", ["create with data", "update with data"])
 @pytest.mark.parametrize("impostor", ["empty objects", "an error"])
-def test_data_that_was_never_sent(call: str, impostor: str) -> None:
+def test_imitated_upload_response_is_bad_response(call: str, impostor: str) -> None:
     with answering(DOCUMENT, IMPOSTORS[impostor]) as url:
         with pytest.raises(exceptions.BadResponse) as caught:
             CALLS[call](service_at(url))
         assert_helpful(caught.value, url, call)
 
 
-def test_the_message_says_what_was_wanted_and_what_is_offered() -> None:
+def test_error_names_wanted_and_offered_versions() -> None:
     with answering(*STRANGERS["a v3"]) as url:
         with pytest.raises(exceptions.NoUsableVersion) as caught:
             service_at(url).discover()
@@ -190,7 +190,7 @@ def test_the_message_says_what_was_wanted_and_what_is_offered() -> None:
         assert service_at(url, allow_experimental=True).discover().version == (2, 6)
 
 
-def test_a_server_that_is_ill_is_not_taken_for_something_else() -> None:
+def test_http_500_error_is_helpful_for_every_call() -> None:
     with answering((500, WEB, HTML), (500, WEB, HTML)) as url:
         for name, call in CALLS.items():
             with pytest.raises(exceptions.GlanceCompatError) as caught:
@@ -198,7 +198,7 @@ def test_a_server_that_is_ill_is_not_taken_for_something_else() -> None:
             assert_helpful(caught.value, url, name)
 
 
-def test_nobody_listens() -> None:
+def test_refused_connection_is_reported() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
@@ -208,7 +208,7 @@ def test_nobody_listens() -> None:
         assert url in str(caught.value), name
 
 
-def test_somebody_listens_and_says_nothing() -> None:
+def test_silent_server_is_a_timeout() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -233,13 +233,13 @@ def test_somebody_listens_and_says_nothing() -> None:
     ],
     ids=repr,
 )
-def test_an_endpoint_that_is_no_url(url: Any) -> None:
+def test_invalid_endpoint_url_is_refused(url: Any) -> None:
     session = Session(auth=token_endpoint.Token("http://127.0.0.1", TOKEN))
     with pytest.raises(exceptions.InvalidOption):
         ImageService(session, endpoint_override=url)
 
 
-def test_no_endpoint_at_all() -> None:
+def test_missing_endpoint_is_refused() -> None:
     service = ImageService(Session())
     for call in CALLS.values():
         with pytest.raises(exceptions.GlanceCompatError) as caught:
@@ -248,7 +248,7 @@ def test_no_endpoint_at_all() -> None:
         assert "endpoint" in str(caught.value)
 
 
-def test_credentials_in_a_url_are_not_told() -> None:
+def test_credentials_in_url_are_redacted() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -263,7 +263,7 @@ def test_credentials_in_a_url_are_not_told() -> None:
 
 @on_real
 @pytest.mark.parametrize("call", [name for name in CALLS if name != "discover"])
-def test_a_bad_token(target: Target, call: str) -> None:
+def test_invalid_token_is_not_authenticated(target: Target, call: str) -> None:
     service = ImageService(
         Session(auth=token_endpoint.Token(target.url, "bogus")),
         endpoint_override=target.url,
@@ -276,7 +276,7 @@ def test_a_bad_token(target: Target, call: str) -> None:
 
 
 @everywhere
-def test_the_root_asks_for_no_token(target: Target) -> None:
+def test_version_document_needs_no_token(target: Target) -> None:
     service = ImageService(Session(session=target.session().session), endpoint_override=target.url)
     assert service.discover().endpoint == target.url
 
@@ -311,7 +311,7 @@ def test_the_root_asks_for_no_token(target: Target) -> None:
     ],
     ids=str,
 )
-def test_an_option_that_cannot_be(options: dict[str, Any]) -> None:
+def test_invalid_option_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(exceptions.InvalidOption) as caught:
         Options(**options)
     assert isinstance(caught.value, ValueError)
@@ -319,7 +319,7 @@ def test_an_option_that_cannot_be(options: dict[str, Any]) -> None:
     assert name in str(caught.value)
 
 
-def test_an_option_that_there_is_not() -> None:
+def test_unknown_option_is_a_type_error() -> None:
     with pytest.raises(TypeError):
         Options(colour="red")  # type: ignore[call-arg]
 
@@ -327,6 +327,6 @@ def test_an_option_that_there_is_not() -> None:
 @pytest.mark.parametrize(
     "arguments", [{"session": None}, {"session": "session"}, {"options": {"prefer": "1"}}]
 )
-def test_an_argument_that_cannot_be(arguments: dict[str, Any]) -> None:
+def test_invalid_argument_is_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(exceptions.InvalidOption):
         ImageService(**{"session": Session(), **arguments})

@@ -26,30 +26,30 @@ from tests.facts.rows import (
     wire,
 )
 
-_REFUSED = "test_metadata_is_refused_and_nothing_stays"
-_BAD_DATA = "test_bad_data_is_refused_and_nothing_stays"
+_REFUSED = "test_refused_metadata_leaves_no_image"
+_BAD_DATA = "test_refused_data_leaves_no_image"
 
 OVER_V1 = (
     bridged(
         "v1-metadata-only",
         PIKE,
         "POST without data is 201, queued, size 0.",
-        life_cycle("test_an_image_needs_nothing"),
-        life_cycle("test_an_image_lives_and_dies"),
+        life_cycle("test_image_needs_no_metadata"),
+        life_cycle("test_image_life_cycle"),
         wire("v1 metadata only"),
     ),
     bridged(
         "v1-with-data",
         PIKE,
         "POST with data is 201, active, with size and MD5, the ETag too.",
-        life_cycle("test_an_image_with_data_is_active_at_once"),
+        life_cycle("test_image_with_data_is_active_immediately"),
         wire("v1 with data"),
     ),
     bridged(
         "v1-other-content-type",
         PIKE,
         "Data of another content type than application/octet-stream is 400, and kills the image.",
-        create("test_data_of_any_form"),
+        create("test_create_accepts_every_form_of_data"),
         wire("v1 uploads that fail"),
     ),
     refused(
@@ -57,7 +57,7 @@ OVER_V1 = (
         PIKE,
         "Data without formats is 400 and leaves a queued image.",
         create(_REFUSED, "-{}"),
-        create("test_what_fails_while_data_is_sent_is_removed"),
+        create("test_failed_upload_is_removed"),
         update("test_data_without_formats_is_refused"),
     ),
     bridged(
@@ -71,28 +71,28 @@ OVER_V1 = (
         "v1-size-without-data",
         PIKE,
         "Another size without data is kept by a queued image.",
-        create("test_another_size_without_data_is_ignored"),
+        create("test_nonzero_size_without_data_is_ignored"),
         wire("v1 empty body"),
     ),
     bridged(
         "v1-empty-body-is-no-data",
         PIKE,
         "A body with Content-Length 0 leaves the image queued.",
-        create("test_data_of_any_form", "no bytes"),
+        create("test_create_accepts_every_form_of_data", "no bytes"),
         wire("v1 empty body"),
     ),
     bridged(
         "v1-empty-chunks-are-data",
         PIKE,
         "A chunked body without a byte makes an active image with the MD5 of nothing.",
-        create("test_data_of_any_form", "empty iterator"),
+        create("test_create_accepts_every_form_of_data", "empty iterator"),
         wire("v1 chunked data"),
     ),
     bridged(
         "v1-chunks",
         PIKE,
         "A chunked body makes an active image.",
-        create("test_data_of_any_form", "generator"),
+        create("test_create_accepts_every_form_of_data", "generator"),
         wire("v1 chunked data"),
     ),
     bridged(
@@ -108,7 +108,7 @@ OVER_V1 = (
         PIKE,
         "A checksum that is not that of the data is 400, and kills the image.",
         create(_BAD_DATA, "wrong checksum"),
-        create("test_a_declared_size"),
+        create("test_size_and_checksum_may_be_declared"),
         wire("v1 uploads that fail"),
     ),
     deviation(
@@ -124,7 +124,7 @@ OVER_V1 = (
         PIKE,
         "A client that goes away leaves an image that is saving, then killed.",
         create(_BAD_DATA, "failing iterator"),
-        create("test_progress_cancels"),
+        create("test_progress_exception_cancels"),
         fixture_server("test_disconnected_upload_leaves_the_real_state"),
     ),
     bridged(
@@ -153,14 +153,14 @@ OVER_V1 = (
         "Ids without dashes and in capitals are taken as they are; what is no UUID is 400.",
         create(_REFUSED, "{'id': '0000"),
         create(_REFUSED, "{'id': 'not-a-uuid'}"),
-        create("test_a_chosen_id_is_kept"),
+        create("test_requested_id_is_used"),
     ),
     bridged(
         "ids-are-used-once",
         BOTH,
         "The id of any image, a deleted or somebody else's too, is 409.",
-        create("test_a_second_image_of_the_same_id_is_a_conflict"),
-        states("test_the_id_of_a_deleted_image_is_taken"),
+        create("test_duplicate_id_is_a_conflict"),
+        states("test_id_of_deleted_image_is_a_conflict"),
         wire("v2 create"),
     ),
     refused(
@@ -175,7 +175,7 @@ OVER_V1 = (
         "v1-unknown-store",
         PIKE,
         "A store that there is not is 400.",
-        create("test_an_unknown_store_is_refused"),
+        create("test_unknown_store_is_refused"),
         wire("v1 values that are refused"),
     ),
     deviation(
@@ -191,7 +191,7 @@ OVER_V1 = (
         PIKE,
         "A source that is not there is 404, one that cannot be reached or is of another scheme"
         " 400; nothing is left.",
-        create("test_a_source_that_is_refused"),
+        create("test_refused_source_leaves_no_image"),
         deviations("test_what_needs_v1"),
         wire("v1 external sources"),
     ),
@@ -199,26 +199,26 @@ OVER_V1 = (
         "v1-two-sources",
         PIKE,
         "copy-from together with data is 400 and leaves a queued image.",
-        create("test_data_and_a_source"),
+        create("test_data_and_source_together_are_refused"),
     ),
     bridged(
         "v1-location",
         PIKE,
         "A location is 201, active, with the size that its server tells.",
-        create("test_location"),
+        create("test_location_makes_image_active"),
     ),
     bridged(
         "v1-location-of-another-size",
         PIKE,
         "A location whose size is not the one that was given is 409 and leaves a queued image.",
-        create("test_a_location_of_another_size"),
+        create("test_location_with_wrong_size_is_refused"),
     ),
     bridged(
         "v1-location-of-nothing",
         PIKE,
         "A location that is not there is 404, an empty or refused one 400.",
-        create("test_a_source_that_is_refused", "location-/missing"),
-        create("test_an_empty_location"),
+        create("test_refused_source_leaves_no_image", "location-/missing"),
+        create("test_empty_location_is_refused"),
         wire("v1 external sources"),
     ),
     bridged(
@@ -233,7 +233,7 @@ OVER_V1 = (
         "v1 has no words for private, shared and community.",
         "visibility-words",
         deviations("test_visibility_words"),
-        create("test_visibility_is_what_was_asked_for"),
+        create("test_requested_visibility_is_stored"),
     ),
 )
 
@@ -242,14 +242,14 @@ OVER_V2 = (
         "v2-create",
         BOTH,
         "POST is 201, queued, with a size of null and the visibility shared.",
-        life_cycle("test_an_image_needs_nothing"),
+        life_cycle("test_image_needs_no_metadata"),
         wire("v2 create"),
     ),
     bridged(
         "v2-visibilities",
         BOTH,
         "private, shared and community are anybody's to choose.",
-        create("test_visibility_is_what_was_asked_for"),
+        create("test_requested_visibility_is_stored"),
         create("test_community_needs_v2"),
         wire("v2 create with visibilities"),
     ),
@@ -265,7 +265,7 @@ OVER_V2 = (
         BOTH,
         "size, status, checksum and virtual_size are 403.",
         create("test_metadata_is_stored", "'status': 'active'"),
-        create("test_another_size_without_data_is_ignored"),
+        create("test_nonzero_size_without_data_is_ignored"),
         wire("v2 create with sizes"),
     ),
     refused(
@@ -279,7 +279,7 @@ OVER_V2 = (
         "v2-location-on-create",
         BOTH,
         "location becomes a property on 15.0.2 and is 403 on 33.",
-        create("test_location"),
+        create("test_location_makes_image_active"),
     ),
     bridged(
         "v2-fills-in-no-format",
@@ -300,22 +300,22 @@ OVER_V2 = (
         "v2-other-content-type",
         BOTH,
         "Data of another content type is 415, and the image stays queued.",
-        create("test_data_of_any_form"),
+        create("test_create_accepts_every_form_of_data"),
         wire("v2 uploads that fail"),
     ),
     bridged(
         "v2-upload-answers-nothing",
         BOTH,
         "An upload is 204 without a body.",
-        life_cycle("test_an_image_with_data_is_active_at_once"),
-        costs("test_a_warm_call_costs", "create with data"),
+        life_cycle("test_image_with_data_is_active_immediately"),
+        costs("test_warm_call_request_count", "create with data"),
         wire("v2 upload"),
     ),
     bridged(
         "v2-empty-upload",
         BOTH,
         "An upload of nothing makes an active image with the MD5 of nothing.",
-        create("test_data_of_any_form", "no bytes"),
+        create("test_create_accepts_every_form_of_data", "no bytes"),
         create("test_size_0_without_data_makes_an_empty_active_image"),
         wire("v2 upload"),
     ),
@@ -323,9 +323,9 @@ OVER_V2 = (
         "v2-second-upload",
         BOTH,
         "Data for an image that is active, killed or saving is 409.",
-        update("test_an_active_image_takes_no_data_and_keeps_its_metadata"),
-        states("test_an_image_that_is_saving"),
-        states("test_a_killed_image"),
+        update("test_active_image_refuses_data_and_keeps_metadata"),
+        states("test_saving_image"),
+        states("test_killed_image"),
         fixture_server("test_second_upload_is_refused"),
     ),
     bridged(
@@ -340,8 +340,8 @@ OVER_V2 = (
         "v2-inspects-data",
         ONLY_33,
         "qcow2 that is none is 415; the image is queued again and takes no data any more.",
-        create("test_data_of_another_format_is_unacceptable"),
-        states("test_an_image_that_is_stuck"),
+        create("test_data_of_wrong_format_is_unacceptable"),
+        states("test_image_with_refused_data_can_only_be_deleted"),
         wire("v2 upload that is not what it says"),
     ),
     bridged(
@@ -364,7 +364,7 @@ OVER_V2 = (
         BOTH,
         "An image that is deleted while its data arrives is 410 on v2, 412 on v1, and 500 on v1"
         " for who may not see deleted images.",
-        states("test_an_image_that_is_deleted_while_it_is_filled"),
+        states("test_image_deleted_during_upload"),
         fixture_server("test_image_can_be_deleted_during_upload"),
     ),
     deviation(
@@ -372,7 +372,7 @@ OVER_V2 = (
         BOTH,
         "add /locations/- to a queued image makes it active, if show_multiple_locations is on.",
         "unshown-locations",
-        create("test_location"),
+        create("test_location_makes_image_active"),
         small("test_a_location_where_locations_are_not_shown"),
         wire("locations that may not be set"),
     ),
@@ -420,8 +420,8 @@ OVER_V2 = (
         "v2-store-of-an-upload",
         ONLY_33,
         "x-image-meta-store names the store of the data; an unknown one is 400.",
-        create("test_a_known_store_is_used"),
-        create("test_an_unknown_store_is_refused"),
+        create("test_known_store_is_used"),
+        create("test_unknown_store_is_refused"),
         wire("v2 stores"),
     ),
     fixture_only(
@@ -441,7 +441,7 @@ OVER_V2 = (
         "both-apis-write-the-same",
         PIKE,
         "What one API wrote, the other reads.",
-        properties("test_what_one_api_wrote_the_other_reads"),
+        properties("test_properties_of_one_api_are_read_by_the_other"),
     ),
 )
 

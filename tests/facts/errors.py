@@ -28,7 +28,7 @@ FACTS = (
         "An error is HTML or text, or with Accept: application/json an object whose message holds"
         " HTML.",
         unit_wire("test_error_text_is_one_short_line"),
-        refusals("test_an_error_knows_all_about_itself"),
+        refusals("test_not_found_error_has_all_details"),
         wire("error bodies"),
     ),
     bridged(
@@ -36,21 +36,21 @@ FACTS = (
         PIKE,
         "An error of HEAD has no body.",
         unit_wire("test_an_error_without_a_body_is_an_error"),
-        refusals("test_an_error_knows_all_about_itself", "v1-show"),
+        refusals("test_not_found_error_has_all_details", "v1-show"),
     ),
     bridged(
         "a-bad-token-is-401",
         BOTH,
         "A bad token and none are 401, with WWW-Authenticate and without a request id.",
-        wrong_endpoint("test_a_bad_token"),
-        context("test_a_stale_token_is_renewed"),
+        wrong_endpoint("test_invalid_token_is_not_authenticated"),
+        context("test_stale_token_is_renewed"),
         wire("no token"),
     ),
     bridged(
         "request-ids",
         BOTH,
         "Every other answer has an x-openstack-request-id of its own; the caller's is not echoed.",
-        refusals("test_an_error_knows_all_about_itself"),
+        refusals("test_not_found_error_has_all_details"),
         unit_wire("test_a_request_is_logged_once_with_its_id"),
     ),
     fixture_only(
@@ -64,7 +64,7 @@ FACTS = (
         BOTH,
         "413 is a quota: of properties, members, tags, locations, storage, or the size of data.",
         unit_exceptions("test_a_status_has_its_error"),
-        create("test_metadata_is_refused_and_nothing_stays", "{'properties': {'p0'"),
+        create("test_refused_metadata_leaves_no_image", "{'properties': {'p0'"),
         small("test_the_member_quota"),
         small("test_the_storage_quota"),
     ),

@@ -27,8 +27,8 @@ FACTS = (
         "sqlite-name-filter",
         PIKE,
         "A filter by text that is not ASCII is 500 on v1 and v2, over SQLite; 33 finds the image.",
-        lists("test_what_a_server_does_not_take_in_a_query", "letters"),
-        lists("test_tags_that_a_server_does_not_take_in_a_query"),
+        lists("test_value_refused_in_a_query_is_filtered_by_the_library", "letters"),
+        lists("test_tags_refused_in_a_query_are_filtered_by_the_library"),
         unit_listing("test_a_text_that_is_not_taken_is_spared_from_then_on"),
     ),
     bridged(
@@ -36,15 +36,15 @@ FACTS = (
         BOTH,
         "A query that is longer than the front end takes is 414: 4094 bytes with gunicorn, more"
         " with that of 15.0.2.",
-        lists("test_what_a_server_does_not_take_in_a_query", "a long property"),
-        lists("test_what_no_attribute_can_be_is_not_asked_for"),
+        lists("test_value_refused_in_a_query_is_filtered_by_the_library", "a long property"),
+        lists("test_impossible_value_matches_nothing_without_a_request"),
         unit_listing("test_a_text_that_is_not_taken_is_spared_from_then_on"),
     ),
     bridged(
         "sqlite-numbers",
         BOTH,
         "size_min and size_max of 2**63 or more are 500, over SQLite.",
-        lists("test_sizes_that_no_database_has"),
+        lists("test_size_filter_beyond_database_range"),
         unit_filters("test_no_number_goes_out_that_no_database_has"),
     ),
     not_applicable(

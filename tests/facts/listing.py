@@ -23,7 +23,7 @@ from tests.facts.rows import (
     wire,
 )
 
-_SENSELESS = "test_a_filter_that_makes_no_sense"
+_SENSELESS = "test_invalid_filter_is_refused_without_a_request"
 
 WHO = (
     bridged(
@@ -63,7 +63,7 @@ WHO = (
         BOTH,
         "Without a filter v2 leaves out shares that are pending or rejected; v1 lists them.",
         lists("test_filters", "demo-{}"),
-        members("test_a_share_is_listed_whatever_the_member_said"),
+        members("test_shared_image_is_listed_for_every_member_status"),
         wire("who sees what in v2"),
     ),
     bridged(
@@ -130,8 +130,8 @@ FILTERS = (
         "deleted-is-ignored",
         BOTH,
         "deleted=True is ignored by both.",
-        lists("test_deleted_images_cannot_be_asked_for_on_v1"),
-        lists("test_deleted_images_cannot_be_asked_for_on_v2"),
+        lists("test_v1_cannot_filter_deleted_images"),
+        lists("test_v2_cannot_filter_deleted_images"),
         wire("v2 filters"),
     ),
     bridged(
@@ -209,7 +209,7 @@ FILTERS = (
         lists("test_filters", "{'status': 'deleted'}"),
         lists("test_filters", "{'status': 'killed'}"),
         lists("test_filters", "{'status': 'deactivated'}"),
-        states("test_a_killed_image"),
+        states("test_killed_image"),
     ),
     deviation(
         "tags",
@@ -224,7 +224,7 @@ FILTERS = (
         BOTH,
         "name= finds the name '' and never null.",
         unit_filters("test_none_fits_no_value"),
-        lists("test_the_name_that_is_nothing"),
+        lists("test_empty_name_filter_excludes_images_without_name"),
         wire("v1 filters"),
     ),
     bridged(
@@ -248,8 +248,8 @@ PAGES = (
         "v1-sorts-by-one-key",
         PIKE,
         "Of several sort keys v1 takes the first; sort= is ignored.",
-        lists("test_several_keys"),
-        lists("test_a_marker_among_several_keys"),
+        lists("test_sort_by_several_keys"),
+        lists("test_marker_with_several_sort_keys"),
         unit_listing("test_several_keys_are_sorted_by_the_library"),
         wire("v1 filters"),
     ),
@@ -258,23 +258,23 @@ PAGES = (
         BOTH,
         "Both know name, status, the formats, size, id and the times; another key or direction is"
         " 400.",
-        lists("test_one_key"),
-        lists("test_what_makes_no_sense", "{'sort_key': 'colour'}"),
+        lists("test_sort_by_one_key"),
+        lists("test_invalid_list_argument_is_refused_without_a_request", "{'sort_key': 'colour'}"),
         wire("v2 filters"),
     ),
     bridged(
         "the-newest-first",
         BOTH,
         "Without a key the newest image comes first.",
-        lists("test_the_newest_comes_first"),
+        lists("test_newest_image_comes_first"),
     ),
     bridged(
         "markers",
         BOTH,
         "A marker that is no id, unknown or deleted is 400; one that may not be seen is 400 on v1,"
         " 403 on v2.",
-        lists("test_a_marker_that_cannot_be"),
-        lists("test_a_marker"),
+        lists("test_invalid_marker_is_refused"),
+        lists("test_list_starts_after_marker"),
         wire("v1 filters"),
         wire("v2 filters"),
     ),
@@ -282,8 +282,8 @@ PAGES = (
         "limits",
         BOTH,
         "limit 0 is an empty list, -1 and text are 400.",
-        lists("test_a_limit_is_for_all", "0-None"),
-        lists("test_what_makes_no_sense", "{'limit': -1}"),
+        lists("test_limit_counts_all_pages", "0-None"),
+        lists("test_invalid_list_argument_is_refused_without_a_request", "{'limit': -1}"),
         wire("v1 filters"),
     ),
     bridged(
@@ -300,7 +300,7 @@ PAGES = (
         "v1 does not say whether there is another page; v2 does when a page is full.",
         lists("test_pages_hold_every_image_once"),
         small("test_pages_that_are_cut"),
-        costs("test_a_warm_list_costs"),
+        costs("test_warm_list_request_count"),
         unit_listing("test_pages_of_v2"),
     ),
     bridged(
@@ -308,7 +308,7 @@ PAGES = (
         BOTH,
         "v2's link to the next page keeps only the last of tag=t1&tag=t2, and of several sort"
         " keys.",
-        lists("test_pages_of_several_tags"),
+        lists("test_pages_with_several_tags"),
         small("test_pages_of_several_tags_that_are_cut"),
         wire("v2 filters"),
     ),
@@ -330,7 +330,7 @@ PAGES = (
         "sizes-of-null",
         BOTH,
         "Paging by size repeats or loses images whose size is null.",
-        lists("test_one_key", "size"),
+        lists("test_sort_by_one_key", "size"),
         unit_filters("test_an_image_of_unknown_size_is_one_of_size_0"),
         wire("sorting nulls"),
     ),

@@ -24,7 +24,7 @@ from tests.facts.rows import (
     writers,
 )
 
-_REFUSED = "test_metadata_is_refused_and_nothing_stays"
+_REFUSED = "test_refused_metadata_leaves_no_image"
 
 FACTS = (
     bridged(
@@ -54,7 +54,7 @@ FACTS = (
         "nova-loses-shares",
         BOTH,
         "Without member_status=all, pending and rejected shares vanish from lists.",
-        members("test_a_share_is_listed_whatever_the_member_said"),
+        members("test_shared_image_is_listed_for_every_member_status"),
     ),
     deviation(
         "nova-loses-deletions",
@@ -78,13 +78,13 @@ FACTS = (
         BOTH,
         "A property of None is 400, or the text None.",
         create("test_metadata_is_stored", "'gone': None"),
-        update("test_properties_are_edited", "{'a': None"),
+        update("test_update_merges_or_purges_properties", "{'a': None"),
     ),
     bridged(
         "nova-cannot-empty-a-property",
         BOTH,
         "A kernel_id of None or '' is dropped in an update, so it cannot be emptied.",
-        update("test_an_empty_value_is_written"),
+        update("test_empty_value_is_stored"),
     ),
     bridged(
         "nova-passes-words-of-v1-through",
@@ -92,35 +92,35 @@ FACTS = (
         "copy_from and store become properties; checksum and owner are 403.",
         create("test_copy_from_is_refused_on_v2"),
         create(_REFUSED, "{'owner': 'somebody-else'}"),
-        update("test_a_store_without_data"),
+        update("test_store_without_data"),
     ),
     bridged(
         "nova-verifies-nothing",
         BOTH,
         "size and checksum of the caller are not compared with what is stored.",
-        create("test_bad_data_is_refused_and_nothing_stays", "wrong checksum"),
-        create("test_bad_data_is_refused_and_nothing_stays", "short iterator"),
+        create("test_refused_data_leaves_no_image", "wrong checksum"),
+        create("test_refused_data_leaves_no_image", "short iterator"),
     ),
     bridged(
         "nova-purges-what-it-may-not",
         ONLY_33,
         "A purge of all that is shown is 403 for os_glance_*, misses hidden names, and races.",
-        properties("test_a_purge_leaves_to_glance_what_is_glances"),
+        properties("test_purge_keeps_properties_of_glance"),
         properties("test_shadowed_properties_are_kept"),
-        writers("test_a_purge_and_a_property_that_goes_meanwhile"),
+        writers("test_purge_when_property_is_removed_concurrently"),
     ),
     bridged(
         "nova-patches-before-it-uploads",
         BOTH,
         "Metadata of an active image is changed although its data is refused.",
-        update("test_an_active_image_takes_no_data_and_keeps_its_metadata"),
+        update("test_active_image_refuses_data_and_keeps_metadata"),
     ),
     bridged(
         "nova-leaves-queued-images",
         BOTH,
         "A failed upload leaves a queued image.",
-        create("test_bad_data_is_refused_and_nothing_stays"),
-        create("test_progress_cancels"),
+        create("test_refused_data_leaves_no_image"),
+        create("test_progress_exception_cancels"),
     ),
     bridged(
         "nova-activates-with-formats",
@@ -133,27 +133,27 @@ FACTS = (
         "nova-reads-nothing-as-data",
         BOTH,
         "204 on data is not noticed: TypeError in place of ImageNotFound.",
-        download("test_an_image_that_gives_nothing", "queued-demo"),
+        download("test_undownloadable_image_is_an_error", "queued-demo"),
     ),
     bridged(
         "nova-gives-admins-more",
         BOTH,
         "An admin downloads a deactivated image over v2.",
-        download("test_an_image_that_gives_nothing", "deactivated-admin"),
+        download("test_undownloadable_image_is_an_error", "deactivated-admin"),
     ),
     deviation(
         "nova-shows-deleted",
         PIKE,
         "show_deleted has no meaning on v2, nor for an ordinary user of v1.",
         "deleted-images",
-        refusals("test_a_deleted_image_and_an_admin_who_does_not_want_it"),
-        refusals("test_a_deleted_image_and_its_owner"),
+        refusals("test_deleted_image_is_not_found_by_admin_unless_asked"),
+        refusals("test_deleted_image_is_not_found_by_owner"),
     ),
     bridged(
         "nova-lets-errors-of-delete-escape",
         BOTH,
         "409 and 500 of a deletion are not translated.",
-        refusals("test_refusals", "demo-shared-delete"),
+        refusals("test_refused_call_raises_the_same_error", "demo-shared-delete"),
         unit_wire("test_every_status_is_an_error_that_carries_what_is_known"),
     ),
     bridged(
@@ -167,13 +167,13 @@ FACTS = (
         "nova-quotes-v1",
         PIKE,
         "Names and values written over v1 are percent-encoded for ever.",
-        properties("test_text_survives_create"),
+        properties("test_property_values_survive_create"),
     ),
     bridged(
         "nova-repeats-what-cannot-work",
         PIKE,
         "A header that cannot be sent is repeated, and ends as a failed connection.",
         unit_wire("test_a_header_that_cannot_be_sent_is_not_a_failed_connection"),
-        properties("test_what_v1_cannot_carry"),
+        properties("test_property_unsupported_on_v1_is_refused"),
     ),
 )

@@ -26,7 +26,7 @@ from tests.facts.rows import (
     writers,
 )
 
-_REFUSED = "test_what_is_refused_changes_nothing"
+_REFUSED = "test_refused_update_changes_nothing"
 
 PURGE = (
     bridged(
@@ -34,30 +34,30 @@ PURGE = (
         PIKE,
         "A PUT without x-glance-registry-purge-props removes all properties that it does"
         " not have.",
-        update("test_properties_are_edited"),
-        update("test_purging_is_the_default"),
+        update("test_update_merges_or_purges_properties"),
+        update("test_purge_is_the_default"),
         wire("v1 purge"),
     ),
     bridged(
         "data-never-purges",
         PIKE,
         "With data in the body nothing is purged.",
-        update("test_a_queued_image_gets_its_data"),
+        update("test_queued_image_gets_its_data"),
         wire("v1 data in an update"),
     ),
     bridged(
         "a-purge-takes-all",
         PIKE,
         "A purge over v1 removes what v2 made too, whatever its name; tags stay.",
-        properties("test_a_purge_takes_upper_case_away"),
-        update("test_tags_survive_a_purge"),
+        properties("test_purge_removes_upper_case_names"),
+        update("test_tags_survive_purge"),
         wire("v1 purge and what v2 made"),
     ),
     bridged(
         "removing-what-is-gone",
         BOTH,
         "remove of a property that is not there is 409, and nothing of the PATCH is done.",
-        writers("test_a_purge_and_a_property_that_goes_meanwhile"),
+        writers("test_purge_when_property_is_removed_concurrently"),
         wire("v2 patch of properties"),
     ),
     deviation(
@@ -74,22 +74,22 @@ PURGE = (
         "v1 cannot remove one property: what stays has to be sent, and some cannot be.",
         "purge-of-the-unportable",
         deviations("test_a_purge_of_what_v1_cannot_carry"),
-        properties("test_a_purge_that_must_keep_what_v1_cannot_carry"),
-        properties("test_what_v1_cannot_carry_survives_an_edit_of_something_else"),
+        properties("test_v1_refuses_purge_that_keeps_unsupported_names"),
+        properties("test_unsupported_property_survives_unrelated_update"),
     ),
     bridged(
         "null-properties-over-v2",
         BOTH,
         "v2 takes no null for a property; '' and removal are two things.",
-        update("test_an_empty_value_survives_a_purge_and_an_edit"),
-        update("test_properties_are_edited", "{'a': None"),
+        update("test_empty_value_survives_purge_and_update"),
+        update("test_update_merges_or_purges_properties", "{'a': None"),
         wire("v2 patch of properties"),
     ),
     bridged(
         "what-an-import-leaves",
         ONLY_33,
         "After an import an image has os_glance_* properties whose removal is 403.",
-        properties("test_a_purge_leaves_to_glance_what_is_glances"),
+        properties("test_purge_keeps_properties_of_glance"),
         unit_change("test_a_purge_leaves_what_is_the_servers"),
     ),
     bridged(
@@ -107,8 +107,8 @@ ATTRIBUTES = (
         "a-name-is-taken-away",
         BOTH,
         "An empty name is null on v1; on v2 replace with null works and remove is 403.",
-        update("test_attributes_are_edited", "{'name': None}"),
-        update("test_attributes_are_edited", "{'name': ''}"),
+        update("test_update_changes_attributes", "{'name': None}"),
+        update("test_update_changes_attributes", "{'name': ''}"),
         wire("v2 patch of base attributes"),
     ),
     refused(
@@ -116,8 +116,8 @@ ATTRIBUTES = (
         BOTH,
         "Another id or status is 403 on v1; any is 403 on v2, the same too.",
         update(_REFUSED, "{'id': '0000"),
-        update("test_attributes_are_edited", "'status': 'active'"),
-        update("test_a_whole_dict_sent_back_changes_nothing"),
+        update("test_update_changes_attributes", "'status': 'active'"),
+        update("test_unchanged_dict_sent_back_changes_nothing"),
         wire("v1 base attributes"),
     ),
     bridged(
@@ -125,39 +125,39 @@ ATTRIBUTES = (
         PIKE,
         "size and checksum of an active image: 403 on v1 unless they are equal, rewritten for an"
         " admin; 403 on v2.",
-        update("test_size_and_checksum_of_an_active_image_stay"),
+        update("test_size_and_checksum_of_active_image_are_read_only"),
         wire("v1 base attributes"),
     ),
     bridged(
         "size-of-a-queued-image",
         PIKE,
         "v1 stores a size of a queued image; 0 does not activate it. 403 on v2.",
-        update("test_attributes_are_edited", "{'size': 0}"),
-        update("test_attributes_are_edited", "{'size': 7"),
-        update("test_a_whole_dict_with_a_change"),
+        update("test_update_changes_attributes", "{'size': 0}"),
+        update("test_update_changes_attributes", "{'size': 7"),
+        update("test_whole_dict_with_one_change"),
     ),
     bridged(
         "read-only-in-an-update",
         BOTH,
         "Times, deleted, uri, store and virtual_size are ignored by v1, 403 on v2.",
-        update("test_attributes_are_edited", "'created_at': '2001"),
-        update("test_a_store_without_data"),
+        update("test_update_changes_attributes", "'created_at': '2001"),
+        update("test_store_without_data"),
         wire("v1 base attributes"),
     ),
     refused(
         "the-owner-of-an-ordinary-user",
         BOTH,
         "Another owner is ignored by v1; on v2 any is 403, the same too.",
-        update("test_a_member_cannot_give_an_image_away"),
-        update("test_a_whole_dict_sent_back_changes_nothing"),
+        update("test_member_cannot_change_the_owner"),
+        update("test_unchanged_dict_sent_back_changes_nothing"),
         wire("v2 replace of the owner"),
     ),
     bridged(
         "the-owner-of-an-admin",
         BOTH,
         "An admin changes the owner, to null too.",
-        update("test_an_admin_gives_an_image_away"),
-        update("test_an_admin_gives_an_image_to_nobody"),
+        update("test_admin_changes_the_owner"),
+        update("test_admin_removes_the_owner"),
         wire("v2 patch of an active image"),
     ),
     deviation(
@@ -172,8 +172,8 @@ ATTRIBUTES = (
         "other-attributes-of-an-image-with-data",
         BOTH,
         "name, min_disk, min_ram and protected of an active image are changed.",
-        update("test_size_and_checksum_of_an_active_image_stay"),
-        states("test_a_deactivated_image"),
+        update("test_size_and_checksum_of_active_image_are_read_only"),
+        states("test_deactivated_image"),
         wire("v2 patch of an active image"),
     ),
     refused(
@@ -181,8 +181,8 @@ ATTRIBUTES = (
         BOTH,
         "is_public True of an ordinary user is 403, also where it is so already.",
         update(_REFUSED, "{'is_public': True}"),
-        update("test_what_is_refused_purges_nothing"),
-        update("test_a_whole_dict_sent_back_changes_nothing"),
+        update("test_refused_purge_removes_nothing"),
+        update("test_unchanged_dict_sent_back_changes_nothing"),
     ),
     bridged(
         "v1-makes-everything-shared",
@@ -214,15 +214,15 @@ DATA = (
         "data-for-a-queued-image",
         BOTH,
         "A queued image takes data: with its metadata on v1, by a second request on v2.",
-        update("test_a_queued_image_gets_its_data"),
-        update("test_a_queued_image_and_its_whole_dict_and_data"),
+        update("test_queued_image_gets_its_data"),
+        update("test_queued_image_takes_whole_dict_with_data"),
     ),
     bridged(
         "data-for-an-active-image",
         BOTH,
         "Data for an active image is 409 and changes nothing on v1; on v2 the PATCH that went"
         " before stays.",
-        update("test_an_active_image_takes_no_data_and_keeps_its_metadata"),
+        update("test_active_image_refuses_data_and_keeps_metadata"),
         wire("v1 data in an update"),
     ),
     deviation(
@@ -230,7 +230,7 @@ DATA = (
         BOTH,
         "Data of a wrong size or type kills an image on v1; on v2 it is queued again.",
         "killed-images",
-        update("test_bad_data_makes_no_active_image"),
+        update("test_refused_data_leaves_image_queued"),
         deviations("test_killed_images"),
     ),
     bridged(
@@ -238,7 +238,7 @@ DATA = (
         PIKE,
         "A queued image that is given a location is active; for another it is 400 on v1, and a"
         " second location on v2.",
-        update("test_a_location_in_an_update"),
+        update("test_location_in_update_fills_queued_image"),
     ),
 )
 
@@ -247,7 +247,7 @@ WHOSE = (
         "v1-deleted-is-403",
         PIKE,
         "Changing a deleted image is 403 on v1 for an admin, 404 for others; 404 on v2.",
-        refusals("test_refusals", "admin-deleted"),
+        refusals("test_refused_call_raises_the_same_error", "admin-deleted"),
         wire("v1 metadata only"),
     ),
     bridged(
@@ -260,16 +260,16 @@ WHOSE = (
         "foreign-images",
         BOTH,
         "Changing a public or community image of others is 403, a private one 404.",
-        refusals("test_refusals", "demo-public"),
-        refusals("test_refusals", "demo-community"),
-        refusals("test_refusals", "demo-private"),
+        refusals("test_refused_call_raises_the_same_error", "demo-public"),
+        refusals("test_refused_call_raises_the_same_error", "demo-community"),
+        refusals("test_refused_call_raises_the_same_error", "demo-private"),
         wire("v1 images of others"),
     ),
     bridged(
         "v1-shared-is-500",
         PIKE,
         "Changing an image that is shared with the caller is 500 on v1, 403 on v2.",
-        refusals("test_refusals", "demo-shared"),
+        refusals("test_refused_call_raises_the_same_error", "demo-shared"),
         wire("v1 images of others"),
     ),
     deviation(
@@ -278,9 +278,9 @@ WHOSE = (
         "Of twelve writers of different properties all were told 200 and four or five were kept.",
         "concurrent-updates",
         deviations("test_concurrent_updates"),
-        writers("test_a_change_that_is_undone_is_made_again"),
-        writers("test_a_change_that_is_always_undone_is_a_conflict"),
-        writers("test_writers_that_verify"),
+        writers("test_concurrently_undone_change_is_repeated"),
+        writers("test_always_undone_change_is_a_conflict"),
+        writers("test_concurrent_verifying_writers_lose_nothing"),
     ),
 )
 
@@ -297,7 +297,7 @@ PATCH = (
         "add-overwrites",
         BOTH,
         "add of what is there overwrites; replace of what is not is 409.",
-        update("test_properties_are_edited", "{'a': 'x'}"),
+        update("test_update_merges_or_purges_properties", "{'a': 'x'}"),
         unit_image("test_a_v2_update_is_a_patch"),
         wire("v2 patch of properties"),
     ),
@@ -305,8 +305,10 @@ PATCH = (
         "pointers-are-escaped",
         BOTH,
         "/ and ~ of a name must be escaped, else 400.",
-        properties("test_what_v1_cannot_carry_in_an_update", "mounted-v2-{'a/b': 'x'}"),
-        properties("test_text_survives_update"),
+        properties(
+            "test_property_unsupported_on_v1_is_refused_in_update", "mounted-v2-{'a/b': 'x'}"
+        ),
+        properties("test_property_values_survive_update"),
         unit_image("test_names_are_escaped_in_a_pointer"),
     ),
     refused(
@@ -321,7 +323,7 @@ PATCH = (
         BOTH,
         "image_id is 404 and extra_properties 500: the server's own attributes can be reached.",
         update(_REFUSED, "{'properties': {'extra_properties': 'x'}}"),
-        create("test_metadata_is_refused_and_nothing_stays", "{'image_id': 'x'}"),
+        create("test_refused_metadata_leaves_no_image", "{'image_id': 'x'}"),
         wire("v2 patch of base attributes"),
     ),
     not_applicable(

@@ -27,8 +27,8 @@ FACTS = (
         BOTH,
         "GET / and any unknown first segment is 300 with the version document, with and without a"
         " token.",
-        discovery("test_finding_out_costs_one_request_without_a_token"),
-        discovery("test_what_is_told"),
+        discovery("test_discovery_costs_one_request_without_token"),
+        discovery("test_discovery_describes_the_endpoint"),
         wire("version documents"),
     ),
     fixture_only(
@@ -41,8 +41,8 @@ FACTS = (
         "v1-without-a-token-is-401",
         PIKE,
         "/v1 and what is below it is 401 in HTML without a token where v1 is on.",
-        discovery("test_finding_out_costs_one_request_without_a_token"),
-        wrong_endpoint("test_a_bad_token"),
+        discovery("test_discovery_costs_one_request_without_token"),
+        wrong_endpoint("test_invalid_token_is_not_authenticated"),
         wire("versions below a major"),
     ),
     fixture_only(
@@ -56,14 +56,14 @@ FACTS = (
         "v1-root-is-a-list",
         PIKE,
         "/v1/ with a token is a brief list of images and no version document.",
-        discovery("test_every_spelling_of_an_endpoint", "/v1/"),
+        discovery("test_endpoint_is_found_in_every_spelling", "/v1/"),
         wire("v1 root is a list"),
     ),
     bridged(
         "v2-root-is-404",
         BOTH,
         "/v2/ is 404 even with a token: below a major there is no version document.",
-        discovery("test_every_spelling_of_an_endpoint", "/v2/"),
+        discovery("test_endpoint_is_found_in_every_spelling", "/v2/"),
         wire("versions below a major"),
     ),
     fixture_only(
@@ -91,7 +91,7 @@ FACTS = (
         PIKE,
         "With both APIs: v2.5 CURRENT, older v2 SUPPORTED, v1.1 and v1.0 DEPRECATED; with v1 alone"
         " nothing is CURRENT.",
-        discovery("test_what_is_told", "pike-v1"),
+        discovery("test_discovery_describes_the_endpoint", "pike-v1"),
         unit_discovery("test_the_choice_from_a_document"),
         wire("v1 alone"),
     ),
@@ -105,7 +105,7 @@ FACTS = (
         "unsorted-with-gaps",
         ONLY_33,
         "Versions are neither sorted nor without gaps, and the first is not the newest.",
-        discovery("test_what_is_told", "glance-33"),
+        discovery("test_discovery_describes_the_endpoint", "glance-33"),
         unit_discovery("test_the_choice_from_a_document"),
     ),
     bridged(
@@ -148,14 +148,14 @@ FACTS = (
         BOTH,
         "A version document needs no token, and a wrong one makes no difference.",
         real_discovery("test_the_document_needs_no_token"),
-        wrong_endpoint("test_the_root_asks_for_no_token"),
+        wrong_endpoint("test_version_document_needs_no_token"),
     ),
     bridged(
         "documents-have-no-request-id",
         BOTH,
         "There is no x-openstack-request-id on a version document or a 401.",
         unit_wire("test_every_status_is_an_error_that_carries_what_is_known"),
-        wrong_endpoint("test_a_bad_token"),
+        wrong_endpoint("test_invalid_token_is_not_authenticated"),
     ),
     bridged(
         "a-version-in-an-endpoint",

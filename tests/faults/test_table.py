@@ -65,7 +65,7 @@ def make(cell: Cell, *, sockets: bool) -> walk.Seen:
 
 
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if not ROWS[cell.row].sockets], ids=str)
-def test_without_sockets(cell: Cell) -> None:
+def test_fault_without_sockets(cell: Cell) -> None:
     judge(cell, make(cell, sockets=False))
 
 
@@ -75,7 +75,7 @@ def test_without_sockets(cell: Cell) -> None:
     [cell for cell in CELLS if LONG or cell.row in ON_THE_WIRE or ROWS[cell.row].sockets],
     ids=str,
 )
-def test_on_the_wire(cell: Cell) -> None:
+def test_fault_over_sockets(cell: Cell) -> None:
     judge(cell, make(cell, sockets=True))
 
 
@@ -85,13 +85,13 @@ def test_every_method_is_in_the_table() -> None:
     assert used | WITHOUT_REQUESTS == methods
 
 
-def test_every_row_says_what_becomes_of_every_kind() -> None:
+def test_every_row_has_an_outcome_for_every_kind() -> None:
     for name, row in ROWS.items():
         assert row.outcomes.keys() == set(Kind), name
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_without_a_fault(call: str) -> None:
+def test_call_without_fault_succeeds(call: str) -> None:
     for api in CALLS[call].steps:
         seen = walk.undisturbed(call, api)
         assert seen.error is None
