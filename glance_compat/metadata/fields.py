@@ -47,8 +47,9 @@ FIRST_V2: Version = (2, 0)
 V1_META = "x-image-meta-"
 V1_PROPERTY = "x-image-meta-property-"
 
-#: Characters of any text attribute (Glance 15.0.2 and 33, db/sqlalchemy/models.py). A longer value
-#: is 400 or 403, depending on the API (verified on Glance 15.0.2 and 33).
+#: Characters of any text attribute, property name and member id (Glance 15.0.2 and 33,
+#: db/sqlalchemy/models.py). A longer attribute is 400 or 403, depending on the API (verified on
+#: Glance 15.0.2 and 33).
 ATTRIBUTE_CHARACTERS = 255
 
 # ---------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import urllib.parse
 from collections.abc import Callable, Iterable
 
 from glance_compat import exceptions
+from glance_compat.metadata.fields import ATTRIBUTE_CHARACTERS
 from glance_compat.redaction import quote_value, redact_url
 from glance_compat.urls import is_http, origin, unversioned
 
@@ -21,10 +22,6 @@ _UNSAFE = re.compile(r"[/?#\\\x00-\x1f\x7f]")
 #: Octets of an id in a path, quoted. Front ends take a request line of some 4000 unless configured
 #: (gunicorn 4094, uWSGI 4096 with all headers), and an id of Glance's has 36.
 _SEGMENT_OCTETS = 1024
-
-
-#: Characters of a member id (Glance 15.0.2 and 33, db/sqlalchemy/models.py).
-_MEMBER_CHARACTERS = 255
 
 
 # User information is none of an endpoint's own, whoever it is meant to deceive.
@@ -60,10 +57,10 @@ def member_id_of(value: object) -> str:
     member_id = segment(value, "a member id")
     # An id that is not ASCII: v1 answers 500, Glance 33 adds it and cannot remove it (seen on
     # Glance 15.0.2 and 33). Keystone gives no project one (keystone 30, parameter_types).
-    if len(member_id) > _MEMBER_CHARACTERS or not member_id.isascii():
+    if len(member_id) > ATTRIBUTE_CHARACTERS or not member_id.isascii():
         raise exceptions.InvalidImageRef(
             f"{quote_value(member_id)} is not a member id, which has at most"
-            f" {_MEMBER_CHARACTERS} characters, all of them ASCII"
+            f" {ATTRIBUTE_CHARACTERS} characters, all of them ASCII"
         )
     return member_id
 

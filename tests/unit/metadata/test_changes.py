@@ -91,6 +91,10 @@ def test_none_is_not_given(name: str) -> None:
     assert parse_image_meta({name: None}).base == {}
 
 
+def test_empty_checksum_is_not_passed() -> None:
+    assert parse_image_meta({"checksum": ""}).base == {}
+
+
 @pytest.mark.parametrize("name", READ_ONLY)
 @pytest.mark.parametrize("value", [None, "x", -1, [], datetime.timedelta()])
 def test_what_nobody_may_write_is_ignored(name: str, value: object) -> None:
