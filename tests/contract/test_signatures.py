@@ -99,6 +99,7 @@ def test_it_costs_one_look(target: Target) -> None:
     )
 
 
+@pytest.mark.slow
 @embedded
 @pytest.mark.parametrize("method", signing.HASHES)
 @pytest.mark.parametrize("kind", signing.KEY_TYPES)
@@ -185,6 +186,7 @@ def refused(
     return text
 
 
+@pytest.mark.slow
 @embedded
 @pytest.mark.parametrize(("name", "value"), UNUSABLE)
 def test_an_unusable_signature(
@@ -254,6 +256,7 @@ def unknown_root() -> tuple[str, list[str]]:
     return signing.signer(), ["00000000-0000-4000-8000-000000000000"]
 
 
+@pytest.mark.slow
 @embedded
 @pytest.mark.parametrize(
     "world",

@@ -64,6 +64,7 @@ def make(cell: Cell, *, sockets: bool) -> walk.Seen:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if not ROWS[cell.row].sockets], ids=str)
 def test_fault_without_sockets(cell: Cell) -> None:
     judge(cell, make(cell, sockets=False))
