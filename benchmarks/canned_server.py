@@ -11,6 +11,7 @@ import contextlib
 import json
 import re
 import socket
+import sys
 import threading
 from collections.abc import Iterable
 from urllib.parse import parse_qs
@@ -204,7 +205,8 @@ class _Received:
 
 
 def main(images: int, size: int) -> None:
-    """Serve; the first line of output is the URL."""
+    """Serve until standard input ends; the first line of output is the URL."""
     server = CannedServer(images, size)
     print(server.url, flush=True)
-    server.serve()
+    threading.Thread(target=server.serve, daemon=True).start()
+    sys.stdin.read()

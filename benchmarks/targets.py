@@ -25,7 +25,7 @@ class Target:
     :ivar token: goes out as X-Auth-Token.
     :ivar image_id: an active image.
     :ivar size: bytes of its data, and of what is uploaded.
-    :ivar images: images in the list, at least.
+    :ivar images: images in the list.
     :ivar apis: those that the endpoint offers.
     """
 
@@ -60,14 +60,11 @@ def canned(images: int, size: int) -> Iterator[Target]:
     """
     program = command("canned-server", "--images", str(images), "--bytes", str(size))
     with subprocess.Popen(
-        program, stdout=subprocess.PIPE, text=True, env=environment()
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
     ) as process:
-        try:
-            assert process.stdout is not None
-            url = process.stdout.readline().strip()
-            yield Target(url, bodies.TOKEN, bodies.image_id(0), size, images)
-        finally:
-            process.kill()
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        yield Target(url, bodies.TOKEN, bodies.image_id(0), size, images)
 
 
 @contextlib.contextmanager
@@ -88,7 +85,7 @@ def real(url: str, token: str, images: int, size: int) -> Iterator[Target]:
     try:
         made.append(client.upload_unverified())
         made.extend(client.create() for _ in range(images - 1))
-        yield dataclasses.replace(empty, image_id=made[0])
+        yield dataclasses.replace(empty, image_id=made[0], images=client.walk())
     finally:
         for image in made:
             client.delete(image)
