@@ -52,13 +52,15 @@ def environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def canned(images: int, size: int) -> Iterator[Target]:
+def canned(images: int, size: int, *, awkward: bool = False) -> Iterator[Target]:
     """Start the canned server.
 
     :param images: images in the list.
     :param size: bytes of the data of an image.
+    :param awkward: see :class:`benchmarks.bodies.Bodies`.
     """
     program = command("canned-server", "--images", str(images), "--bytes", str(size))
+    program += ["--awkward"] if awkward else []
     with subprocess.Popen(
         program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
     ) as process:
