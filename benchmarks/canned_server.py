@@ -11,7 +11,6 @@ import contextlib
 import json
 import re
 import socket
-import sys
 import threading
 from collections.abc import Iterable
 from urllib.parse import parse_qs
@@ -51,11 +50,10 @@ class CannedServer:
 
     :param images: images in the list.
     :param size: bytes of the data of each.
-    :param awkward: see :class:`benchmarks.bodies.Bodies`.
     """
 
-    def __init__(self, images: int, size: int, *, awkward: bool = False) -> None:
-        self._bodies = Bodies(images, size, awkward=awkward)
+    def __init__(self, images: int, size: int) -> None:
+        self._bodies = Bodies(images, size)
         #: Request line to whole response.
         self._ready: dict[bytes, bytes] = {}
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -205,9 +203,8 @@ class _Received:
         return first
 
 
-def main(images: int, size: int, *, awkward: bool) -> None:
-    """Serve until standard input ends; the first line of output is the URL."""
-    server = CannedServer(images, size, awkward=awkward)
+def main(images: int, size: int) -> None:
+    """Serve; the first line of output is the URL."""
+    server = CannedServer(images, size)
     print(server.url, flush=True)
-    threading.Thread(target=server.serve, daemon=True).start()
-    sys.stdin.read()
+    server.serve()

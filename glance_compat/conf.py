@@ -70,6 +70,9 @@ _HELP: Mapping[str, str] = {
     "case, and dashes to underscores.",
     "v1_exact_show": "Whether to read an image over v1 from the list of images, which loses no "
     "metadata, as well. Costs one more request for each image that is shown.",
+    "v1_keep_connections": "Whether to use a connection again after a v1 response with image "
+    "headers. On Glance 15.0.2 a tenant can write metadata that continues as a forged response to "
+    "the next request, so leave this off unless every tenant is trusted.",
     "portable": "Whether to refuse property names and values on v2, too, if v1 cannot carry them.",
     "trusted_endpoints": "Further URLs of the same image service. Image hrefs below one of them "
     "are accepted.",

@@ -81,6 +81,10 @@ class Options:
     #: Whether to read an image over v1 from the list of images, which loses no metadata, as well.
     #: Costs one more request for each call of show().
     v1_exact_show: bool = False
+    #: Whether to use a connection again after a v1 response with image headers. On Glance 15.0.2
+    #: a tenant can write metadata that continues as a forged response to the next request, so
+    #: leave this off unless every tenant is trusted.
+    v1_keep_connections: bool = False
     #: Whether to refuse property names and values on v2, too, if v1 cannot carry them.
     portable: bool = False
     #: Further URLs of the same image service. Image hrefs below one of them are accepted.
@@ -229,6 +233,7 @@ _CHECKS: dict[str, typing.Callable[[str, object], None]] = {
     "check_format": _check_boolean,
     "v1_folding": _check_one_of("fold", "refuse"),
     "v1_exact_show": _check_boolean,
+    "v1_keep_connections": _check_boolean,
     "portable": _check_boolean,
     "trusted_endpoints": _check_strings,
     "allowed_location_schemes": _check_locations,

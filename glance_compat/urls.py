@@ -56,6 +56,16 @@ def redirect_target(url: str, location: str) -> str | None:
     return target if followed else None
 
 
+def keeps_credentials_safe(url: str, location: str) -> bool:
+    """Return whether a redirect stays on the host of a URL, and does not give up https."""
+    try:
+        target = urllib.parse.urljoin(url, location)
+    except ValueError:
+        return False
+    (old_scheme, old_host, _), (scheme, host, _) = origin(url), origin(target)
+    return bool(host) and host == old_host and scheme in (old_scheme, "https")
+
+
 def scheme_of(url: str) -> str:
     """Return the text before the first colon in lower case: the scheme, if there is one."""
     return url.partition(":")[0].lower()

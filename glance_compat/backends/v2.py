@@ -71,7 +71,7 @@ class V2:
     # -- reading
 
     def show(self, image_id: str) -> Image:
-        return self._image(self._send("GET", _path(image_id), "show", image_id))
+        return self._image(self._send("GET", _path(image_id), "show", image_id), image_id)
 
     def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
         response, requested = self._list(query, marker, size, left)
@@ -110,10 +110,12 @@ class V2:
     def _version_for(self, query: Query) -> Version:
         return self._get_offer().version if query.needs_version else fields.FIRST_V2
 
-    def _image(self, response: Response) -> Image:
+    def _image(self, response: Response, image_id: str) -> Image:
         version = self._version()
         with response.named_in_errors():
-            return fields.from_v2(response.json_object(), version)
+            image = fields.from_v2(response.json_object(), version)
+        response.check_image_id(image["id"], image_id)
+        return image
 
     def _send(
         self,
@@ -160,7 +162,11 @@ class V2:
             response.close()
             return self._no_data(found or self.show(image_id))
         if found is None and self._is_unverifiable(response):
-            found = self._show_or_close(image_id, response)
+            try:
+                found = self.show(image_id)
+            except exceptions.GlanceCompatError:
+                response.close()
+                raise
         return OpenedData(
             blocks=self._transport.blocks(request, response),
             close=response.close,
@@ -174,13 +180,6 @@ class V2:
             disk_format=found["disk_format"] if found else None,
             start=part.start if part else 0,
         )
-
-    def _show_or_close(self, image_id: str, response: Response) -> Image:
-        try:
-            return self.show(image_id)
-        except exceptions.GlanceCompatError:
-            response.close()
-            raise
 
     def _is_unverifiable(self, response: Response) -> bool:
         """Return whether nothing proves that a response is the data of an image.
@@ -257,7 +256,7 @@ class V2:
         }
         response = self._send("POST", "/v2/images", "create", image_id, record, success=201)
         with delete_on_failure(image_id, lambda: self.delete(image_id)):
-            created = self._check_stored(self._image(response), meta.properties)
+            created = self._check_stored(self._image(response, image_id), meta.properties)
             if "location" in base:
                 created = self._give_location(image_id, _location_change(base["location"]))
                 self._check_location(created, base)
@@ -479,7 +478,7 @@ class V2:
     def _patch(self, image_id: str, change: Change) -> Image:
         patch = fields.to_v2_patch(change.base, change.properties, change.removed)
         response = self._send("PATCH", _path(image_id), "update", image_id, patch, _PATCH)
-        return self._check_stored(self._image(response), change.properties)
+        return self._check_stored(self._image(response, image_id), change.properties)
 
     def _check_stored(self, stored: Image, sent: Mapping[str, str]) -> Image:
         """Compare the properties in the response to a write with what was sent."""

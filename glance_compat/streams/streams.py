@@ -341,6 +341,10 @@ class Download:
             self._verify()
             raise StopIteration
         self.received += len(block)
+        size = self._expected.size
+        if size is not None and self.received > size:
+            # The rest is neither read nor written.
+            self._differ(f"more than {size} bytes arrived, the size of the image")
         if self._hash is not None:
             self._hash.update(block)
         if self._verifier is not None:

@@ -45,7 +45,7 @@ from glance_compat.transport.messages import (
 )
 from glance_compat.transport.response_reader import Limits, is_damaged
 from glance_compat.transport.retry import Deadline
-from glance_compat.transport.session_views import limited_session, prepared_session
+from glance_compat.transport.session_views import image_session, prepared_session
 from glance_compat.urls import redirect_target
 
 LOG = logging.getLogger(__name__)
@@ -201,9 +201,11 @@ class Transport:
         token_headers = self._token() if token and self._has_auth() else {}
         self._check_deadline(request)
         timeout = self._timeout(request)
-        limits = Limits(timeout[1], lambda: self.deadline)
+        limits = Limits(
+            timeout[1], lambda: self.deadline, keep_v1_connections=self.options.v1_keep_connections
+        )
         adapter = ksa_adapter.Adapter(
-            limited_session(self._session, limits),
+            image_session(self._session, limits),
             auth=self._identity.auth,
             client_name="glance_compat",
             global_request_id=self._identity.request_id,
@@ -216,7 +218,7 @@ class Transport:
                 headers={**self._headers(request), **token_headers},
                 data=self._body(request),
                 authenticated=False,
-                requests_auth=self._basic,
+                requests_auth=self._requests_auth(),
                 raise_exc=False,
                 redirect=False,
                 log=False,
@@ -229,6 +231,10 @@ class Transport:
         _log(request, url, response, time.monotonic() - started)
         return response
 
+    def _requests_auth(self) -> typing.Any:
+        """Return what requests authenticates with; without it, requests reads ~/.netrc."""
+        return self._basic or (None if self._session.session.auth else _no_auth)
+
     def _token(self) -> Mapping[str, str]:
         with self._plugin_errors("getting a token"):
             headers = self._plugin_session().get_auth_headers(self._identity.auth)
@@ -238,7 +244,7 @@ class Transport:
                 f" {advice_for(exceptions.NotAuthenticated)}",
                 endpoint=self.endpoint,
             )
-        return headers
+        return {name: _Secret(value) for name, value in headers.items()}
 
     def _plugin_session(self) -> ksa_session.Session:
         # A transfer of data has no deadline; requests to the identity service meanwhile have one.
@@ -384,6 +390,19 @@ class Transport:
         )
         error.retry_after = retry_after(response)
         return error
+
+
+class _Secret(str):
+    """A header's value that tracebacks with local variables do not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def _log(request: Request, url: str, response: requests.Response, seconds: float) -> None:

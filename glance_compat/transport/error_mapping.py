@@ -127,8 +127,11 @@ def translated_errors(
         ours = _ours_for(error)
         if ours is None:
             raise
-        # The message of a request that was refused repeats the request, with its token.
+        # The message of a request that was refused repeats the request, with its token, and the
+        # frames of http.client hold it in local variables, which some tracebacks show.
         cause = None if ours is exceptions.Invalid else error
+        for below in chain_of(error):
+            below.__traceback__ = None
         status = error.http_status if isinstance(error, _HttpError) else None
         raise ours(
             f"{subject} failed: {_reason(error)}. {advice_for(ours, status, service)}",

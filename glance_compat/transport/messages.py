@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import requests
 
 from glance_compat import exceptions
+from glance_compat.redaction import quote_value, redact_text
 from glance_compat.streams.streams import Upload
 from glance_compat.transport import v1_headers
 from glance_compat.transport.error_mapping import advice_for
@@ -156,6 +157,16 @@ class Response:
                 raise
             raise self.invalid(f"is not one that Glance sends: {error}") from error
 
+    def check_image_id(self, found: str, wanted: str) -> None:
+        """Check that the response is about the image of the request.
+
+        Databases that ignore case find an id in any, and return their own spelling.
+
+        :raises glance_compat.exceptions.BadResponse: it is about another image.
+        """
+        if found.lower() != wanted.lower():
+            raise self.invalid(f"is about another image, {quote_value(found)}")
+
     def invalid(self, predicate: str) -> exceptions.BadResponse:
         """Return the error about a response that Glance would not send.
 
@@ -183,7 +194,7 @@ def checked_request_id(value: str | None) -> str | None:
 
 
 _TAG = re.compile(r"<[^>]*>")
-_CREDENTIALS = re.compile(r"//[^/@\s]*@")
+_EXAMINED_BYTES = 64 * 1024
 _EXAMINED_CHARACTERS = 4000
 _SHOWN_CHARACTERS = 300
 
@@ -194,6 +205,8 @@ def error_text(response: Response) -> str:
     Glance sends JSON whose ``message`` contains HTML (verified on Glance 15.0.2 and 33). Text in
     any other form comes from some proxy and may contain anything, so it is not repeated.
     """
+    if len(response.body) > _EXAMINED_BYTES:
+        return ""
     try:
         message = response.json_object().get("message")
     except exceptions.BadResponse:
@@ -202,7 +215,7 @@ def error_text(response: Response) -> str:
         return ""
     # Neither the expression nor html.unescape is made for long hostile text.
     text = html.unescape(_TAG.sub(" ", message[:_EXAMINED_CHARACTERS]))
-    text = _CREDENTIALS.sub("//***@", " ".join(text.split()))[:_SHOWN_CHARACTERS]
+    text = redact_text(text)[:_SHOWN_CHARACTERS]
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 

@@ -36,10 +36,12 @@ _HEADERS_BYTES = 16 * 1024 * 1024
 _HEADERS = 65536
 _BLOCK_BYTES = 64 * 1024 * 1024
 _INTERIM_RESPONSES = 100
+_LENGTH_CHARACTERS = 64
 
 _HEADER = re.compile(rb"([!-9;-~]+):[^\r]*\r?\n")
 # The empty line that ends a header block, or the end of the response.
 _BLOCK_ENDS = (b"\r\n", b"\n", b"")
+_IMAGE_HEADER = b"x-image-meta-"
 # What http.client itself reads to find the end of a response.
 _FRAMING = frozenset(
     {b"connection", b"content-length", b"keep-alive", b"proxy-connection", b"transfer-encoding"}
@@ -48,15 +50,17 @@ _FRAMING = frozenset(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a response may take.
+    """How long a response may take, and whether its connection is used again.
 
     :param stall_timeout: seconds without a byte. A header block, and the lines between two chunks
         of data, must be complete within that time.
     :param deadline: returns the deadline of a response that starts now.
+    :param keep_v1_connections: use a connection again after a response with image headers.
     """
 
     stall_timeout: float
     deadline: Callable[[], Deadline]
+    keep_v1_connections: bool = False
 
 
 _LIMITS: contextvars.ContextVar[Limits | None] = contextvars.ContextVar("limits", default=None)
@@ -192,11 +196,12 @@ class _HeaderBlock:
 
     :ivar headers: the lines that were kept here.
     :ivar damaged: lines were left out.
+    :ivar has_image: there are headers of an image.
     """
 
     def __init__(self, read_line: Callable[[int], bytes]) -> None:
         self.headers: list[bytes] = []
-        self.damaged = False
+        self.damaged = self.has_image = False
         self._read_line = read_line
         self._status_read = False
         self._kept_bytes = 0
@@ -246,11 +251,18 @@ class _HeaderBlock:
         return part
 
     def _keep(self, line: bytes) -> None:
+        self.has_image = self.has_image or line[: len(_IMAGE_HEADER)].lower() == _IMAGE_HEADER
         self._kept_bytes += len(line)
         if self._kept_bytes > _HEADERS_BYTES or len(self.headers) >= _HEADERS:
             self.damaged = True
         else:
             self.headers.append(line)
+
+
+def _refuse_long_numbers(headers: http.client.HTTPMessage) -> None:
+    """Refuse a length that Python cannot convert, or only in quadratic time."""
+    if any(len(value) > _LENGTH_CHARACTERS for value in headers.get_all("content-length", ())):
+        raise http.client.HTTPException("Content-Length is too long")
 
 
 def _is_interim(status_line: bytes) -> bool:
@@ -263,6 +275,7 @@ class _Response(http.client.HTTPResponse):
     """An http.client response that is read through :class:`_HeaderBlock`."""
 
     damaged = False
+    keeps_v1_connections = False
 
     def begin(self) -> None:
         stream = typing.cast(object, self.fp)
@@ -275,12 +288,17 @@ class _Response(http.client.HTTPResponse):
                 super().begin()
             finally:
                 self.fp = typing.cast(typing.Any, stream)
+        _refuse_long_numbers(self.headers)
         if self.status < 200:
             raise http.client.BadStatusLine(f"final response with interim status {self.status}")
         for line in block.headers:
             name, _, value = line.decode("latin-1").rstrip("\r\n").partition(":")
             self.headers[name] = value.lstrip(" \t")
         self.damaged = block.damaged
+        if block.has_image and not self.keeps_v1_connections:
+            # A value may hold a whole response after an empty line, and no look at the connection
+            # can prove that no more of it is on the way.
+            self.will_close = True
 
 
 class ResponseFactory:
@@ -302,6 +320,7 @@ class ResponseFactory:
         if isinstance(file, io.BufferedReader):
             source = _TimedSocket(file.detach(), sock, self._limits)
             response.fp = typing.cast(typing.Any, _ResponseStream(source))
+        response.keeps_v1_connections = self._limits.keep_v1_connections
         self._response = response
         return response
 

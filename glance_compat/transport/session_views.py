@@ -18,9 +18,12 @@ import typing
 
 import requests
 import requests.adapters
+import requests.cookies
 import urllib3.connectionpool
 from keystoneauth1 import session as ksa_session
 
+from glance_compat import exceptions
+from glance_compat.redaction import redact_url
 from glance_compat.transport.response_reader import (
     Limits,
     ResponseFactory,
@@ -28,6 +31,7 @@ from glance_compat.transport.response_reader import (
     detach,
     limits_in_force,
 )
+from glance_compat.urls import keeps_credentials_safe
 
 Viewed = typing.TypeVar("Viewed")
 
@@ -63,22 +67,37 @@ def _view_of(viewed: Viewed, view: type[_View]) -> Viewed:
     return typing.cast(Viewed, made)
 
 
-def limited_session(
-    session: ksa_session.Session, limits: Limits, timeout: float | None = None
-) -> ksa_session.Session:
-    """Return a view of a session whose responses keep within limits.
+def image_session(session: ksa_session.Session, limits: Limits) -> ksa_session.Session:
+    """Return a view of a session for requests to the image service.
 
-    It is cheap for a session that :func:`prepared_session` returned.
+    Its responses keep within limits, and it neither keeps nor sends cookies. It is cheap for a
+    session that :func:`prepared_session` returned.
+    """
+    return _limited_view(session, _ImageHttpView, limits, None)
+
+
+def identity_session(
+    session: ksa_session.Session, limits: Limits, timeout: float | None
+) -> ksa_session.Session:
+    """Return a view of a session for requests to the identity service.
+
+    Its responses keep within limits, and it follows no redirect that would send credentials to
+    another host.
 
     :param timeout: the view's timeout in seconds; None: the session's own.
     """
+    return _limited_view(session, _IdentityHttpView, limits, timeout)
+
+
+def _limited_view(
+    session: ksa_session.Session, http: type[_HttpView], limits: Limits, timeout: float | None
+) -> ksa_session.Session:
     prepared = prepared_session(session)
     if not isinstance(prepared, _KeystoneView):
         return session
     made: _KeystoneView = object.__new__(type(prepared))
     made.__dict__ = prepared.__dict__
-    made._viewed = prepared
-    made._http_view = prepared.session
+    made._viewed, made._http_views, made._http_class = prepared, prepared._http_views, http
     made._limits, made._own_timeout = limits, timeout
     return made
 
@@ -92,24 +111,28 @@ def prepared_session(session: ksa_session.Session) -> ksa_session.Session:
         return session
     made = _view_of(session, _KeystoneView)
     if isinstance(made, _KeystoneView):
-        made._http_view = _http_view_of(session.session)
+        made._http_views, made._http_class = {}, _HttpView
         made._limits = made._own_timeout = None
     return made
 
 
 class _KeystoneView(_View, ksa_session.Session):
-    __slots__ = ("_http_view", "_limits", "_own_timeout")
+    __slots__ = ("_http_class", "_http_views", "_limits", "_own_timeout")
 
-    _http_view: requests.Session
+    _http_class: type[_HttpView]
+    #: The requests session that was viewed last, and its view, for each class of view.
+    _http_views: dict[type[_HttpView], tuple[requests.Session, requests.Session]]
     _limits: Limits | None
     _own_timeout: float | None
 
     @property
     def session(self) -> requests.Session:  # type: ignore[override]
         own: requests.Session = vars(self)["session"]
-        if getattr(self._http_view, "_viewed", self._http_view) is not own:
-            self._http_view = _http_view_of(own)
-        return self._http_view
+        viewed, view = self._http_views.get(self._http_class, (None, own))
+        if viewed is not own:
+            view = _http_view_of(own, self._http_class)
+            self._http_views[self._http_class] = own, view
+        return view
 
     @property
     def timeout(self) -> float | None:  # type: ignore[override]
@@ -125,13 +148,6 @@ class _KeystoneView(_View, ksa_session.Session):
     def __del__(self) -> None:
         # keystoneauth's closes the connections of the session that this is a view of.
         pass
-
-
-def _http_view_of(session: requests.Session) -> requests.Session:
-    made = _view_of(session, _HttpView)
-    if isinstance(made, _HttpView):
-        made._adapter_views = {}
-    return made
 
 
 class _HttpView(_View, requests.Session):
@@ -150,6 +166,47 @@ class _HttpView(_View, requests.Session):
                 self._adapter_views.clear()
             known = self._adapter_views[id(adapter)] = (adapter, _view_of(adapter, _AdapterView))
         return known[1]
+
+
+def _http_view_of(session: requests.Session, view: type[_HttpView]) -> requests.Session:
+    made = _view_of(session, view)
+    if isinstance(made, _HttpView):
+        made._adapter_views = {}
+    return made
+
+
+class _NoCookies(requests.cookies.RequestsCookieJar):
+    """An empty jar that stays empty."""
+
+    def set_cookie(self, cookie: object, *args: object, **kwargs: object) -> None:
+        pass
+
+
+_NO_COOKIES = _NoCookies()
+
+
+class _ImageHttpView(_HttpView):
+    @property
+    def cookies(self) -> requests.cookies.RequestsCookieJar:  # type: ignore[override]
+        # One caller's response must not change another caller's request, and a jar sends the
+        # cookies of the identity service to all ports of its host.
+        return _NO_COOKIES
+
+
+class _IdentityHttpView(_HttpView):
+    def request(self, method: str, url: str, **kwargs: typing.Any) -> requests.Response:  # type: ignore[override]
+        response = super().request(method, url, **kwargs)
+        location = response.headers.get("location")
+        # keystoneauth follows it itself, with the password or the token.
+        if location is not None and not keeps_credentials_safe(url, location):
+            response.close()
+            raise exceptions.BadResponse(
+                f"{method} {redact_url(url)} failed: the identity service redirected it to another"
+                f" host or from https to http (HTTP {response.status_code}), which would get the"
+                " credentials. Set auth_url to the URL that the identity service really has.",
+                status=response.status_code,
+            )
+        return response
 
 
 class _AdapterView(_View, requests.adapters.HTTPAdapter):

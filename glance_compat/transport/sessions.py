@@ -18,7 +18,7 @@ from keystoneauth1 import session as ksa_session
 
 from glance_compat.transport.response_reader import Limits
 from glance_compat.transport.retry import Deadline
-from glance_compat.transport.session_views import limited_session, prepared_session
+from glance_compat.transport.session_views import identity_session, prepared_session
 
 #: Longer timeouts fail: the operating system counts their milliseconds in 32 bits.
 LONGEST_SECONDS = 1_000_000.0
@@ -86,7 +86,7 @@ def auth_session(
     chosen = min(timeout, LONGEST_SECONDS) if own is None else own
     # Each response has its own deadline: a plugin may keep the session for longer than a call.
     limits = Limits(float(chosen or timeout), lambda: Deadline(seconds))
-    limited = limited_session(session, limits, chosen)
+    limited = identity_session(session, limits, chosen)
     if limited is not session or own is not None:
         return limited
     return _copy_of(session, session.session, chosen)

@@ -43,4 +43,132 @@ ATTACKS: tuple[Attack, ...] = (
             "test_redirects.py::test_followed_redirects_connect_to_the_endpoint",
         ),
     ),
+    Attack(
+        "interim response before the real one",
+        "server",
+        "A response with status 103 (or any other 1xx) is sent before the real one, so that the"
+        " real one is read as the response to the next request, of another tenant.",
+        "Up to 100 interim responses are skipped. More of them, or 101, are an error, and the"
+        " connection is closed.",
+        (
+            "test_connections.py::test_interim_responses_are_skipped",
+            "test_connections.py::test_connection_with_other_interim_responses_is_closed",
+        ),
+    ),
+    Attack(
+        "metadata that continues as a forged response",
+        "tenant",
+        "On Glance 15.0.2 a tenant writes a property over v2 whose value contains line breaks, all"
+        " headers of an image, an empty line and a whole response about another image. Over v1 it"
+        " would be read as the response to the next request on the connection.",
+        "A connection is closed after a v1 response with image headers, unless"
+        " ``Options(v1_keep_connections=True)`` says that all tenants are trusted.",
+        (
+            "test_connections.py::test_v1_response_cannot_continue_as_another",
+            "test_connections.py::test_v1_connections_are_kept_if_tenants_are_trusted",
+        ),
+    ),
+    Attack(
+        "many headers in order to bypass the caller's adapter",
+        "network",
+        "An image with more than 100 properties, and another server in front of Glance: the"
+        " fingerprint that the caller's adapter pins would not be checked.",
+        "Responses of any length are read over the caller's own adapters.",
+        (
+            "test_connections.py::test_fingerprint_of_the_callers_adapter_counts_for_long_responses",
+        ),
+    ),
+    Attack(
+        "cookies",
+        "server",
+        "A response sets a cookie, which would be sent with another caller's token, or to another"
+        " service on the same host.",
+        "Requests to the image service neither keep nor send cookies.",
+        ("test_connections.py::test_cookies_are_neither_kept_nor_sent",),
+    ),
+    Attack(
+        "password from ~/.netrc",
+        "server",
+        "The process's netrc file has the password of another service on the endpoint's host.",
+        "netrc is not read for the image service.",
+        ("test_connections.py::test_netrc_is_not_read_for_the_endpoint",),
+    ),
+    Attack(
+        "response about another image",
+        "server",
+        "The response to show, update or create is about another image than the request.",
+        "The ids are compared: BadResponse.",
+        ("test_responses.py::test_response_about_another_image_is_refused",),
+    ),
+    Attack(
+        "more data than the image has",
+        "server",
+        "A download continues beyond the size of the image, without end or compressed, to fill the"
+        " disk.",
+        "Reading stops at the first byte too many: IntegrityError, and no file is left.",
+        ("test_responses.py::test_data_beyond_the_size_of_the_image_is_not_read",),
+    ),
+    Attack(
+        "numbers of thousands of digits",
+        "server",
+        "Lengths, sizes or character references of 5,000 digits, which Python refuses to convert.",
+        "An error of the library, within the usual time.",
+        ("test_responses.py::test_number_of_5000_digits_is_an_error_of_the_library",),
+    ),
+    Attack(
+        "error text that is slow to examine",
+        "server",
+        "An error message of megabytes of opening angle brackets or the like.",
+        "Bodies of errors above 64 KiB are not examined, and of others only the beginning.",
+        ("test_responses.py::test_error_text_is_cut_before_it_is_examined",),
+    ),
+    Attack(
+        "decompression bomb",
+        "server",
+        "A metadata response of some kilobytes becomes gigabytes when it is decompressed.",
+        "It is decompressed in blocks, and refused at ``max_response_bytes``. Versions of urllib3"
+        " that decompress more than is read are not supported.",
+        ("test_responses.py::test_compressed_metadata_is_bounded_while_it_is_decompressed",),
+    ),
+    Attack(
+        "redirected log-in",
+        "network",
+        "The identity service, or what answers in its place, redirects the log-in to another host"
+        " or from https to http, and the password is sent there.",
+        "Such a redirect is refused. Redirects within the host, and from http to https, are"
+        " followed.",
+        (
+            "test_secrets.py::test_log_in_is_not_redirected_to_another_host",
+            "test_secrets.py::test_log_in_is_redirected_within_its_host",
+        ),
+    ),
+    Attack(
+        "token in a traceback",
+        "local user",
+        "A program logs tracebacks with local variables, which some users may read.",
+        "Tokens are held in objects that do not show them, and errors keep no frames of the"
+        " libraries below.",
+        ("test_secrets.py::test_traceback_with_locals_shows_no_token",),
+    ),
+    Attack(
+        "control characters in a request id",
+        "server",
+        "A request id with escape sequences is written to a log or a terminal.",
+        "An id that is not printable ASCII, or too long, counts as none.",
+        ("test_secrets.py::test_request_id_with_control_characters_is_not_shown",),
+    ),
+    Attack(
+        "credentials in messages",
+        "local user",
+        "Passwords and signatures in URLs of endpoints, locations and Glance's own messages are"
+        " written to logs, which some users may read.",
+        "One function removes user information and queries, however the URL is spelt.",
+        (
+            "test_secrets.py::test_url_is_shown_without_credentials",
+            "test_secrets.py::test_servers_words_are_shown_without_credentials",
+            "test_secrets.py::test_no_spelling_of_user_information_is_shown",
+            "test_secrets.py::test_no_spelling_of_a_query_is_shown",
+            "test_secrets.py::test_endpoint_in_messages_has_no_password",
+        ),
+    ),
 )

@@ -36,6 +36,7 @@ DEFAULTS: dict[str, object] = {
     "check_format": False,
     "v1_folding": "fold",
     "v1_exact_show": False,
+    "v1_keep_connections": False,
     "portable": False,
     "trusted_endpoints": (),
     "allowed_location_schemes": (),

@@ -33,3 +33,21 @@ from glance_compat import urls
 )
 def test_an_endpoint_loses_its_version_and_its_slash(given: str, expected: str) -> None:
     assert urls.unversioned(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "location", "safe"),
+    [
+        ("http://keystone:5000/v3/auth/tokens", "/identity/v3/auth/tokens", True),
+        ("http://keystone/v3", "https://keystone/v3", True),
+        ("http://keystone:5000/v3", "https://keystone:5000/v3", True),
+        ("https://keystone/v3", "https://KEYSTONE:443/v3", True),
+        ("https://keystone/v3", "http://keystone/v3", False),
+        ("https://keystone/v3", "https://evil/v3", False),
+        ("https://keystone/v3", "//evil/v3", False),
+        ("http://keystone/v3", r"http://evil\@keystone/v3", False),
+        ("http://keystone/v3", "http://[evil/v3", False),
+    ],
+)
+def test_credentials_stay_on_their_host(url: str, location: str, safe: bool) -> None:
+    assert urls.keeps_credentials_safe(url, location) is safe

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check what each API is sent for a filter, and what the library filters again."""
+"""filters: what each API is sent for a filter, and what the library looks at again."""
 
 from __future__ import annotations
 

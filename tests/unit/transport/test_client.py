@@ -1035,8 +1035,8 @@ NO_REASON = "the server gave no reason"
         ("<h1>404 Not Found</h1> No <b>image</b>", "404 Not Found No image"),
         ("two\nlines\tand  blanks", "two lines and blanks"),
         ("bell\x07 escape\x1b[31m", "bell\N{REPLACEMENT CHARACTER} escape"),
-        ("at https://user:hunter2@store/key", "at https://***@store/key"),
-        ("at swift+https://acc%3Auser:hunter2@store/key", "***@store/key"),
+        ("at https://user:hunter2@store/key", "at https://store/key"),
+        ("at swift+https://acc%3Auser:hunter2@store/key", "at swift+https://store/key"),
         ("x" * 1000, "x" * 300),
         ("", NO_REASON),
         (5, NO_REASON),
@@ -1050,7 +1050,7 @@ def test_error_text_is_one_short_line(server: ScriptedServer, message: object, s
     with pytest.raises(ImageNotFound) as caught:
         wire_to(server.url).send(SHOW)
     text = str(caught.value)
-    assert f"failed: {shown}" in text or (shown.startswith("***") and shown in text)
+    assert f"failed: {shown}" in text
     assert "hunter2" not in text
     assert text.isprintable()
     assert len(text) < 500

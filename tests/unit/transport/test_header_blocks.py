@@ -26,7 +26,7 @@ from glance_compat.transport.retry import Deadline
 from glance_compat.transport.session_views import prepared_session
 from glance_compat.transport.v1_headers import from_wire
 
-LIMITS = Limits(30.0, lambda: Deadline(60))
+LIMITS = Limits(30.0, lambda: Deadline(60), keep_v1_connections=True)
 
 # ---------------------------------------------------------------------------------------------
 # Errors.

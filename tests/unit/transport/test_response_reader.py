@@ -37,7 +37,7 @@ from glance_compat.transport.client import Identity, Transport
 from glance_compat.transport.messages import Request, Response
 from glance_compat.transport.response_reader import Limits
 from glance_compat.transport.retry import Deadline
-from glance_compat.transport.session_views import limited_session, prepared_session
+from glance_compat.transport.session_views import image_session, prepared_session
 from tests.unit.scripted_server import Reply, ScriptedServer, json_reply
 
 PATH = "/v1/images/an-image"
@@ -570,7 +570,7 @@ def test_a_session_of_another_kind_is_used_as_it_is() -> None:
         session = None
 
     odd = typing.cast(typing.Any, NoSession())
-    assert limited_session(odd, Limits(1.0, lambda: Deadline(1))) is odd
+    assert image_session(odd, Limits(1.0, lambda: Deadline(1))) is odd
 
 
 def test_what_is_shown_keeps_what_it_had(server: ScriptedServer) -> None:
@@ -599,9 +599,9 @@ def test_views_of_a_session_are_made_once(server: ScriptedServer) -> None:
     server.on("GET", PATH, json_reply({}))
     prepared = prepared_session(session_to())
     limits = Limits(1.0, lambda: Deadline(1))
-    first, second = (limited_session(prepared, limits) for _ in range(2))
+    first, second = (image_session(prepared, limits) for _ in range(2))
     assert prepared_session(first) is first
-    assert first.session is second.session is prepared.session
+    assert first.session is second.session
     assert first.session.get_adapter(server.url) is second.session.get_adapter(server.url)
 
 

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tokens and passwords: where they are never shown, and where they are never sent."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+import typing
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+from hypothesis import strategies
+from keystoneauth1 import session as ksa_session
+from keystoneauth1.identity import v3
+
+from glance_compat import ImageService, exceptions
+from glance_compat.options import Options
+from glance_compat.redaction import redact_text, redact_url
+from tests.security.images import PASSWORD, TOKEN, VICTIM_ID, json_response, response, service_at
+from tests.security.raw_server import RawServer
+from tests.unit.scripted_server import Reply, ScriptedServer, json_reply, redirect
+
+SECRET = "hunter2"
+
+
+@pytest.fixture
+def keystone() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        yield server
+
+
+@pytest.fixture
+def evil() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        server.on("POST", "/v3/auth/tokens", json_reply({"token": {}}, 201))
+        yield server
+
+
+def password_service(auth_url: str) -> ImageService:
+    auth = v3.Password(auth_url, username="u", password=SECRET, user_domain_id="d", project_id="p")
+    session = ksa_session.Session(auth=auth)
+    options = Options(api_version="2", max_attempts=1)
+    return ImageService(session, endpoint_override="http://127.0.0.1:9", options=options)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_log_in_is_not_redirected_to_another_host(
+    keystone: ScriptedServer, evil: ScriptedServer, status: int
+) -> None:
+    elsewhere = f"{evil.url.replace('127.0.0.1', 'localhost')}/v3/auth/tokens"
+    keystone.on("POST", "/v3/auth/tokens", redirect(elsewhere, status))
+    with pytest.raises(exceptions.BadResponse, match="redirected it to another host"):
+        password_service(f"{keystone.url}/v3").show(None, VICTIM_ID)
+    assert keystone.asked("POST") == ["/v3/auth/tokens"]
+    assert evil.seen == []
+
+
+def test_log_in_is_redirected_within_its_host(keystone: ScriptedServer) -> None:
+    token = {"token": {"methods": ["password"], "catalog": []}}
+    keystone.on("POST", "/v3/auth/tokens", redirect(f"{keystone.url}/identity/v3/auth/tokens"))
+    keystone.on(
+        "POST",
+        "/identity/v3/auth/tokens",
+        Reply(201, json.dumps(token).encode(), (("X-Subject-Token", "t"),)),
+    )
+    # The token is there; nothing listens at the image endpoint.
+    with pytest.raises(exceptions.GlanceConnectionFailed, match=r"127\.0\.0\.1:9"):
+        password_service(f"{keystone.url}/v3").show(None, VICTIM_ID)
+    assert keystone.asked("POST") == ["/v3/auth/tokens", "/identity/v3/auth/tokens"]
+
+
+FAILURES: dict[str, typing.Callable[[], typing.Any]] = {
+    "refused": lambda: service_at("http://127.0.0.1:9", api_version="2"),
+    "no host": lambda: service_at("http://glance.invalid", api_version="2"),
+}
+
+
+@pytest.mark.parametrize("kind", FAILURES)
+def test_traceback_with_locals_shows_no_token(kind: str) -> None:
+    with pytest.raises(exceptions.GlanceCompatError) as caught:
+        FAILURES[kind]().show(None, VICTIM_ID)
+    shown = "".join(
+        traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
+    )
+    assert "X-Auth-Token" in shown
+    assert TOKEN not in shown
+
+
+@pytest.mark.parametrize(
+    "request_id",
+    ["req-\x1b[31mred", "req-\x9b31m", "req-1 2", "req-é", "r" * 5000, "\x07"],
+    ids=repr,
+)
+def test_request_id_with_control_characters_is_not_shown(
+    request_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = [("x-openstack-request-id", request_id)]
+    whole = response(headers, status="404 Not Found")
+    with (
+        RawServer(lambda received: [whole]) as server,
+        caplog.at_level(logging.DEBUG),
+        pytest.raises(exceptions.ImageNotFound) as caught,
+    ):
+        service_at(server.url, api_version="2").show(None, VICTIM_ID)
+    assert caught.value.request_id is None
+    assert request_id not in caplog.text
+    assert "\x1b" not in caplog.text
+    assert str(caught.value).isprintable()
+
+
+#: Texts with {} for a secret.
+TEXTS = [
+    "http://user:{}@store/key",
+    "http://{}@store/key",
+    "http:/user:{}@store/key",
+    "http:///user:{}@store/key",
+    "http:user:{}@store",
+    r"http:\\user:{}@store/key",
+    "swift+https://acc%3Auser:{}@store/key",
+    "https://a:b@{}@store/key",
+    "https://store/a/key?temp_url_sig={}&temp_url_expires=1",
+    "https://store/a/key?key={}",
+    "https://store/key;sig={}?x",
+    "https://store/key#{}",
+    "rbd://pool/image?key={}",
+    "s3://access:{}@host/bucket/key",
+    "user:{}@store/key",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_url_is_shown_without_credentials(text: str) -> None:
+    assert SECRET not in redact_url(text.format(SECRET))
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_servers_words_are_shown_without_credentials(text: str) -> None:
+    message = f"Location {text.format(SECRET)} is not reachable, see https://docs.example/a."
+    assert SECRET not in redact_text(message)
+    whole = json_response({"message": message}, "400 Bad Request")
+    with (
+        RawServer(lambda received: [whole]) as server,
+        pytest.raises(exceptions.ImageBadRequest) as caught,
+    ):
+        service_at(server.url, api_version="2").show(None, VICTIM_ID)
+    assert SECRET not in str(caught.value)
+    assert "is not reachable, see https://docs.example/a." in str(caught.value)
+
+
+PIECES = ["/", "//", "\\", ":", "?", "#", "&", "=", ";", "%40", ".", "[", "]", "a", "http:", "@"]
+some = strategies.lists(strategies.sampled_from(PIECES), max_size=6).map("".join)
+
+
+@hypothesis.given(before=some, between=some, after=some)
+def test_no_spelling_of_user_information_is_shown(before: str, between: str, after: str) -> None:
+    """Whatever stands before an @ with a colon, or after a ?, is left out."""
+    url = f"https://{before}user:{SECRET}{between}@{after}"
+    assert SECRET not in redact_url(url)
+    assert SECRET not in redact_text(f"see {url} for more")
+
+
+@hypothesis.given(before=some, after=some)
+def test_no_spelling_of_a_query_is_shown(before: str, after: str) -> None:
+    url = f"https://{before}?{after}temp_url_sig={SECRET}"
+    assert SECRET not in redact_url(url)
+    assert SECRET not in redact_text(f"see {url} for more")
+
+
+def test_endpoint_in_messages_has_no_password(caplog: pytest.LogCaptureFixture) -> None:
+    for url in ("http://127.0.0.1:9/", "http://127.0.0.1:9//v2", "http://127.0.0.1:9/a@b"):
+        with caplog.at_level(logging.DEBUG), pytest.raises(exceptions.GlanceCompatError) as caught:
+            service_at(url).show(None, VICTIM_ID)
+        shown = "".join(traceback.format_exception(caught.value))
+        assert PASSWORD not in shown
+        assert PASSWORD not in repr(vars(caught.value))
+    assert PASSWORD not in caplog.text
