@@ -77,6 +77,7 @@ def _add_processes(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     server = commands.add_parser("canned-server", help="serve; used by the other commands")
     server.add_argument("--images", type=int, default=10_000)
     server.add_argument("--bytes", type=int, default=_MIB)
+    server.add_argument("--awkward", action="store_true")
     worker = commands.add_parser("worker", help="run a subject; used by the other commands")
     for name in ("subject", "api", "target"):
         worker.add_argument(name)
@@ -125,7 +126,11 @@ def _memory(chosen: argparse.Namespace, target: Target) -> Iterable[tables.Table
 
 def _programs(chosen: argparse.Namespace, target: Target) -> Iterable[tables.Table]:
     yield from programs.starts(chosen.rounds)
-    yield programs.audit(target, chosen.rounds)
+    if chosen.endpoint is not None or chosen.os_cloud is not None:
+        yield programs.audit(target, chosen.rounds)
+        return
+    with targets.canned(chosen.images, _MIB, awkward=True) as awkward:
+        yield programs.audit(awkward, chosen.rounds)
 
 
 def _fixtures(chosen: argparse.Namespace, target: Target) -> Iterable[tables.Table]:
@@ -163,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     chosen = _parser().parse_args(arguments)
     if chosen.command == "canned-server":
-        canned_server.main(chosen.images, chosen.bytes)
+        canned_server.main(chosen.images, chosen.bytes, awkward=chosen.awkward)
         return 0
     if chosen.command == "worker":
         return worker_process.main(chosen.subject, chosen.api, chosen.target)

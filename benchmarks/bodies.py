@@ -44,6 +44,9 @@ PROPERTIES = {
     "os_version": "12.5",
 }
 
+#: Properties that ``audit`` has a finding for, each.
+AWKWARD = {"Vendor": "example", "comment": "my%20image", "padding": "  two blanks"}
+
 _TIMES = {"created_at": "2024-02-05T10:20:30Z", "updated_at": "2024-02-05T10:21:31Z"}
 _LAST = (1 << 32) - 1
 _TEXT = {"type": ["null", "string"], "maxLength": 255}
@@ -81,9 +84,11 @@ class Bodies:
 
     :param count: images in the list.
     :param size: bytes of their data.
+    :param awkward: whether they have the properties of :data:`AWKWARD` as well.
     """
 
-    def __init__(self, count: int, size: int) -> None:
+    def __init__(self, count: int, size: int, *, awkward: bool = False) -> None:
+        self._properties = PROPERTIES | AWKWARD if awkward else PROPERTIES
         self.count = count
         self.size = size
         self.md5 = digest("md5", size)
@@ -93,7 +98,7 @@ class Bodies:
         """Return an image as v2.9 and later show it."""
         whole = status == "active"
         return {
-            **PROPERTIES,
+            **self._properties,
             "id": image,
             "name": f"image {image[-6:]}",
             "disk_format": "raw",
@@ -136,7 +141,7 @@ class Bodies:
             "deleted": False,
             **{name: f"{value[:-1]}.000000" for name, value in _TIMES.items()},
             "deleted_at": None,
-            "properties": PROPERTIES,
+            "properties": self._properties,
         }
 
     def v1_headers(self, image: str) -> dict[str, str]:

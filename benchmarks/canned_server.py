@@ -11,6 +11,7 @@ import contextlib
 import json
 import re
 import socket
+import sys
 import threading
 from collections.abc import Iterable
 from urllib.parse import parse_qs
@@ -50,10 +51,11 @@ class CannedServer:
 
     :param images: images in the list.
     :param size: bytes of the data of each.
+    :param awkward: see :class:`benchmarks.bodies.Bodies`.
     """
 
-    def __init__(self, images: int, size: int) -> None:
-        self._bodies = Bodies(images, size)
+    def __init__(self, images: int, size: int, *, awkward: bool = False) -> None:
+        self._bodies = Bodies(images, size, awkward=awkward)
         #: Request line to whole response.
         self._ready: dict[bytes, bytes] = {}
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -203,8 +205,9 @@ class _Received:
         return first
 
 
-def main(images: int, size: int) -> None:
-    """Serve; the first line of output is the URL."""
-    server = CannedServer(images, size)
+def main(images: int, size: int, *, awkward: bool) -> None:
+    """Serve until standard input ends; the first line of output is the URL."""
+    server = CannedServer(images, size, awkward=awkward)
     print(server.url, flush=True)
-    server.serve()
+    threading.Thread(target=server.serve, daemon=True).start()
+    sys.stdin.read()

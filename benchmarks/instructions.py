@@ -19,8 +19,8 @@ from benchmarks.jobs import JOBS, Job
 from benchmarks.rounds import Key
 from benchmarks.targets import Target
 
-#: Calls before those that count: the first one discovers and connects.
-_WARM = 2
+#: Calls in both runs: the first one discovers and connects.
+_WARM = 1
 
 _COUNT = re.compile(r"I +refs: +([\d,]+)")
 

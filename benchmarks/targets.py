@@ -25,7 +25,7 @@ class Target:
     :ivar token: goes out as X-Auth-Token.
     :ivar image_id: an active image.
     :ivar size: bytes of its data, and of what is uploaded.
-    :ivar images: images in the list, at least.
+    :ivar images: images in the list.
     :ivar apis: those that the endpoint offers.
     """
 
@@ -52,22 +52,21 @@ def environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def canned(images: int, size: int) -> Iterator[Target]:
+def canned(images: int, size: int, *, awkward: bool = False) -> Iterator[Target]:
     """Start the canned server.
 
     :param images: images in the list.
     :param size: bytes of the data of an image.
+    :param awkward: see :class:`benchmarks.bodies.Bodies`.
     """
     program = command("canned-server", "--images", str(images), "--bytes", str(size))
+    program += ["--awkward"] if awkward else []
     with subprocess.Popen(
-        program, stdout=subprocess.PIPE, text=True, env=environment()
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
     ) as process:
-        try:
-            assert process.stdout is not None
-            url = process.stdout.readline().strip()
-            yield Target(url, bodies.TOKEN, bodies.image_id(0), size, images)
-        finally:
-            process.kill()
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        yield Target(url, bodies.TOKEN, bodies.image_id(0), size, images)
 
 
 @contextlib.contextmanager
@@ -88,7 +87,7 @@ def real(url: str, token: str, images: int, size: int) -> Iterator[Target]:
     try:
         made.append(client.upload_unverified())
         made.extend(client.create() for _ in range(images - 1))
-        yield dataclasses.replace(empty, image_id=made[0])
+        yield dataclasses.replace(empty, image_id=made[0], images=client.walk())
     finally:
         for image in made:
             client.delete(image)

@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
+import select
 import socket
 import ssl
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from benchmarks import bodies
 from benchmarks.targets import Target
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 _OCTETS = "Content-Type: application/octet-stream\r\n"
 
 
@@ -25,13 +28,9 @@ class RawSocket:
 
     def __init__(self, target: Target, api: str) -> None:
         place = urlsplit(target.url)
-        assert place.hostname is not None
-        port = place.port or {"http": 80, "https": 443}[place.scheme]
-        self._socket = socket.create_connection((place.hostname, port), timeout=60)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if place.scheme == "https":
-            context = ssl.create_default_context()
-            self._socket = context.wrap_socket(self._socket, server_hostname=place.hostname)
+        self._connect = functools.partial(_connected, place)
+        self._socket = self._connect()
+        self._closes = False
         self._headers = f"Host: {place.netloc}\r\nX-Auth-Token: {target.token}\r\n"
         self._images = f"{place.path}/{api}/images"
         self._list = f"{self._images}/detail" if api == "v1" else self._images
@@ -66,7 +65,10 @@ class RawSocket:
         head, left = self._head()
         missing = _length(head) - len(left)
         while missing:
-            missing -= self._socket.recv_into(self._sink, min(missing, bodies.BLOCK_BYTES))
+            got = self._socket.recv_into(self._sink, min(missing, bodies.BLOCK_BYTES))
+            if not got:
+                raise ConnectionError("the server closed the connection in the data")
+            missing -= got
         return missing
 
     def upload_unverified(self) -> str:
@@ -106,6 +108,10 @@ class RawSocket:
         return self._response(method)
 
     def _send(self, method: str, path: str, headers: str = "", body: str = "") -> None:
+        # What is readable before a request is the end of a connection that was idle too long.
+        if self._closes or select.select([self._socket], [], [], 0)[0]:
+            self._socket.close()
+            self._socket = self._connect()
         text = f"{method} {path} HTTP/1.1\r\n{self._headers}{headers}\r\n{body}"
         self._socket.sendall(text.encode())
 
@@ -114,15 +120,33 @@ class RawSocket:
         missing = 0 if method == "HEAD" else _length(head) - len(body)
         parts = [body]
         while missing > 0:
-            parts.append(self._socket.recv(missing))
+            parts.append(self._received(missing))
             missing -= len(parts[-1])
         return head, b"".join(parts)
 
     def _head(self) -> tuple[bytes, bytes]:
         received = b""
         while (end := received.find(b"\r\n\r\n")) < 0:
-            received += self._socket.recv(64 * 1024)
-        return received[: end + 4], received[end + 4 :]
+            received += self._received(64 * 1024)
+        head = received[: end + 4]
+        self._closes = _CLOSE.search(head) is not None
+        return head, received[end + 4 :]
+
+    def _received(self, size: int) -> bytes:
+        found = self._socket.recv(size)
+        if not found:
+            raise ConnectionError("the server closed the connection in a response")
+        return found
+
+
+def _connected(place: SplitResult) -> socket.socket:
+    assert place.hostname is not None
+    port = place.port or {"http": 80, "https": 443}[place.scheme]
+    made = socket.create_connection((place.hostname, port), timeout=60)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if place.scheme == "https":
+        return ssl.create_default_context().wrap_socket(made, server_hostname=place.hostname)
+    return made
 
 
 def _length(head: bytes) -> int:
