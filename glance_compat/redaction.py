@@ -7,6 +7,7 @@ failing over it. What must not: which part of a response is shown (``transport.m
 
 from __future__ import annotations
 
+import functools
 import re
 import reprlib
 
@@ -33,6 +34,7 @@ _HOST = re.compile(r"(?:\[[^@\]]*\]|[^:@]*)(?::[0-9]*)?")
 _HIDDEN = "***"
 
 
+@functools.lru_cache(maxsize=256)
 def redact_url(url: str) -> str:
     """Remove credentials and the query from a URL, or from what claims to be one.
 

@@ -163,9 +163,16 @@ def discover(
     :param failed_at: see :meth:`DiscoveryCache.get`.
     :raises glance_compat.exceptions.GlanceCompatError: see :func:`fetch_facts` and :func:`choose`.
     """
-    return choose_pinned(transport.options, transport.endpoint) or choose(
-        _facts(transport, url, cache, failed_at), transport.options, transport.endpoint
-    )
+    options, endpoint = transport.options, transport.endpoint
+    if options.api_version != "auto":
+        return choose_pinned(options, endpoint)
+    facts = _facts(transport, url, cache, failed_at)
+    # What the choice depends on, beside the facts.
+    key = (options.prefer, options.allow_experimental, endpoint)
+    chosen = facts.choices.get(key)
+    if chosen is None:
+        chosen = facts.choices[key] = choose(facts, options, endpoint)
+    return chosen
 
 
 def _facts(

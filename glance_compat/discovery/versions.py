@@ -8,6 +8,7 @@ What must not: requests (:mod:`glance_compat.discovery.discover`).
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import typing
 from collections.abc import Mapping
@@ -142,6 +143,10 @@ class Facts:
     minor_known: bool = True
     complete: bool = True
     provisional: bool = False
+    #: The choices that :func:`glance_compat.discovery.discover.discover` made from these facts.
+    choices: dict[tuple[str, bool, str], Discovery] = dataclasses.field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def usable(self, options: Options) -> Mapping[int, Version]:
         """Return, by major, the newest version that the library and the options allow."""
@@ -154,6 +159,7 @@ class Facts:
         return newest
 
 
+@functools.lru_cache(maxsize=256)
 def parse_url_version(url: str) -> OfferedVersion | None:
     """Return the version at the end of an endpoint's path, or None."""
     found = re.search(r"[^:/]/+(v[12](\.[0-9]+)?)/*$", url)
@@ -220,10 +226,8 @@ def _describe_choice(facts: Facts, usable: Mapping[int, Version], chosen: int) -
     return f"v{chosen} and no v{other}" if facts.complete else f"v{chosen}"
 
 
-def choose_pinned(options: Options, endpoint: str) -> Discovery | None:
-    """Return the choice that the option ``api_version`` makes, or None for "auto"."""
-    if options.api_version == "auto":
-        return None
+def choose_pinned(options: Options, endpoint: str) -> Discovery:
+    """Choose the version that the option ``api_version`` names, without facts."""
     major = int(options.api_version)
     reason = f"v{major} is pinned by the option api_version"
     return _discovery(major, None, Facts((), "", requests=0), endpoint, reason)

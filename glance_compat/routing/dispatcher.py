@@ -198,7 +198,8 @@ class Dispatcher:
         except exceptions.GlanceCompatError as error:
             self._note_failure(state, url, error)
             raise
-        ENDPOINT_HEALTH.mark_healthy(url)
+        if url in ENDPOINT_HEALTH.unhealthy_until:
+            ENDPOINT_HEALTH.mark_healthy(url)
         return result
 
     def _call_api(self, state: _State, url: str, call: Call[Result]) -> Result:
@@ -233,9 +234,8 @@ class Dispatcher:
 
     def _urls(self, identity: Identity) -> list[str]:
         """Return the endpoints to try, healthy ones first."""
-        return ENDPOINT_HEALTH.healthy_first(
-            self._endpoints or (find_endpoint(identity, self._auth_session(), self._catalog),)
-        )
+        urls = self._endpoints or (find_endpoint(identity, self._auth_session(), self._catalog),)
+        return ENDPOINT_HEALTH.healthy_first(urls) if len(urls) > 1 else list(urls)
 
     def _transport(self, identity: Identity, url: str, deadline: Deadline) -> Transport:
         return Transport(

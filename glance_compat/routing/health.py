@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which endpoints did not respond lately.
+"""Which endpoints failed lately.
 
 What must live here: how long an unhealthy endpoint is tried last. What must not: which endpoints
 there are (``catalog``), and what a call does with them (``dispatcher``).
@@ -12,37 +12,43 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-#: How long an endpoint that did not answer is left to the last, in seconds.
+#: How long an endpoint is tried last after it failed, in seconds.
 UNHEALTHY_SECONDS = 30.0
 
 
 class EndpointHealth:
-    """Endpoints that did not answer lately, known to all threads of a process."""
+    """The endpoints that failed lately, shared by all threads of a process.
+
+    :ivar unhealthy_until: URL to the time, by the clock, at which it is tried in turn again.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self.reset()
 
     def reset(self) -> None:
-        """Know of no illness; in a forked process the lock may be another thread's for ever."""
-        self._until: dict[str, float] = {}
+        """Forget all failures. A forked process needs a new lock: another thread may hold the old
+        one."""
+        self.unhealthy_until: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def mark_unhealthy(self, endpoint: str) -> None:
-        """Leave an endpoint to the last for a while."""
+        """Try an endpoint last for :data:`UNHEALTHY_SECONDS`."""
         with self._lock:
-            self._until[endpoint] = self._clock() + UNHEALTHY_SECONDS
+            self.unhealthy_until[endpoint] = self._clock() + UNHEALTHY_SECONDS
 
     def mark_healthy(self, endpoint: str) -> None:
-        """It is well again."""
+        """Try an endpoint in turn again."""
         with self._lock:
-            self._until.pop(endpoint, None)
+            self.unhealthy_until.pop(endpoint, None)
 
     def healthy_first(self, endpoints: Sequence[str]) -> list[str]:
-        """The endpoints in the order in which to try them."""
+        """Sort endpoints into the order in which to try them."""
         now = self._clock()
         with self._lock:
-            return sorted(endpoints, key=lambda one: max(0.0, self._until.get(one, 0.0) - now))
+            return sorted(
+                endpoints, key=lambda url: max(0.0, self.unhealthy_until.get(url, 0.0) - now)
+            )
 
 
 ENDPOINT_HEALTH = EndpointHealth()

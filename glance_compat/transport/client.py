@@ -268,7 +268,10 @@ class Transport:
             sent["Content-Type"] = _IMAGE_DATA
         elif request.json is not None:
             sent["Content-Type"] = request.json_type
-        return sent | {name: v1_headers.to_wire(text) for name, text in request.headers.items()}
+        return sent | {
+            name: text if text.isascii() else v1_headers.to_wire(text)
+            for name, text in request.headers.items()
+        }
 
     def _timeout(self, request: Request) -> tuple[float, float]:
         """Return the timeouts for connecting and for reading, in seconds."""
@@ -355,16 +358,30 @@ class Transport:
     def _details(self, request: Request) -> dict[str, typing.Any]:
         return {"endpoint": self.endpoint, "image_id": request.image_id}
 
-    def _plugin_errors(self, action: str) -> contextlib.AbstractContextManager[None]:
-        return plugin_errors(f"{action} for {self.endpoint}", endpoint=self.endpoint)
+    @contextlib.contextmanager
+    def _plugin_errors(self, action: str) -> Iterator[None]:
+        """Translate errors of auth plugins."""
+        try:
+            yield
+        except Exception:
+            with plugin_errors(f"{action} for {self.endpoint}", endpoint=self.endpoint):
+                raise
 
     @contextlib.contextmanager
     def _errors_of(self, request: Request) -> Iterator[None]:
         """Translate errors from below; one that the deadline caused becomes DeadlineExceeded."""
         try:
-            subject = self._subject(request)
-            with translated_errors(subject, request.upload, **self._details(request)):
-                yield
+            yield
+        except Exception:
+            with self._late_errors(request):
+                subject = self._subject(request)
+                with translated_errors(subject, request.upload, **self._details(request)):
+                    raise
+
+    @contextlib.contextmanager
+    def _late_errors(self, request: Request) -> Iterator[None]:
+        try:
+            yield
         except exceptions.GlanceCompatError as error:
             LOG.debug("%s", error)
             if isinstance(error, exceptions.GlanceConnectionFailed):
@@ -406,6 +423,8 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def _log(request: Request, url: str, response: requests.Response, seconds: float) -> None:
+    if not LOG.isEnabledFor(logging.DEBUG):
+        return
     LOG.debug(
         "%s %s: HTTP %s in %.3f s, request id %s",
         request.method,

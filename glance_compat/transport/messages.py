@@ -185,7 +185,9 @@ def headers_of(response: requests.Response) -> v1_headers.Headers:
     """Return the headers of a response in order, including repeated ones, as UTF-8 text."""
     raw = getattr(response.raw, "headers", None)
     items = raw.items() if raw is not None else response.headers.items()
-    return [(name, v1_headers.from_wire(value)) for name, value in items]
+    return [
+        (name, value if value.isascii() else v1_headers.from_wire(value)) for name, value in items
+    ]
 
 
 def checked_request_id(value: str | None) -> str | None:
