@@ -1,10 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The facade: Nova's image contract over whichever Images API a cloud offers.
 
+The path of a call::
+
+    service.show(context, image_id)
+      routing/context       reads the context: an Identity
+      routing/references    checks the id
+      routing/dispatcher    repeats the call, and tries endpoint after endpoint
+        discovery           chooses the API of an endpoint, from its cache
+        backends/v1 or v2   makes requests of the call, and an image of each response
+          transport/client  sends a request, and returns its response or raises its error
+      metadata/fields       selects what the caller sees
+    create, update and download pass transfers/ (whole images, or nothing) before the dispatcher
+
 What must live here: the public methods, the check of their arguments, and what a caller is shown.
-What must not: anything that differs between v1 and v2 (``v1``, ``v2``), spellings (``image``,
-``filters``), endpoints and attempts (``dispatch``), what a failed write leaves (``upload``), where
-data comes from (``download``).
+What must not: differences between v1 and v2 (``backends``), names and types of attributes
+(``metadata``), endpoints and attempts (``routing``), what a failed write leaves (``transfers``).
 """
 
 from __future__ import annotations
@@ -31,10 +42,10 @@ from glance_compat.redaction import quote_value, redact_url
 from glance_compat.routing.catalog import Catalog, check_catalog
 from glance_compat.routing.context import context_first, is_plugin
 from glance_compat.routing.dispatcher import Dispatcher
-from glance_compat.routing.references import marker_of, member_id_of
+from glance_compat.routing.references import check_marker, check_member_id
 from glance_compat.streams import streams
 from glance_compat.streams.streams import Download, Progress
-from glance_compat.streams.target import destination_of, write_to_file
+from glance_compat.streams.target import check_destination, write_to_file
 from glance_compat.transfers import signatures
 from glance_compat.transfers.download import Downloader
 from glance_compat.transfers.upload import Uploader
@@ -42,28 +53,31 @@ from glance_compat.types import Image, Member
 
 
 class ImageService:
-    """Images of one cloud, the same over v1 and over v2.
+    """The images of one cloud, the same over v1 and over v2.
 
     The constructor does no I/O. Threads may share a service. A service is also a context manager,
     which closes what the service itself opened: see :meth:`close`.
 
     The first argument of each method is the context of the caller. None stands for the rights of
-    the service itself (``auth``, else the plugin of the session). Any other context has a callable
-    ``get_auth_plugin``, or ``auth_token`` as Nova's RequestContext has it; then only that token is
-    sent, never the service's own. A context may also have ``service_catalog``, which names the
-    endpoint; ``global_id``, which is sent as X-OpenStack-Request-ID; ``project_id``; and ``roles``
-    or ``is_admin``. :meth:`bound` returns the same methods without this argument.
+    the service itself (``auth``, or else the plugin of the session). Any other context has a
+    callable ``get_auth_plugin``, or an ``auth_token`` like Nova's RequestContext. Then only that
+    token is sent, never the service's own. A context may also have ``service_catalog``, which
+    names the endpoint; ``global_id``, which is sent as X-OpenStack-Request-ID; ``project_id``; and
+    ``roles`` or ``is_admin``. :meth:`bound` returns the same methods without this argument.
 
-    :param session: used as it is, never altered.
-    :param auth: for calls whose context brings no token; default: the session's own.
-    :param endpoint_override: one URL, or a list of URLs that are equals and are tried in turn;
-        versioned or not, with or without a path prefix; default: the catalog's.
-    :param region_name: for the catalog look-up, as in :class:`keystoneauth1.adapter.Adapter`.
-    :param interface: one name, or several of which the first that is there counts.
-    :param service_type: as the catalog has it.
-    :param service_name: as the catalog has it.
-    :param options: the library's own choices.
-    :raises glance_compat.exceptions.InvalidOption: an argument that cannot be.
+    :param session: a keystoneauth1 session. It is never altered.
+    :param auth: the auth plugin for calls with the context None. Default: the session's own.
+    :param endpoint_override: the URL of the image endpoint, or a list of URLs of equivalent
+        endpoints, which are tried in turn; with or without a version, with or without a path
+        prefix. Default: the endpoint of the service catalog.
+    :param region_name: the region to search the service catalog for, as in
+        :class:`keystoneauth1.adapter.Adapter`.
+    :param interface: the interface to search the service catalog for, or a list of interfaces in
+        order of preference.
+    :param service_type: the service type to search the service catalog for.
+    :param service_name: the service name to search the service catalog for.
+    :param options: the options of the library.
+    :raises glance_compat.exceptions.InvalidOption: an argument is invalid.
     """
 
     def __init__(
@@ -106,14 +120,15 @@ class ImageService:
 
     @classmethod
     def from_conf(cls, conf: typing.Any, group: str = "glance_compat") -> ImageService:
-        """A service as a configuration file describes it.
+        """Create a service from one group of a configuration file.
 
-        :param conf: an ``oslo_config.cfg.ConfigOpts``; options that are missing are registered.
-        :param group: with keystoneauth's session, auth and catalog options, and the library's.
-        :raises glance_compat.exceptions.InvalidOption: a value that cannot be, or two that
+        :param conf: an ``oslo_config.cfg.ConfigOpts``. Options that are missing are registered.
+        :param group: the group with keystoneauth's session, auth and catalog options, and the
+            options of the library.
+        :raises glance_compat.exceptions.InvalidOption: a value is invalid, or two options
             contradict each other.
         """
-        # oslo.config is for those who have a configuration file.
+        # Programs without a configuration file do not need oslo.config.
         from glance_compat import conf as configuration
 
         arguments = configuration.read_arguments(conf, group)
@@ -125,10 +140,10 @@ class ImageService:
     def from_client(cls, client: typing.Any) -> ImageService:
         """Take over the session, endpoint and token of a python-glanceclient client.
 
-        :param client: a v1 or v2 client, which pins that version.
+        :param client: a v1 or v2 client. The service uses the same version.
         :raises glance_compat.exceptions.InvalidOption: it is not such a client.
         """
-        # glanceclient is not needed for anything else.
+        # Programs without a client do not need this module.
         from glance_compat import from_glanceclient
 
         return cls._from_arguments(from_glanceclient.read_arguments(client))
@@ -155,10 +170,10 @@ class ImageService:
         return BoundImageService(self, context)
 
     def close(self) -> None:
-        """Close the connections of a session that the service made itself.
+        """Close the connections of a session that the service created itself.
 
-        Only :meth:`from_conf` makes one. A session that was passed in stays open, because others
-        may use it. A closed service opens new connections when it is called again.
+        Only :meth:`from_conf` creates one. A session that was passed in stays open, because the
+        program may use it elsewhere. A closed service opens new connections when it is called.
         """
         self._dispatcher.close()
         if self._opened is not None:
@@ -184,13 +199,16 @@ class ImageService:
         include_locations: bool = False,
         show_deleted: bool = True,
     ) -> Image:
-        """One image.
+        """Return one image.
 
         :param context: whose rights count; see the class.
         :param image_id: an id, or an href of the image service.
-        :param include_locations: with ``locations`` (a list) and ``direct_url``.
-        :param show_deleted: False: a deleted image, which only v1 shows to an admin, is not found.
-        :raises glance_compat.exceptions.ImageNotFound: no such image for this caller.
+        :param include_locations: whether the image has the keys ``locations`` (a list) and
+            ``direct_url``.
+        :param show_deleted: False: raise ImageNotFound for a deleted image. Only v1 shows deleted
+            images, and only to an admin.
+        :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
+            may not see it.
         """
         identity = self._dispatcher.identity(context)
         image_id = self._dispatcher.image_id(identity, image_id)
@@ -210,7 +228,7 @@ class ImageService:
         sort_key: str | Sequence[str] | None = None,
         sort_dir: str | Sequence[str] | None = None,
     ) -> list[Image]:
-        """Return all images that the caller may see and that fit, as a list.
+        """Return all images that the caller may see and that match the filters, as a list.
 
         :param context: whose rights count; see the class.
 
@@ -231,28 +249,29 @@ class ImageService:
         sort_key: str | Sequence[str] | None = None,
         sort_dir: str | Sequence[str] | None = None,
     ) -> Iterator[Image]:
-        """Images one after the other, in constant memory unless there are several sort keys.
+        """Iterate over images, in constant memory unless there are several sort keys.
 
-        The first page is asked for in the call itself.
+        The call itself fetches the first page, so errors are raised here and not by the first
+        ``next()``.
 
         :param context: whose rights count; see the class.
-        :param filters: see :data:`glance_compat.metadata.filters.FILTERS`; ``property-<name>`` for
-            properties.
-        :param marker: the id of the image after which to begin.
-        :param limit: images in all; 0 gives none.
-        :param page_size: images in a page; default: the option's.
+        :param filters: names of :data:`glance_compat.metadata.filters.FILTERS`, or
+            ``property-<name>`` for a property, and the values to match.
+        :param marker: the id of the image after which to start. None: start with the first.
+        :param limit: maximum number of images. 0: no images. None: all.
+        :param page_size: number of images in one page. None: the option ``page_size``.
         :param sort_key: one or several of :data:`glance_compat.metadata.filters.SORT_KEYS`.
-        :param sort_dir: "asc" or "desc", one for all or one for each key.
-        :raises glance_compat.exceptions.Invalid: something of this cannot be.
+        :param sort_dir: "asc" or "desc": one for all keys, or a list with one for each key.
+        :raises glance_compat.exceptions.Invalid: an argument is invalid.
         """
         identity = self._dispatcher.identity(context)
         query = queries.parse_query(filters, sort_key, sort_dir)
         asked = pagination.Listing(
             query=query,
-            marker=marker_of(marker),
-            limit=_count(limit, "limit", 0),
-            page_size=_count(page_size, "page_size", 1)
-            or _count(self._options.page_size, "page_size", 1),
+            marker=check_marker(marker),
+            limit=_check_count(limit, "limit", 0),
+            page_size=_check_count(page_size, "page_size", 1)
+            or _check_count(self._options.page_size, "page_size", 1),
         )
         pages = pagination.Pages(query)
         found = pagination.walk(
@@ -273,22 +292,27 @@ class ImageService:
         *,
         progress: Progress | None = None,
     ) -> Image:
-        """A new image, with its data if there is any; all of it or none.
+        """Create an image, with its data if there is any: the whole image, or nothing.
 
         :param context: whose rights count; see the class.
-        :param image_meta: see the reference. ``size`` 0 without data makes an active, empty image;
-            with data, ``size`` (bytes) and ``checksum`` (MD5) are what the data must turn out to
-            be.
-        :param data: bytes, a binary file object or an iterable of bytes.
-        :param progress: called with bytes done and bytes in all, or None; what it raises cancels.
-            Data that has to be sent again is told from 0 on again.
-        :raises glance_compat.exceptions.ImageBadRequest: the metadata is refused.
-        :raises glance_compat.exceptions.PropertyNotAllowed: a property is refused.
-        :raises glance_compat.exceptions.IntegrityError: other bytes were stored than were sent.
-        :raises glance_compat.exceptions.OutcomeUnknown: the answer was lost, and so was the look.
+        :param image_meta: attribute names and values, and ``properties``. A ``size`` of 0 without
+            data creates an active, empty image. With data, a ``size`` (in bytes) or a ``checksum``
+            (MD5, hexadecimal) is compared with the data.
+        :param data: bytes, a binary file object or an iterable of bytes. None: no data.
+        :param progress: called with the number of bytes sent so far, and the total or None. An
+            exception that it raises cancels the transfer. On a retry, progress restarts at 0.
+        :returns: the image as the server stored it.
+        :raises glance_compat.exceptions.ImageBadRequest: the metadata is invalid.
+        :raises glance_compat.exceptions.PropertyNotAllowed: a property is invalid or not allowed.
+        :raises glance_compat.exceptions.DataSourceError: the data cannot be read, or has another
+            size.
+        :raises glance_compat.exceptions.IntegrityError: the data has another checksum, or the
+            server stored other bytes than were sent.
+        :raises glance_compat.exceptions.OutcomeUnknown: the response was lost, and a follow-up GET
+            could not establish the outcome.
         """
         identity = self._dispatcher.identity(context)
-        progress = streams.checked_progress(progress)
+        progress = streams.check_progress(progress)
         return self._visible(self._uploader.create(identity, image_meta, data, progress))
 
     @context_first
@@ -306,23 +330,28 @@ class ImageService:
 
         :param context: whose rights count; see the class.
         :param image_id: an id, or an href of the image service.
-        :param image_meta: what to change; a whole image dict changes what differs. Read-only
-            attributes are ignored. ``location`` makes a queued image active with the data that is
-            at a URL; the call ends when it is.
-        :param data: as in :meth:`create`. With data nothing is purged.
-        :param purge_props: remove the properties that image_meta does not have.
+        :param image_meta: attribute names and values to set, and ``properties``. Of a whole image
+            dict, only what differs is changed, and read-only attributes are ignored. A
+            ``location`` (a URL) makes a queued image active with the data at the URL; the call
+            returns when the image is active.
+        :param data: as in :meth:`create`. With data, no properties are removed.
+        :param purge_props: whether to remove the properties that image_meta does not have.
         :param progress: as in :meth:`create`.
-        :raises glance_compat.exceptions.ImageNotFound: no such image for this caller.
-        :raises glance_compat.exceptions.ImageNotActive: data for an image that takes none.
-        :raises glance_compat.exceptions.UpdateConflict: other writers came between.
-        :raises glance_compat.exceptions.OutcomeUnknown: the server took a location, and was not
-            done with it within the option ``deadline``.
+        :returns: the image as it is after the update.
+        :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
+            may not see it.
+        :raises glance_compat.exceptions.ImageNotActive: data was passed, and the image is not
+            queued.
+        :raises glance_compat.exceptions.UpdateConflict: other writers changed the image at the
+            same time.
+        :raises glance_compat.exceptions.OutcomeUnknown: the server accepted the location, but did
+            not finish within the option ``deadline``.
         """
         identity = self._dispatcher.identity(context)
         image_id = self._dispatcher.image_id(identity, image_id)
-        progress = streams.checked_progress(progress)
+        progress = streams.check_progress(progress)
         if not isinstance(purge_props, bool):
-            # What is taken for true removes properties, and so would the text "False".
+            # The string "False" is true, and would remove properties.
             raise exceptions.Invalid(
                 f"purge_props must be True or False, not {quote_value(purge_props)}"
             )
@@ -338,9 +367,11 @@ class ImageService:
 
         :param context: whose rights count; see the class.
         :param image_id: an id, or an href of the image service.
-        :raises glance_compat.exceptions.ImageNotFound: no such image for this caller.
-        :raises glance_compat.exceptions.ImageNotAuthorized: protected, or somebody else's.
-        :raises glance_compat.exceptions.ImageDeleteConflict: in use.
+        :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
+            may not see it.
+        :raises glance_compat.exceptions.ImageNotAuthorized: the image is protected, or belongs to
+            another project.
+        :raises glance_compat.exceptions.ImageDeleteConflict: the image is in use.
         """
         identity = self._dispatcher.identity(context)
         image_id = self._dispatcher.image_id(identity, image_id)
@@ -386,29 +417,34 @@ class ImageService:
         *,
         progress: Progress | None = None,
     ) -> Download | None:
-        """The data of an image, verified.
+        """Read the data of an image, and verify it.
+
+        The option ``verify_downloads`` says what is compared. The iterator raises IntegrityError
+        before it ends if the data is damaged.
 
         :param context: whose rights count; see the class.
         :param image_id: an id, or an href of the image service.
-        :param data: a file object to write bytes to, where it stands.
-        :param dst_path: a path to put the data at; it never holds a part of an image. It is opened
-            before anything is asked for.
-        :param trusted_certs: ids of certificates in the key manager: the signature of the image
-            is verified with a certificate that comes from one of them. None or none: it is not
-            looked at.
-        :param progress: as in :meth:`create`.
-        :returns: an iterator of bytes with ``close()``, or None when the data was written.
-        :raises glance_compat.exceptions.Invalid: an argument that cannot be.
+        :param data: a file object to write the data to, at its current position.
+        :param dst_path: a path to write the data to. A new file replaces it when the data is
+            complete and verified. It is opened before any request is sent.
+        :param trusted_certs: ids of certificates in the key manager. The signature of the image
+            must verify with a certificate that is issued by one of them. None or empty: signatures
+            are not verified.
+        :param progress: called with the number of bytes received so far, and the total or None. An
+            exception that it raises cancels the transfer.
+        :returns: an iterator of bytes with ``close()``, or None if the data was written to
+            ``data`` or ``dst_path``.
+        :raises glance_compat.exceptions.Invalid: an argument is invalid.
         :raises OSError: dst_path or data cannot be written.
         :raises glance_compat.exceptions.ImageNotActive: the image has no data.
         :raises glance_compat.exceptions.IntegrityError: the data is not what was stored, or not
-            what was signed; out of the iterator in place of its end.
+            what was signed. The iterator raises it.
         :raises glance_compat.exceptions.SignatureVerificationError: the signature or its
-            certificate is refused before any data is read.
+            certificate is invalid. It is raised before any data is read.
         """
-        destination = destination_of(data, dst_path)
-        progress = streams.checked_progress(progress)
-        trusted = signatures.certificate_ids(trusted_certs)
+        destination = check_destination(data, dst_path)
+        progress = streams.check_progress(progress)
+        trusted = signatures.check_certificate_ids(trusted_certs)
         identity = self._dispatcher.identity(context)
         image_id = self._dispatcher.image_id(identity, image_id)
 
@@ -423,34 +459,38 @@ class ImageService:
 
     @context_first
     def copy_to_stores(self, context: object, image_id: str, stores: Sequence[str]) -> None:
-        """Have the server copy an image's data into further stores; it goes on after the call.
+        """Have the server copy the data of an image to further stores.
+
+        The call returns when the server has accepted the copy, not when it is complete.
 
         :param context: whose rights count; see the class.
         :param image_id: an id, or an href of the image service.
-        :param stores: a list of names of stores, as ``openstack image stores info`` has them.
-        :raises glance_compat.exceptions.Invalid: something else, or no name.
-        :raises glance_compat.exceptions.ImageImportImpossible: the image is not active, or there
-            is no such store.
-        :raises glance_compat.exceptions.ImageBadRequest: the data is in one of them already.
-        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint has no stores.
+        :param stores: a list of store names, as ``openstack image stores info`` lists them.
+        :raises glance_compat.exceptions.Invalid: stores is not a list of names, or is empty.
+        :raises glance_compat.exceptions.ImageImportImpossible: the image is not active, or a store
+            does not exist.
+        :raises glance_compat.exceptions.ImageBadRequest: one of the stores has the data already.
+        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint does not support
+            several stores.
         """
-        stores = _names_of_stores(stores)
+        stores = _check_store_names(stores)
         identity = self._dispatcher.identity(context)
         image_id = self._dispatcher.image_id(identity, image_id)
-        # Not repeated: of two copies that begin, the second would fail the first.
+        # Not repeated: a second copy would make the first one fail.
         self._dispatcher.once(identity, lambda api: api.copy_to_stores(image_id, stores))
 
     # -- members
 
     @context_first
     def members(self, context: object, image_id: str) -> list[Member]:
-        """The projects that an image is shared with.
+        """Return the projects that an image is shared with.
 
         :param context: whose rights count; see the class.
         :param image_id: an id, or an href of the image service.
-        :returns: ``{"member_id": text, "can_share": bool, "status": text or None}`` for each;
-            status is None where v1 answers, and can_share False where v2 does.
-        :raises glance_compat.exceptions.ImageNotFound: no such image for this caller.
+        :returns: a dict ``{"member_id": str, "can_share": bool, "status": str or None}`` for each
+            project. Over v1, status is None; over v2, can_share is False.
+        :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
+            may not see it.
         """
         identity = self._dispatcher.identity(context)
         image_id = self._dispatcher.image_id(identity, image_id)
@@ -458,39 +498,40 @@ class ImageService:
 
     @context_first
     def add_member(self, context: object, image_id: str, member_id: str) -> Member:
-        """Share an image with a project; to do so twice is no error.
+        """Share an image with a project; sharing it twice is not an error.
 
         :param context: whose rights count; see the class.
         :param image_id: an id, or an href of the image service.
         :param member_id: the id of a project; at most 255 ASCII characters.
-        :returns: as one of :meth:`members`. Over v1 a member that was allowed to share the image
-            further no longer is: there ``can_share`` has to be said.
-        :raises glance_compat.exceptions.ImageNotAuthorized: the image is not the caller's, or its
-            visibility does not permit members.
+        :returns: a dict as in :meth:`members`. Over v1, ``can_share`` is set to False even if it
+            was True before, because v1 requires a value.
+        :raises glance_compat.exceptions.ImageNotAuthorized: the image belongs to another project,
+            or its visibility does not allow members.
         """
         identity = self._dispatcher.identity(context)
         image_id = self._dispatcher.image_id(identity, image_id)
-        member_id = member_id_of(member_id)
+        member_id = check_member_id(member_id)
         return self._dispatcher.repeat(identity, lambda api: api.add_member(image_id, member_id))
 
     @context_first
     def update_member(self, context: object, image_id: str, member_id: str, status: str) -> Member:
-        """Accept, reject or reset a share; v2 only.
+        """Accept, reject or reset the sharing of an image with a project, over v2 only.
 
         :param context: whose rights count; see the class.
         :param image_id: an id, or an href of the image service.
         :param member_id: the id of a project; at most 255 ASCII characters.
         :param status: "accepted", "rejected" or "pending".
-        :raises glance_compat.exceptions.Invalid: another status.
-        :raises glance_compat.exceptions.UnsupportedByVersion: v1 answers.
-        :raises glance_compat.exceptions.MemberNotFound: the image has no such member.
+        :returns: a dict as in :meth:`members`.
+        :raises glance_compat.exceptions.Invalid: the status is not one of these.
+        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint offers only v1.
+        :raises glance_compat.exceptions.MemberNotFound: the image is not shared with the project.
         """
         identity = self._dispatcher.identity(context)
         image_id = self._dispatcher.image_id(identity, image_id)
-        member_id = member_id_of(member_id)
-        if not isinstance(status, str) or status not in _ANSWERS:
+        member_id = check_member_id(member_id)
+        if not isinstance(status, str) or status not in _MEMBER_STATUSES:
             raise exceptions.Invalid(
-                f"status must be {', '.join(_ANSWERS)}, not {quote_value(status)}"
+                f"status must be {', '.join(_MEMBER_STATUSES)}, not {quote_value(status)}"
             )
         return self._dispatcher.repeat(
             identity, lambda api: api.update_member(image_id, member_id, status)
@@ -500,16 +541,16 @@ class ImageService:
     def remove_member(
         self, context: object, image_id: str, member_id: str
     ) -> typing.Literal[True]:
-        """End a share.
+        """Stop sharing an image with a project.
 
         :param context: whose rights count; see the class.
         :param image_id: an id, or an href of the image service.
         :param member_id: the id of a project; at most 255 ASCII characters.
-        :raises glance_compat.exceptions.MemberNotFound: the image has no such member.
+        :raises glance_compat.exceptions.MemberNotFound: the image is not shared with the project.
         """
         identity = self._dispatcher.identity(context)
         image_id = self._dispatcher.image_id(identity, image_id)
-        member_id = member_id_of(member_id)
+        member_id = check_member_id(member_id)
         self._dispatcher.repeat_removal(
             identity,
             lambda api: api.remove_member(image_id, member_id),
@@ -521,21 +562,27 @@ class ImageService:
 
     @context_first
     def resolve(self, context: object, reference: str) -> str:
-        """The id that an id or an href of this image service names; no request for an id.
+        """Return the id that an id or an href of this image service names.
+
+        An id is returned without a request, whether the image exists or not.
 
         :param context: whose rights count; see the class.
         :param reference: an id, or an href of the image service.
-        :raises glance_compat.exceptions.InvalidImageRef: neither, or an href of another service.
+        :raises glance_compat.exceptions.InvalidImageRef: it is neither, or an href of another
+            service.
         """
         return self._dispatcher.image_id(self._dispatcher.identity(context), reference)
 
     @context_first
     def discover(self, context: object = None) -> Discovery:
-        """Which API is spoken, and why; with several endpoints, of the first that can be used.
+        """Return which API is used, and why.
 
         :param context: whose rights count; see the class.
-        :raises glance_compat.exceptions.NoUsableVersion: there is none, or no endpoint.
-        :raises glance_compat.exceptions.GlanceConnectionFailed: no endpoint answers.
+        :returns: the result for the first endpoint that can be used. With several endpoints, its
+            attribute ``endpoints`` has the result for each.
+        :raises glance_compat.exceptions.NoUsableVersion: there is no endpoint, or no endpoint
+            offers a usable API.
+        :raises glance_compat.exceptions.GlanceConnectionFailed: no endpoint responds.
         """
         identity = self._dispatcher.identity(context)
         return self._dispatcher.discover(identity)
@@ -606,27 +653,25 @@ _DIGITS = 18
 _MOST: int = 10**18
 
 
-def _count(value: object, name: str, minimum: int) -> int | None:
+def _check_count(value: object, name: str, minimum: int) -> int | None:
     if value is None:
         return None
     if isinstance(value, str) and value.isdecimal() and len(value) <= _DIGITS:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
         raise exceptions.Invalid(f"{name} must be a whole number of at least {minimum}")
-    # More images than there can be, in a number that can be written down.
+    # No list is longer, and servers accept numbers of this size.
     return min(value, _MOST)
 
 
-def _names_of_stores(stores: object) -> list[str]:
+def _check_store_names(stores: object) -> list[str]:
     if isinstance(stores, (list, tuple)) and stores:
         with contextlib.suppress(ConversionError):
             names = [to_str(one) for one in stores]
             if all(names):
                 return names
-    raise exceptions.Invalid(
-        f"stores must be a list of names of stores, not {quote_value(stores)}"
-    )
+    raise exceptions.Invalid(f"stores must be a list of store names, not {quote_value(stores)}")
 
 
-#: What a member may say of a share (Glance 15.0.2 and 33, the schema of members).
-_ANSWERS = ("accepted", "pending", "rejected")
+#: The statuses that a member may set (Glance 15.0.2 and 33, the schema of members).
+_MEMBER_STATUSES = ("accepted", "pending", "rejected")

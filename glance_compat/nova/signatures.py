@@ -53,7 +53,7 @@ def verifier_of(
         return None
     image = show()
     with _errors_of_nova(image):
-        verifier = signatures.verifier_of(image, context, trusted)
+        verifier = signatures.create_verifier(image, context, trusted)
     if settings.enable_certificate_validation and not trusted:
         raise host.nova_exceptions().CertificateValidationFailed(
             "Image signature certificate validation enabled, but no trusted certificate IDs were"

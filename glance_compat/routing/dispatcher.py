@@ -31,7 +31,7 @@ from glance_compat.routing.catalog import (
 )
 from glance_compat.routing.context import identity_of
 from glance_compat.routing.health import ENDPOINT_HEALTH
-from glance_compat.routing.references import image_id_of
+from glance_compat.routing.references import parse_image_id
 from glance_compat.transport import retry
 from glance_compat.transport.client import Identity, Transport
 from glance_compat.transport.messages import VersionDocumentReceived
@@ -104,7 +104,7 @@ class Dispatcher:
             yield from self._trusted
             yield from find_every_endpoint(identity, self._auth_session(), self._catalog)
 
-        return image_id_of(reference, known_endpoints)
+        return parse_image_id(reference, known_endpoints)
 
     # -- calls
 

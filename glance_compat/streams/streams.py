@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image data on its way: what a caller gives, what a caller gets, and the hashes of both.
+"""Streams of image data: uploads from the caller, downloads to the caller, and their hashes.
 
-What must live here: streams and hashing. What must not: requests to a server (``wire``), what to
-do when one fails (``service``), and where a download is written (``destination``).
+What must live here: streams and hashing. What must not: requests (``transport``), what to do when
+one fails (``transfers``), and where a download is written (``target``).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from glance_compat.redaction import quote_value
 
 Progress = Callable[[int, "int | None"], object]
 
-#: Bytes read and sent at once. Larger blocks cost the system more on ext4 (measured: 1 MiB takes
-#: up to ten times the system time), smaller ones cost Python more.
+#: Bytes to read and send at a time. Larger blocks take more system time on ext4 (measured: up to
+#: ten times as much for 1 MiB), smaller ones take more time in Python.
 BLOCK_BYTES = 256 * 1024
 
 
@@ -29,37 +29,37 @@ def _md5() -> hashlib._Hash:
     return hashlib.new("md5", usedforsecurity=False)
 
 
-def checked_progress(progress: object) -> Progress | None:
-    """What a caller gives to be told of progress.
+def check_progress(progress: object) -> Progress | None:
+    """Return the callback for progress, or None.
 
-    :raises glance_compat.exceptions.Invalid: it cannot be called.
+    :raises glance_compat.exceptions.Invalid: it is not callable.
     """
     if progress is not None and not callable(progress):
         raise exceptions.Invalid(f"progress must be callable, not {type(progress).__name__}")
     return progress
 
 
-def _tell(progress: Progress | None, done: int, total: int | None) -> None:
+def _report_progress(progress: Progress | None, done: int, total: int | None) -> None:
     if progress is None:
         return
     try:
         progress(done, total)
     except StopIteration as stop:
-        # Out of an iterator it would be the end of the data, and what came so far the whole.
+        # In an iterator it would end the data early, and look like success.
         raise RuntimeError("progress raised StopIteration") from stop
 
 
 class Upload:
-    """The caller's data, read once from where it stands, counted and hashed on the way.
+    """The caller's data, read once from its current position, counted and hashed.
 
     :param data: bytes, a binary file object, or an iterable of bytes. A text file is read
         through its buffer.
-    :param size: bytes, as the caller declares them, or None.
-    :param checksum: MD5, hexadecimal, as the caller declares it, or None. It is compared before
-        the last block goes out, so data of another checksum never becomes an image.
-    :param progress: called with the bytes sent so far and the total or None after each block.
-    :raises glance_compat.exceptions.Invalid: data is none of these.
-    :raises glance_compat.exceptions.DataSourceError: data is not as long as declared.
+    :param size: the size that the caller declares, in bytes, or None.
+    :param checksum: the MD5 that the caller declares, hexadecimal, or None. It is compared before
+        the last block is sent, so data with another checksum never becomes an image.
+    :param progress: called after each block with the bytes sent so far, and the total or None.
+    :raises glance_compat.exceptions.Invalid: data has another type.
+    :raises glance_compat.exceptions.DataSourceError: data has another size than declared.
     """
 
     def __init__(
@@ -70,36 +70,37 @@ class Upload:
         checksum: str | None = None,
         progress: Progress | None = None,
     ) -> None:
-        self._source = _source_of(data)
+        self._source = _readable_source(data)
         self._start = _position(self._source)
         self._declared = checksum
         self._progress = progress
         self._hash = _md5()
-        #: Whether some of it may have been sent, since the beginning or the last rewind.
+        #: Whether any data may have been sent since the start or the last rewind.
         self.begun = False
         self.sent = 0
-        #: What went wrong on the caller's side, to be raised instead of what became of it below.
+        #: The error of the caller's side, which is raised instead of the one that it caused below.
         self.failure: BaseException | None = None
-        measured = _measured(self._source)
+        measured = _count_remaining(self._source)
         if None not in (size, measured) and size != measured:
             raise exceptions.DataSourceError(
-                f"the data has {measured} bytes, but {size} were declared"
+                f"the data has {measured} bytes, but size declares {size}; correct size, or leave"
+                " it out"
             )
         self.size = measured if measured is not None else size
 
     @property
     def checksum(self) -> str:
-        """MD5 of what was sent so far, hexadecimal, as Glance has it."""
+        """Return the MD5 of the data sent so far, hexadecimal, as Glance has it."""
         return self._hash.hexdigest()
 
     def body(self) -> Iterable[bytes]:
-        """What requests sends: with Content-Length when the size is known, else chunked."""
+        """Return the body for requests: with Content-Length if the size is known, or chunked."""
         return self if self.size is None else _Sized(self, self.size)
 
     def rewind(self) -> bool:
-        """Go back to where the data began.
+        """Go back to the position where the data started.
 
-        :returns: False if that is not possible; the data can then not be sent again.
+        :returns: False if that is not possible, so that the data cannot be sent again.
         """
         if not self.begun:
             return True
@@ -114,28 +115,28 @@ class Upload:
         return True
 
     def __iter__(self) -> Iterator[bytes]:
-        # Sent a second time, data that cannot be rewound would be taken for no data at all.
+        # Sent a second time, data that cannot be rewound would be empty.
         if not self.rewind():
             self.failure = exceptions.DataSourceError(
-                "the data must be sent again, but it can be read only once"
+                "the data must be sent again, but it can be read only once; pass a seekable file"
             )
             raise self.failure
         self.begun = True
         try:
-            yield from self._checked()
+            yield from self._verified_blocks()
         except GeneratorExit:
             raise
         except BaseException as failure:
             self.failure = failure
             raise
 
-    def _checked(self) -> Iterator[bytes]:
-        """The blocks, each one held back until it is known whether another follows."""
+    def _verified_blocks(self) -> Iterator[bytes]:
+        """Yield the blocks; the last one only after size and checksum were compared."""
         held: bytes | None = None
         for block in self._blocks():
             if held is not None:
                 yield held
-                _tell(self._progress, self.sent, self.size)
+                _report_progress(self._progress, self.sent, self.size)
             held = block
             self.sent += len(block)
             self._hash.update(block)
@@ -147,7 +148,7 @@ class Upload:
             )
         if held is not None:
             yield held
-            _tell(self._progress, self.sent, self.size)
+            _report_progress(self._progress, self.sent, self.size)
 
     def _blocks(self) -> Iterator[bytes]:
         blocks = iter(self._source) if not hasattr(self._source, "read") else self._read()
@@ -171,7 +172,7 @@ class Upload:
         source = typing.cast(typing.IO[bytes], self._source)
         while True:
             block = source.read(BLOCK_BYTES)
-            # None is not the end: a file that does not block has nothing yet.
+            # None is not the end: a non-blocking file has no data yet.
             if block is not None and not len(block):
                 return
             yield block
@@ -197,20 +198,20 @@ class _Sized:
         return self._size
 
     def __bool__(self) -> bool:
-        # requests takes a body that is false for none; no data at all is still data.
+        # requests treats a false body as no body; empty data is still data.
         return True
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._blocks)
 
 
-def _source_of(data: object) -> Iterable[bytes] | typing.IO[bytes]:
+def _readable_source(data: object) -> Iterable[bytes] | typing.IO[bytes]:
     if isinstance(data, (bytes, bytearray, memoryview)):
-        return io.BytesIO(_contiguous(data))
+        return io.BytesIO(_to_contiguous(data))
     if isinstance(data, io.TextIOBase):
         buffer = getattr(data, "buffer", None)
         if buffer is None:
-            raise exceptions.Invalid("data is a text stream; image data is bytes")
+            raise exceptions.Invalid("data is a text stream; open the file in binary mode")
         return typing.cast(typing.IO[bytes], buffer)
     if callable(getattr(data, "read", None)):
         return typing.cast(typing.IO[bytes], data)
@@ -221,35 +222,35 @@ def _source_of(data: object) -> Iterable[bytes] | typing.IO[bytes]:
     )
 
 
-def _contiguous(data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
-    """Data whose bytes lie one after the other, as BytesIO takes them; copied if need be."""
+def _to_contiguous(data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
+    """Return data with contiguous bytes, which BytesIO needs; copy it if necessary."""
     try:
         strided = isinstance(data, memoryview) and not data.c_contiguous
         return data.tobytes() if strided and isinstance(data, memoryview) else data
     except ValueError:
-        raise exceptions.Invalid("data is a memoryview that was released") from None
+        raise exceptions.Invalid("data is a released memoryview; pass one that is not") from None
 
 
-# A pipe, a closed file, and callers' own classes without seek(), or with one that takes no whence.
+# A pipe, a closed file, and classes without seek(), or with a seek() without whence.
 _NOT_SEEKABLE = (AttributeError, OSError, TypeError, ValueError)
 
 
 def _position(source: object) -> int | None:
-    """Where a seekable file stands; None for anything else."""
+    """Return the position of a seekable file; None for anything else."""
     try:
         return typing.cast(typing.IO[bytes], source).tell()
     except _NOT_SEEKABLE:
         return None
 
 
-def _measured(source: object) -> int | None:
-    """Bytes from here to the end of a seekable file; None for anything else."""
+def _count_remaining(source: object) -> int | None:
+    """Return the bytes from here to the end of a seekable file; None for anything else."""
     start = _position(source)
     if start is None:
         return None
     file = typing.cast(typing.IO[bytes], source)
     try:
-        # A caller's own class may return nothing from seek().
+        # seek() of the caller's own class may return None.
         file.seek(0, os.SEEK_END)
         end = file.tell()
         file.seek(start)
@@ -259,7 +260,7 @@ def _measured(source: object) -> int | None:
 
 
 class Expected(typing.NamedTuple):
-    """What a download must turn out to be; None where nobody said."""
+    """The expected size, in bytes, and digest of a download; None where they are unknown."""
 
     size: int | None = None
     algorithm: str | None = None
@@ -267,13 +268,13 @@ class Expected(typing.NamedTuple):
 
 
 class Verifier(typing.Protocol):
-    """What looks at all of the data, besides size and hash."""
+    """Verifies data in addition to size and hash."""
 
     def update(self, block: bytes) -> None:
         """Take the next part of the data."""
 
     def verify(self) -> None:
-        """Judge, after the last part; an error of the library says no."""
+        """Raise an error of the library if the data is invalid; called after the last part."""
 
 
 class Download:
@@ -283,8 +284,8 @@ class Download:
     :meth:`close`, or use ``contextlib.closing``, to stop earlier.
 
     :ivar received: bytes that have arrived.
-    :raises glance_compat.exceptions.IntegrityError: in place of the end, when the data is short,
-        long or has another hash.
+    :raises glance_compat.exceptions.IntegrityError: instead of the end, if the data
+        has another size or hash.
     """
 
     def __init__(
@@ -310,7 +311,7 @@ class Download:
         self._image_id = image_id
         self._progress = progress
         self._verifier = verifier
-        self._hash = _hash_of(expected)
+        self._hash = _create_hash(expected)
         self._failed: BaseException | None = None
         self._ended = False
         self.received = 0
@@ -319,7 +320,7 @@ class Download:
         return self
 
     def __next__(self) -> bytes:
-        # Asking again after a failure must not look like the end of a whole image.
+        # A next() after a failure must not look like the end of a complete image.
         if self._failed is not None:
             raise self._failed
         if self._ended:
@@ -349,27 +350,28 @@ class Download:
             self._hash.update(block)
         if self._verifier is not None:
             self._verifier.update(block)
-        _tell(self._progress, self.received, self._expected.size)
+        _report_progress(self._progress, self.received, self._expected.size)
         return block
 
     def _verify(self) -> None:
         size, _, digest = self._expected
         if size is not None and size != self.received:
-            self._differ(f"{self.received} bytes came, the image has {size}")
+            self._differ(f"{self.received} bytes were received, but the image has {size}")
         if self._hash is not None and self._hash.hexdigest() != digest:
-            self._differ(f"the {self._hash.name} of the data is not the image's")
+            self._differ(f"its {self._hash.name} is not that of the image")
         if self._verifier is not None:
             self._verifier.verify()
 
     def _differ(self, how: str) -> typing.NoReturn:
         raise exceptions.IntegrityError(
-            f"the data of image {self._image_id} is damaged: {how}", image_id=self._image_id
+            f"the data of image {self._image_id} is damaged: {how}; download it again",
+            image_id=self._image_id,
         )
 
     def close(self) -> None:
-        """Release the connection; the rest of the data is not read, nor can be any more."""
+        """Release the connection. The rest of the data cannot be read afterwards."""
         if not self._ended and self._failed is None:
-            # The next() of a file that was closed is no end of it either.
+            # Like the next() of a closed file.
             self._failed = exceptions.Invalid(
                 f"the download of image {self._image_id} was closed before its end",
                 image_id=self._image_id,
@@ -383,7 +385,7 @@ class Download:
         self.close()
 
 
-#: Hashes that Glance stores and that are worth comparing (Glance 33: sha512 unless configured).
+#: Hash algorithms that Glance may store and that are compared (Glance 33: sha512 by default).
 HASHES = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512"}) | {
     "sha3_224",
     "sha3_256",
@@ -394,7 +396,7 @@ HASHES = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512"}) | {
 }
 
 
-def _hash_of(expected: Expected) -> hashlib._Hash | None:
+def _create_hash(expected: Expected) -> hashlib._Hash | None:
     if expected.digest is None or expected.algorithm not in HASHES:
         return None
     return hashlib.new(expected.algorithm, usedforsecurity=False)
@@ -411,12 +413,13 @@ _CONTENT: typing.Mapping[str, tuple[set[str], ...]] = {
 _NOT_INSPECTABLE = frozenset({"ploop"})
 
 
-def checked_format(blocks: Iterator[bytes], disk_format: str | None) -> Iterator[bytes]:
-    """Pass data through and refuse, in place of the end, what is not of its disk format.
+def verify_format(blocks: Iterator[bytes], disk_format: str | None) -> Iterator[bytes]:
+    """Pass data through, and raise an error at its end if it does not have its disk format.
 
-    The inspector is oslo.utils' own, which also refuses backing files and external data files.
+    The inspector is that of oslo.utils, which also refuses backing files and external data files.
 
-    :raises glance_compat.exceptions.ImageUnacceptable: the content is something else or unsafe.
+    :raises glance_compat.exceptions.ImageUnacceptable: the content has another format, or is
+        unsafe.
     """
     inspected = format_inspector.InspectWrapper(typing.cast(typing.IO[bytes], blocks))
     yield from inspected
@@ -429,7 +432,7 @@ def checked_format(blocks: Iterator[bytes], disk_format: str | None) -> Iterator
     except (format_inspector.ImageFormatError, format_inspector.SafetyCheckFailed) as error:
         raise exceptions.ImageUnacceptable(f"the content is not safe: {error}") from error
     except Exception as error:
-        # AttributeError over a text that looks like a VMDK descriptor (seen on oslo.utils 10.2).
+        # AttributeError for text like a VMDK descriptor (verified on oslo.utils 10.2).
         raise exceptions.ImageUnacceptable("the content cannot be inspected") from error
     names = {str(one) for one in found}
     if names not in _CONTENT.get(disk_format, ({disk_format},)):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a download is written: a file object of the caller's, or a path.
+"""Write a download to the caller's file object, or to a path.
 
-What must live here: checking what a caller gives, and writing to it. What must not: where the data
-comes from and what it must turn out to be (``transfer``).
+What must live here: the check of both, and writing. What must not: where the data comes from, and
+its verification (``streams``).
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from collections.abc import Iterable, Iterator
 from glance_compat import exceptions
 from glance_compat.redaction import quote_value
 
-#: Where a download is written. It is entered before any request, so that what cannot be written
-#: costs none, and left with the error when the data did not come.
+#: Where a download is written. It is entered before any request, so that an unwritable file costs
+#: no request, and left with the error if the download fails.
 Destination = contextlib.AbstractContextManager[typing.IO[bytes]]
 
 
-def destination_of(data: object, dst_path: object) -> Destination | None:
-    """Check where a caller wants a download.
+def check_destination(data: object, dst_path: object) -> Destination | None:
+    """Check where to write a download.
 
-    :param data: a file object that takes bytes, or None.
-    :param dst_path: a path, as text or as an object that has one (PathLike), or None.
-    :returns: None if both are.
-    :raises glance_compat.exceptions.Invalid: it is neither, or both.
+    :param data: a file object for bytes, or None.
+    :param dst_path: a path (str or PathLike), or None.
+    :returns: None if both are None.
+    :raises glance_compat.exceptions.Invalid: one is invalid, or both are set.
     """
     if data is not None and dst_path is not None:
-        raise exceptions.Invalid("give data or dst_path, not both")
+        raise exceptions.Invalid("data and dst_path are both set; pass only one of them")
     if data is not None:
-        return contextlib.nullcontext(_writable(data))
-    return None if dst_path is None else _at_path(_path_of(dst_path))
+        return contextlib.nullcontext(_check_writable(data))
+    return None if dst_path is None else _open_path(_check_path(dst_path))
 
 
-def _writable(data: object) -> typing.IO[bytes]:
+def _check_writable(data: object) -> typing.IO[bytes]:
     if isinstance(data, io.TextIOBase):
         raise exceptions.Invalid("data is a text stream; image data is bytes: open it with 'wb'")
     if isinstance(data, type) or not callable(getattr(data, "write", None)):
@@ -52,8 +52,8 @@ def _writable(data: object) -> typing.IO[bytes]:
     return file
 
 
-def _path_of(dst_path: object) -> str:
-    # Not bytes, and never a number: that would be a file descriptor of somebody else's.
+def _check_path(dst_path: object) -> str:
+    # Not bytes, and never a number, which would be an open file descriptor.
     path = os.fspath(dst_path) if isinstance(dst_path, os.PathLike) else dst_path
     if not isinstance(path, str) or not path or "\0" in path:
         raise exceptions.Invalid(f"dst_path must be a path, not {quote_value(dst_path)}")
@@ -61,15 +61,15 @@ def _path_of(dst_path: object) -> str:
         os.fsencode(path)
     except UnicodeEncodeError:
         raise exceptions.Invalid(
-            f"dst_path {quote_value(path)} is no path of this system"
+            f"dst_path {quote_value(path)} is not a valid path on this system"
         ) from None
     return path
 
 
 def write_to_file(blocks: Iterable[bytes], file: typing.IO[bytes]) -> None:
-    """Write data into a file object, where it stands.
+    """Write data to a file object, at its current position.
 
-    :raises OSError: the file does not take it.
+    :raises OSError: the file cannot be written.
     """
     for block in blocks:
         _write(block, file)
@@ -78,32 +78,32 @@ def write_to_file(blocks: Iterable[bytes], file: typing.IO[bytes]) -> None:
 
 
 def _write(block: bytes, file: typing.IO[bytes]) -> None:
-    """Write a whole block. Of all files only one without a buffer may take a part of it."""
+    """Write a whole block; only an unbuffered file may write a part of it."""
     rest = block
     while rest:
         taken = file.write(rest)
         if not isinstance(file, io.RawIOBase):
             return
         if not taken:
-            raise BlockingIOError(errno.EAGAIN, "the file does not take any more")
+            raise BlockingIOError(errno.EAGAIN, "the file accepts no more data")
         rest = rest[taken:]
 
 
 def write_to_path(blocks: Iterable[bytes], path: str) -> None:
-    """Put data at a path so that the path never holds a part of it.
+    """Write data to a path, so that the path never has only a part of it.
 
     :raises OSError: the path cannot be written.
     """
-    with _at_path(path) as file:
+    with _open_path(path) as file:
         write_to_file(blocks, file)
 
 
 @contextlib.contextmanager
-def _at_path(path: str) -> Iterator[typing.IO[bytes]]:
-    """A file to write in, which the path becomes at the end and never holds a part of.
+def _open_path(path: str) -> Iterator[typing.IO[bytes]]:
+    """Open a new file that replaces the path at the end, so that it never has a partial file.
 
-    It is a new file of mode 0600 beside the path, synchronised, and renamed over it. What is there
-    and is not a regular file (a device, a FIFO) is written in place.
+    The file has mode 0600, is in the same folder, and is synced before it is renamed. A device or
+    a FIFO is written directly.
 
     :raises OSError: the path cannot be written.
     """
@@ -112,7 +112,7 @@ def _at_path(path: str) -> Iterator[typing.IO[bytes]]:
             yield device
         return
     folder, name = os.path.split(os.path.abspath(path))
-    # A name has 255 bytes at most, of which a character may take four.
+    # A name has at most 255 bytes, and a character up to four.
     part = os.path.join(folder, f".{name[:50]}.{secrets.token_hex(8)}.part")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
@@ -124,13 +124,13 @@ def _at_path(path: str) -> Iterator[typing.IO[bytes]]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
         raise
-    _synchronise(folder)
+    _sync_folder(folder)
 
 
 def _is_special(path: str) -> bool:
-    """Whether something is at a path that no new file can take the place of.
+    """Whether a path is a device, a FIFO or the like, which a new file must not replace.
 
-    :raises OSError: it can be no file's path.
+    :raises OSError: the path cannot be that of a file.
     """
     try:
         mode = os.stat(path).st_mode
@@ -143,7 +143,7 @@ def _is_special(path: str) -> bool:
     return not stat.S_ISREG(mode)
 
 
-def _synchronise(folder: str) -> None:
+def _sync_folder(folder: str) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

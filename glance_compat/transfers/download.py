@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A download put together: where its data comes from, and what it has to pass.
+"""Assemble a download: where its data comes from, and how it is verified.
 
-What must live here: which of the rooms below a download needs, in which order. What must not:
-going on after a cut (``resume``), reading past the API (``locations``), what a signature says
-(``signatures``), where the data goes (``destination``).
+What must live here: which parts a download needs, in which order. What must not: continuing after
+a cut (``resume``), reading without the API (``locations``), the rules of signatures
+(``signatures``), where the data is written (``target``).
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ class Downloader:
         trusted: Sequence[str],
         progress: Progress | None,
     ) -> Download:
-        """The data of an image, as it begins to arrive.
+        """Open the data of an image.
 
-        :param context: the caller's own, for the key manager.
-        :param trusted: ids of certificates; none: no signature is looked at.
-        :raises glance_compat.exceptions.GlanceCompatError: there is no such data, or its
-            signature is refused before any is read.
+        :param context: the caller's context, for the key manager.
+        :param trusted: ids of trusted certificates; empty: signatures are not verified.
+        :raises glance_compat.exceptions.GlanceCompatError: the image has no data, or its
+            signature or certificate is invalid.
         """
-        found = self._looked_at(identity, image_id, always=bool(trusted))
+        found = self._fetch_image(identity, image_id, always=bool(trusted))
         verifier = None
         if trusted:
-            verifier = signatures.verifier_of(typing.cast(Image, found), context, trusted)
-        opened = self._direct(found) or self._dispatcher.repeat(
+            verifier = signatures.create_verifier(typing.cast(Image, found), context, trusted)
+        opened = self._open_location(found) or self._dispatcher.repeat(
             identity, lambda api: api.open_data(image_id), deadline=False
         )
-        return self._verified(identity, image_id, opened, progress, verifier)
+        return self._create_download(identity, image_id, opened, progress, verifier)
 
-    def _looked_at(self, identity: Identity, image_id: str, *, always: bool) -> Image | None:
-        """The image, before its data is asked for, where something of it is needed."""
+    def _fetch_image(self, identity: Identity, image_id: str, *, always: bool) -> Image | None:
+        """Fetch the image, if a signature or a location is needed."""
         if not always and not self._locations:
             return None
 
@@ -65,12 +65,12 @@ class Downloader:
 
         return self._dispatcher.repeat(identity, call)
 
-    def _direct(self, found: Image | None) -> OpenedData | None:
+    def _open_location(self, found: Image | None) -> OpenedData | None:
         if found is None:
             return None
-        return self._locations.opened(found, verify=self._options.verify_downloads)
+        return self._locations.open(found, verify=self._options.verify_downloads)
 
-    def _verified(
+    def _create_download(
         self,
         identity: Identity,
         image_id: str,
@@ -88,7 +88,7 @@ class Downloader:
         )
         blocks = iter(source)
         if self._options.check_format:
-            blocks = streams.checked_format(blocks, opened.disk_format)
+            blocks = streams.verify_format(blocks, opened.disk_format)
         return Download(
             blocks,
             opened.expected,

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image data straight from where Glance has it, when the options allow the place.
+"""Read image data directly from its location, without the API, if the options allow it.
 
-Whoever may write locations, or metadata, is not trusted: a location is read only where an entry of
-``allowed_location_schemes`` says so, by a handler of its scheme. Handlers are found through the
-entry point group :data:`GROUP`; the one for files is here, the one for Ceph is ``rbd``.
+Users who can write locations or metadata are not trusted: a location is read only if an entry of
+``allowed_location_schemes`` allows it, by a handler of its scheme. Handlers are entry points of
+the group :data:`GROUP`; the handler of files is here, that of Ceph in ``rbd``.
 
-What must live here: which locations may be read, and how a handler is asked. What must not: what
-the data must turn out to be when it comes from the API (``v1``, ``v2``), going on when it breaks
-off (``resume``), and its verification (``transfer``).
+What must live here: which locations may be read, and how handlers are called. What must not: the
+expected size and digest of data from the API (``backends``), continuing after a cut (``resume``),
+verification (``streams``).
 """
 
 from __future__ import annotations
@@ -32,25 +32,26 @@ from glance_compat.options import Options
 from glance_compat.streams.streams import BLOCK_BYTES, HASHES, Expected
 from glance_compat.urls import file_path_of, scheme_of
 
-LOG = logging.getLogger("glance_compat")
+LOG = logging.getLogger(__name__)
 
-#: The entry point group of handlers. The name of an entry point is the scheme.
+#: The entry point group of handlers. The name of an entry point is its scheme.
 GROUP = "glance_compat.locations"
 
-#: Locations of one image that are tried; Glance's own limit (``image_location_quota``) is 10.
+#: Maximum number of locations of one image to try, as Glance's own limit
+#: (``image_location_quota``) is 10.
 MOST_LOCATIONS = 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """A location whose scheme is allowed, as a handler gets it.
+    """A location with an allowed scheme, the argument of a handler.
 
-    :param url: as the image has it: it may have been written to deceive.
-    :param metadata: as the image has it; empty for ``direct_url``.
-    :param image_id: the image.
-    :param size: of the image, in bytes; more is not read.
-    :param entries: the entries of ``allowed_location_schemes`` that are of this scheme.
-    :param options: all options; ``connect_timeout`` and ``stall_timeout`` are for handlers too.
+    :param url: the URL as the image has it, which an attacker may have written.
+    :param metadata: the location's metadata as the image has it; empty for ``direct_url``.
+    :param image_id: the id of the image.
+    :param size: the size of the image, in bytes; more is not read.
+    :param entries: the entries of ``allowed_location_schemes`` with this scheme.
+    :param options: all options; handlers should keep ``connect_timeout`` and ``stall_timeout``.
     """
 
     url: str
@@ -62,23 +63,23 @@ class Location:
 
 
 class Handler(typing.Protocol):
-    """What reads locations of one scheme."""
+    """Reads locations of one scheme."""
 
     def __call__(self, location: Location) -> Iterable[bytes]:
-        """The data, from its first byte to its last.
+        """Return the data in blocks, from the first byte to the last; a generator will do.
 
-        A generator does. A ``close()`` of what is returned is called once, however the download
-        ends. An exception, here or out of the first block, means that the location cannot be
-        read; one that comes later, that it broke off. Of an OSError the ``strerror`` is logged,
-        of any other exception only the class: texts may hold credentials. An InvalidOption, here
-        or out of the first block, goes to the caller: the options ask for what cannot be had.
+        If the result has a ``close()``, it is called once, however the download ends. An exception
+        from the call or from the first block means that the location cannot be read; a later one
+        means that the connection was cut. The log has the ``strerror`` of an OSError, and only
+        the class of any other exception, because messages may hold credentials. An InvalidOption
+        from the call or from the first block is raised to the caller.
         """
 
 
 class Locations:
-    """What of an image may be read directly.
+    """The locations that may be read directly.
 
-    :param options: ``allowed_location_schemes`` says what; the rest is for the handlers.
+    :param options: ``allowed_location_schemes`` names them; handlers get the other options.
     """
 
     def __init__(self, options: Options) -> None:
@@ -89,18 +90,20 @@ class Locations:
     def __bool__(self) -> bool:
         return bool(self._entries)
 
-    def opened(self, found: Image, *, verify: str) -> OpenedData | None:
-        """Begin to read the first location that is allowed and can be read.
+    def open(self, found: Image, *, verify: str) -> OpenedData | None:
+        """Open the first location that is allowed and can be read.
 
         :param found: the image with its locations.
         :param verify: the option ``verify_downloads``.
-        :returns: None: the data must come from the API.
-        :raises glance_compat.exceptions.InvalidOption: a scheme has no handler, or that of the
-            location lacks something.
+        :returns: None if there is none: read the data from the API.
+        :raises glance_compat.exceptions.InvalidOption: a scheme has no handler, or the handler
+            cannot work with these options.
         """
         if self._handlers is None:
-            self._handlers = {scheme_of(one): _handler(scheme_of(one)) for one in self._entries}
-        # The API knows what to say of images that give nothing, and has little to send of others.
+            self._handlers = {
+                scheme_of(one): _load_handler(scheme_of(one)) for one in self._entries
+            }
+        # The API has the right error for images without data, and little to send for empty ones.
         if found["status"] != "active" or not found["size"]:
             return None
         for location in itertools.islice(self._allowed(found), MOST_LOCATIONS):
@@ -108,9 +111,7 @@ class Locations:
             try:
                 return self._open(self._handlers[scheme], location, found, verify)
             except _UnreadableError as why:
-                LOG.warning(
-                    "a %s location of image %s cannot be read: %s", scheme, found["id"], why
-                )
+                LOG.warning("Skipping a %s location of image %s: %s", scheme, found["id"], why)
         return None
 
     def _allowed(self, found: Image) -> Iterator[Location]:
@@ -134,52 +135,53 @@ class Locations:
 
     def _open(self, handler: Handler, location: Location, found: Image, verify: str) -> OpenedData:
         with contextlib.ExitStack() as stack:
-            with _unreadable():
+            with _unreadable_errors():
                 source = handler(location)
-                stack.callback(_closed, source)
-                blocks = filter(None, map(_checked, source))
+                stack.callback(_close, source)
+                blocks = filter(None, map(_to_bytes, source))
                 # A generator opens nothing before it is asked for its first block.
                 first = list(itertools.islice(blocks, 1))
             LOG.info(
-                "the data of image %s is read from a %s location",
+                "Reading the data of image %s from a %s location",
                 location.image_id,
                 scheme_of(location.url),
             )
             return OpenedData(
-                blocks=_limited(itertools.chain(first, blocks), location),
+                blocks=_limit_size(itertools.chain(first, blocks), location),
                 close=stack.pop_all().close,
-                expected=_expected(found, verify),
+                expected=_expected_data(found, verify),
                 disk_format=found["disk_format"],
             )
 
 
-def _handler(scheme: str) -> Handler:
+def _load_handler(scheme: str) -> Handler:
     try:
-        found = _plugin(scheme)
+        found = _find_plugin(scheme)
     except Exception as error:
         raise exceptions.InvalidOption(
-            f"allowed_location_schemes: there is no one handler of {scheme} in the entry point"
-            f" group {GROUP} that can be loaded ({type(error).__name__})"
+            f"allowed_location_schemes: no handler for {scheme} can be loaded from the entry point"
+            f" group {GROUP} ({type(error).__name__}); install exactly one, or remove the entry"
         ) from error
     if not callable(found):
         raise exceptions.InvalidOption(
-            f"allowed_location_schemes: the handler of {scheme} is a {type(found).__name__}"
+            f"allowed_location_schemes: the handler for {scheme} must be callable, not a"
+            f" {type(found).__name__}"
         )
     return typing.cast(Handler, found)
 
 
-def _plugin(scheme: str) -> typing.Any:
-    """What the one entry point of that name stands for; another package's before the library's.
+def _find_plugin(scheme: str) -> typing.Any:
+    """Load the entry point for a scheme; one of another package overrides the library's own.
 
-    :raises ValueError: there are several.
+    :raises ValueError: several other packages have one.
     :raises LookupError: there is none.
     """
     known: list[extension.Extension[typing.Any]] = list(
         named.NamedExtensionManager(
             GROUP,
             [scheme],
-            on_load_failure_callback=_not_loaded,
-            on_missing_entrypoints_callback=_missing,
+            on_load_failure_callback=_raise_error,
+            on_missing_entrypoints_callback=_raise_missing,
         )
     )
     others = [one for one in known if not one.module_name.startswith(f"{__package__}.")]
@@ -187,54 +189,54 @@ def _plugin(scheme: str) -> typing.Any:
     return found.plugin
 
 
-def _not_loaded(manager: object, entry_point: object, error: BaseException) -> None:
+def _raise_error(manager: object, entry_point: object, error: BaseException) -> None:
     raise error
 
 
-def _missing(schemes: object) -> None:
+def _raise_missing(schemes: object) -> None:
     raise LookupError
 
 
 class _UnreadableError(Exception):
-    """Nothing of a location could be read; the text may be logged."""
+    """No data of a location could be read; the message may be logged."""
 
 
 @contextlib.contextmanager
-def _unreadable() -> Iterator[None]:
+def _unreadable_errors() -> Iterator[None]:
     try:
         yield
     except exceptions.InvalidOption:
         raise
     except Exception as error:
-        raise _UnreadableError(_reason(error)) from error
+        raise _UnreadableError(_loggable_reason(error)) from error
 
 
-def _reason(error: Exception) -> str:
-    """What of an error may be logged."""
+def _loggable_reason(error: Exception) -> str:
+    """Return the part of an error that may be logged: other messages may hold credentials."""
     text = error.strerror if isinstance(error, OSError) else None
     return text if isinstance(text, str) and text.isprintable() else type(error).__name__
 
 
-def _closed(source: object) -> None:
+def _close(source: object) -> None:
     close = getattr(source, "close", None)
     if not callable(close):
         return
     try:
         close()
     except Exception as error:  # noqa: BLE001 - the data is there, or its failure is known
-        LOG.warning("a location could not be closed: %s", _reason(error))
+        LOG.warning("A location could not be closed: %s", _loggable_reason(error))
 
 
-def _checked(block: object) -> bytes:
+def _to_bytes(block: object) -> bytes:
     if not isinstance(block, (bytes, bytearray, memoryview)):
-        raise TypeError("a handler gave something else than bytes")
+        raise TypeError("a handler of locations must yield bytes")
     return bytes(block)
 
 
-def _limited(blocks: Iterator[bytes], location: Location) -> Iterator[bytes]:
-    """The blocks, of which no more than one goes beyond the size of the image.
+def _limit_size(blocks: Iterator[bytes], location: Location) -> Iterator[bytes]:
+    """Yield blocks until at most one of them is beyond the size of the image.
 
-    :raises glance_compat.exceptions.GlanceConnectionFailed: it breaks off.
+    :raises glance_compat.exceptions.GlanceConnectionFailed: the handler failed.
     """
     given = 0
     while given <= location.size:
@@ -244,22 +246,22 @@ def _limited(blocks: Iterator[bytes], location: Location) -> Iterator[bytes]:
             return
         except Exception as error:
             LOG.warning(
-                "a %s location of image %s broke off after %d bytes: %s",
+                "A %s location of image %s failed after %d bytes: %s",
                 scheme_of(location.url),
                 location.image_id,
                 given,
-                _reason(error),
+                _loggable_reason(error),
             )
             raise exceptions.GlanceConnectionFailed(
-                f"a {scheme_of(location.url)} location of image {location.image_id} broke off"
-                f" after {given} bytes: {_reason(error)}",
+                f"a {scheme_of(location.url)} location of image {location.image_id} failed"
+                f" after {given} bytes: {_loggable_reason(error)}",
                 image_id=location.image_id,
             ) from error
         given += len(block)
         yield block
 
 
-def _expected(found: Image, verify: str) -> Expected:
+def _expected_data(found: Image, verify: str) -> Expected:
     size = found["size"]
     if verify == "off":
         return Expected(size=size)
@@ -267,7 +269,7 @@ def _expected(found: Image, verify: str) -> Expected:
         return Expected(size, found["os_hash_algo"], found["os_hash_value"])
     if found["checksum"]:
         return Expected(size, "md5", found["checksum"])
-    LOG.warning("image %s has no checksum: its data is not verified", found["id"])
+    LOG.warning("Image %s has no checksum: its data is not verified", found["id"])
     return Expected(size=size)
 
 
@@ -276,14 +278,15 @@ def _expected(found: Image, verify: str) -> Expected:
 
 
 def read_file(location: Location) -> Iterator[bytes]:
-    """The handler of ``file``: a regular file below an allowed folder, over no symbolic link.
+    """Handle ``file``: read a regular file below an allowed folder, without symbolic links.
 
-    :raises OSError: it is not that, or cannot be read within ``stall_timeout`` for a block.
+    :raises OSError: it is not such a file, or reading a block takes longer than
+        ``stall_timeout``.
     """
     begun = time.monotonic()
-    with open(_descriptor(location), "rb", buffering=0) as file:
+    with open(_open_file(location), "rb", buffering=0) as file:
         while block := file.read(BLOCK_BYTES):
-            # Nothing interrupts a file system that hangs, but it need not hang a second time.
+            # A hanging read cannot be interrupted, but a second one can be avoided.
             if time.monotonic() - begun > location.options.stall_timeout:
                 raise OSError(errno.ETIMEDOUT, "a block took longer than stall_timeout")
             yield block
@@ -294,9 +297,9 @@ def _refuse(why: str) -> typing.NoReturn:
     raise PermissionError(errno.EPERM, why)
 
 
-def _descriptor(location: Location) -> int:
-    folder, parts = _place(location)
-    # The folder itself is the operator's choice, links included.
+def _open_file(location: Location) -> int:
+    folder, parts = _split_path(location)
+    # The folder is the operator's choice, and may be a link.
     inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for part in parts[:-1]:
@@ -305,37 +308,37 @@ def _descriptor(location: Location) -> int:
                 part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=outer
             )
             os.close(outer)
-        return _regular_file(parts[-1], inner)
+        return _open_regular_file(parts[-1], inner)
     finally:
         os.close(inner)
 
 
-def _regular_file(name: str, folder: int) -> int:
-    # To open a device may already do something, and a FIFO waits for its other end.
+def _open_regular_file(name: str, folder: int) -> int:
+    # Opening a device may have effects, and opening a FIFO waits for its other end.
     if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
         _refuse("it is not a regular file")
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     descriptor = os.open(name, flags, dir_fd=folder)
-    # Something else may have come to the name since.
+    # The file may have been replaced in between.
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         _refuse("it is not a regular file")
     return descriptor
 
 
-def _place(location: Location) -> tuple[str, list[str]]:
-    """The allowed folder that a location is in, and the names that lead from there to the file."""
+def _split_path(location: Location) -> tuple[str, list[str]]:
+    """Return the allowed folder of a location, and the names on the path from it to the file."""
     path = file_path_of(location.url)
     if path is None:
         _refuse("it is not of the form file:///folder/name")
     parts = path.split("/")
-    # Of folders in folders the inner one: links may be allowed on the way to it.
-    for folder in sorted(map(_folder, location.entries), key=len, reverse=True):
+    # The innermost folder first: the path to it may have links.
+    for folder in sorted(map(_folder_of, location.entries), key=len, reverse=True):
         leading = folder.split("/")
         if parts[: len(leading)] == leading and len(parts) > len(leading):
             return folder, parts[len(leading) :]
     _refuse("it is not in an allowed folder")
 
 
-def _folder(entry: str) -> str:
+def _folder_of(entry: str) -> str:
     return typing.cast(str, file_path_of(entry.rstrip("/")))

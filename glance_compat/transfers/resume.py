@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A download that goes on after its connection was cut.
+"""Continue a download after its connection was cut.
 
-What must live here: where to go on, and whether what comes is the same data. What must not: when
-to give up (``retry``), which endpoint to ask (``dispatch``), verification (``transfer``).
+What must live here: where to continue, and whether the new response has the same data. What must
+not: when to give up (``retry``), which endpoint to use (``dispatcher``), verification
+(``streams``).
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ Repeat = Callable[[Callable[[ImagesApi], bytes], exceptions.GlanceCompatError], 
 
 
 class Resumed:
-    """The blocks of an image over as many connections as it takes.
+    """Yield the blocks of an image, over as many connections as it takes.
 
-    After a cut it goes on where it was: with Range where the API knows it, else from the start,
-    and what was given already is dropped.
+    After a cut the download continues at the same byte: with a Range request where the API
+    supports it, or else from the start, without the bytes that were already yielded.
 
     :param opened: the data that has begun to arrive.
-    :param reopen: opens the data again, from that byte on if it can.
-    :param repeat: repeats a call that fails for the moment.
+    :param reopen: opens the data again, at a byte if the API supports it.
+    :param repeat: repeats a call whose first attempt has failed.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Resumed:
             if not retry.is_transient(error):
                 raise
             if self._given == self.expected.size:
-                # Nothing but the end of the answer is missing.
+                # Only the end of the response is missing.
                 raise StopIteration from error
             # The attempt that failed counts, and its endpoint is unhealthy.
             block = self._repeat(self._open_again, error)
@@ -76,11 +77,11 @@ class Resumed:
         return next(self._blocks, b"")
 
     def _rest(self, opened: OpenedData) -> Iterator[bytes]:
-        """What of an answer was not given yet.
+        """Yield the blocks of a new response that were not yielded before.
 
-        :raises glance_compat.exceptions.IntegrityError: it is of other data.
+        :raises glance_compat.exceptions.IntegrityError: the response has other data.
         """
-        if not _agree(self.expected, opened.expected):
+        if not _may_be_same_data(self.expected, opened.expected):
             self._differ("it changed while it was read")
         known = self._given - opened.start
         for block in opened.blocks:
@@ -88,17 +89,20 @@ class Resumed:
                 yield block[known:]
             known = max(0, known - len(block))
         if known:
-            self._differ(f"{self._given} bytes came, and now it ends before them")
+            self._differ(
+                f"{self._given} bytes were received, and the new response ends before them"
+            )
 
     def _differ(self, how: str) -> typing.NoReturn:
         raise exceptions.IntegrityError(
-            f"the data of image {self._image_id} is damaged: {how}", image_id=self._image_id
+            f"the data of image {self._image_id} is damaged: {how}; download it again",
+            image_id=self._image_id,
         )
 
 
-def _agree(one: Expected, other: Expected) -> bool:
-    """Whether two answers may be of the same data; what one does not say does not count."""
-    # Two algorithms cannot be compared; the whole is, in the end.
+def _may_be_same_data(one: Expected, other: Expected) -> bool:
+    """Whether two responses may have the same data; values that one lacks are not compared."""
+    # Digests of two algorithms cannot be compared; the whole is verified at the end.
     alike = one.algorithm == other.algorithm
     digests = [found.digest for found in (one, other) if found.digest and alike]
     sizes = [found.size for found in (one, other) if found.size is not None]

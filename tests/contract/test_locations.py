@@ -558,7 +558,7 @@ def test_a_handler_that_breaks_off(
         assert b"".join(found) == DATA
     # A store that is not the server's own cannot begin in the middle.
     assert asked == ["look", "data", "data"]
-    assert "broke off after" in caplog.text
+    assert "failed after" in caplog.text
     assert "Input/output error" in caplog.text
     assert "password" not in caplog.text
     assert len(odd.CLOSED) == 1
@@ -581,7 +581,7 @@ def test_a_handler_that_breaks_off_for_good(place: Place, odd: Any) -> None:
     with pytest.raises(exceptions.GlanceConnectionFailed) as caught:
         list(found.download(None, "image"))
     assert caught.value.image_id == "image"
-    assert "broke off" in str(caught.value)
+    assert "failed after" in str(caught.value)
 
 
 def test_a_handler_is_closed_once(

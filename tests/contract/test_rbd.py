@@ -451,7 +451,7 @@ def test_what_cannot_be_read_comes_from_the_api(
         assert b"".join(place.service(ceph_user="").download(None, "image")) == DATA
     assert asked == ["look", "data"]
     [record] = [one for one in caplog.records if "cannot be read" in one.getMessage()]
-    assert record.getMessage().startswith("a rbd location of image image cannot be read: it")
+    assert record.getMessage().startswith("Skipping a rbd location of image image: it")
     for never in ("volumes", "elsewhere", place.ceph.fsid):
         assert never not in record.getMessage()
 
@@ -476,7 +476,7 @@ def test_the_rest_comes_from_the_api(place: Place, caplog: pytest.LogCaptureFixt
     with place.asked() as asked, place.ceph.silent_storage():
         assert first + b"".join(found) == data
     assert asked.count("data") >= 1
-    assert f"broke off after {BLOCK_BYTES} bytes: it cannot be read" in caplog.text
+    assert f"failed after {BLOCK_BYTES} bytes: it cannot be read" in caplog.text
 
 
 @pytest.mark.parametrize("entry", ["rbd", None])

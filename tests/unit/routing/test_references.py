@@ -23,18 +23,18 @@ UNSAFE = ["", ".", "..", "a/b", "../x", "a?b", "a#b", "a\\b", "a\nb", "a\rb", "a
 @pytest.mark.parametrize("value", [*UNSAFE, "\ud800", None, 5, b"abc", ["a"]])
 def test_ids_that_are_refused(value: object) -> None:
     with pytest.raises(InvalidImageRef, match="is not an image id"):
-        references.segment(value, "an image id")
+        references.check_path_segment(value, "an image id")
 
 
 @pytest.mark.parametrize("value", [ID, "1", "not-a-uuid", "...", "a b", "a%2Fb", "Größe", "a;b"])
 def test_ids_that_are_taken_as_they_are(value: str) -> None:
-    assert references.segment(value, "an image id") == value
+    assert references.check_path_segment(value, "an image id") == value
 
 
 @hypothesis.given(strategies.text())
 def test_a_taken_id_never_leaves_its_path_segment(value: str) -> None:
     try:
-        taken = references.segment(value, "an image id")
+        taken = references.check_path_segment(value, "an image id")
     except InvalidImageRef:
         return
     assert taken == value
@@ -49,7 +49,7 @@ OURS = ("http://glance:9292/v2", "https://cloud.example/image", "http://plain")
 
 
 def image_id_of(reference: object, ours: tuple[str, ...] = OURS) -> str:
-    return references.image_id_of(reference, lambda: ours)
+    return references.parse_image_id(reference, lambda: ours)
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_a_plain_id_needs_no_endpoint() -> None:
     def unknown() -> Iterator[str]:
         raise AssertionError("nobody may be asked for endpoints")
 
-    assert references.image_id_of(ID, unknown) == ID
+    assert references.parse_image_id(ID, unknown) == ID
     with pytest.raises(InvalidImageRef):
-        references.image_id_of("..", unknown)
+        references.parse_image_id("..", unknown)
 
 
 def test_a_service_without_endpoints_takes_no_href() -> None:

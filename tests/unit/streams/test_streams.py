@@ -26,7 +26,7 @@ from glance_compat.exceptions import (
     Invalid,
 )
 from glance_compat.streams import streams, target
-from glance_compat.streams.streams import BLOCK_BYTES, Download, Expected, Upload, checked_format
+from glance_compat.streams.streams import BLOCK_BYTES, Download, Expected, Upload, verify_format
 
 DATA = bytes(range(256)) * 4096  # four blocks
 MD5 = hashlib.new("md5", DATA, usedforsecurity=False).hexdigest()
@@ -119,7 +119,7 @@ def test_a_declared_size_that_is_right(kind: str) -> None:
 @pytest.mark.parametrize("kind", sorted(MEASURED))
 @pytest.mark.parametrize("size", [0, len(DATA) - 1, len(DATA) + 1])
 def test_a_declared_size_that_is_wrong_is_seen_at_once(kind: str, size: int) -> None:
-    with pytest.raises(DataSourceError, match=f"{len(DATA)} bytes, but {size}"):
+    with pytest.raises(DataSourceError, match=f"{len(DATA)} bytes, but size declares {size};"):
         Upload(SOURCES[kind](DATA), size=size)
 
 
@@ -557,7 +557,7 @@ def test_a_download_of_another_hash_is_damaged(algorithm: str) -> None:
 def test_a_download_of_another_size_is_damaged(size: int) -> None:
     connection = Connection(cut(DATA))
     longer = f"more than {size} bytes arrived, the size of the image"
-    shorter = f"{len(DATA)} bytes came, the image has {size}"
+    shorter = f"{len(DATA)} bytes were received, but the image has {size};"
     with pytest.raises(IntegrityError, match=longer if size < len(DATA) else shorter):
         list(connection.download(Expected(size)))
     assert connection.closed == 1
@@ -734,7 +734,7 @@ CONTENTS: dict[str, bytes] = {
 
 
 def inspected(data: bytes, disk_format: str | None, size: int = 1000) -> bytes:
-    return b"".join(checked_format(iter(cut(data, size)), disk_format))
+    return b"".join(verify_format(iter(cut(data, size)), disk_format))
 
 
 @pytest.mark.parametrize("content", CONTENTS)
@@ -750,7 +750,7 @@ def test_content_must_be_of_its_format(content: str, disk_format: str) -> None:
 
 
 def test_all_of_the_data_is_given_before_it_is_refused() -> None:
-    blocks = checked_format(iter(cut(CONTENTS["qcow2"])), "raw")
+    blocks = verify_format(iter(cut(CONTENTS["qcow2"])), "raw")
     given = bytearray()
     with pytest.raises(ImageUnacceptable):
         pour(blocks, given)
@@ -868,4 +868,4 @@ def test_a_header_that_is_cut_is_refused() -> None:
 def test_a_failure_of_the_connection_comes_through() -> None:
     connection = Connection(cut(CONTENTS["qcow2"]), ConnectionError("cut"))
     with pytest.raises(ConnectionError):
-        list(checked_format(connection.blocks, "qcow2"))
+        list(verify_format(connection.blocks, "qcow2"))
