@@ -111,7 +111,12 @@ class Locations:
             try:
                 return self._open(self._handlers[scheme], location, found, verify)
             except _UnreadableError as why:
-                LOG.warning("Skipping a %s location of image %s: %s", scheme, found["id"], why)
+                LOG.warning(
+                    "Skipping a %s location of image %s, which cannot be read: %s",
+                    scheme,
+                    found["id"],
+                    why,
+                )
         return None
 
     def _allowed(self, found: Image) -> Iterator[Location]:
@@ -246,7 +251,7 @@ def _limit_size(blocks: Iterator[bytes], location: Location) -> Iterator[bytes]:
             return
         except Exception as error:
             LOG.warning(
-                "A %s location of image %s failed after %d bytes: %s",
+                "Download interrupted: a %s location of image %s failed after %d bytes: %s",
                 scheme_of(location.url),
                 location.image_id,
                 given,

@@ -82,7 +82,8 @@ def _import_modules() -> tuple[typing.Any, typing.Any]:
     except ImportError as error:
         raise exceptions.InvalidOption(
             "allowed_location_schemes: rbd locations need the Python modules rados and rbd;"
-            f" install Ceph's packages python3-rados and python3-rbd ({type(error).__name__})"
+            " install Ceph's packages (python3-rados, python3-rbd):"
+            f" {type(error).__name__}"
         ) from error
     return rados, rbd
 

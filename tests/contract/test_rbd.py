@@ -451,7 +451,9 @@ def test_what_cannot_be_read_comes_from_the_api(
         assert b"".join(place.service(ceph_user="").download(None, "image")) == DATA
     assert asked == ["look", "data"]
     [record] = [one for one in caplog.records if "cannot be read" in one.getMessage()]
-    assert record.getMessage().startswith("Skipping a rbd location of image image: it")
+    assert record.getMessage().startswith(
+        "Skipping a rbd location of image image, which cannot be read: it"
+    )
     for never in ("volumes", "elsewhere", place.ceph.fsid):
         assert never not in record.getMessage()
 
