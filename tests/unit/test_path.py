@@ -47,4 +47,4 @@ def test_warm_calls_enter_few_modules(api: str) -> None:
         shown = modules_entered(lambda: service.show(None, image_id))
         created = modules_entered(lambda: service.create(None, FORMATS, b"data"))
     assert len(shown) <= 15, sorted(shown)
-    assert len(created) <= (19 if api == "v1" else 18), sorted(created)
+    assert len(created) <= 19, sorted(created)
