@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import signal
 import typing
 
@@ -74,6 +75,16 @@ class Serve(Command):
             help="port to listen on; default: a free one",
         )
         parser.add_argument(
+            "--allow-host",
+            dest="allowed_hosts",
+            metavar="NAME",
+            action="append",
+            default=[],
+            help="further host name under which clients reach the server, such as a service name"
+            " of Docker Compose; * allows every name; may be repeated. Addresses, localhost and"
+            " the name of this host are always allowed",
+        )
+        parser.add_argument(
             "--api",
             "--apis",
             dest="apis",
@@ -129,6 +140,7 @@ class Serve(Command):
                 self.app.stdout.write(f"{glance.url}\n")
                 self.app.stdout.flush()
                 credentials = _credentials(glance, parsed_args)
+                self.app.stderr.write(_warning(parsed_args.host))
                 self.app.stderr.write(FORMS[parsed_args.export](credentials))
                 self.app.stderr.flush()
                 signal.sigwait(_ENDS)
@@ -152,11 +164,30 @@ class Serve(Command):
                 strict_tokens=parsed_args.strict_tokens,
                 host=parsed_args.host,
                 port=parsed_args.port,
+                allowed_hosts=parsed_args.allowed_hosts,
                 fault_injection=False,
                 fail_on="nothing",
+                recorded_requests=0,
             )
         except ValueError as error:
             raise UsageError(str(error)) from error
+
+
+def _warning(host: str) -> str:
+    """Return a warning for an address that other hosts can reach, else nothing.
+
+    It is a comment, because shells and YAML parsers read stderr.
+    """
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    if local:
+        return ""
+    return (
+        f"# warning: the server listens on {host}. Every host that can reach this address can use"
+        " it, and without --user and --strict-tokens every password and token is valid.\n"
+    )
 
 
 def _credentials(glance: GlanceFixture, parsed_args: argparse.Namespace) -> Credentials:

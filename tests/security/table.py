@@ -169,6 +169,53 @@ ATTACKS: tuple[Attack, ...] = (
             "test_secrets.py::test_no_spelling_of_user_information_is_shown",
             "test_secrets.py::test_no_spelling_of_a_query_is_shown",
             "test_secrets.py::test_endpoint_in_messages_has_no_password",
+    ),
+    Attack(
+        "memory of the embedded server",
+        "network",
+        "Many requests, endless header blocks, endless lines and huge sizes in chunked bodies,"
+        " large and deeply nested JSON, sent to the embedded Glance.",
+        "The record of requests is limited (10,000 requests, 64 MiB); header blocks above 128 KiB"
+        " and JSON above 16 MiB are refused before they are in memory; JSON nested deeper than 100"
+        " levels is 400. The data of images is limited by image_size_cap and user_storage_quota.",
+        (
+            "test_embedded_server.py::test_journal_keeps_a_limited_number_of_requests",
+            "test_embedded_server.py::test_journal_keeps_a_limited_number_of_bytes",
+            "test_embedded_server.py::test_journal_refuses_invalid_limits",
+            "test_embedded_server.py::test_served_program_records_no_requests",
+            "test_embedded_server.py::test_large_header_block_is_refused_before_its_end",
+            "test_embedded_server.py::test_malformed_chunks_are_refused",
+            "test_embedded_server.py::test_trailers_are_not_the_next_request",
+            "test_embedded_server.py::test_large_json_body_is_refused",
+            "test_embedded_server.py::test_deep_json_is_400",
+        ),
+    ),
+    Attack(
+        "service of the embedded server",
+        "network",
+        "200 clients that connect and send nothing, or the beginning of a request; malformed"
+        " requests; a restart while old connections are open.",
+        "Each slow client occupies one of up to 500 threads for at most a minute, others are"
+        " served. Malformed requests leave nothing on stderr. The port can be used again.",
+        (
+            "test_embedded_server.py::test_200_silent_clients_do_not_stop_service",
+            "test_embedded_server.py::test_invented_requests_leave_nothing_on_stderr",
+            "test_embedded_server.py::test_server_can_be_restarted_on_its_port",
+        ),
+    ),
+    Attack(
+        "DNS rebinding of the embedded server",
+        "browser",
+        "A page in the developer's browser reaches the embedded server by a name of its own that"
+        " resolves to 127.0.0.1, or another host reaches a server that listens on all addresses.",
+        "Requests whose Host is neither an address nor a name of the server are 421; --allow-host"
+        " adds names. An address that other hosts can reach is a warning.",
+        (
+            "test_embedded_server.py::test_foreign_host_name_is_refused",
+            "test_embedded_server.py::test_own_names_and_addresses_are_accepted",
+            "test_embedded_server.py::test_allowed_host_is_accepted",
+            "test_embedded_server.py::test_serve_allows_hosts_that_are_named",
+            "test_embedded_server.py::test_serve_warns_of_addresses_that_others_can_reach",
         ),
     ),
 )

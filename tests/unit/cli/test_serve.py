@@ -4,27 +4,22 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 import yaml
 
-from glance_compat.cli.app import GlanceCompat
-from tests.unit.cli.running import Outcome, in_process, program
+from tests.unit.cli.running import in_process, program
+from tests.unit.cli.serving import while_serving
 
 #: Seconds in which a server must end after a signal.
 QUICKLY = 10
-
-#: Seconds after which a server in this process counts as hung.
-PATIENCE = 60
 
 
 @contextlib.contextmanager
@@ -54,47 +49,6 @@ def ended(running: subprocess.Popen[str], how: signal.Signals) -> tuple[int, str
     running.send_signal(how)
     out, err = running.communicate(timeout=QUICKLY)
     return running.returncode, out, err
-
-
-class _Announced(io.StringIO):
-    """The stderr of a server, whose flush means that the server is ready."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ready = threading.Event()
-
-    def flush(self) -> None:
-        super().flush()
-        self.ready.set()
-
-
-def while_serving(act: Callable[[str], None], *argv: str) -> Outcome:
-    """Serve in this process while another thread acts on the URL, and end it by SIGTERM.
-
-    What the action raises is raised.
-    """
-    out, err = io.StringIO(), _Announced()
-    problems: list[BaseException] = []
-    server = threading.get_ident()
-
-    def use() -> None:
-        assert err.ready.wait(PATIENCE)
-        try:
-            act(out.getvalue().rstrip("\n"))
-        except BaseException as problem:  # noqa: BLE001 - raised again in the thread of the test
-            problems.append(problem)
-        # To the thread that waits for it: another one would end the process.
-        if out.getvalue():
-            signal.pthread_kill(server, signal.SIGTERM)
-
-    user = threading.Thread(target=use)
-    user.start()
-    code = GlanceCompat(argv, stdout=out, stderr=err).run(["serve", *argv])
-    err.ready.set()
-    user.join()
-    for problem in problems:
-        raise problem
-    return Outcome(code, out.getvalue(), err.getvalue())
 
 
 @pytest.mark.slow
