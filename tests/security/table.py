@@ -169,6 +169,7 @@ ATTACKS: tuple[Attack, ...] = (
             "test_secrets.py::test_no_spelling_of_user_information_is_shown",
             "test_secrets.py::test_no_spelling_of_a_query_is_shown",
             "test_secrets.py::test_endpoint_in_messages_has_no_password",
+        ),
     ),
     Attack(
         "memory of the embedded server",
