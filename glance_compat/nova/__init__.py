@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's image module on top of this library: how it gets into its place, and out of it again.
+"""Replace Nova's image module with this library, and restore it.
 
-``glance_compat.nova.glance`` is what stands where ``nova.image.glance`` stands;
-:func:`install` puts it there without a change of Nova's files. Importing this package imports
-nothing of Nova, and nothing that eventlet has to patch first.
+:func:`install` makes Nova import ``glance_compat.nova.glance`` as ``nova.image.glance``, without a
+change of Nova's files. Importing this package imports neither Nova nor anything that eventlet has
+to patch first.
+
+What must live here: the import hook; in the modules, everything that depends on Nova. What must
+not: an import of Nova at the top of a module.
 """
 
 from __future__ import annotations
@@ -16,28 +19,28 @@ import types
 import typing
 from collections.abc import Sequence
 
-#: The module of Nova that is stood in for.
+#: The module of Nova that is replaced.
 NOVA_MODULE = "nova.image.glance"
 
-_STAND_IN = "glance_compat.nova.glance"
+_REPLACEMENT = "glance_compat.nova.glance"
 
 
 class _Loader(importlib.abc.Loader):
-    """Gives Nova's import the stand-in, which exists once whatever it is imported as."""
+    """Loads the replacement, the same module object under either name."""
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        module = importlib.import_module(_STAND_IN)
+        module = importlib.import_module(_REPLACEMENT)
         self._own = module.__spec__
         return module
 
     def exec_module(self, module: types.ModuleType) -> None:
-        # The import system has written Nova's name into it, which a reload would follow.
+        # The import system has set __spec__ to Nova's name, which a reload would follow.
         module.__spec__ = self._own
         typing.cast(typing.Any, module).trace_calls()
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Answers for Nova's image module alone."""
+    """Finds Nova's image module, and no other."""
 
     def find_spec(
         self,
@@ -47,39 +50,39 @@ class _Finder(importlib.abc.MetaPathFinder):
     ) -> importlib.machinery.ModuleSpec | None:
         if fullname != NOVA_MODULE:
             return None
-        return importlib.machinery.ModuleSpec(fullname, _Loader(), origin=_STAND_IN)
+        return importlib.machinery.ModuleSpec(fullname, _Loader(), origin=_REPLACEMENT)
 
 
 def is_installed() -> bool:
-    """Whether Nova gets, or has got, this library's module."""
+    """Return whether Nova imports, or has imported, this library's module."""
     return any(isinstance(one, _Finder) for one in sys.meta_path)
 
 
 def install() -> None:
-    """Make ``nova.image.glance`` this library's module, from Nova's first import of it on.
+    """Replace ``nova.image.glance`` with this library's module.
 
-    To be called before Nova imports it; may be repeated.
+    Call it before Nova imports its module. Further calls do nothing.
 
-    :raises RuntimeError: Nova's own module is imported already, and those who imported it keep it.
+    :raises RuntimeError: Nova's own module is already imported, and its importers keep it.
     """
     if is_installed():
         return
     if NOVA_MODULE in sys.modules:
         raise RuntimeError(
-            f"{NOVA_MODULE} is imported already: call glance_compat.nova.install() before Nova"
-            " imports it"
+            f"{NOVA_MODULE} cannot be replaced because it is already imported: call"
+            " glance_compat.nova.install() before Nova imports it"
         )
     sys.meta_path.insert(0, _Finder())
 
 
 def uninstall() -> None:
-    """Let Nova find its own module again, where it has not imported it yet.
+    """Undo :func:`install` for imports that follow.
 
-    Those who have imported this library's keep it until the process ends.
+    Modules that have imported the replacement keep it until the process ends.
     """
     sys.meta_path[:] = [one for one in sys.meta_path if not isinstance(one, _Finder)]
     module = sys.modules.get(NOVA_MODULE)
-    if module is None or module is not sys.modules.get(_STAND_IN):
+    if module is None or module is not sys.modules.get(_REPLACEMENT):
         return
     del sys.modules[NOVA_MODULE]
     package, _, name = NOVA_MODULE.rpartition(".")
@@ -88,7 +91,7 @@ def uninstall() -> None:
 
 
 def __getattr__(name: str) -> typing.Any:
-    """The names of the stand-in, for those who import them from here."""
+    """Return a name of the replacement module."""
     if name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_STAND_IN), name)
+    return getattr(importlib.import_module(_REPLACEMENT), name)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands where ``nova.image.glance`` of Nova 34 stands: its names, on this library.
+"""The replacement for ``nova.image.glance`` of Nova 34: the same names, on this library.
 
-Signatures, defaults and shapes are Nova's own. Contexts are ``nova.context.RequestContext``,
-images are dicts as Nova's own module gives them, errors are those of ``nova.exception``. Nova is
-imported when something is called, not with this module.
+Signatures, defaults and return values are Nova's. Contexts are ``nova.context.RequestContext``,
+images are dicts as Nova's own module returns them, errors are those of ``nova.exception``. Nova is
+imported when a function is called, not with this module.
 
-What must live here: the names. What must not: spellings (``translation``), what is taken from
-Nova (``host``), signatures and rbd (``signatures``).
+What must live here: the names that Nova calls. What must not: the translation of values
+(``translation``), what is taken from Nova (``host``), signatures and rbd (``signatures``).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from glance_compat.backends.protocol import delete_on_failure
 from glance_compat.nova import host, signatures, translation
-from glance_compat.nova.host import errors_of_nova
-from glance_compat.nova.translation import OF_A_COPY, OF_MANY_IMAGES, OF_ONE_IMAGE
+from glance_compat.nova.host import translate_errors
+from glance_compat.nova.translation import COPY_ERRORS, IMAGE_ERRORS, LIST_ERRORS
 from glance_compat.service import ImageService
 from glance_compat.streams import streams, target
 
@@ -30,23 +30,23 @@ Context = typing.Any
 
 
 def generate_glance_url(context: Context) -> str:
-    """The URL of one image endpoint, without a version."""
+    """Return the URL of an image endpoint, without a version."""
     return next(get_api_servers(context))
 
 
 def get_api_servers(context: Context) -> Iterator[str]:
-    """The image endpoints, again and again; each call begins at another one.
+    """Return an endless iterator of the image endpoints; it starts at a random one.
 
-    :raises keystoneauth1.exceptions.catalog.EndpointNotFound: the catalog does not say.
+    :raises keystoneauth1.exceptions.catalog.EndpointNotFound: the catalog has no image endpoint.
     """
-    return itertools.cycle(host.endpoints(context))
+    return itertools.cycle(host.find_endpoints(context))
 
 
 class GlanceClientWrapper:
-    """What Nova's service makes its requests with; here it names an endpoint, and no more.
+    """Holds the endpoint that Nova passes. Unlike Nova's own class, it sends no requests.
 
-    Requests go to the image service that is configured, whatever endpoint an href named: that it
-    is the same service was checked.
+    Requests go to the configured image service, whichever endpoint an href has: hrefs of another
+    service are refused before.
     """
 
     def __init__(self, context: Context = None, endpoint: str | None = None) -> None:
@@ -63,18 +63,18 @@ class GlanceClientWrapper:
         args: Sequence[typing.Any] | None = None,
         kwargs: Mapping[str, typing.Any] | None = None,
     ) -> typing.Any:
-        """Not supported: methods of python-glanceclient would pass by this library.
+        """Refuse the call: it would bypass this library.
 
         :raises NotImplementedError: always.
         """
         raise NotImplementedError(
-            f"glance_compat.nova has no glanceclient to call {method} of: use"
-            " glance_compat.ImageService"
+            f"GlanceClientWrapper cannot call {method} because glance_compat.nova has no"
+            " glanceclient: use glance_compat.ImageService"
         )
 
 
 class GlanceImageServiceV2:
-    """Images as Nova's image service has them, over whichever API Glance offers."""
+    """Nova's image service, over the API that Glance offers."""
 
     def __init__(self, client: GlanceClientWrapper | None = None) -> None:
         self._client = client or GlanceClientWrapper()
@@ -86,13 +86,13 @@ class GlanceImageServiceV2:
         include_locations: bool = False,
         show_deleted: bool = True,
     ) -> Image:
-        """One image.
+        """Return one image.
 
-        :raises nova.exception.ImageNotFound: no such image for this caller.
+        :raises nova.exception.ImageNotFound: there is no such image, or it is not visible.
         """
-        with errors_of_nova(OF_ONE_IMAGE, image_id):
-            found = host.image_service().show(
-                host.asking(context),
+        with translate_errors(IMAGE_ERRORS, image_id):
+            found = host.make_image_service().show(
+                host.adapt_context(context),
                 str(image_id),
                 include_locations=include_locations,
                 show_deleted=show_deleted,
@@ -103,15 +103,17 @@ class GlanceImageServiceV2:
         return shown
 
     def detail(self, context: Context, **kwargs: typing.Any) -> list[Image]:
-        """Images; of the arguments, those count that Nova's module knows and that are not false.
+        """Return a list of images.
 
-        :raises nova.exception.Invalid: a filter, a marker or a key that cannot be.
+        Arguments that are false, or that Nova's own module ignores, are ignored.
+
+        :raises nova.exception.Invalid: a filter, a marker or a sort key is not valid.
         """
-        with errors_of_nova(OF_MANY_IMAGES):
-            service, asking = host.image_service(), host.asking(context)
-            wanted = translation.list_arguments(kwargs)
+        with translate_errors(LIST_ERRORS):
+            service, asking = host.make_image_service(), host.adapt_context(context)
+            wanted = translation.translate_list_arguments(kwargs)
             if "member-status" in service.discover(asking).capabilities:
-                wanted = translation.accepted_only(wanted)
+                wanted = translation.only_accepted_shares(wanted)
             found = service.detail(asking, **wanted)
         images = (translation.to_nova(image) for image in found)
         return [image for image in images if _is_available(context, image)]
@@ -119,16 +121,16 @@ class GlanceImageServiceV2:
     def create(
         self, context: Context, image_meta: Mapping[str, typing.Any], data: object = None
     ) -> Image:
-        """A new image. Property ``instance_owner`` names a project to share it with.
+        """Create an image, and share it with the project in the property ``instance_owner``.
 
-        :raises nova.exception.Invalid: the metadata is refused.
+        :raises nova.exception.Invalid: the metadata is not valid.
         """
-        written = translation.for_creation(image_meta, with_data=data is not None)
+        written = translation.prepare_create(image_meta, with_data=data is not None)
         _check_empty(written)
         member = written["properties"].pop(translation.SHARED_WITH, None)
-        with errors_of_nova(OF_MANY_IMAGES):
-            service, asking = host.image_service(), host.asking(context)
-            created = _offloaded(service.create, data)(asking, written, data)
+        with translate_errors(LIST_ERRORS):
+            service, asking = host.make_image_service(), host.adapt_context(context)
+            created = _offload(service.create, data)(asking, written, data)
             if member:
                 _share(service, asking, created["id"], member)
         return translation.to_nova(created)
@@ -141,17 +143,17 @@ class GlanceImageServiceV2:
         data: object = None,
         purge_props: bool = True,
     ) -> Image:
-        """Change an image, or give it its data.
+        """Change an image, or upload its data.
 
-        :raises nova.exception.ImageNotFound: no such image for this caller.
+        :raises nova.exception.ImageNotFound: there is no such image, or it is not visible.
         """
-        with errors_of_nova(OF_ONE_IMAGE, image_id):
-            service, asking = host.image_service(), host.asking(context)
+        with translate_errors(IMAGE_ERRORS, image_id):
+            service, asking = host.make_image_service(), host.adapt_context(context)
             current: Image = {}
-            if purge_props and data is None and translation.blank_kernel(image_meta):
+            if purge_props and data is None and translation.find_blank_kernels(image_meta):
                 current = service.show(asking, str(image_id))["properties"]
-            written = translation.for_update(image_meta, current)
-            changed = _offloaded(service.update, data)(
+            written = translation.prepare_update(image_meta, current)
+            changed = _offload(service.update, data)(
                 asking, str(image_id), written, data, purge_props=purge_props
             )
         return translation.to_nova(changed)
@@ -159,12 +161,12 @@ class GlanceImageServiceV2:
     def delete(self, context: Context, image_id: str) -> typing.Literal[True]:
         """Delete an image.
 
-        :raises nova.exception.ImageNotFound: no such image for this caller.
-        :raises nova.exception.ImageNotAuthorized: protected, or somebody else's.
-        :raises nova.exception.ImageDeleteConflict: in use.
+        :raises nova.exception.ImageNotFound: there is no such image, or it is not visible.
+        :raises nova.exception.ImageNotAuthorized: protected, or owned by another project.
+        :raises nova.exception.ImageDeleteConflict: the image is in use.
         """
-        with errors_of_nova(OF_ONE_IMAGE, image_id):
-            return host.image_service().delete(host.asking(context), str(image_id))
+        with translate_errors(IMAGE_ERRORS, image_id):
+            return host.make_image_service().delete(host.adapt_context(context), str(image_id))
 
     def download(
         self,
@@ -174,57 +176,60 @@ class GlanceImageServiceV2:
         dst_path: str | None = None,
         trusted_certs: typing.Any = None,
     ) -> Iterator[bytes] | None:
-        """The data of an image, its signature verified where that is asked for.
+        """Download the data of an image, and verify its signature if that is configured.
 
-        :returns: an iterator of bytes, or None when the data was written.
-        :raises nova.exception.ImageUnacceptable: the image has no data, or it came damaged.
+        :returns: an iterator of bytes; None if they were written to ``data`` or ``dst_path``.
+        :raises nova.exception.ImageUnacceptable: the image has no data, or it was damaged.
         """
-        verifier = signatures.verifier_of(
+        verifier = signatures.make_verifier(
             context, lambda: self.show(context, image_id), trusted_certs
         )
-        if dst_path is not None and signatures.fetched_directly(
+        if dst_path is not None and signatures.fetch_directly(
             lambda: self.show(context, image_id, include_locations=True), dst_path, verifier
         ):
             return None
-        with errors_of_nova(OF_ONE_IMAGE, image_id):
-            source = host.image_service().download(host.asking(context), str(image_id))
-        blocks = signatures.verified(_blocks(source, image_id), verifier)
+        with translate_errors(IMAGE_ERRORS, image_id):
+            source = host.make_image_service().download(host.adapt_context(context), str(image_id))
+        blocks = signatures.verify_blocks(_blocks(source, image_id), verifier)
         if data is None and dst_path is None:
             return blocks
         with source:
             if data is None:
                 target.write_to_path(blocks, typing.cast(str, dst_path))
             else:
-                with signatures.emptied_on_failure(data, verifier):
+                with signatures.truncate_on_failure(data, verifier):
                     target.write_to_file(blocks, data)
         return None
 
     def image_import_copy(self, context: Context, image_id: str, stores: Sequence[str]) -> None:
-        """Have Glance copy an image into further stores.
+        """Have Glance copy an image into more stores.
 
-        :raises nova.exception.ImageImportImpossible: not active, or no such store.
-        :raises nova.exception.ImageBadRequest: it is in one of them already.
+        :raises nova.exception.ImageImportImpossible: the image is not active, or there is no such
+            store.
+        :raises nova.exception.ImageBadRequest: a store already has the image.
         """
-        with errors_of_nova(OF_A_COPY, image_id):
-            host.image_service().copy_to_stores(host.asking(context), str(image_id), stores)
+        with translate_errors(COPY_ERRORS, image_id):
+            host.make_image_service().copy_to_stores(
+                host.adapt_context(context), str(image_id), stores
+            )
 
 
 def _blocks(source: streams.Download, image_id: object) -> Iterator[bytes]:
-    """Data on its way, with the errors that Nova expects."""
-    with source, errors_of_nova(OF_ONE_IMAGE, image_id):
+    """Yield the data, and translate errors on the way."""
+    with source, translate_errors(IMAGE_ERRORS, image_id):
         yield from source
 
 
 def _check_empty(written: Mapping[str, typing.Any]) -> None:
-    """Refuse an empty image that claims to be of a format that cannot be empty, as Nova does."""
+    """Refuse an empty image in a format that cannot be empty, as Nova's own module does."""
     if "size" in written and written.get("disk_format") not in (None, "raw"):
         raise host.nova_exceptions().ImageBadRequest(
             f"Unable to force activate with disk_format={written['disk_format']}"
         )
 
 
-def _offloaded(call: Callable[..., typing.Any], data: object) -> Callable[..., typing.Any]:
-    """A call that sends data, in a native thread where eventlet would be blocked by it."""
+def _offload(call: Callable[..., typing.Any], data: object) -> Callable[..., typing.Any]:
+    """Wrap a call that sends data to run in a native thread, because it would block eventlet."""
     if data is None:
         return call
     from nova import utils
@@ -238,7 +243,7 @@ def _share(service: ImageService, asking: object, image_id: str, member: object)
 
 
 def _is_available(context: Context, image: Image) -> bool:
-    """Whether a caller without a token, whom Glance does not know, may see an image."""
+    """Return whether the caller may see an image. Without a token, Glance cannot decide that."""
     if getattr(context, "auth_token", None) or context.is_admin or image["is_public"]:
         return True
     properties = image["properties"]
@@ -251,24 +256,25 @@ def _is_available(context: Context, image: Image) -> bool:
 def get_remote_image_service(
     context: Context, image_href: object
 ) -> tuple[GlanceImageServiceV2, typing.Any]:
-    """The image service and the id of an image that is named by its id or by an href.
+    """Return the image service, and the id of an image.
 
-    :raises nova.exception.InvalidImageRef: an href of no endpoint of the image service.
+    :param image_href: an id, or a URL of the image.
+    :raises nova.exception.InvalidImageRef: the URL is not below an endpoint of the image service.
     """
     if "/" not in str(image_href):
         return get_default_image_service(), image_href
-    with errors_of_nova(OF_ONE_IMAGE, image_href):
-        image_id = host.image_service().resolve(host.asking(context), str(image_href))
+    with translate_errors(IMAGE_ERRORS, image_href):
+        image_id = host.make_image_service().resolve(host.adapt_context(context), str(image_href))
     return get_default_image_service(), image_id
 
 
 def get_default_image_service() -> GlanceImageServiceV2:
-    """The image service."""
+    """Return the image service."""
     return GlanceImageServiceV2()
 
 
 class API:
-    """What all of Nova calls; cheap to make, even before the configuration is read."""
+    """The class that all of Nova calls; creating one does nothing, not even read configuration."""
 
     def _get_session_and_image_id(
         self, context: Context, id_or_uri: object
@@ -280,9 +286,10 @@ class API:
 
     @staticmethod
     def generate_image_url(image_ref: str, context: Context) -> str:
-        """The URL of an image, without a version.
+        """Return the URL of an image, without a version.
 
-        :raises keystoneauth1.exceptions.catalog.EndpointNotFound: the catalog does not say.
+        :raises keystoneauth1.exceptions.catalog.EndpointNotFound: the catalog has no image
+            endpoint.
         """
         return f"{next(get_api_servers(context))}/images/{image_ref}"
 
@@ -347,7 +354,7 @@ class API:
 
 
 def trace_calls() -> None:
-    """Have osprofiler see the calls of API, where Nova is configured to use it."""
+    """Make osprofiler trace the calls of API, if Nova is configured to use it."""
     from nova import profiler
 
     profiler.trace_cls("nova_image")(API)

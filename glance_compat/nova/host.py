@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this library needs of Nova: its configuration, sessions, tokens and exceptions.
+"""Access Nova's configuration, sessions, tokens and exceptions.
 
-Nova is imported by the functions, when they are called. What must not live here: anything about
+The functions import Nova when they are called.
+
+What must live here: everything that this library takes from Nova. What must not: anything about
 images.
 """
 
@@ -17,36 +19,36 @@ from collections.abc import Iterator
 from keystoneauth1 import exceptions as ksa_exceptions
 
 from glance_compat import conf, exceptions
-from glance_compat.nova.translation import Errors, Failure, row_for
+from glance_compat.nova.translation import Errors, Failure, find_nova_error
 from glance_compat.service import ImageService
 from glance_compat.urls import unversioned
 
 
-def configuration() -> typing.Any:
-    """Nova's ``CONF``."""
+def nova_conf() -> typing.Any:
+    """Return Nova's ``CONF``."""
     import nova.conf
 
     return nova.conf.CONF
 
 
 def nova_exceptions() -> typing.Any:
-    """Nova's module of exceptions."""
+    """Return Nova's module of exceptions."""
     from nova import exception
 
     return exception
 
 
-def image_service() -> ImageService:
-    """The library as Nova's ``[glance]`` describes the cloud, and ``[glance_compat]`` the rest.
+def make_image_service() -> ImageService:
+    """Return an image service that Nova's ``[glance]`` and ``[glance_compat]`` configure.
 
-    Nova's session is made once in a process, by ``nova.service_auth``.
+    ``nova.service_auth`` creates its session once in a process.
 
-    :raises glance_compat.exceptions.InvalidOption: a value that cannot be.
+    :raises glance_compat.exceptions.InvalidOption: a value is not valid.
     """
     from nova import service_auth
 
-    settings = configuration().glance
-    options = conf.read_options(configuration(), max_attempts=settings.num_retries + 1)
+    settings = nova_conf().glance
+    options = conf.read_options(nova_conf(), max_attempts=settings.num_retries + 1)
     return ImageService(
         service_auth.get_service_auth_session("glance"),
         endpoint_override=_servers(settings) or settings.endpoint_override,
@@ -59,21 +61,21 @@ def image_service() -> ImageService:
 
 
 def _servers(settings: typing.Any) -> list[str]:
-    """``[glance]api_servers`` in an order of its own for each call; the option stays as it is."""
+    """Return ``[glance]api_servers`` in random order; the option itself is not changed."""
     servers = list(settings.api_servers or ())
     return random.sample(servers, len(servers))
 
 
-def endpoints(context: typing.Any) -> list[str]:
-    """Where images are, without versions: what URLs are made of.
+def find_endpoints(context: typing.Any) -> list[str]:
+    """Return the URLs of the image endpoints, without versions.
 
-    :raises keystoneauth1.exceptions.catalog.EndpointNotFound: the catalog does not say.
+    :raises keystoneauth1.exceptions.catalog.EndpointNotFound: the catalog has no image endpoint.
     """
     from nova import service_auth
 
-    settings = configuration().glance
-    given = _servers(settings)
-    if not given:
+    settings = nova_conf().glance
+    urls = _servers(settings)
+    if not urls:
         found = settings.endpoint_override or service_auth.get_service_auth_session(
             "glance"
         ).get_endpoint(
@@ -83,15 +85,18 @@ def endpoints(context: typing.Any) -> list[str]:
             interface=settings.valid_interfaces,
             region_name=settings.region_name,
         )
-        given = [found] if found else []
-    if not given:
+        urls = [found] if found else []
+    if not urls:
         raise ksa_exceptions.EndpointNotFound("the catalog has no image endpoint")
-    return [unversioned(one) for one in given]
+    return [unversioned(one) for one in urls]
 
 
-def asking(context: typing.Any) -> object:
-    """A request context as the library reads one: the user's token, and beside it the service's
-    where ``[service_user]`` has it sent."""
+def adapt_context(context: typing.Any) -> object:
+    """Return a request context with what the library reads from one.
+
+    Its auth plugin sends the user's token, and the service's token beside it if
+    ``[service_user]`` says so.
+    """
     from nova import service_auth
 
     return types.SimpleNamespace(
@@ -105,15 +110,15 @@ def asking(context: typing.Any) -> object:
 
 
 @contextlib.contextmanager
-def errors_of_nova(errors: Errors, image_id: object = "") -> Iterator[None]:
-    """Raise what Nova expects.
+def translate_errors(errors: Errors, image_id: object = "") -> Iterator[None]:
+    """Translate errors of the library to those of ``nova.exception``.
 
-    :param errors: the table that says what becomes of an error.
+    :param errors: the table of translations for the call.
     :param image_id: the image that the call is about.
     """
     try:
         yield
     except exceptions.GlanceCompatError as error:
-        row = row_for(error, errors)
+        row = find_nova_error(error, errors)
         failure = Failure(error, str(image_id or error.image_id or ""))
         raise getattr(nova_exceptions(), row.name)(**row.arguments(failure)) from error

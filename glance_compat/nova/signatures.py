@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image signatures and downloads past Glance, as Nova has them: its options, errors, and rbd.
+"""Verify image signatures and download from Ceph with Nova's options and errors.
 
-What verifies a signature is :mod:`glance_compat.transfers.signatures`. Nova and cursive
-are imported by the functions, when they are called.
+The functions import Nova and cursive when they are called.
+
+What must live here: Nova's options and errors for signatures, and its rbd driver. What must not:
+the verification itself (:mod:`glance_compat.transfers.signatures`).
 """
 
 from __future__ import annotations
@@ -24,35 +26,35 @@ LOG = logging.getLogger(__name__)
 
 
 class Verifier(typing.Protocol):
-    """What verifies data."""
+    """Verifies data against a signature."""
 
     def update(self, block: bytes) -> None:
-        """More of the data."""
+        """Add the next block."""
 
     def verify(self) -> None:
-        """Raise an error when it is not what was signed."""
+        """Raise an error if the signature does not match the data."""
 
 
-def verifier_of(
+def make_verifier(
     context: object, show: Callable[[], Image], trusted_certs: typing.Any
 ) -> Verifier | None:
-    """What verifies an image's data, or None where nobody asks for that.
+    """Return a verifier for an image's data, or None if the configuration does not require one.
 
-    :param show: gives the image; called only if a signature is wanted.
-    :param trusted_certs: ``nova.objects.TrustedCerts`` or None; where there is none, the default
-        of ``[glance]default_trusted_certificate_ids`` counts.
-    :raises cursive.exception.SignatureVerificationError: there is no signature that could be
-        verified.
-    :raises nova.exception.CertificateValidationFailed: its certificate is not trusted.
+    :param show: returns the image; called only if a signature is required.
+    :param trusted_certs: ``nova.objects.TrustedCerts``; None:
+        ``[glance]default_trusted_certificate_ids``.
+    :raises cursive.exception.SignatureVerificationError: the image has no valid signature
+        metadata.
+    :raises nova.exception.CertificateValidationFailed: the certificate is not trusted.
     """
-    settings = host.configuration().glance
+    settings = host.nova_conf().glance
     trusted = list(trusted_certs.ids) if trusted_certs else []
     if not trusted and settings.enable_certificate_validation:
         trusted = list(settings.default_trusted_certificate_ids)
     if not trusted and not settings.verify_glance_signatures:
         return None
     image = show()
-    with _errors_of_nova(image):
+    with _translate_errors(image):
         verifier = signatures.create_verifier(image, context, trusted)
     if settings.enable_certificate_validation and not trusted:
         raise host.nova_exceptions().CertificateValidationFailed(
@@ -63,8 +65,8 @@ def verifier_of(
 
 
 @contextlib.contextmanager
-def _errors_of_nova(image: Image) -> Iterator[None]:
-    """Raise what Nova's own module raises: cursive's errors, and one of its own."""
+def _translate_errors(image: Image) -> Iterator[None]:
+    """Translate errors to those that Nova's own module raises: cursive's and one of Nova's."""
     try:
         yield
     except exceptions.CertificateValidationFailed as error:
@@ -77,10 +79,11 @@ def _errors_of_nova(image: Image) -> Iterator[None]:
         raise of_cursive.SignatureVerificationError(reason=str(error)) from error
 
 
-def verified(blocks: Iterable[bytes], verifier: Verifier | None) -> Iterator[bytes]:
-    """Pass data through, and verify it before the end.
+def verify_blocks(blocks: Iterable[bytes], verifier: Verifier | None) -> Iterator[bytes]:
+    """Yield the blocks, and verify the signature before the iterator ends.
 
-    :raises cryptography.exceptions.InvalidSignature: in place of the end.
+    :raises cryptography.exceptions.InvalidSignature: the signature does not match; raised at the
+        end.
     """
     for block in blocks:
         if verifier is not None:
@@ -94,13 +97,13 @@ def _verify(verifier: Verifier) -> None:
     try:
         verifier.verify()
     except exceptions.InvalidSignature as error:
-        # cryptography's own, which Nova expects.
+        # Nova expects the error of cryptography.
         raise error.__cause__ or error from None
 
 
 @contextlib.contextmanager
-def emptied_on_failure(file: typing.IO[bytes], verifier: Verifier | None) -> Iterator[None]:
-    """Leave nothing in a file of data whose signature is wrong."""
+def truncate_on_failure(file: typing.IO[bytes], verifier: Verifier | None) -> Iterator[None]:
+    """Empty the file if the signature of its data is wrong."""
     try:
         yield
     except Exception:
@@ -111,33 +114,33 @@ def emptied_on_failure(file: typing.IO[bytes], verifier: Verifier | None) -> Ite
 
 
 # ---------------------------------------------------------------------------------------------
-# Past Glance.
+# Downloads that bypass Glance.
 
 
-def fetched_directly(show: Callable[[], Image], path: str, verifier: Verifier | None) -> bool:
-    """Whether the data was got from a location that Nova reads by itself: rbd, where
-    ``[glance]enable_rbd_download`` says so.
+def fetch_directly(show: Callable[[], Image], path: str, verifier: Verifier | None) -> bool:
+    """Download from Ceph with Nova's driver, if ``[glance]enable_rbd_download`` is set.
 
-    :param show: gives the image with its locations.
+    :param show: returns the image with its locations.
+    :returns: whether the file at ``path`` is complete.
     """
-    if not host.configuration().glance.enable_rbd_download:
+    if not host.nova_conf().glance.enable_rbd_download:
         return False
     for location in show().get("locations", ()):
         url = urllib.parse.urlsplit(location["url"])
-        if url.scheme == "rbd" and _fetched(url, path, verifier):
+        if url.scheme == "rbd" and _fetch(url, path, verifier):
             return True
     return False
 
 
-def _fetched(url: urllib.parse.SplitResult, path: str, verifier: Verifier | None) -> bool:
+def _fetch(url: urllib.parse.SplitResult, path: str, verifier: Verifier | None) -> bool:
     try:
         rbd_download(url, path)
         if verifier is not None:
             with open(path, "rb") as file:
-                for _ in verified(iter(lambda: file.read(1 << 20), b""), verifier):
+                for _ in verify_blocks(iter(lambda: file.read(1 << 20), b""), verifier):
                     pass
     except Exception:
-        LOG.exception("An image could not be downloaded past Glance")
+        LOG.exception("Downloading an image from Ceph failed; downloading it from Glance")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         return False
@@ -145,11 +148,11 @@ def _fetched(url: urllib.parse.SplitResult, path: str, verifier: Verifier | None
 
 
 def rbd_download(url: urllib.parse.SplitResult, path: str) -> None:
-    """Export an image out of Ceph with Nova's own driver.
+    """Export an image from Ceph with Nova's own driver.
 
     :param url: its path is ``<cluster>/<pool>/<image>/<snapshot>``.
-    :raises nova.exception.InvalidParameterValue: it is not.
-    :raises nova.exception.CouldNotFetchImage: Ceph does not give it.
+    :raises nova.exception.InvalidParameterValue: the URL has another form.
+    :raises nova.exception.CouldNotFetchImage: the export failed.
     """
     from nova.storage import rbd_utils
 
@@ -157,7 +160,7 @@ def rbd_download(url: urllib.parse.SplitResult, path: str) -> None:
     if len(parts) != 4:
         raise host.nova_exceptions().InvalidParameterValue(f"Invalid RBD URL: {url.geturl()}")
     _, pool, image, snapshot = parts
-    settings = host.configuration().glance
+    settings = host.nova_conf().glance
     driver = rbd_utils.RBDDriver(
         user=settings.rbd_user,
         pool=settings.rbd_pool,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's spellings of images, metadata, filters and errors: tables, and functions that walk them.
+"""Translate images, metadata, filters and errors between Nova 34 and this library.
 
-What must live here: how Nova 34's own module has a thing that the library has otherwise. What
-must not: imports of Nova (it is given), I/O.
+What must live here: tables of the differences between Nova's own module and the library, and the
+functions that apply them. What must not: imports of Nova, I/O.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ _IF_ANY = {"direct_url"} | {
 
 
 def to_nova(image: Mapping[str, typing.Any]) -> Image:
-    """An image as Nova's own module gives it on the same server.
+    """Return an image as Nova's own module returns it from the same server.
 
-    :param image: with all that is extended.
+    :param image: with the extended attributes.
     """
     hidden_known = image["os_hidden"] is not None
     shown = {
@@ -64,7 +64,7 @@ def to_nova(image: Mapping[str, typing.Any]) -> Image:
         and (value is not None or name not in _IF_ANY)
     }
     if "stores" in shown:
-        # A text, in which Nova's rbd code looks for a name.
+        # Nova's rbd code searches this string for the name of a store.
         shown["stores"] = ",".join(shown["stores"])
     if "locations" in shown and "direct_url" in shown:
         shown["locations"] = [*shown["locations"], {"url": shown["direct_url"], "metadata": {}}]
@@ -74,7 +74,7 @@ def to_nova(image: Mapping[str, typing.Any]) -> Image:
 # ---------------------------------------------------------------------------------------------
 # Metadata.
 
-#: What says who owns an instance whose snapshot somebody else takes; never stored.
+#: The owner of an instance, if another project takes its snapshot. It is not stored.
 SHARED_WITH = "instance_owner"
 
 #: Attributes that an update does not write. The size and checksum in Nova's metadata are those of
@@ -87,9 +87,9 @@ _KERNEL = frozenset({"kernel_id", "ramdisk_id"})
 
 
 def from_nova(image_meta: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
-    """What Nova wants written, as the library has it; image_meta is not altered.
+    """Translate the metadata that Nova writes; ``image_meta`` is not changed.
 
-    A name that is no attribute is a property: so it is to Nova's module, too.
+    A key that is not an attribute becomes a property, as in Nova's own module.
     """
     written: dict[str, typing.Any] = {}
     properties: dict[str, typing.Any] = dict(image_meta.get("properties") or {})
@@ -102,10 +102,13 @@ def from_nova(image_meta: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
     return written
 
 
-def for_creation(
+def prepare_create(
     image_meta: Mapping[str, typing.Any], *, with_data: bool
 ) -> dict[str, typing.Any]:
-    """:func:`from_nova` for a new image; size 0 without data makes it active and empty."""
+    """Translate the metadata of a new image.
+
+    Size 0 without data is kept: it makes an active, empty image.
+    """
     written = from_nova(image_meta)
     empty = not with_data and written.get("size") == 0
     dropped = {"checksum"} if empty else {"checksum", "size"}
@@ -113,26 +116,26 @@ def for_creation(
     return {**written, "properties": _without_blank_kernel(written["properties"])}
 
 
-def for_update(
+def prepare_update(
     image_meta: Mapping[str, typing.Any], current: Mapping[str, typing.Any]
 ) -> dict[str, typing.Any]:
-    """:func:`from_nova` for an update.
+    """Translate the metadata of an update.
 
-    :param current: properties of the image of which a purge must leave those that are not
-        written because they are blank.
+    :param current: the image's properties. Those that Nova passes as blank are not written, and
+        must survive a purge.
     """
     written = from_nova(image_meta)
     written = {name: value for name, value in written.items() if name not in _NOT_WRITTEN}
-    kept = {name: current[name] for name in blank_kernel(image_meta) if name in current}
+    kept = {name: current[name] for name in find_blank_kernels(image_meta) if name in current}
     properties = _without_blank_kernel(written["properties"])
     return {**written, "properties": {**properties, **kept}}
 
 
-def blank_kernel(image_meta: Mapping[str, typing.Any]) -> frozenset[str]:
-    """The names of what says that an image has no kernel, or no RAM disk, of its own.
+def find_blank_kernels(image_meta: Mapping[str, typing.Any]) -> frozenset[str]:
+    """Return the names of the kernel and RAM disk properties that are blank.
 
-    They are neither written, for where Glance has a schema for them it takes image ids alone, nor
-    removed by a purge.
+    They are not written, because the schema of Glance allows only image ids, and not removed by a
+    purge.
     """
     properties = image_meta.get("properties") or {}
     return frozenset(name for name in _KERNEL if _is_blank(properties.get(name)))
@@ -158,8 +161,8 @@ _KNOWN_FILTERS = frozenset(row.name for row in FILTERS)
 _PUBLIC = {"true": True, "1": True, "false": False, "0": False}
 
 
-def list_arguments(given: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
-    """The arguments of ``detail`` that Nova's module passes on: those that are not false."""
+def translate_list_arguments(given: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
+    """Translate the arguments of ``detail``; drop false ones, as Nova's own module does."""
     wanted = {name: given[name] for name in _LIST_ARGUMENTS if given.get(name)}
     filters: Mapping[str, typing.Any] = wanted.get("filters", {})
     if not isinstance(filters, Mapping):
@@ -167,9 +170,11 @@ def list_arguments(given: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
     return {**wanted, "filters": dict(_filter(name, filters[name]) for name in filters)}
 
 
-def accepted_only(arguments: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
-    """The same arguments, for shares that were accepted: what v2 lists unless asked, and so what
-    Nova's module does. v1 cannot tell which were."""
+def only_accepted_shares(arguments: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
+    """Limit a list to accepted shares.
+
+    That is what v2 lists by default, and so does Nova's own module. v1 cannot filter by it.
+    """
     filters: Mapping[str, typing.Any] = arguments.get("filters", {})
     if not isinstance(filters, Mapping):
         return dict(arguments)
@@ -178,7 +183,7 @@ def accepted_only(arguments: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
 
 def _filter(name: str, value: typing.Any) -> tuple[str, typing.Any]:
     if name == "changes-since":
-        # A v2 filter to Nova: later or at that second, and never a deleted image.
+        # In Nova this is a v2 filter: at or after that second, and never a deleted image.
         return "updated_at", f"gte:{value}"
     if name == "is_public":
         # None and "none" do not filter.
@@ -189,24 +194,24 @@ def _filter(name: str, value: typing.Any) -> tuple[str, typing.Any]:
 
 
 # ---------------------------------------------------------------------------------------------
-# Errors: what this library raises, and what of nova.exception it becomes.
+# Errors of this library, and the classes of nova.exception that they become.
 
 
 class Failure(typing.NamedTuple):
-    """One error of the library that happened in a call.
+    """An error of the library.
 
-    :param image_id: of the call, or of the error, or "".
+    :param image_id: the image that the call or the error is about, or "".
     """
 
     error: exceptions.GlanceCompatError
     image_id: str
 
 
-class Row(typing.NamedTuple):
-    """What an error becomes.
+class NovaError(typing.NamedTuple):
+    """The error of Nova that an error becomes.
 
-    :param name: of a class of ``nova.exception``.
-    :param arguments: what its message is made of.
+    :param name: the name of a class in ``nova.exception``.
+    :param arguments: returns the keyword arguments of that class.
     """
 
     name: str
@@ -241,57 +246,57 @@ def _server(failure: Failure) -> Mapping[str, str]:
     return {"server": failure.error.endpoint or "glance", "reason": str(failure.error)}
 
 
-Errors = Mapping[type[exceptions.GlanceCompatError], Row]
+Errors = Mapping[type[exceptions.GlanceCompatError], NovaError]
 
-# An error is what the nearest of its own kinds becomes.
+# The row of an error is that of its class, or of the nearest base class.
 _ANY: Errors = {
-    exceptions.InvalidImageRef: Row("InvalidImageRef", _reference),
-    exceptions.ImageQuotaExceeded: Row("ImageQuotaExceeded", _of_image),
-    exceptions.ImageUnacceptable: Row("ImageUnacceptable", _with_reason),
-    exceptions.ImageImportImpossible: Row("ImageImportImpossible", _with_reason),
-    exceptions.IntegrityError: Row("ImageUnacceptable", _with_reason),
-    exceptions.UnreadableImage: Row("ImageUnacceptable", _with_reason),
-    exceptions.DataSourceError: Row("CouldNotUploadImage", _of_image),
-    exceptions.OutcomeUnknown: Row("CouldNotUploadImage", _of_image),
-    exceptions.BadResponse: Row("GlanceConnectionFailed", _server),
-    exceptions.NoUsableVersion: Row("GlanceConnectionFailed", _server),
-    exceptions.GlanceConnectionFailed: Row("GlanceConnectionFailed", _server),
-    exceptions.GlanceCompatError: Row("GlanceConnectionFailed", _server),
+    exceptions.InvalidImageRef: NovaError("InvalidImageRef", _reference),
+    exceptions.ImageQuotaExceeded: NovaError("ImageQuotaExceeded", _of_image),
+    exceptions.ImageUnacceptable: NovaError("ImageUnacceptable", _with_reason),
+    exceptions.ImageImportImpossible: NovaError("ImageImportImpossible", _with_reason),
+    exceptions.IntegrityError: NovaError("ImageUnacceptable", _with_reason),
+    exceptions.UnreadableImage: NovaError("ImageUnacceptable", _with_reason),
+    exceptions.DataSourceError: NovaError("CouldNotUploadImage", _of_image),
+    exceptions.OutcomeUnknown: NovaError("CouldNotUploadImage", _of_image),
+    exceptions.BadResponse: NovaError("GlanceConnectionFailed", _server),
+    exceptions.NoUsableVersion: NovaError("GlanceConnectionFailed", _server),
+    exceptions.GlanceConnectionFailed: NovaError("GlanceConnectionFailed", _server),
+    exceptions.GlanceCompatError: NovaError("GlanceConnectionFailed", _server),
 }
 
 #: Calls about one image.
-OF_ONE_IMAGE: Errors = {
+IMAGE_ERRORS: Errors = {
     **_ANY,
-    exceptions.NotFound: Row("ImageNotFound", _of_image),
-    exceptions.Forbidden: Row("ImageNotAuthorized", _of_image),
-    exceptions.NotAuthenticated: Row("ImageNotAuthorized", _of_image),
-    exceptions.Invalid: Row("ImageBadRequest", _with_response),
-    exceptions.UnsupportedByVersion: Row("ImageBadRequest", _with_response),
-    exceptions.ImageDeleteConflict: Row("ImageDeleteConflict", _reason),
-    exceptions.ImageNotActive: Row("ImageUnacceptable", _with_reason),
-    exceptions.Conflict: Row("ImageBadRequest", _with_response),
+    exceptions.NotFound: NovaError("ImageNotFound", _of_image),
+    exceptions.Forbidden: NovaError("ImageNotAuthorized", _of_image),
+    exceptions.NotAuthenticated: NovaError("ImageNotAuthorized", _of_image),
+    exceptions.Invalid: NovaError("ImageBadRequest", _with_response),
+    exceptions.UnsupportedByVersion: NovaError("ImageBadRequest", _with_response),
+    exceptions.ImageDeleteConflict: NovaError("ImageDeleteConflict", _reason),
+    exceptions.ImageNotActive: NovaError("ImageUnacceptable", _with_reason),
+    exceptions.Conflict: NovaError("ImageBadRequest", _with_response),
 }
 
-#: Copying into a store is impossible where there are no stores.
-OF_A_COPY: Errors = {
-    **OF_ONE_IMAGE,
-    exceptions.UnsupportedByVersion: Row("ImageImportImpossible", _with_reason),
+#: Copies into a store, which are impossible on servers without stores.
+COPY_ERRORS: Errors = {
+    **IMAGE_ERRORS,
+    exceptions.UnsupportedByVersion: NovaError("ImageImportImpossible", _with_reason),
 }
 
-#: Lists, and images that are not yet.
-OF_MANY_IMAGES: Errors = {
+#: Lists, and the creation of images.
+LIST_ERRORS: Errors = {
     **_ANY,
-    exceptions.NotFound: Row("NotFound", _message),
-    exceptions.Forbidden: Row("Forbidden", _message),
-    exceptions.NotAuthenticated: Row("Forbidden", _message),
-    exceptions.Invalid: Row("Invalid", _message),
-    exceptions.InvalidImageRef: Row("Invalid", _message),
-    exceptions.UnsupportedByVersion: Row("Invalid", _message),
-    exceptions.Conflict: Row("Invalid", _message),
+    exceptions.NotFound: NovaError("NotFound", _message),
+    exceptions.Forbidden: NovaError("Forbidden", _message),
+    exceptions.NotAuthenticated: NovaError("Forbidden", _message),
+    exceptions.Invalid: NovaError("Invalid", _message),
+    exceptions.InvalidImageRef: NovaError("Invalid", _message),
+    exceptions.UnsupportedByVersion: NovaError("Invalid", _message),
+    exceptions.Conflict: NovaError("Invalid", _message),
 }
 
 
-def row_for(error: exceptions.GlanceCompatError, errors: Errors) -> Row:
-    """The row of the nearest kind of an error."""
+def find_nova_error(error: exceptions.GlanceCompatError, errors: Errors) -> NovaError:
+    """Return the row of an error's class, or of its nearest base class."""
     kinds = (kind for kind in type(error).__mro__ if kind in errors)
     return errors[next(kinds)]

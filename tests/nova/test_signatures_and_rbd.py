@@ -73,7 +73,7 @@ def located(*urls: str) -> dict[str, Any]:
 def test_an_image_in_ceph_is_exported(side: Side, ceph: type[Driver], tmp_path: Path) -> None:
     path = tmp_path / "image"
     image = located("file:///image", "rbd://wrong", RBD)
-    assert signatures.fetched_directly(lambda: image, str(path), Verifier(DATA))
+    assert signatures.fetch_directly(lambda: image, str(path), Verifier(DATA))
     assert path.read_bytes() == DATA
     assert (ceph.made[0]["user"], ceph.made[0]["pool"]) == ("u", "p")
     assert ceph.made[0]["connect_timeout"] == 5
@@ -85,7 +85,7 @@ def test_glance_is_asked_where_ceph_does_not_give_it(
     side: Side, ceph: type[Driver], tmp_path: Path, url: str
 ) -> None:
     path = tmp_path / "image"
-    assert not signatures.fetched_directly(lambda: located(url), str(path), None)
+    assert not signatures.fetch_directly(lambda: located(url), str(path), None)
     assert not path.exists()
     image_id = side.make(DATA)
     assert side.api.download(side.context(), image_id, dest_path=str(path)) is None
@@ -98,7 +98,7 @@ def test_what_came_past_glance_and_is_not_what_was_signed_does_not_stay(
 ) -> None:
     path = tmp_path / "image"
     signed = Verifier(b"other")
-    assert not signatures.fetched_directly(lambda: located(RBD), str(path), signed)
+    assert not signatures.fetch_directly(lambda: located(RBD), str(path), signed)
     assert not path.exists()
 
 
@@ -108,7 +108,7 @@ def test_rbd_is_left_alone_unless_it_is_configured(
 ) -> None:
     with configured(target):
         path = str(tmp_path / "image")
-        assert not signatures.fetched_directly(lambda: located(RBD), path, None)
+        assert not signatures.fetch_directly(lambda: located(RBD), path, None)
     assert ceph.made == []
 
 

@@ -228,7 +228,7 @@ class Verifier:
 
 @pytest.mark.parametrize("signed", [DATA, b"other"])
 def test_data_is_verified_before_its_end(signed: bytes) -> None:
-    blocks = signatures.verified(iter([DATA[:10], DATA[10:]]), Verifier(signed))
+    blocks = signatures.verify_blocks(iter([DATA[:10], DATA[10:]]), Verifier(signed))
     assert next(blocks) == DATA[:10]
     if signed == DATA:
         assert b"".join(blocks) == DATA[10:]
@@ -259,7 +259,7 @@ def test_a_file_of_wrong_data_is_emptied(side: Side) -> None:
     file = io.BytesIO(b"rest")
     with (
         pytest.raises(cryptography.exceptions.InvalidSignature),
-        signatures.emptied_on_failure(file, Verifier(b"other")),
+        signatures.truncate_on_failure(file, Verifier(b"other")),
     ):
         raise cryptography.exceptions.InvalidSignature
     assert file.getvalue() == b""
@@ -315,7 +315,7 @@ def test_retries_are_novas(side: Side, target: Target) -> None:
     from glance_compat.nova import host
 
     with configured(target, num_retries=7):
-        assert host.image_service()._options.max_attempts == 8
+        assert host.make_image_service()._options.max_attempts == 8
 
 
 @targets.only(lambda kind: kind.name == "mounted-v2")

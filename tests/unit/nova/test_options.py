@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The library's own options in a host's configuration, next to the host's."""
+"""The library's own options in the configuration of a host."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from oslo_config import cfg
 
 from glance_compat import conf as configuration
 from glance_compat import exceptions
+from glance_compat.options import Options
 
 
 def parsed(tmp_path: Path, text: str) -> cfg.ConfigOpts:
-    """A configuration as Nova's: its ``[glance]`` has options of the same names."""
+    """Return a configuration like Nova's, whose ``[glance]`` has options of the same names."""
     path = tmp_path / "nova.conf"
     path.write_text(text)
     conf = cfg.ConfigOpts()
@@ -65,7 +66,7 @@ def test_only_library_options_are_registered(tmp_path: Path) -> None:
 
 
 class Counting(cfg.ConfigOpts):
-    """Counts what is registered, after which oslo.config reads every value anew."""
+    """Counts registrations, each of which makes oslo.config read every value again."""
 
     registered = 0
 
@@ -91,6 +92,48 @@ def test_option_of_wrong_type_is_refused_each_time() -> None:
     for _ in range(2):
         with pytest.raises(exceptions.InvalidOption, match="read_timeout"):
             configuration.read_options(conf)
+
+
+class Watched(cfg.ConfigOpts):
+    """Counts how often the source of a value is looked up, which is slow."""
+
+    lookups = 0
+
+    def get_location(self, name: str, group: str | None = None) -> cfg.LocationInfo | None:
+        self.lookups += 1
+        return super().get_location(name, group)
+
+
+def test_unchanged_configuration_is_parsed_once() -> None:
+    conf = Watched()
+    conf([])
+    first = configuration.read_options(conf, max_attempts=2)
+    before = conf.lookups
+    assert configuration.read_options(conf, max_attempts=2) is first
+    # The two options that have old spellings: their source can change without their value.
+    assert conf.lookups - before == 2
+    assert configuration.read_options(conf, max_attempts=3).max_attempts == 3
+
+
+def test_source_change_without_value_change_applies(tmp_path: Path) -> None:
+    default = Options().max_attempts
+    conf = parsed(tmp_path, "[glance_compat]\nnum_retries = 6")
+    assert configuration.read_options(conf).max_attempts == 7
+    conf.set_override("max_attempts", default, group="glance_compat")
+    with pytest.raises(exceptions.InvalidOption, match="num_retries"):
+        configuration.read_options(conf)
+    conf = parsed(tmp_path, "")
+    assert configuration.read_options(conf, max_attempts=7).max_attempts == 7
+    conf.set_override("max_attempts", default, group="glance_compat")
+    assert configuration.read_options(conf, max_attempts=7).max_attempts == default
+
+
+def test_parsed_options_are_bounded() -> None:
+    conf = cfg.ConfigOpts()
+    conf([])
+    for number in range(1, 100):
+        assert configuration.read_options(conf, max_attempts=number).max_attempts == number
+    assert len(configuration._PARSED) <= configuration._PARSED_MAX
 
 
 def test_configuration_change_applies_immediately(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from glance_compat import exceptions
 from glance_compat.nova import translation
-from glance_compat.nova.translation import OF_A_COPY, OF_MANY_IMAGES, OF_ONE_IMAGE, Failure
+from glance_compat.nova.translation import COPY_ERRORS, IMAGE_ERRORS, LIST_ERRORS, Failure
 
 IMAGE: dict[str, Any] = {
     "id": "1",
@@ -68,7 +68,7 @@ def test_direct_url_is_appended_to_locations() -> None:
     ],
 )
 def test_size_is_kept_only_for_empty_image(with_data: bool, size: int, kept: bool) -> None:
-    written = translation.for_creation({"name": "a", "size": size}, with_data=with_data)
+    written = translation.prepare_create({"name": "a", "size": size}, with_data=with_data)
     assert ("size" in written) is kept
 
 
@@ -77,10 +77,10 @@ def test_blank_kernel_is_not_written(blank: str) -> None:
     meta = {"properties": {"kernel_id": blank, "ramdisk_id": "nokernel", "other": ""}}
     before = copy.deepcopy(meta)
     expected = {"ramdisk_id": "nokernel", "other": ""}
-    assert translation.for_creation(meta, with_data=True)["properties"] == expected
-    assert translation.for_update(meta, {})["properties"] == expected
-    assert translation.blank_kernel(meta) == {"kernel_id"}
-    kept = translation.for_update(meta, {"kernel_id": "mine", "other": "x"})["properties"]
+    assert translation.prepare_create(meta, with_data=True)["properties"] == expected
+    assert translation.prepare_update(meta, {})["properties"] == expected
+    assert translation.find_blank_kernels(meta) == {"kernel_id"}
+    kept = translation.prepare_update(meta, {"kernel_id": "mine", "other": "x"})["properties"]
     assert kept == {**expected, "kernel_id": "mine"}
     assert meta == before
 
@@ -92,7 +92,7 @@ def test_unknown_key_becomes_property() -> None:
 
 def test_update_drops_id_and_size() -> None:
     meta = {"id": "1", "size": 5, "checksum": "c", "name": "a", "properties": {}}
-    assert translation.for_update(meta, {}) == {"name": "a", "properties": {}}
+    assert translation.prepare_update(meta, {}) == {"name": "a", "properties": {}}
 
 
 @pytest.mark.parametrize(
@@ -111,14 +111,17 @@ def test_update_drops_id_and_size() -> None:
 )
 def test_filters(filters: dict[str, Any], expected: dict[str, Any]) -> None:
     before = dict(filters)
-    assert translation.list_arguments({"filters": filters})["filters"] == expected
+    assert translation.translate_list_arguments({"filters": filters})["filters"] == expected
     assert filters == before
 
 
 def test_false_and_unknown_list_arguments_are_dropped() -> None:
     given = {"limit": 0, "marker": "", "page_size": 5, "sort_key": None, "unknown": 1}
-    assert translation.list_arguments(given) == {"page_size": 5, "filters": {}}
-    assert translation.list_arguments({"limit": 3, "filters": "x"}) == {"limit": 3, "filters": "x"}
+    assert translation.translate_list_arguments(given) == {"page_size": 5, "filters": {}}
+    assert translation.translate_list_arguments({"limit": 3, "filters": "x"}) == {
+        "limit": 3,
+        "filters": "x",
+    }
 
 
 KINDS = [
@@ -128,12 +131,12 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize("table", [OF_ONE_IMAGE, OF_MANY_IMAGES, OF_A_COPY])
+@pytest.mark.parametrize("table", [IMAGE_ERRORS, LIST_ERRORS, COPY_ERRORS])
 def test_every_error_is_translated(table: translation.Errors) -> None:
     for kind in KINDS:
         unsupported = kind is exceptions.UnsupportedByVersion
         error = kind("it", "that") if unsupported else kind("it")  # type: ignore[arg-type, call-arg]
-        row = translation.row_for(error, table)
+        row = translation.find_nova_error(error, table)
         arguments = row.arguments(Failure(error, "some-id"))
         assert all(isinstance(value, str) for value in arguments.values()), kind
         assert row.name[0].isupper(), kind
@@ -158,5 +161,5 @@ def test_every_error_is_translated(table: translation.Errors) -> None:
 def test_errors_become_what_nova_expects(
     error: type[exceptions.GlanceCompatError], one: str, many: str
 ) -> None:
-    assert translation.row_for(error("it"), OF_ONE_IMAGE).name == one
-    assert translation.row_for(error("it"), OF_MANY_IMAGES).name == many
+    assert translation.find_nova_error(error("it"), IMAGE_ERRORS).name == one
+    assert translation.find_nova_error(error("it"), LIST_ERRORS).name == many
