@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What holds for every command: exit codes, errors, the log, streams."""
+"""What all commands share: exit codes, errors, the log, streams."""
 
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import subprocess
 import sys
@@ -13,11 +14,11 @@ from pathlib import Path
 import pytest
 from cliff.command import Command
 
-from glance_compat import exceptions
+from glance_compat import cli, exceptions
 from glance_compat.cli.app import GlanceCompat, OneLineFormatter
 from glance_compat.fixture import GlanceFixture
 from tests.unit.cli.conftest import options
-from tests.unit.cli.running import PATIENCE, in_process, program, sdk_may_warn
+from tests.unit.cli.running import PATIENCE, in_process, sdk_may_warn
 
 pytestmark = sdk_may_warn
 
@@ -87,7 +88,7 @@ def test_wrong_arguments_are_wrong_usage(
 
 
 class Failing(Command):
-    """Fails as it is told."""
+    """Fails with ``failure``."""
 
     failure: Exception = exceptions.ImageNotFound("no such image \x1b[31m\nnor any other")
 
@@ -99,9 +100,7 @@ class Failing(Command):
 
 
 def failing(*argv: str) -> tuple[int, str]:
-    """Run the failing command and return its code and its stderr."""
-    import io
-
+    """Run the failing command and return its exit code and stderr."""
     err = io.StringIO()
     app = GlanceCompat(argv, stdout=io.StringIO(), stderr=err)
     app.command_manager.add_command("fail", Failing)
@@ -148,36 +147,55 @@ def test_exception_is_logged_with_its_type() -> None:
     assert OneLineFormatter().format(record) == "KeyError: 'id'"
 
 
-@pytest.mark.slow
+def test_missing_cliff_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "cliff", None)
+    forget(monkeypatch, "glance_compat.cli.app")
+    assert cli.main(["demo"]) == 1
+    assert capsys.readouterr().err == (
+        "glance-compat needs the package cliff: python3 -m pip install 'glance-compat[cli]'\n"
+    )
+
+
 @pytest.mark.parametrize(
-    ("missing", "argv", "words"),
+    ("missing", "importers", "argv", "extra"),
     [
-        ("cliff", ["demo"], "'glance-compat[cli]'"),
-        ("werkzeug", ["demo"], "'glance-compat[fixtures]'"),
-        ("cheroot", ["serve"], "'glance-compat[fixtures]'"),
-        ("openstack", ["discover"], "'glance-compat[cli]'"),
+        (
+            "werkzeug",
+            ("glance_compat.cli.demonstration", "glance_compat.fixture"),
+            ["demo"],
+            "fixtures",
+        ),
+        ("cheroot", ("glance_compat.fixture",), ["serve"], "fixtures"),
+        ("openstack", (), ["discover"], "cli"),
     ],
 )
 def test_missing_extra_is_named(
-    environment: dict[str, str], missing: str, argv: list[str], words: str
+    monkeypatch: pytest.MonkeyPatch,
+    missing: str,
+    importers: tuple[str, ...],
+    argv: list[str],
+    extra: str,
 ) -> None:
-    code = (
-        f"import sys; sys.modules[{missing!r}] = None\n"
-        "from glance_compat.cli import main\n"
-        f"sys.exit(main({argv!r}))"
+    for module in (*importers, missing):
+        forget(monkeypatch, module)
+    monkeypatch.setitem(sys.modules, missing, None)
+    outcome = in_process(*argv)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.error == (
+        f"MissingPackage: this command needs the package {missing}:"
+        f" python3 -m pip install 'glance-compat[{extra}]'"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
-    assert (done.returncode, done.stdout) == (1, "")
-    [line] = done.stderr.splitlines()
-    assert f"needs the package {missing}:" in line
-    assert words in line
+
+
+def forget(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    """Make Python import a module and those below it again, until the end of the test."""
+    for name in [one for one in sys.modules if f"{one}.".startswith(f"{module}.")]:
+        monkeypatch.delitem(sys.modules, name)
+        package, _, attribute = name.rpartition(".")
+        if package in sys.modules:
+            monkeypatch.delattr(sys.modules[package], attribute, raising=False)
 
 
 @pytest.mark.slow
@@ -199,11 +217,10 @@ def test_closed_stdout_exits_141_silently(environment: dict[str, str]) -> None:
             assert (running.wait(PATIENCE), running.stderr.read()) == (141, b"")
 
 
-@pytest.mark.slow
-def test_character_outside_terminal_encoding_is_escaped(environment: dict[str, str]) -> None:
+def test_character_outside_terminal_encoding_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", terminal)
     with GlanceFixture(images=[{"name": "café 日本"}]) as glance:
-        outcome = program(
-            {**environment, "PYTHONIOENCODING": "ascii"},
-            *("list", "-f", "value", "-c", "name", *options(glance)),
-        )
-    assert (outcome.code, outcome.out.strip()) == (0, "caf\\xe9 \\u65e5\\u672c")
+        assert cli.main(["list", "-f", "value", "-c", "name", *options(glance)]) == 0
+    terminal.seek(0)
+    assert terminal.read() == "caf\\xe9 \\u65e5\\u672c\n"

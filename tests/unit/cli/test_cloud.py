@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which cloud, and as whom."""
+"""The choice of the cloud, the user and the API."""
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from glance_compat.fixture import GlanceFixture
 from tests.unit.cli import keystone
 from tests.unit.cli.conftest import options
-from tests.unit.cli.running import Outcome, in_process, program, sdk_may_warn
+from tests.unit.cli.running import Outcome, in_process, sdk_may_warn
 
 pytestmark = sdk_may_warn
 
@@ -43,7 +42,7 @@ def cloud(glances: Glances) -> Iterator[keystone.Keystone]:
 
 
 def variables(server: keystone.Keystone, **more: str) -> dict[str, str]:
-    """What an openrc file of a member says."""
+    """Return the variables of an openrc file."""
     return {
         "OS_AUTH_URL": server.url,
         "OS_USERNAME": "demo",
@@ -60,18 +59,18 @@ def export(monkeypatch: pytest.MonkeyPatch, values: Mapping[str, str]) -> None:
         monkeypatch.setenv(name, value)
 
 
-def endpoint_of(*argv: str, run: Callable[..., Outcome] = in_process) -> str:
-    """The endpoint that ``discover`` finds with these options."""
-    outcome = run(*argv, "discover", "-f", "json")
+def endpoint_of(*argv: str) -> str:
+    """Return the endpoint that ``discover`` finds with these options."""
+    outcome = in_process(*argv, "discover", "-f", "json")
     assert (outcome.code, outcome.err) == (0, "")
     return str(json.loads(outcome.out)["endpoint"])
 
 
 @pytest.fixture
-def clouds_yaml(environment: dict[str, str], tmp_path: Path, cloud: keystone.Keystone) -> Path:
-    """A file that programs read; openstack.config reads it once in a process."""
+def clouds_yaml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cloud: keystone.Keystone) -> Path:
+    """A file with two clouds."""
     path = tmp_path / "a-file-of-clouds.yaml"
-    environment["OS_CLIENT_CONFIG_FILE"] = str(path)
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
     path.write_text(
         f"""
 clouds:
@@ -94,21 +93,20 @@ clouds:
 
 
 @pytest.mark.usefixtures("clouds_yaml")
-def test_os_cloud_option_selects_cloud(
-    environment: dict[str, str], cloud: keystone.Keystone, glances: Glances
-) -> None:
-    run = functools.partial(program, environment)
-    assert endpoint_of("--os-cloud", "ours", run=run) == glances["old"].url
+def test_os_cloud_option_selects_cloud(cloud: keystone.Keystone, glances: Glances) -> None:
+    assert endpoint_of("--os-cloud", "ours") == glances["old"].url
     [asked] = cloud.asked
     assert asked["identity"]["password"]["user"]["name"] == "from-a-file"
     second = ("--os-cloud", "ours", "--os-region-name", "second")
-    assert endpoint_of(*second, run=run) == glances["new"].url
+    assert endpoint_of(*second) == glances["new"].url
 
 
 @pytest.mark.usefixtures("clouds_yaml")
-def test_os_cloud_variable_selects_cloud(environment: dict[str, str], glances: Glances) -> None:
-    named = {**environment, "OS_CLOUD": "ours", "OS_REGION_NAME": "second"}
-    assert endpoint_of(run=functools.partial(program, named)) == glances["new"].url
+def test_os_cloud_variable_selects_cloud(
+    monkeypatch: pytest.MonkeyPatch, glances: Glances
+) -> None:
+    export(monkeypatch, {"OS_CLOUD": "ours", "OS_REGION_NAME": "second"})
+    assert endpoint_of() == glances["new"].url
 
 
 @pytest.mark.usefixtures("clouds_yaml")
@@ -120,19 +118,17 @@ def test_os_cloud_variable_selects_cloud(environment: dict[str, str], glances: G
         (("--os-cloud", "other"), "NotAuthenticated: "),
     ],
 )
-def test_unusable_cloud_of_file_fails(
-    environment: dict[str, str], argv: tuple[str, ...], error: str
-) -> None:
-    outcome = program(environment, *argv, "discover")
+def test_unusable_cloud_of_file_fails(argv: tuple[str, ...], error: str) -> None:
+    outcome = in_process(*argv, "discover")
     assert (outcome.code, outcome.out) == (1, "")
     assert error in outcome.error
 
 
 def test_unknown_credential_in_file_is_invalid_option(
-    environment: dict[str, str], clouds_yaml: Path, cloud: keystone.Keystone
+    clouds_yaml: Path, cloud: keystone.Keystone
 ) -> None:
     clouds_yaml.write_text(f"clouds: {{ours: {{auth: {{auth_url: '{cloud.url}', usernam: x}}}}}}")
-    outcome = program(environment, "--os-cloud", "ours", "list")
+    outcome = in_process("--os-cloud", "ours", "list")
     assert outcome.code == 1
     assert outcome.error.startswith("InvalidOption: ")
     assert "usernam" in outcome.error

@@ -24,7 +24,7 @@ from glance_compat.cli.demonstration import (
     demonstrate,
 )
 from glance_compat.service import ImageService
-from tests.unit.cli.running import Outcome, Terminal, in_process, program
+from tests.unit.cli.running import Outcome, Terminal, in_process
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +44,9 @@ def run(stream: io.TextIOBase, command: type[Demo]) -> Outcome:
 
 @pytest.fixture
 def demo(shown: Demonstration) -> type[Demo]:
-    """The command, printing what was found once: how it is printed is what is tested."""
+    """The command with results from before, for tests of its output."""
 
     class Repeated(Demo):
-        """Print a demonstration that was made before."""
-
         @staticmethod
         def demonstrate() -> Demonstration:
             return shown
@@ -202,10 +200,3 @@ def test_environment_disables_colours(
     outcome = run(Terminal(), demo)
     assert outcome.code == 0
     assert "\x1b" not in outcome.out
-
-
-@pytest.mark.slow
-def test_demo_runs_as_program(environment: dict[str, str]) -> None:
-    outcome = program({**environment, "PYTHONIOENCODING": "utf-8"}, "demo")
-    assert (outcome.code, outcome.err) == (0, "")
-    assert "EQUAL" in outcome.out.splitlines()[-2]
