@@ -71,7 +71,7 @@ def _redact_path(path: str, is_cut: bool) -> str:
     before, colon, after = path.partition(":")
     if not colon or not (is_cut or "@" in after):
         return path
-    kept = re.split(r"[^/\\]*\Z", before, maxsplit=1)[0]
+    kept = before[: max(before.rfind("/"), before.rfind("\\")) + 1]
     return f"{kept}{_HIDDEN}{'' if is_cut else after[after.rindex('@') :]}"
 
 

@@ -12,7 +12,12 @@ import re
 import typing
 from collections.abc import Callable, Iterator, Mapping
 
-from glance_compat.audit.percent_encoding import Decoding, decode_property_name, decode_text
+from glance_compat.audit.percent_encoding import (
+    Decoding,
+    decode_property_name,
+    decode_text,
+    is_of_other_client,
+)
 from glance_compat.audit.records import IMAGE, NAME, PROPERTY, ImageRecords, Match
 from glance_compat.metadata.changes import UUID
 from glance_compat.metadata.converters import replace_surrogates
@@ -34,6 +39,10 @@ from glance_compat.metadata.v1_limits import (
 from glance_compat.redaction import quote_value
 
 Detector = Callable[[ImageRecords], Iterator[Match]]
+
+#: Of a longer string only the beginning is inspected; a percent-encoded one is not decoded. Glance
+#: on MySQL stores at most 65535 bytes, but other databases and hostile servers have no limit.
+INSPECTED_CHARACTERS = 65_536
 
 
 # ---------------------------------------------------------------------------------------------
@@ -63,7 +72,7 @@ def for_each_text(describe: Callable[[str], str | None]) -> Detector:
 
     def find(image: ImageRecords) -> Iterator[Match]:
         for subject, text in image.texts.items():
-            details = describe(text)
+            details = describe(text[:INSPECTED_CHARACTERS])
             if details is not None:
                 yield Match(subject, details, text)
 
@@ -137,9 +146,12 @@ def find_encoded_texts(texts: Mapping[str, str]) -> Iterator[tuple[str, str, Dec
     :param texts: by subject, see :attr:`~glance_compat.audit.records.ImageRecords.texts`.
     :returns: subject, string as stored, and its decoding.
     """
+    # An encoded string has no raw characters itself, so the strings need not be compared in pairs.
+    has_other_client = any(map(is_of_other_client, texts.values()))
     for subject, text in texts.items():
-        others = (one for other, one in texts.items() if other != subject)
-        decoding = decode_text(text, others)
+        if len(text) > INSPECTED_CHARACTERS:
+            continue
+        decoding = decode_text(text, has_other_client=has_other_client)
         if decoding is not None:
             yield subject, text, decoding
 
@@ -151,7 +163,7 @@ def find_percent_encoding(image: ImageRecords) -> Iterator[Match]:
 
 def find_percent_encoded_names(image: ImageRecords) -> Iterator[Match]:
     for name, text in image.properties.items():
-        decoding = decode_property_name(name)
+        decoding = decode_property_name(name[:INSPECTED_CHARACTERS])
         if decoding is not None:
             yield Match(PROPERTY + name, _describe_decoding(name, decoding), text, decoding)
 
@@ -283,7 +295,8 @@ def describe_missing_owner(image: ImageRecords) -> str | None:
 # ---------------------------------------------------------------------------------------------
 # What HTTP headers, and so v1, cannot carry.
 
-_INJECTED = re.compile(r"[\r\n]+[ \t]*(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]+):")
+# Only the last of several line breaks counts: "[\r\n]+" would take quadratic time.
+_INJECTED = re.compile(r"[\r\n][ \t]*(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]+):")
 
 
 def describe_line_break(text: str) -> str | None:
@@ -404,6 +417,13 @@ def describe_lone_surrogate(text: str) -> str | None:
 
 def describe_long_name(name: str, text: str | None) -> str | None:
     return f"its name has {len(name)} characters" if len(name) > ATTRIBUTE_CHARACTERS else None
+
+
+def find_partly_inspected(image: ImageRecords) -> Iterator[Match]:
+    for subject, text in image.texts.items():
+        if len(text) > INSPECTED_CHARACTERS:
+            details = f"{INSPECTED_CHARACTERS} of {len(text)} characters were inspected"
+            yield Match(subject, details)
 
 
 def describe_unreadable(image: ImageRecords) -> str | None:

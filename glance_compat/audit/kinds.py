@@ -490,6 +490,17 @@ KINDS: tuple[Kind, ...] = (
         detect=detectors.for_image(detectors.describe_unreadable),
     ),
     Kind(
+        name="partly-inspected",
+        severity="unread",
+        target_apis=_BOTH,
+        meaning=(
+            f"The value is longer than {detectors.INSPECTED_CHARACTERS} characters. Only its"
+            " beginning was inspected, and percent-encoding was not decoded."
+        ),
+        to_do="Find out who wrote the value; shorten it, and run the audit again.",
+        detect=detectors.find_partly_inspected,
+    ),
+    Kind(
         name="v1-not-read",
         severity="unread",
         target_apis=_V2,

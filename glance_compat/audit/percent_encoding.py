@@ -18,14 +18,17 @@ import json
 import re
 import unicodedata
 import urllib.parse
-from collections.abc import Iterable
 
 #: What encode_headers leaves alone beside letters, digits and ``_.-~``: since bug 1788942 the
 #: colon too.
 _SAFE = ("/:", "/")
 
-#: A string of this form may contain escapes on purpose.
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(?:data|mailto|urn):", re.IGNORECASE)
+#: A string of this form may contain escapes on purpose. Schemes are short; without a bound, a long
+#: string of letters would take quadratic time.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://|(?:data|mailto|urn):", re.IGNORECASE)
+
+#: What glanceclient encodes, and so never sends.
+_RAW = re.compile(r"[^A-Za-z0-9_.~/:%-]")
 
 
 class Confidence(str, enum.Enum):
@@ -49,11 +52,11 @@ class Decoding:
     why: str
 
 
-def decode_text(text: str, others: Iterable[str] = ()) -> Decoding | None:
+def decode_text(text: str, *, has_other_client: bool = False) -> Decoding | None:
     """Decode an image's name or the value of a property.
 
-    :param others: the other strings of the same image. If one of them has characters that
-        glanceclient would have encoded, another client wrote it.
+    :param has_other_client: another client wrote at least one other string of the same image, see
+        :func:`is_of_other_client`.
     :returns: None if glanceclient cannot have written the string: decoding and encoding it gives
         another string.
     """
@@ -66,7 +69,7 @@ def decode_text(text: str, others: Iterable[str] = ()) -> Decoding | None:
     evidence = _describe_evidence(decoded)
     if evidence is None:
         return Decoding(decoded, Confidence.MEDIUM, "only punctuation is encoded")
-    if any(_is_of_another_client(one) for one in others):
+    if has_other_client:
         why = "another client wrote other strings of the image"
         return Decoding(decoded, Confidence.MEDIUM, why)
     return Decoding(decoded, Confidence.HIGH, evidence)
@@ -147,6 +150,6 @@ def _describe_evidence(decoded: str) -> str | None:
     return "it is JSON" if is_structure else None
 
 
-def _is_of_another_client(text: str) -> bool:
+def is_of_other_client(text: str) -> bool:
     """Return whether a string has characters that glanceclient would have encoded."""
-    return bool(re.search(r"[^A-Za-z0-9_.~/:%-]", text))
+    return _RAW.search(text) is not None

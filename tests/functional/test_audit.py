@@ -119,7 +119,7 @@ ELSEWHERE = {
     # These servers cannot be brought to it, or not without breaking them.
     *("lone-surrogate", "long-property-name", "import-status", "no-checksum"),
     *("multiple-stores", "multiple-locations", "unreadable-image", "half-deleted-image"),
-    *("list-incomplete", "lists-not-read"),
+    *("list-incomplete", "lists-not-read", "partly-inspected"),
 }
 
 

@@ -32,6 +32,21 @@ class Attack:
 
 ATTACKS: tuple[Attack, ...] = (
     Attack(
+        "values that take a regular expression quadratic time",
+        "tenant",
+        "A property of tens of thousands of letters or line breaks, or hundreds of percent-encoded"
+        " ones: ``glance-compat audit`` would stall for a minute per image.",
+        "Every regular expression of the package takes linear time. The audit inspects the first"
+        " 65536 characters of a value and reports the finding ``partly-inspected``.",
+        (
+            "test_regular_expressions.py::test_every_pattern_has_its_worst_case",
+            "test_regular_expressions.py::test_pattern_takes_linear_time",
+            "test_regular_expressions.py::test_audit_of_long_values_takes_linear_time",
+            "test_regular_expressions.py::test_audit_of_many_encoded_values_takes_linear_time",
+            "test_regular_expressions.py::test_audit_reports_what_it_does_not_inspect",
+        ),
+    ),
+    Attack(
         "redirect that two parsers read differently",
         "server",
         r"A redirect to ``http://evil\@glance/`` and the like: one parser reads the endpoint's"

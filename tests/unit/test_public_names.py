@@ -114,7 +114,8 @@ AUDIT_KINDS = {
     *("no-checksum", "image-without-data", "declared-size", "killed-image"),
     *("half-deleted-image", "private-image", "import-status", "multiple-stores"),
     *("multiple-locations", "server-owned-property", "no-owner", "one-api-only"),
-    *("unreadable-image", "v1-not-read", "v2-not-read", "lists-not-read", "list-incomplete"),
+    *("unreadable-image", "partly-inspected", "v1-not-read", "v2-not-read", "lists-not-read"),
+    "list-incomplete",
 }
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glance_compat import exceptions
-from glance_compat.audit.detectors import count_v1_headers
+from glance_compat.audit.detectors import INSPECTED_CHARACTERS, count_v1_headers
 from glance_compat.audit.findings import examine_image
 from glance_compat.audit.kinds import KINDS, KINDS_BY_NAME, SEVERITIES, TARGET_APIS, Kind
 from glance_compat.audit.records import ImageRecords
@@ -237,6 +237,8 @@ CASES = (
     has("unreadable-image", v1=on_v1(properties=[])),
     has("unreadable-image", v1=with_v1({"p": 1, "q": "x"})),
     has("unreadable-image", v2=on_v2(name=1)),
+    has("partly-inspected", "name", v1=on_v1(name="x" * (INSPECTED_CHARACTERS + 1))),
+    almost("partly-inspected", v1=on_v1(name="x" * INSPECTED_CHARACTERS)),
     almost("unreadable-image", v1=on_v1(name=None, properties={}), v2=on_v2(p=["x"], q=1)),
 )
 

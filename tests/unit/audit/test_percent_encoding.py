@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glance_compat.audit.percent_encoding import Confidence, decode_property_name, decode_text
+from glance_compat.audit.percent_encoding import (
+    Confidence,
+    decode_property_name,
+    decode_text,
+    is_of_other_client,
+)
 
 HIGH, MEDIUM, LOW = Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW
 
@@ -96,10 +101,10 @@ def test_string_of_another_client_is_not_decoded(text: str) -> None:
 
 
 def test_strings_of_another_client_lower_confidence() -> None:
-    assert decode_text("my%20image", ["plain", "caf%C3%A9", "1.5", "a/b:c_d-e~f"]) == decode_text(
-        "my%20image"
-    )
-    found = decode_text("my%20image", ["plain", "written raw"])
+    encoded = ("plain", "caf%C3%A9", "1.5", "a/b:c_d-e~f", "my%20image")
+    assert not any(map(is_of_other_client, encoded))
+    assert is_of_other_client("written raw")
+    found = decode_text("my%20image", has_other_client=True)
     assert found is not None
     assert found.confidence is MEDIUM
 
