@@ -20,9 +20,11 @@ from cliff import app as cliff_app
 from cliff import command
 from cliff.commandmanager import CommandManager
 
+from glance_compat import exceptions
 from glance_compat.cli import cloud
 from glance_compat.cli.formatting import escape_controls, to_one_line
-from glance_compat.cli.usage import UsageError
+from glance_compat.cli.usage import MissingPackage, UsageError
+from glance_compat.redaction import redact_text
 
 NAME = "glance-compat"
 COMMANDS = "glance_compat.cli"
@@ -41,18 +43,45 @@ class OneLineFormatter(logging.Formatter):
     """Formats a record as one line, with a traceback below it if there is one.
 
     Control characters are escaped, because errors quote servers and servers quote metadata.
+    Credentials are removed from the URLs of other libraries, which log the auth URL as it is.
     """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's message; an exception gets its type in front."""
         message = record.getMessage()
+        if not _is_redacted(record):
+            message = redact_text(message)
         if isinstance(record.msg, BaseException):
             message = f"{type(record.msg).__name__}: {message}"
         lines = [to_one_line(message)]
         if record.exc_info and record.exc_info[0]:
             trace = "".join(traceback.format_exception(*record.exc_info))
-            lines += [escape_controls(line) for line in trace.splitlines()]
+            lines += [_format_trace(line) for line in trace.splitlines()]
         return "\n".join(lines)
+
+
+def _is_redacted(record: logging.LogRecord) -> bool:
+    """Return whether this library wrote the message, which redacts what it quotes."""
+    if isinstance(record.msg, BaseException):
+        return isinstance(record.msg, (exceptions.GlanceCompatError, UsageError, MissingPackage))
+    return _is_own(record)
+
+
+def _format_trace(line: str) -> str:
+    indentation = line[: len(line) - len(line.lstrip())]
+    return escape_controls(indentation + redact_text(line))
+
+
+def _is_own(record: logging.LogRecord) -> bool:
+    return record.name.startswith((NAME, "glance_compat"))
+
+
+class PrivateFileHandler(logging.FileHandler):
+    """Appends to a file that only its owner can read, unless the file existed before."""
+
+    def _open(self) -> io.TextIOWrapper:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        return os.fdopen(os.open(self.baseFilename, flags, 0o600), "a", encoding="utf-8")
 
 
 def _is_not_from_stevedore(record: logging.LogRecord) -> bool:
@@ -65,7 +94,7 @@ def _is_ours_or_serious(record: logging.LogRecord) -> bool:
     Warnings of other libraries are left out: they end as an error of this library, or as a repair
     (urllib3 warns of a v1 header block that metadata damaged).
     """
-    return record.levelno >= logging.ERROR or record.name.startswith((NAME, "glance_compat"))
+    return record.levelno >= logging.ERROR or _is_own(record)
 
 
 class GlanceCompat(cliff_app.App):
@@ -128,7 +157,7 @@ class GlanceCompat(cliff_app.App):
         level = logging.DEBUG if self.options.debug else level
         handlers: list[logging.Handler] = [logging.StreamHandler(self.stderr)]
         if self.options.log_file:
-            handlers.append(logging.FileHandler(self.options.log_file, encoding="utf-8"))
+            handlers.append(PrivateFileHandler(self.options.log_file))
         root = logging.getLogger()
         root.setLevel(level)
         for handler in handlers:

@@ -25,6 +25,7 @@ from keystoneauth1 import loading
 from glance_compat import exceptions
 from glance_compat.cli.usage import UsageError, argument_type, require_extra
 from glance_compat.options import Options
+from glance_compat.redaction import quote_value, redact_text, redact_url
 from glance_compat.routing import catalog
 from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.service import ImageService
@@ -54,7 +55,8 @@ def _parse_endpoint(text: str) -> str:
     try:
         return catalog.check_endpoints(text)[0]
     except exceptions.InvalidOption:
-        raise ValueError(f"must be an http or https URL, not {text!r}") from None
+        shown = quote_value(redact_url(text))
+        raise ValueError(f"must be an http or https URL, not {shown}") from None
 
 
 def _parse_seconds(text: str) -> float:
@@ -233,7 +235,9 @@ def _region(options: argparse.Namespace) -> CloudRegion:
         raise UsageError(f"{error}; {_HOW_TO_SAY}") from error
     # TypeError: openstack.config hands the plugin what it does not know.
     except (ksa_exceptions.ClientException, openstack.exceptions.SDKException, TypeError) as error:
-        raise exceptions.InvalidOption(f"of the cloud's description: {error}") from error
+        raise exceptions.InvalidOption(
+            f"the description of the cloud is invalid: {redact_text(str(error))}"
+        ) from error
 
 
 _HOW_TO_SAY = (

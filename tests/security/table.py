@@ -47,6 +47,35 @@ ATTACKS: tuple[Attack, ...] = (
         ),
     ),
     Attack(
+        "secrets in the log of the command line",
+        "local user",
+        "``--log-file`` is readable by every user, and keystoneauth logs the password of an auth"
+        " URL.",
+        "A new log file has mode 0600. URLs in the log are shown without credentials, whichever"
+        " library wrote the record, and so is a refused ``--endpoint``.",
+        (
+            "test_command_line.py::test_log_file_is_private_and_has_no_secret",
+            "test_command_line.py::test_traceback_has_no_password_of_auth_url",
+            "test_command_line.py::test_refused_endpoint_is_shown_without_password",
+        ),
+    ),
+    Attack(
+        "control characters in a terminal or a log",
+        "server",
+        "Metadata, messages and headers of a server contain escape sequences that recolour a"
+        " terminal, move its cursor or forge a line of a log.",
+        "The command line escapes every control character in its output and its log.",
+        ("test_command_line.py::test_control_characters_reach_neither_terminal_nor_log",),
+    ),
+    Attack(
+        "formulas in CSV",
+        "tenant",
+        "An image's name begins with ``=``, and a spreadsheet that opens ``list -f csv`` or"
+        " ``audit -f csv`` runs it as a formula.",
+        "Such a cell gets an apostrophe in front, in every command.",
+        ("test_command_line.py::test_csv_has_no_formula",),
+    ),
+    Attack(
         "redirect that two parsers read differently",
         "server",
         r"A redirect to ``http://evil\@glance/`` and the like: one parser reads the endpoint's"

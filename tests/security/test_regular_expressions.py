@@ -127,6 +127,7 @@ WORST: dict[str, tuple[Make, ...]] = {
         repeat("1", before="a:", after="@"),
     ),
     # fixture
+    r"[0-9A-Fa-f]{1,16}": (repeat("a"),),
     r"(?<!^)(?=[A-Z])": (repeat("A"),),
     r'"([^"\\]*(?:\\.[^"\\]*)*)",?|([^,]+),?|,': (
         repeat("a", before='"'),
