@@ -225,8 +225,7 @@ class V1:
         return created
 
     def update(self, image_id: str, meta: ImageMeta, *, purge: bool) -> Image:
-        supported = self._check_supported(dataclasses.replace(meta, properties={}))
-        meta = dataclasses.replace(meta, base=supported.base)
+        meta = self._check_attributes(meta)
         needs_current = changes.needs_current_image(meta, purge=purge) or "location" in meta.base
         current = self._current(image_id) if needs_current else None
         change = self._plan_change(meta, current, purge=purge)
@@ -245,8 +244,7 @@ class V1:
             return found
 
     def update_with_data(self, image_id: str, meta: ImageMeta, upload: Upload) -> Image:
-        supported = self._check_supported(dataclasses.replace(meta, properties={}))
-        meta = dataclasses.replace(meta, base=supported.base)
+        meta = self._check_attributes(meta)
         needs_current = changes.needs_current_image(meta, purge=False)
         current = self._current(image_id) if needs_current else None
         change = self._plan_change(meta, current, purge=False)
@@ -357,6 +355,11 @@ class V1:
         meta = dataclasses.replace(meta, base=base)
         changes.check_v1_limits(meta, folding=self._options.v1_folding == "fold")
         return meta
+
+    def _check_attributes(self, meta: ImageMeta) -> ImageMeta:
+        """Check the attributes alone: the properties of an update may be unchanged."""
+        supported = self._check_supported(dataclasses.replace(meta, properties={}))
+        return dataclasses.replace(meta, base=supported.base)
 
     def _check_stored(self, stored: Image, sent: Mapping[str, str]) -> None:
         """Compare the properties in the response to a write with what was sent."""

@@ -162,11 +162,7 @@ class V2:
             response.close()
             return self._no_data(found or self.show(image_id))
         if found is None and self._is_unverifiable(response):
-            try:
-                found = self.show(image_id)
-            except exceptions.GlanceCompatError:
-                response.close()
-                raise
+            found = self._show_or_close(image_id, response)
         return OpenedData(
             blocks=self._transport.blocks(request, response),
             close=response.close,
@@ -180,6 +176,13 @@ class V2:
             disk_format=found["disk_format"] if found else None,
             start=part.start if part else 0,
         )
+
+    def _show_or_close(self, image_id: str, response: Response) -> Image:
+        try:
+            return self.show(image_id)
+        except exceptions.GlanceCompatError:
+            response.close()
+            raise
 
     def _is_unverifiable(self, response: Response) -> bool:
         """Return whether nothing proves that a response is the data of an image.

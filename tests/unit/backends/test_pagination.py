@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""listing: the whole list, once each, to its end, with no page asked for in vain."""
+"""Check that a list is walked once, to its end, without a needless page."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""discovery: what an endpoint offers, what is chosen and why, and how long it is believed."""
+"""Check what an endpoint offers, what is chosen and why, and how long it is cached."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""change: what callers may ask for, what an update then sends, and what v1 cannot carry."""
+"""Check what callers may write, what an update then sends, and what v1 cannot carry."""
 
 from __future__ import annotations
 

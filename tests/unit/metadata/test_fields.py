@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""image: every attribute as both APIs spell it, and the same image from either.
+"""Check every attribute as both APIs spell it, and that either gives the same image.
 
 The records here are spelt out on their own, from what Glance 15.0.2 and 33 send: nothing of the
 table under test is used to make them.

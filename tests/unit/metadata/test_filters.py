@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""filters: what each API is sent for a filter, and what the library looks at again."""
+"""Check what each API is sent for a filter, and what the library filters again."""
 
 from __future__ import annotations
 
