@@ -20,11 +20,15 @@ VICTIM_ID = "a0000000-0000-4000-8000-00000000000a"
 
 
 def service_at(
-    url: str, http: requests.Session | None = None, **options: typing.Any
+    url: str,
+    http: requests.Session | None = None,
+    *,
+    verify: bool = True,
+    **options: typing.Any,
 ) -> ImageService:
     """Return a service that makes one attempt, with a token and a password in its endpoint."""
     auth = token_endpoint.Token("http://127.0.0.1:1", TOKEN)
-    session = ksa_session.Session(auth=auth, session=http)
+    session = ksa_session.Session(auth=auth, session=http, verify=verify)
     options = {"max_attempts": 1, "deadline": 20, **options}
     endpoint = url.replace("://", f"://user:{PASSWORD}@")
     return ImageService(session, endpoint_override=endpoint, options=Options(**options))

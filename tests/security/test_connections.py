@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ssl
 import typing
 from pathlib import Path
@@ -92,35 +93,44 @@ def test_v1_connections_are_kept_if_tenants_are_trusted() -> None:
 
 
 class Pinned(requests.adapters.HTTPAdapter):
-    """The caller's adapter: it trusts one authority, which the rest of the process does not."""
+    """The caller's adapter: it accepts one certificate, and counts its requests."""
 
-    def __init__(self, trusted: str) -> None:
-        self.trusted = trusted
+    def __init__(self, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+        self.sent = 0
         super().__init__()
 
     def init_poolmanager(self, *args: typing.Any, **kwargs: typing.Any) -> None:
-        context = ssl.create_default_context(cafile=self.trusted)
-        super().init_poolmanager(
-            *args, **kwargs, ssl_context=context, assert_fingerprint="00" * 32
-        )
+        super().init_poolmanager(*args, **kwargs, assert_fingerprint=self.fingerprint)
+
+    def send(self, *args: typing.Any, **kwargs: typing.Any) -> requests.Response:
+        self.sent += 1
+        return super().send(*args, **kwargs)
 
 
-def test_fingerprint_of_the_callers_adapter_counts_for_long_responses(tmp_path: Path) -> None:
+@pytest.mark.parametrize("right", [True, False])
+def test_fingerprint_of_the_callers_adapter_counts_for_long_responses(right: bool) -> None:
     trustme = pytest.importorskip("trustme", reason="it makes the certificates of this test")
-    authority = trustme.CA()
+    certificate = trustme.CA().issue_cert("127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    trusted = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(trusted)
+    certificate.configure_cert(context)
+    pem = certificate.cert_chain_pems[0].bytes().decode()
+    fingerprint = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+    pinned = Pinned(fingerprint if right else "00" * 32)
     properties = [(f"X-Image-Meta-Property-p{number}", "v") for number in range(200)]
     with ScriptedServer(tls=context) as server:
         http = requests.Session()
-        http.verify = str(trusted)
-        http.mount("https://", Pinned(str(trusted)))
-        server.on("HEAD", f"/v1/images/{EVIL_ID}", Reply(headers=tuple(properties)))
-        with pytest.raises(exceptions.GlanceConnectionFailed):
-            service_at(server.url, http, api_version="1").show(None, EVIL_ID)
-        assert server.seen == []
+        http.mount("https://", pinned)
+        headers = (*properties, *v1_headers(EVIL_ID))
+        server.on("HEAD", f"/v1/images/{EVIL_ID}", Reply(headers=headers))
+        service = service_at(server.url, http, verify=False, api_version="1")
+        if not right:
+            with pytest.raises(exceptions.GlanceConnectionFailed):
+                service.show(None, EVIL_ID)
+            assert server.seen == []
+            return
+        assert len(service.show(None, EVIL_ID)["properties"]) == 200
+        assert len(server.seen) == pinned.sent == 1
 
 
 def test_cookies_are_neither_kept_nor_sent() -> None:
