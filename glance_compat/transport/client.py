@@ -45,7 +45,6 @@ from glance_compat.transport.messages import (
 )
 from glance_compat.transport.response_reader import Limits, is_damaged
 from glance_compat.transport.retry import Deadline
-from glance_compat.transport.session_views import image_session, prepared_session
 from glance_compat.urls import redirect_target
 
 LOG = logging.getLogger(__name__)
@@ -96,7 +95,7 @@ class Transport:
         self.endpoint = redact_url(endpoint)
         self.deadline = deadline
         self.options = options
-        self._session = prepared_session(session)
+        self._session = sessions.prepared_session(session)
         self._identity = identity
         name, password = requests.utils.get_auth_from_url(endpoint)
         self._basic = requests.auth.HTTPBasicAuth(name, password) if name or password else None
@@ -205,11 +204,13 @@ class Transport:
             timeout[1], lambda: self.deadline, keep_v1_connections=self.options.v1_keep_connections
         )
         adapter = ksa_adapter.Adapter(
-            image_session(self._session, limits),
+            sessions.image_session(self._session, limits),
             auth=self._identity.auth,
             client_name="glance_compat",
             global_request_id=self._identity.request_id,
         )
+        # Hooks of a request replace those of the session.
+        own_hooks = self._session.session.hooks.get("response", ())
         started = time.monotonic()
         with self._errors_of(request):
             response = adapter.request(
@@ -226,7 +227,7 @@ class Transport:
                 status_code_retries=0,
                 stream=True,
                 timeout=timeout,
-                hooks={"response": [*sessions.hooks_of(self._session), _hide_redirect]},
+                hooks={"response": [*own_hooks, _hide_redirect]},
             )
         _log(request, url, response, time.monotonic() - started)
         return response

@@ -8,7 +8,7 @@ byte, so a response may drip forever. And it skips interim responses with status
 a limit; it treats any other 1xx response as final.
 
 What must live here: what reads one response from one connection. What must not: how a connection
-of the caller's session gets to use it (``session_views``), and what headers mean. Nothing
+of the caller's session gets to use it (``sessions``), and what headers mean. Nothing
 process-wide of http.client is changed.
 """
 

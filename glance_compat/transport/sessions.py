@@ -1,24 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sessions derived from the caller's, which is never altered.
 
-They have its settings and differ in one thing each: limits for responses, a timeout for auth
-plugins or, after a fork, their own connections.
+They have its settings as these are at each send, and differ in one thing each: limits for
+responses, a timeout for auth plugins or, after a fork, their own connections.
+
+A *view* is an object that shares the attributes of the session, requests session, adapter or pool
+that it stands for, and overrides a few methods. Connections, adapters, proxies, certificates and
+subclasses are the caller's own. A session's views are made once; only the pool's is made for each
+request, because it holds what one request needs. An adapter that is not made of requests',
+urllib3's and http.client's classes is used as it is.
+
+What must live here: the way from the caller's session to its connections. What must not: reading
+responses (``response_reader``).
 """
 
 from __future__ import annotations
 
 import copy
+import functools
 import os
 import typing
 from collections import OrderedDict
 
 import requests
 import requests.adapters
+import requests.cookies
+import urllib3.connectionpool
 from keystoneauth1 import session as ksa_session
 
-from glance_compat.transport.response_reader import Limits
+from glance_compat import exceptions
+from glance_compat.redaction import redact_url
+from glance_compat.transport.response_reader import (
+    Limits,
+    ResponseFactory,
+    attach,
+    detach,
+    limits_in_force,
+)
 from glance_compat.transport.retry import Deadline
-from glance_compat.transport.session_views import identity_session, prepared_session
+from glance_compat.urls import keeps_credentials_safe
 
 #: Longer timeouts fail: the operating system counts their milliseconds in 32 bits.
 LONGEST_SECONDS = 1_000_000.0
@@ -27,7 +47,9 @@ LONGEST_SECONDS = 1_000_000.0
 class ForkSafeSession:
     """Hold the caller's session; a forked process gets its own connections.
 
-    If two processes use one connection, each gets the other's responses.
+    If two processes use one connection, each gets the other's responses. The process id tells
+    them apart, and not ``os.register_at_fork``: uWSGI runs such functions only when an option asks
+    for it (uWSGI 2.0, ``py-call-osafterfork``).
     """
 
     def __init__(self, session: ksa_session.Session) -> None:
@@ -113,7 +135,222 @@ def _copy_of(
     return made
 
 
-def hooks_of(session: ksa_session.Session) -> list[typing.Any]:
-    """Return the caller's hooks for responses."""
-    # Hooks of a request replace those of the session.
-    return list(session.session.hooks.get("response", ()))
+# ---------------------------------------------------------------------------------------------
+# Views.
+
+Viewed = typing.TypeVar("Viewed")
+
+# Adapters of one session whose views are kept. A session seldom has more than two.
+_MOST_ADAPTERS = 16
+
+
+class _View:
+    """Shares the attributes of what it stands for; its own are in slots.
+
+    :ivar _viewed: kept alive, because sessions and pools close their connections when they end.
+    """
+
+    __slots__ = ("_viewed",)
+
+    _viewed: object
+
+
+@functools.lru_cache(maxsize=64)
+def _view_class(view: type, own: type) -> typing.Any:
+    metaclass: typing.Any = type(own)
+    return metaclass(own.__name__, (view, own), {"__module__": own.__module__})
+
+
+def _view_of(viewed: Viewed, view: type[_View]) -> Viewed:
+    """Return a view, or the object itself if nothing can be derived from its class."""
+    try:
+        made = object.__new__(_view_class(*typing.cast(typing.Any, (view, type(viewed)))))
+        made.__dict__ = viewed.__dict__
+    except (AttributeError, TypeError):
+        return viewed
+    made._viewed = viewed
+    return typing.cast(Viewed, made)
+
+
+def image_session(session: ksa_session.Session, limits: Limits) -> ksa_session.Session:
+    """Return a view of a session for requests to the image service.
+
+    Its responses keep within limits, and it neither keeps nor sends cookies. It is cheap for a
+    session that :func:`prepared_session` returned.
+    """
+    return _limited_view(session, _ImageHttpView, limits, None)
+
+
+def identity_session(
+    session: ksa_session.Session, limits: Limits, timeout: float | None
+) -> ksa_session.Session:
+    """Return a view of a session for requests to the identity service.
+
+    Its responses keep within limits, and it follows no redirect that would send credentials to
+    another host.
+
+    :param timeout: the view's timeout in seconds; None: the session's own.
+    """
+    return _limited_view(session, _IdentityHttpView, limits, timeout)
+
+
+def _limited_view(
+    session: ksa_session.Session, http: type[_HttpView], limits: Limits, timeout: float | None
+) -> ksa_session.Session:
+    prepared = prepared_session(session)
+    if not isinstance(prepared, _KeystoneView):
+        return session
+    made: _KeystoneView = object.__new__(type(prepared))
+    made.__dict__ = prepared.__dict__
+    made._viewed, made._http_views, made._http_class = prepared, prepared._http_views, http
+    made._limits, made._own_timeout = limits, timeout
+    return made
+
+
+def prepared_session(session: ksa_session.Session) -> ksa_session.Session:
+    """Return the view of a session that limited ones are made from; it is made once."""
+    is_plain = isinstance(session, ksa_session.Session) and isinstance(
+        session.session, requests.Session
+    )
+    if not is_plain or isinstance(session, _KeystoneView):
+        return session
+    made = _view_of(session, _KeystoneView)
+    if isinstance(made, _KeystoneView):
+        made._http_views, made._http_class = {}, _HttpView
+        made._limits = made._own_timeout = None
+    return made
+
+
+class _KeystoneView(_View, ksa_session.Session):
+    __slots__ = ("_http_class", "_http_views", "_limits", "_own_timeout")
+
+    _http_class: type[_HttpView]
+    #: The requests session that was viewed last, and its view, for each class of view.
+    _http_views: dict[type[_HttpView], tuple[requests.Session, requests.Session]]
+    _limits: Limits | None
+    _own_timeout: float | None
+
+    @property
+    def session(self) -> requests.Session:  # type: ignore[override]
+        own: requests.Session = vars(self)["session"]
+        viewed, view = self._http_views.get(self._http_class, (None, own))
+        if viewed is not own:
+            view = _http_view_of(own, self._http_class)
+            self._http_views[self._http_class] = own, view
+        return view
+
+    @property
+    def timeout(self) -> float | None:  # type: ignore[override]
+        own: float | None = vars(self)["timeout"]
+        return own if self._own_timeout is None else self._own_timeout
+
+    def request(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
+        if self._limits is None:
+            return super().request(*args, **kwargs)
+        with limits_in_force(self._limits):
+            return super().request(*args, **kwargs)
+
+    def __del__(self) -> None:
+        # keystoneauth's closes the connections of the session that this is a view of.
+        pass
+
+
+class _HttpView(_View, requests.Session):
+    __slots__ = ("_adapter_views",)
+
+    #: By the id of the adapter, which is kept alive beside its view.
+    _adapter_views: dict[int, tuple[requests.adapters.BaseAdapter, requests.adapters.BaseAdapter]]
+
+    def get_adapter(self, url: str) -> requests.adapters.BaseAdapter:
+        adapter = super().get_adapter(url)
+        if not isinstance(adapter, requests.adapters.HTTPAdapter):
+            return adapter
+        known = self._adapter_views.get(id(adapter))
+        if known is None:
+            if len(self._adapter_views) >= _MOST_ADAPTERS:
+                self._adapter_views.clear()
+            known = self._adapter_views[id(adapter)] = (adapter, _view_of(adapter, _AdapterView))
+        return known[1]
+
+
+def _http_view_of(session: requests.Session, view: type[_HttpView]) -> requests.Session:
+    made = _view_of(session, view)
+    if isinstance(made, _HttpView):
+        made._adapter_views = {}
+    return made
+
+
+class _NoCookies(requests.cookies.RequestsCookieJar):
+    """An empty jar that stays empty."""
+
+    def set_cookie(self, cookie: object, *args: object, **kwargs: object) -> None:
+        pass
+
+
+_NO_COOKIES = _NoCookies()
+
+
+class _ImageHttpView(_HttpView):
+    @property
+    def cookies(self) -> requests.cookies.RequestsCookieJar:  # type: ignore[override]
+        # One caller's response must not change another caller's request, and a jar sends the
+        # cookies of the identity service to all ports of its host.
+        return _NO_COOKIES
+
+
+class _IdentityHttpView(_HttpView):
+    def request(self, method: str, url: str, **kwargs: typing.Any) -> requests.Response:  # type: ignore[override]
+        response = super().request(method, url, **kwargs)
+        location = response.headers.get("location")
+        # keystoneauth follows it itself, with the password or the token.
+        if location is not None and not keeps_credentials_safe(url, location):
+            response.close()
+            raise exceptions.BadResponse(
+                f"{method} {redact_url(url)} failed: the identity service redirected it to another"
+                f" host or from https to http (HTTP {response.status_code}), which would get the"
+                " credentials. Set auth_url to the URL that the identity service really has.",
+                status=response.status_code,
+            )
+        return response
+
+
+class _AdapterView(_View, requests.adapters.HTTPAdapter):
+    def get_connection_with_tls_context(
+        self, *args: typing.Any, **kwargs: typing.Any
+    ) -> typing.Any:
+        return _pool_view_of(super().get_connection_with_tls_context(*args, **kwargs))
+
+    def get_connection(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
+        # requests before 2.32.2 asks for this one.
+        return _pool_view_of(super().get_connection(*args, **kwargs))
+
+
+def _pool_view_of(pool: object) -> object:
+    if not isinstance(pool, urllib3.connectionpool.HTTPConnectionPool):
+        return pool
+    return _view_of(pool, _PoolView)
+
+
+class _PoolView(_View, urllib3.connectionpool.HTTPConnectionPool):
+    __slots__ = ("_factory",)
+
+    _factory: ResponseFactory | None
+
+    def urlopen(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
+        self._factory = None
+        try:
+            return super().urlopen(*args, **kwargs)
+        except BaseException:
+            # urllib3 leaves a response open that it refuses, for example one with two lengths.
+            if self._factory is not None:
+                self._factory.close()
+            raise
+
+    def _get_conn(self, timeout: float | None = None) -> typing.Any:
+        connection = super()._get_conn(timeout)
+        self._factory = attach(connection)
+        return connection
+
+    def _put_conn(self, conn: typing.Any) -> None:
+        detach(conn)
+        super()._put_conn(conn)

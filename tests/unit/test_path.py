@@ -46,5 +46,5 @@ def test_warm_calls_enter_few_modules(api: str) -> None:
         service.show(None, image_id)
         shown = modules_entered(lambda: service.show(None, image_id))
         created = modules_entered(lambda: service.create(None, FORMATS, b"data"))
-    assert len(shown) <= 15, sorted(shown)
-    assert len(created) <= 19, sorted(created)
+    assert len(shown) <= 14, sorted(shown)
+    assert len(created) <= 18, sorted(created)

@@ -23,7 +23,7 @@ from glance_compat.transport import response_reader
 from glance_compat.transport.error_mapping import chain_of, translated_errors
 from glance_compat.transport.response_reader import Limits, ResponseFactory, is_damaged
 from glance_compat.transport.retry import Deadline
-from glance_compat.transport.session_views import prepared_session
+from glance_compat.transport.sessions import prepared_session
 from glance_compat.transport.v1_headers import from_wire
 
 LIMITS = Limits(30.0, lambda: Deadline(60), keep_v1_connections=True)

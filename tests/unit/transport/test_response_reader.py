@@ -37,7 +37,7 @@ from glance_compat.transport.client import Identity, Transport
 from glance_compat.transport.messages import Request, Response
 from glance_compat.transport.response_reader import Limits
 from glance_compat.transport.retry import Deadline
-from glance_compat.transport.session_views import image_session, prepared_session
+from glance_compat.transport.sessions import image_session, prepared_session
 from tests.unit.scripted_server import Reply, ScriptedServer, json_reply
 
 PATH = "/v1/images/an-image"
