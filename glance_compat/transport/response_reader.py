@@ -295,10 +295,20 @@ class _Response(http.client.HTTPResponse):
             name, _, value = line.decode("latin-1").rstrip("\r\n").partition(":")
             self.headers[name] = value.lstrip(" \t")
         self.damaged = block.damaged
-        if block.has_image and not self.keeps_v1_connections:
-            # A value may hold a whole response after an empty line, and no look at the connection
-            # can prove that no more of it is on the way.
+        if block.damaged or self._is_ambiguous() or self._may_continue(block):
             self.will_close = True
+
+    def _is_ambiguous(self) -> bool:
+        """Return whether two readers could disagree about where the response ends."""
+        names = ("content-length", "transfer-encoding")
+        return sum(len(self.headers.get_all(name, ())) for name in names) > 1
+
+    def _may_continue(self, block: _HeaderBlock) -> bool:
+        """Return whether a value may have forged the rest of the block and a whole response.
+
+        No look at the connection can prove that no more of it is on the way.
+        """
+        return block.has_image and not self.keeps_v1_connections
 
 
 class ResponseFactory:

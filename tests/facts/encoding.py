@@ -41,8 +41,8 @@ VALUES = (
         "v1-refuses-latin-1",
         PIKE,
         "Octets that are not UTF-8 are 400.",
-        unit_headers("test_text_goes_out_and_comes_back"),
-        unit_wire("test_header_text_goes_out_and_comes_back_as_utf8_octets"),
+        unit_headers("test_text_round_trips"),
+        unit_wire("test_header_text_is_utf8_in_both_directions"),
         front_ends("test_headers_must_be_utf_8"),
     ),
     bridged(
@@ -64,8 +64,8 @@ VALUES = (
         "http-client-reads-latin-1",
         CLIENT,
         "http.client decodes headers as Latin-1, which has to be undone.",
-        unit_headers("test_text_goes_out_and_comes_back"),
-        unit_headers("test_any_octets_are_some_text"),
+        unit_headers("test_text_round_trips"),
+        unit_headers("test_any_bytes_decode_to_text"),
         corpus("test_show", "v1 texts"),
     ),
     refused(
@@ -118,7 +118,7 @@ VALUES = (
         "libraries-refuse-line-breaks",
         CLIENT,
         "requests refuses such a value itself, which glanceclient calls a failed connection.",
-        unit_wire("test_a_header_that_cannot_be_sent_is_not_a_failed_connection"),
+        unit_wire("test_invalid_header_is_not_a_failed_connection"),
     ),
     refused(
         "a-header-twice-is-joined",
@@ -191,7 +191,7 @@ NAMES = (
         PIKE,
         "http.client stops at a line that is no header: what follows is lost.",
         corpus("test_show", "v2 blank in a key"),
-        unit_blocks("test_lines_that_are_no_headers_show"),
+        unit_blocks("test_line_that_is_not_a_header_is_damage"),
         wire("damaged headers"),
     ),
     refused(
@@ -382,7 +382,7 @@ READING = (
         corpus("test_show", "v2 newline"),
         corpus("test_show", "v2 newline alone"),
         corpus("test_show", "v2 forged name"),
-        unit_blocks("test_damage_of_a_long_answer_shows_and_stays_with_its_property"),
+        unit_blocks("test_damage_stays_with_its_property"),
         wire("damaged headers"),
     ),
     deviation(
@@ -408,7 +408,7 @@ READING = (
         PIKE,
         "http.client gives up at a header line of 64 KiB.",
         corpus("test_show", "v2 very long value"),
-        unit_blocks("test_a_property_may_be_longer_than_a_line"),
+        unit_blocks("test_property_longer_than_http_clients_line_is_read"),
         front_ends("test_header_line_above_64_kib_fails"),
     ),
     bridged(

@@ -301,7 +301,7 @@ DELETE = (
         "delete-in-use",
         BOTH,
         "An image that its store says is in use is 409.",
-        "tests/unit/test_exceptions.py::test_a_status_has_its_error",
+        "tests/unit/test_exceptions.py::test_status_maps_to_its_error",
     ),
     bridged(
         "delayed-delete",

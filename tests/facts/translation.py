@@ -154,7 +154,7 @@ FACTS = (
         BOTH,
         "409 and 500 of a deletion are not translated.",
         refusals("test_refused_call_raises_the_same_error", "demo-shared-delete"),
-        unit_wire("test_every_status_is_an_error_that_carries_what_is_known"),
+        unit_wire("test_error_carries_status_request_id_and_endpoint"),
     ),
     bridged(
         "nova-believes-the-schema",
@@ -173,7 +173,7 @@ FACTS = (
         "nova-repeats-what-cannot-work",
         PIKE,
         "A header that cannot be sent is repeated, and ends as a failed connection.",
-        unit_wire("test_a_header_that_cannot_be_sent_is_not_a_failed_connection"),
+        unit_wire("test_invalid_header_is_not_a_failed_connection"),
         properties("test_property_unsupported_on_v1_is_refused"),
     ),
 )

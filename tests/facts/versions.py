@@ -128,7 +128,7 @@ FACTS = (
         BOTH,
         "Any method on any path of an API that is off is 300 with the version document,"
         " never 404.",
-        unit_wire("test_a_300_says_look_again"),
+        unit_wire("test_300_is_version_document_received"),
         unit_discovery("test_an_api_that_goes_is_left_for_the_other"),
         real_discovery("test_a_pinned_api_that_is_not_there_names_what_is"),
         wire("v1 alone"),
@@ -154,7 +154,7 @@ FACTS = (
         "documents-have-no-request-id",
         BOTH,
         "There is no x-openstack-request-id on a version document or a 401.",
-        unit_wire("test_every_status_is_an_error_that_carries_what_is_known"),
+        unit_wire("test_error_carries_status_request_id_and_endpoint"),
         wrong_endpoint("test_invalid_token_is_not_authenticated"),
     ),
     bridged(

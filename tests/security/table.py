@@ -100,13 +100,23 @@ ATTACKS: tuple[Attack, ...] = (
         ),
     ),
     Attack(
+        "response whose end two readers see at different places",
+        "network",
+        "A response with two lengths, a folded header or the like, so that a proxy and the library"
+        " disagree about where the next response begins.",
+        "The connection is closed after such a response.",
+        ("test_connections.py::test_connection_is_closed_after_ambiguous_framing",),
+    ),
+    Attack(
         "metadata that continues as a forged response",
         "tenant",
         "On Glance 15.0.2 a tenant writes a property over v2 whose value contains line breaks, all"
         " headers of an image, an empty line and a whole response about another image. Over v1 it"
         " would be read as the response to the next request on the connection.",
         "A connection is closed after a v1 response with image headers, unless"
-        " ``Options(v1_keep_connections=True)`` says that all tenants are trusted.",
+        " ``Options(v1_keep_connections=True)`` says that all tenants are trusted. That costs a"
+        " new connection for each v1 show: 0.6 ms over HTTP, 4.6 ms over TLS (measured on one"
+        " machine).",
         (
             "test_connections.py::test_v1_response_cannot_continue_as_another",
             "test_connections.py::test_v1_connections_are_kept_if_tenants_are_trusted",

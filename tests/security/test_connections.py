@@ -92,6 +92,29 @@ def test_v1_connections_are_kept_if_tenants_are_trusted() -> None:
         assert {one.connection for one in server.received} == {1}
 
 
+@pytest.mark.parametrize(
+    "framing",
+    [
+        "Content-Length: {length}\r\nContent-Length: {length}",
+        "Content-Length: {length}\r\nTransfer-Encoding: identity",
+        "Content-Length: {length}\r\nX-Folded: a\r\n b",
+        "Content-Length: {length}\r\nContent-Length : 0",
+    ],
+)
+def test_connection_is_closed_after_ambiguous_framing(framing: str) -> None:
+    def answer(received: Received) -> Parts:
+        whole = images_over_v2(received)
+        length = len(whole.partition(b"\r\n\r\n")[2])
+        usual = f"Content-Length: {length}".encode()
+        return [whole.replace(usual, framing.format(length=length).encode())]
+
+    with RawServer(answer) as server:
+        service = service_at(server.url, api_version="2")
+        for image_id in (EVIL_ID, VICTIM_ID):
+            assert service.show(None, image_id)["id"] == image_id
+        assert [one.connection for one in server.received] == [1, 2]
+
+
 class Pinned(requests.adapters.HTTPAdapter):
     """The caller's adapter: it accepts one certificate, and counts its requests."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""exceptions: the tree as it is drawn, what errors carry, and the tables from status to error."""
+"""Exceptions: the tree, what errors carry, and the tables from HTTP status to error."""
 
 from __future__ import annotations
 
@@ -74,32 +74,32 @@ def drawn() -> dict[str, str]:
     return parents
 
 
-def test_the_classes_are_those_of_the_contract() -> None:
+def test_classes_are_those_of_the_contract() -> None:
     assert sorted(CLASSES) == sorted([*PARENTS, "GlanceCompatError"])
 
 
-def test_there_is_no_error_beside_the_tree() -> None:
+def test_every_class_belongs_to_the_tree() -> None:
     found = [kind for kind in vars(exceptions).values() if inspect.isclass(kind)]
     errors = {kind.__name__ for kind in found if issubclass(kind, BaseException)}
     assert errors == set(CLASSES)
 
 
 @pytest.mark.parametrize(("child", "parent"), PARENTS.items())
-def test_the_tree_is_that_of_the_contract(child: str, parent: str) -> None:
+def test_tree_is_that_of_the_contract(child: str, parent: str) -> None:
     assert CLASSES[child].__bases__[0] is CLASSES[parent]
 
 
-def test_the_tree_is_drawn_as_it_is() -> None:
+def test_docstring_draws_the_tree() -> None:
     assert drawn() == PARENTS
 
 
-def test_a_bad_option_is_a_value_error() -> None:
+def test_invalid_option_is_a_value_error() -> None:
     errors = {name for name, kind in CLASSES.items() if issubclass(kind, ValueError)}
     assert errors == {"InvalidOption"}
 
 
 @pytest.mark.parametrize("kind", PLAIN)
-def test_an_error_carries_what_is_known(kind: type[GlanceCompatError]) -> None:
+def test_error_carries_its_attributes(kind: type[GlanceCompatError]) -> None:
     error = kind("no", status=404, request_id="req-1", endpoint="http://glance", image_id="i")
     assert (error.status, error.request_id) == (404, "req-1")
     assert (error.endpoint, error.image_id) == ("http://glance", "i")
@@ -108,18 +108,18 @@ def test_an_error_carries_what_is_known(kind: type[GlanceCompatError]) -> None:
 
 
 @pytest.mark.parametrize("kind", PLAIN)
-def test_what_is_not_known_is_none(kind: type[GlanceCompatError]) -> None:
+def test_unknown_attributes_are_none(kind: type[GlanceCompatError]) -> None:
     error = kind("no")
     assert (error.status, error.request_id, error.endpoint, error.image_id) == (None,) * 4
 
 
-def test_a_message_that_is_made_longer_is_shown() -> None:
+def test_extended_message_is_shown() -> None:
     error = GlanceCompatError("no")
     error.message += "; image i could not be removed again"
     assert str(error) == "no; image i could not be removed again"
 
 
-def test_a_missing_version_names_what_is_needed_and_what_is_offered() -> None:
+def test_unsupported_by_version_names_needed_and_offered() -> None:
     error = UnsupportedByVersion("tags", "Images API v1", endpoint="http://glance", image_id="i")
     assert (error.needed, error.offered) == ("tags", "Images API v1")
     assert (error.endpoint, error.image_id, error.status) == ("http://glance", "i", None)
@@ -137,7 +137,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
-def test_errors_survive_a_copy_and_another_process(error: GlanceCompatError) -> None:
+def test_errors_can_be_copied_and_pickled(error: GlanceCompatError) -> None:
     error.retry_after = 1.5
     for twin in (copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301
         assert type(twin) is type(error)
@@ -181,21 +181,21 @@ OWN = {
 }
 
 
-def test_there_is_one_table_for_each_method() -> None:
+def test_each_method_has_a_status_table() -> None:
     assert sorted(STATUS_ERRORS) == sorted(OWN)
 
 
 @pytest.mark.parametrize("method", OWN)
-def test_a_status_has_its_error(method: str) -> None:
+def test_status_maps_to_its_error(method: str) -> None:
     found = {status: kind.__name__ for status, kind in STATUS_ERRORS[method].items()}
     assert found == EVERYWHERE | OWN[method]
 
 
 @hypothesis.given(status=strategies.integers(min_value=500, max_value=599))
-def test_a_server_error_is_in_no_table(status: int) -> None:
+def test_server_errors_are_in_no_table(status: int) -> None:
     assert not any(status in table for table in STATUS_ERRORS.values())
 
 
-def test_no_table_can_be_replaced() -> None:
+def test_status_tables_are_read_only() -> None:
     with pytest.raises(TypeError):
         STATUS_ERRORS["show"] = {}  # type: ignore[index]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""urls: how URLs are checked and compared."""
+"""URLs: how they are parsed and compared."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from glance_compat import urls
         ("http://v2/v2", "http://v2"),
     ],
 )
-def test_an_endpoint_loses_its_version_and_its_slash(given: str, expected: str) -> None:
+def test_unversioned_removes_version_and_slash(given: str, expected: str) -> None:
     assert urls.unversioned(given) == expected
 
 

@@ -129,7 +129,7 @@ UPLOAD_PATH = f"{PATH}/file"
 # What goes out.
 
 
-def test_a_request_goes_out_as_described(server: ScriptedServer) -> None:
+def test_request_is_sent_as_described(server: ScriptedServer) -> None:
     server.on("PATCH", PATH, json_reply({"id": "an-image"}))
     request = Request(
         method="PATCH",
@@ -148,7 +148,7 @@ def test_a_request_goes_out_as_described(server: ScriptedServer) -> None:
     assert seen.token == TOKEN
 
 
-def test_image_data_is_asked_for_as_it_is(server: ScriptedServer) -> None:
+def test_image_data_is_requested_uncompressed(server: ScriptedServer) -> None:
     server.on("GET", PATH, Reply(body=b"data"))
     transport = wire_to(server.url)
     request = Request(method="GET", path=PATH, stream=True)
@@ -159,7 +159,7 @@ def test_image_data_is_asked_for_as_it_is(server: ScriptedServer) -> None:
 
 
 @pytest.mark.parametrize("data", [b"x", b"x" * 1_000_000], ids=["one", "many"])
-def test_data_of_known_size_goes_out_with_its_length(server: ScriptedServer, data: bytes) -> None:
+def test_data_of_known_size_has_content_length(server: ScriptedServer, data: bytes) -> None:
     server.on("PUT", UPLOAD_PATH, Reply(204))
     wire_to(server.url).send(upload_of(data))
     [seen] = server.seen
@@ -167,14 +167,14 @@ def test_data_of_known_size_goes_out_with_its_length(server: ScriptedServer, dat
     assert seen.headers["content-type"] == "application/octet-stream"
 
 
-def test_data_of_unknown_size_goes_out_in_chunks(server: ScriptedServer) -> None:
+def test_data_of_unknown_size_is_sent_in_chunks(server: ScriptedServer) -> None:
     server.on("PUT", UPLOAD_PATH, Reply(204))
     wire_to(server.url).send(upload_of(iter([b"abc", b"", b"def"])))
     [seen] = server.seen
     assert (seen.headers["transfer-encoding"], seen.body) == ("chunked", b"abcdef")
 
 
-def test_no_data_is_data_too(server: ScriptedServer) -> None:
+def test_empty_data_is_sent(server: ScriptedServer) -> None:
     server.on("PUT", UPLOAD_PATH, Reply(204))
     wire_to(server.url).send(upload_of(b""))
     [seen] = server.seen
@@ -182,7 +182,7 @@ def test_no_data_is_data_too(server: ScriptedServer) -> None:
     assert seen.headers["content-type"] == "application/octet-stream"
 
 
-def test_header_text_goes_out_and_comes_back_as_utf8_octets(server: ScriptedServer) -> None:
+def test_header_text_is_utf8_in_both_directions(server: ScriptedServer) -> None:
     text = "Größe \N{SNOWMAN} 100%"
     raw = "\r\n".join(
         [
@@ -198,20 +198,20 @@ def test_header_text_goes_out_and_comes_back_as_utf8_octets(server: ScriptedServ
     server.on("HEAD", HEAD.path, Reply(raw=raw.encode("utf-8")))
     request = Request(method="HEAD", path=HEAD.path, headers={"x-image-meta-name": text})
     response = wire_to(server.url).send(request)
-    octets = server.seen[0].headers["x-image-meta-name"].encode("latin-1")
-    assert octets == text.encode("utf-8")
+    sent = server.seen[0].headers["x-image-meta-name"].encode("latin-1")
+    assert sent == text.encode("utf-8")
     assert response.header("x-image-meta-name") == text
     assert [value for name, value in response.headers if name.endswith("-a")] == ["1", "2"]
     assert not response.damaged
 
 
-def test_octets_that_are_not_utf8_stay_as_they_are(server: ScriptedServer) -> None:
+def test_header_that_is_not_utf8_is_kept(server: ScriptedServer) -> None:
     raw = b"HTTP/1.1 200 OK\r\nx-image-meta-name: \xff\xfe\r\nContent-Length: 0\r\n\r\n"
     server.on("HEAD", HEAD.path, Reply(raw=raw))
     assert wire_to(server.url).send(HEAD).header("x-image-meta-name") == "\xff\xfe"
 
 
-def test_a_line_that_is_no_header_is_noticed(
+def test_line_that_is_not_a_header_marks_the_response_damaged(
     server: ScriptedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     raw = b"HTTP/1.1 200 OK\r\nx-image-meta-name: a\r\nno header\r\nx-b: c\r\n\r\n"
@@ -221,21 +221,21 @@ def test_a_line_that_is_no_header_is_noticed(
 
 
 @pytest.mark.parametrize("token", [True, False])
-def test_the_request_id_goes_out(server: ScriptedServer, token: bool) -> None:
+def test_global_request_id_is_sent(server: ScriptedServer, token: bool) -> None:
     server.on("GET", PATH, json_reply({}))
     wire_to(server.url, identity=Identity(request_id="req-7")).send(SHOW, token=token)
     assert server.seen[0].headers["x-openstack-request-id"] == "req-7"
     assert server.seen[0].token == (TOKEN if token else None)
 
 
-def test_the_identitys_plugin_is_asked_and_not_the_sessions(server: ScriptedServer) -> None:
+def test_identitys_plugin_is_used_instead_of_the_sessions(server: ScriptedServer) -> None:
     server.on("GET", PATH, json_reply({}))
     auth = token_endpoint.Token("http://127.0.0.1:1", "other-token")
     wire_to(server.url, identity=Identity(auth=auth)).send(SHOW)
     assert [one.token for one in server.seen] == ["other-token"]
 
 
-def test_the_session_is_never_altered(server: ScriptedServer) -> None:
+def test_session_is_never_altered(server: ScriptedServer) -> None:
     server.on("GET", PATH, Reply(401))
     server.on("HEAD", HEAD.path, many_headers(150))
     session = session_with()
@@ -269,7 +269,7 @@ def test_redirects_within_the_origin_are_followed(
     assert server.seen[2].query == "x=1"
 
 
-def test_more_than_three_redirects_are_too_many(server: ScriptedServer) -> None:
+def test_fourth_redirect_is_refused(server: ScriptedServer) -> None:
     for number in range(10):
         server.on("GET", f"/{number}", redirect(f"/{number + 1}"))
     with pytest.raises(BadResponse, match="more than 3 times"):
@@ -277,7 +277,7 @@ def test_more_than_three_redirects_are_too_many(server: ScriptedServer) -> None:
     assert server.asked() == ["/0", "/1", "/2", "/3"]
 
 
-def test_a_circle_of_redirects_ends(server: ScriptedServer) -> None:
+def test_redirect_loop_is_refused(server: ScriptedServer) -> None:
     server.on("GET", "/a", redirect("/b"))
     server.on("GET", "/b", redirect("/a"))
     with pytest.raises(BadResponse):
@@ -287,7 +287,7 @@ def test_a_circle_of_redirects_ends(server: ScriptedServer) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"])
-def test_another_origin_never_sees_a_request(
+def test_another_origin_never_gets_a_request(
     server: ScriptedServer, elsewhere: ScriptedServer, status: int, method: str
 ) -> None:
     server.on(method, "/a", redirect(f"{elsewhere.url}/a", status))
@@ -301,7 +301,7 @@ def test_another_origin_never_sees_a_request(
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["PUT", "POST", "PATCH", "DELETE"])
-def test_a_request_that_changes_something_is_not_redirected(
+def test_request_that_changes_something_is_not_redirected(
     server: ScriptedServer, status: int, method: str
 ) -> None:
     server.on(method, "/a", redirect("/b", status))
@@ -326,7 +326,7 @@ def test_a_request_that_changes_something_is_not_redirected(
         "",
     ],
 )
-def test_redirects_that_leave_the_origin_are_refused(location: str) -> None:
+def test_redirects_to_another_origin_are_refused(location: str) -> None:
     session = session_with()
     with requests_mock.Mocker(session=session.session) as mock:
         mock.get(
@@ -344,7 +344,7 @@ def test_redirects_that_leave_the_origin_are_refused(location: str) -> None:
 @pytest.mark.parametrize(
     "location", ["https://GLANCE.example/a", "https://glance.example:443/a", "/a", "a", "?x"]
 )
-def test_redirects_to_the_same_origin_however_spelt_are_followed(location: str) -> None:
+def test_redirects_with_other_spellings_of_the_origin_are_followed(location: str) -> None:
     session = session_with()
     with requests_mock.Mocker(session=session.session) as mock:
         mock.get(
@@ -360,12 +360,12 @@ def test_redirects_to_the_same_origin_however_spelt_are_followed(location: str) 
         assert (response.status, mock.call_count) == (200, 2)
 
 
-def test_the_body_of_a_redirect_is_not_waited_for(server: ScriptedServer) -> None:
+def test_body_of_a_redirect_is_not_read(server: ScriptedServer) -> None:
     raw = b"HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 1000\r\n\r\nunfinished"
     with socket.create_server(("127.0.0.1", 0)) as listening:
         release = threading.Event()
 
-        def answer() -> None:
+        def respond() -> None:
             first, _ = listening.accept()
             with first:
                 first.recv(65536)
@@ -376,7 +376,7 @@ def test_the_body_of_a_redirect_is_not_waited_for(server: ScriptedServer) -> Non
                     second.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
                     release.wait(20)
 
-        thread = threading.Thread(target=answer, daemon=True)
+        thread = threading.Thread(target=respond, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         assert wire_to(url, options=LONG, deadline=5).send(SHOW).json() == {}
@@ -384,7 +384,7 @@ def test_the_body_of_a_redirect_is_not_waited_for(server: ScriptedServer) -> Non
         thread.join()
 
 
-def test_the_hooks_of_the_session_are_called(server: ScriptedServer) -> None:
+def test_hooks_of_the_session_are_called(server: ScriptedServer) -> None:
     server.on("GET", PATH, json_reply({}))
     called: list[int] = []
     session = session_with()
@@ -396,7 +396,7 @@ def test_the_hooks_of_the_session_are_called(server: ScriptedServer) -> None:
     assert len(session.session.hooks["response"]) == 1
 
 
-def test_a_redirect_without_a_location_is_refused(server: ScriptedServer) -> None:
+def test_redirect_without_location_is_refused(server: ScriptedServer) -> None:
     server.on("GET", PATH, Reply(302))
     with pytest.raises(BadResponse, match="redirected") as caught:
         wire_to(server.url).send(SHOW)
@@ -419,9 +419,7 @@ def test_metadata_is_sent_again_once_with_a_new_token(server: ScriptedServer, me
 
 
 @pytest.mark.parametrize("data", [None, b"data"])
-def test_a_401_that_a_new_token_does_not_cure_is_not_authenticated(
-    server: ScriptedServer, data: bytes | None
-) -> None:
+def test_second_401_is_not_authenticated(server: ScriptedServer, data: bytes | None) -> None:
     server.on("PUT", UPLOAD_PATH, Reply(401))
     auth = Renewing("old", "new", "newer", "newest")
     request = Request(
@@ -436,14 +434,14 @@ def test_a_401_that_a_new_token_does_not_cure_is_not_authenticated(
     assert [one.token for one in server.seen] == ["old", "new"]
 
 
-def test_a_token_that_cannot_be_renewed_is_sent_once(server: ScriptedServer) -> None:
+def test_request_is_sent_once_if_the_token_cannot_be_renewed(server: ScriptedServer) -> None:
     server.on("GET", PATH, Reply(401))
     with pytest.raises(NotAuthenticated):
         wire_to(server.url).send(SHOW)
     assert len(server.seen) == 1
 
 
-def test_a_401_to_a_request_without_a_token_renews_nothing(server: ScriptedServer) -> None:
+def test_401_to_a_request_without_a_token_renews_nothing(server: ScriptedServer) -> None:
     server.on("GET", PATH, Reply(401))
     auth = Renewing("old", "new")
     transport = wire_to(server.url, ksa_session.Session(auth=auth))
@@ -452,7 +450,7 @@ def test_a_401_to_a_request_without_a_token_renews_nothing(server: ScriptedServe
 
 
 @pytest.mark.parametrize("before", [0, 3])
-def test_data_is_sent_again_from_where_it_began(server: ScriptedServer, before: int) -> None:
+def test_data_is_sent_again_from_its_original_offset(server: ScriptedServer, before: int) -> None:
     server.on("PUT", UPLOAD_PATH, Reply(401), Reply(204))
     data = io.BytesIO(b"abcdef" * 100_000)
     data.seek(before)
@@ -466,9 +464,7 @@ def test_data_is_sent_again_from_where_it_began(server: ScriptedServer, before: 
 
 
 @pytest.mark.parametrize("size", [None, 6])
-def test_data_that_can_be_read_once_is_never_replayed_as_nothing(
-    server: ScriptedServer, size: int | None
-) -> None:
+def test_unseekable_data_is_never_replayed(server: ScriptedServer, size: int | None) -> None:
     server.on("PUT", UPLOAD_PATH, Reply(401), Reply(204))
     auth = Renewing("old", "new")
     request = Request(
@@ -484,7 +480,7 @@ def test_data_that_can_be_read_once_is_never_replayed_as_nothing(
     assert auth.tokens == ["new"]
 
 
-def test_data_that_was_sent_is_not_sent_again_as_nothing_by_a_second_call(
+def test_consumed_data_is_refused_by_a_second_call(
     server: ScriptedServer,
 ) -> None:
     server.on("PUT", UPLOAD_PATH, Reply(503), Reply(204))
@@ -503,7 +499,7 @@ def test_data_that_was_sent_is_not_sent_again_as_nothing_by_a_second_call(
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"])
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_an_error_is_answered_once(server: ScriptedServer, method: str, status: int) -> None:
+def test_error_response_is_not_repeated(server: ScriptedServer, method: str, status: int) -> None:
     server.on(method, "/a", Reply(status, headers=(("Retry-After", "7"),)))
     session = ksa_session.Session(
         auth=token_endpoint.Token("http://127.0.0.1:1", TOKEN), connect_retries=5
@@ -515,7 +511,7 @@ def test_an_error_is_answered_once(server: ScriptedServer, method: str, status: 
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"])
-def test_a_cut_connection_is_not_tried_again(server: ScriptedServer, method: str) -> None:
+def test_lost_connection_is_not_repeated(server: ScriptedServer, method: str) -> None:
     server.on(method, "/a", NO_ANSWER)
     session = ksa_session.Session(
         auth=token_endpoint.Token("http://127.0.0.1:1", TOKEN), connect_retries=5
@@ -534,7 +530,7 @@ def test_a_cut_connection_is_not_tried_again(server: ScriptedServer, method: str
         ("Fri, 31 Dec 1999 23:59:59 GMT", None),
     ],
 )
-def test_retry_after_is_seconds_or_nothing(
+def test_retry_after_is_seconds_or_none(
     server: ScriptedServer, said: str, seconds: float | None
 ) -> None:
     server.on("GET", PATH, Reply(503, headers=(("Retry-After", said),)))
@@ -566,12 +562,12 @@ SHORT = Options(connect_timeout=0.2, read_timeout=0.2, stall_timeout=0.2)
 LONG = Options(connect_timeout=30, read_timeout=30, stall_timeout=30)
 
 
-def test_a_silent_server_is_left_after_the_read_time_out(silent: str) -> None:
+def test_silent_server_fails_after_the_read_timeout(silent: str) -> None:
     took = elapsed(lambda: wire_to(silent, options=SHORT).send(SHOW), GlanceConnectionFailed)
     assert 0.1 < took < 5
 
 
-def test_the_sessions_own_time_out_wins(silent: str, server: ScriptedServer) -> None:
+def test_sessions_own_timeout_wins(silent: str, server: ScriptedServer) -> None:
     session = session_with(timeout=0.2)
     took = elapsed(
         lambda: wire_to(silent, session, options=LONG).send(SHOW), GlanceConnectionFailed
@@ -588,9 +584,7 @@ def test_the_sessions_own_time_out_wins(silent: str, server: ScriptedServer) -> 
 
 
 @pytest.mark.parametrize("deadline", [None, 1e300])
-def test_a_time_out_may_be_as_long_as_you_like(
-    server: ScriptedServer, deadline: float | None
-) -> None:
+def test_very_long_timeout_is_accepted(server: ScriptedServer, deadline: float | None) -> None:
     server.on("GET", PATH, json_reply({}))
     server.on("PUT", UPLOAD_PATH, Reply(204))
     endless = Options(connect_timeout=1e300, read_timeout=1e300, stall_timeout=1e300)
@@ -599,7 +593,7 @@ def test_a_time_out_may_be_as_long_as_you_like(
     assert transport.send(upload_of(b"data")).status == 204
 
 
-def test_the_deadline_bounds_a_request(silent: str) -> None:
+def test_deadline_bounds_a_request(silent: str) -> None:
     transport = wire_to(silent, options=LONG, deadline=0.2)
     with pytest.raises(DeadlineExceeded, match="deadline") as caught:
         transport.send(SHOW)
@@ -607,7 +601,7 @@ def test_the_deadline_bounds_a_request(silent: str) -> None:
     assert silent in str(caught.value)
 
 
-def test_no_request_begins_after_the_deadline(server: ScriptedServer) -> None:
+def test_no_request_is_sent_after_the_deadline(server: ScriptedServer) -> None:
     transport = wire_to(server.url, deadline=1e-9)
     with pytest.raises(DeadlineExceeded) as caught:
         transport.send(SHOW)
@@ -615,7 +609,7 @@ def test_no_request_begins_after_the_deadline(server: ScriptedServer) -> None:
     assert server.seen == []
 
 
-def test_the_deadline_bounds_redirects_too(server: ScriptedServer) -> None:
+def test_deadline_bounds_redirects(server: ScriptedServer) -> None:
     transport = wire_to(server.url, options=LONG, deadline=0.3)
 
     def late(seen: Seen) -> Reply:
@@ -629,7 +623,7 @@ def test_the_deadline_bounds_redirects_too(server: ScriptedServer) -> None:
     assert "/b" not in server.asked()
 
 
-def test_the_deadline_bounds_an_answer_that_drips(server: ScriptedServer) -> None:
+def test_deadline_bounds_a_dripping_response(server: ScriptedServer) -> None:
     # Every byte comes in time; all of them do not.
     with socket.create_server(("127.0.0.1", 0)) as listening:
         stop = threading.Event()
@@ -656,7 +650,7 @@ def test_the_deadline_bounds_an_answer_that_drips(server: ScriptedServer) -> Non
     assert took < 5
 
 
-def test_data_that_stalls_is_given_up(server: ScriptedServer) -> None:
+def test_stalled_data_fails(server: ScriptedServer) -> None:
     raw = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"
     release = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -682,7 +676,7 @@ def test_data_that_stalls_is_given_up(server: ScriptedServer) -> None:
     assert (caught.value.endpoint, caught.value.image_id) == (url, "an-image")
 
 
-def test_a_server_that_takes_data_slowly_is_given_the_stall_time_out(
+def test_slow_receiver_has_the_stall_timeout(
     server: ScriptedServer,
 ) -> None:
     server.on("PUT", UPLOAD_PATH, Reply(204))
@@ -694,7 +688,7 @@ def test_a_server_that_takes_data_slowly_is_given_the_stall_time_out(
     assert len(server.seen[0].body) == len(data)
 
 
-def test_a_server_that_takes_no_more_data_is_given_up(server: ScriptedServer) -> None:
+def test_receiver_that_stops_reading_fails(server: ScriptedServer) -> None:
     server.reads_bodies.clear()
     options = Options(stall_timeout=0.3, read_timeout=0.3, connect_timeout=0.3)
     request = upload_of(b"x" * 20_000_000)
@@ -702,9 +696,7 @@ def test_a_server_that_takes_no_more_data_is_given_up(server: ScriptedServer) ->
     assert elapsed(lambda: transport.send(request), GlanceConnectionFailed) < 5
 
 
-def test_an_identity_service_that_is_silent_is_given_up(
-    silent: str, server: ScriptedServer
-) -> None:
+def test_silent_identity_service_fails(silent: str, server: ScriptedServer) -> None:
     auth = v3.Password(
         silent,
         username="user",
@@ -731,9 +723,7 @@ def test_an_identity_service_that_is_silent_is_given_up(
     ],
     ids=range(5),
 )
-def test_an_identity_service_that_talks_nonsense_is_a_bad_response(
-    server: ScriptedServer, reply: Reply
-) -> None:
+def test_malformed_identity_response_is_bad_response(server: ScriptedServer, reply: Reply) -> None:
     server.on("POST", "/v3/auth/tokens", reply)
     auth = v3.Password(
         f"{server.url}/v3",
@@ -750,7 +740,7 @@ def test_an_identity_service_that_talks_nonsense_is_a_bad_response(
     assert caught.value.status == (reply.status if reply.status >= 500 else None)
 
 
-def test_an_identity_service_that_is_down_is_not_taken_for_glance(server: ScriptedServer) -> None:
+def test_failed_identity_service_is_not_blamed_on_glance(server: ScriptedServer) -> None:
     auth = v3.Password(
         "http://127.0.0.1:1",
         username="user",
@@ -774,7 +764,7 @@ def compressed(body: bytes) -> Reply:
 
 @pytest.mark.parametrize("status", [200, 500])
 @pytest.mark.parametrize("pack", [lambda body: Reply(body=body), compressed])
-def test_an_answer_may_be_so_large_and_no_larger(
+def test_response_larger_than_the_limit_is_refused(
     server: ScriptedServer, status: int, pack: Callable[[bytes], Reply]
 ) -> None:
     transport = wire_to(server.url, options=Options(max_response_bytes=100_000))
@@ -787,7 +777,7 @@ def test_an_answer_may_be_so_large_and_no_larger(
     assert caught.value.image_id == "an-image"
 
 
-def test_an_endless_answer_ends(server: ScriptedServer) -> None:
+def test_endless_response_is_refused(server: ScriptedServer) -> None:
     body = b"5\r\nabcde\r\n" * 100_000
     raw = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body
     server.on("GET", PATH, Reply(raw=raw))
@@ -795,7 +785,7 @@ def test_an_endless_answer_ends(server: ScriptedServer) -> None:
         wire_to(server.url, options=Options(max_response_bytes=1000)).send(SHOW)
 
 
-def test_image_data_is_not_bounded(server: ScriptedServer) -> None:
+def test_image_data_has_no_size_limit(server: ScriptedServer) -> None:
     server.on("GET", PATH, Reply(body=b"x" * 100_000))
     transport = wire_to(server.url, options=Options(max_response_bytes=1000))
     request = Request(method="GET", path=PATH, stream=True)
@@ -819,7 +809,7 @@ NOT_JSON = [
 
 @pytest.mark.parametrize("body", NOT_JSON, ids=range(len(NOT_JSON)))
 @pytest.mark.parametrize("typed", [None, "text/html", "application/json"])
-def test_an_answer_that_is_not_json_is_a_bad_response(
+def test_response_that_is_not_json_is_bad_response(
     server: ScriptedServer, body: bytes, typed: str | None
 ) -> None:
     sent = (("x-openstack-request-id", "req-9"),) + ((("Content-Type", typed),) if typed else ())
@@ -835,9 +825,7 @@ def test_an_answer_that_is_not_json_is_a_bad_response(
 
 
 @pytest.mark.parametrize("value", [[], "text", 5, None, True, [{"id": "an-image"}]])
-def test_json_that_is_not_an_object_is_a_bad_response(
-    server: ScriptedServer, value: object
-) -> None:
+def test_json_that_is_not_an_object_is_bad_response(server: ScriptedServer, value: object) -> None:
     server.on("GET", PATH, json_reply(value))
     response = wire_to(server.url).send(SHOW)
     assert response.json() == value
@@ -847,7 +835,7 @@ def test_json_that_is_not_an_object_is_a_bad_response(
     assert f"GET {server.url}{PATH}" in str(caught.value)
 
 
-def test_json_needs_no_content_type(server: ScriptedServer) -> None:
+def test_json_is_read_without_content_type(server: ScriptedServer) -> None:
     server.on("GET", PATH, Reply(body=b'\xef\xbb\xbf{"a": "\\ud800"}'), Reply(body=b'{"a": 1}'))
     transport = wire_to(server.url)
     with pytest.raises(BadResponse):
@@ -878,7 +866,7 @@ def _json_or_error(transport: Transport) -> object:
     ],
     ids=["garbage", "status", "short", "chunk", "cut", "gzip", "long-line", "head", "nothing"],
 )
-def test_broken_http_is_an_error_of_ours(server: ScriptedServer, raw: bytes) -> None:
+def test_broken_http_is_an_error_of_the_library(server: ScriptedServer, raw: bytes) -> None:
     server.on("GET", PATH, Reply(raw=raw))
     with pytest.raises((GlanceConnectionFailed, BadResponse)) as caught:
         wire_to(server.url).send(SHOW).json()
@@ -888,7 +876,7 @@ def test_broken_http_is_an_error_of_ours(server: ScriptedServer, raw: bytes) -> 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"x" * 1_000_000])
 @pytest.mark.parametrize("kind", ["plain", "chunked", "gzip"])
-def test_a_connection_is_used_again(server: ScriptedServer, body: bytes, kind: str) -> None:
+def test_connection_is_reused(server: ScriptedServer, body: bytes, kind: str) -> None:
     replies = {
         "plain": Reply(body=body),
         "gzip": compressed(body),
@@ -904,7 +892,7 @@ def test_a_connection_is_used_again(server: ScriptedServer, body: bytes, kind: s
     assert len({one.port for one in server.seen}) == 1
 
 
-def test_a_300_says_look_again(server: ScriptedServer) -> None:
+def test_300_is_version_document_received(server: ScriptedServer) -> None:
     server.on("GET", PATH, json_reply({"versions": []}, 300))
     with pytest.raises(VersionDocumentReceived):
         wire_to(server.url).send(SHOW)
@@ -931,12 +919,12 @@ def test_any_number_of_properties_is_read(server: ScriptedServer, count: int) ->
     assert len(server.seen) == 1
 
 
-def test_a_long_line_is_read(server: ScriptedServer) -> None:
+def test_long_header_is_read(server: ScriptedServer) -> None:
     server.on("HEAD", HEAD.path, Reply(headers=(("x-image-meta-property-p", "y" * 100_000),)))
     assert len(wire_to(server.url).send(HEAD).header("x-image-meta-property-p") or "") == 100_000
 
 
-def test_data_behind_many_headers_is_read(server: ScriptedServer) -> None:
+def test_data_after_many_headers_is_read(server: ScriptedServer) -> None:
     long = many_headers(200)
     server.on("GET", PATH, Reply(body=b"data" * 100_000, headers=long.headers))
     transport = wire_to(server.url)
@@ -944,7 +932,7 @@ def test_data_behind_many_headers_is_read(server: ScriptedServer) -> None:
     assert b"".join(transport.blocks(request, transport.send(request))) == b"data" * 100_000
 
 
-def test_no_limit_of_the_process_is_touched(server: ScriptedServer) -> None:
+def test_http_client_limits_are_not_changed(server: ScriptedServer) -> None:
     server.on("HEAD", HEAD.path, many_headers(200))
     before = vars(http.client).copy()
     wire_to(server.url).send(HEAD)
@@ -965,14 +953,14 @@ def test_too_many_framing_headers_are_an_error(server: ScriptedServer) -> None:
         wire_to(server.url).send(HEAD)
 
 
-def test_header_lines_without_end_are_an_error(server: ScriptedServer) -> None:
+def test_endless_header_block_is_refused(server: ScriptedServer) -> None:
     line = b"x-image-meta-property-p: " + b"y" * 500_000 + b"\r\n"
     server.on("HEAD", HEAD.path, Reply(raw=b"HTTP/1.1 200 OK\r\n" + line * 140))
     with pytest.raises(BadResponse, match="the response's headers are too long"):
         wire_to(server.url).send(HEAD)
 
 
-def test_a_401_behind_many_headers_is_cured_too(server: ScriptedServer) -> None:
+def test_token_is_renewed_before_a_response_with_many_headers(server: ScriptedServer) -> None:
     long = many_headers(200)
     server.on("HEAD", HEAD.path, lambda seen: Reply(401) if seen.token == "old" else long)
     session = ksa_session.Session(auth=Renewing("old", "new"))
@@ -1005,7 +993,7 @@ def test_many_headers_are_read_with_the_sessions_settings(tmp_path: typing.Any) 
 
 
 @pytest.mark.parametrize("operation", sorted(STATUS_ERRORS))
-def test_every_status_is_an_error_that_carries_what_is_known(
+def test_error_carries_status_request_id_and_endpoint(
     server: ScriptedServer, operation: str
 ) -> None:
     table = STATUS_ERRORS[operation]
@@ -1065,7 +1053,7 @@ def test_text_of_foreign_servers_is_not_shown(server: ScriptedServer, body: byte
     assert str(caught.value) == f"GET {server.url}{PATH} failed: {NO_REASON} (HTTP 404). {advice}"
 
 
-def test_an_error_without_a_body_is_an_error(server: ScriptedServer) -> None:
+def test_error_without_body_carries_the_request_id(server: ScriptedServer) -> None:
     server.on("HEAD", HEAD.path, Reply(404, headers=(("x-openstack-request-id", "req-4"),)))
     with pytest.raises(ImageNotFound) as caught:
         wire_to(server.url).send(HEAD)
@@ -1111,7 +1099,7 @@ LOWER = [
 
 
 @pytest.mark.parametrize("kind", LOWER)
-def test_no_class_of_the_layers_below_escapes(kind: type[Exception]) -> None:
+def test_no_exception_of_the_layers_below_escapes(kind: type[Exception]) -> None:
     with (
         pytest.raises(exceptions.GlanceCompatError) as caught,
         translated_errors("GET http://glance/", endpoint="http://glance", image_id="an-image"),
@@ -1147,7 +1135,7 @@ def test_no_class_of_the_layers_below_escapes(kind: type[Exception]) -> None:
         (UnicodeEncodeError("latin-1", "\N{SNOWMAN}", 0, 1, "no"), Invalid),
     ],
 )
-def test_failures_are_named_for_what_they_are(
+def test_exceptions_are_mapped_by_cause(
     error: Exception, ours: type[exceptions.GlanceCompatError]
 ) -> None:
     with pytest.raises(ours) as caught, translated_errors("that"):
@@ -1155,7 +1143,7 @@ def test_failures_are_named_for_what_they_are(
     assert type(caught.value) is ours
 
 
-def test_an_error_of_the_identity_service_has_its_status() -> None:
+def test_identity_error_carries_its_status() -> None:
     for error in (
         keystoneauth1.exceptions.ServiceUnavailable(),
         keystoneauth1.exceptions.Unauthorized(),
@@ -1165,14 +1153,14 @@ def test_an_error_of_the_identity_service_has_its_status() -> None:
         assert caught.value.status == error.http_status
 
 
-def test_what_is_not_of_the_layers_below_is_left_alone() -> None:
+def test_other_exceptions_pass_unchanged() -> None:
     for error in (ZeroDivisionError("mine"), ImageNotFound("mine"), KeyError("mine")):
         with pytest.raises(type(error), match="mine") as caught, translated_errors("that"):
             raise error
         assert caught.value is error
 
 
-def test_the_callers_own_failure_comes_first(server: ScriptedServer) -> None:
+def test_error_of_the_callers_data_is_raised_first(server: ScriptedServer) -> None:
     def failing() -> Iterator[bytes]:
         yield b"abc"
         yield b"def"
@@ -1183,7 +1171,7 @@ def test_the_callers_own_failure_comes_first(server: ScriptedServer) -> None:
         wire_to(server.url).send(upload_of(failing()))
 
 
-def test_a_refused_connection_says_so() -> None:
+def test_refused_connection_is_described() -> None:
     with pytest.raises(GlanceConnectionFailed) as caught:
         wire_to("http://127.0.0.1:1").send(SHOW)
     assert str(caught.value).startswith(f"GET http://127.0.0.1:1{PATH} failed: ")
@@ -1193,7 +1181,7 @@ def test_a_refused_connection_says_so() -> None:
 @pytest.mark.parametrize(
     "request_", [Request(method="GET", path=PATH, params=(("name", "\ud800"),)), "header"]
 )
-def test_text_that_has_no_octets_is_refused(
+def test_header_that_cannot_be_encoded_is_invalid(
     server: ScriptedServer, request_: Request | str
 ) -> None:
     if isinstance(request_, str):
@@ -1204,9 +1192,7 @@ def test_text_that_has_no_octets_is_refused(
 
 
 @pytest.mark.parametrize("value", ["a\r\nb: c", " a", "a\nb"])
-def test_a_header_that_cannot_be_sent_is_not_a_failed_connection(
-    server: ScriptedServer, value: str
-) -> None:
+def test_invalid_header_is_not_a_failed_connection(server: ScriptedServer, value: str) -> None:
     request = Request(method="PUT", path=PATH, headers={"x-image-meta-name": value})
     with pytest.raises(Invalid) as caught:
         wire_to(server.url).send(request)
@@ -1225,7 +1211,7 @@ SECRETS = {
     "query": "secret-filter",
     "body": "secret-body",
     "location": "secret-key",
-    "answer": "secret-answer",
+    "response": "secret-response",
 }
 
 
@@ -1241,17 +1227,17 @@ def secret_request(method: str, **kwargs: typing.Any) -> Request:
 
 
 REPLIES: list[Reply] = [
-    json_reply({"secret": SECRETS["answer"]}),
+    json_reply({"secret": SECRETS["response"]}),
     json_reply({"message": f"swift://user:{SECRETS['location']}@store/x"}, 409),
-    Reply(500, body=SECRETS["answer"].encode()),
-    Reply(body=SECRETS["answer"].encode()),
+    Reply(500, body=SECRETS["response"].encode()),
+    Reply(body=SECRETS["response"].encode()),
     redirect("/v2/elsewhere?secret-filter"),
     redirect("http://user:hunter2@127.0.0.1:1/?secret-filter"),
     Reply(401),
     NO_ANSWER,
-    Reply(raw=b"secret-answer\r\n\r\n"),
-    Reply(body=b"secret-answer", headers=(("Content-Encoding", "gzip"),)),
-    Reply(body=b"secret-answer" * 100),
+    Reply(raw=b"secret-response\r\n\r\n"),
+    Reply(body=b"secret-response", headers=(("Content-Encoding", "gzip"),)),
+    Reply(body=b"secret-response" * 100),
 ]
 
 
@@ -1286,7 +1272,7 @@ def test_no_secret_is_shown_or_logged(
         assert not [one for one in theirs if secret in one and name != "query"], name
 
 
-def test_no_password_of_a_url_is_in_the_chain_of_an_error() -> None:
+def test_error_chain_has_no_password_of_the_url() -> None:
     transport = wire_to("http://user:hunter2@127.0.0.1:1")
     with pytest.raises(GlanceConnectionFailed) as caught:
         transport.send(SHOW)
@@ -1299,7 +1285,7 @@ def test_no_password_of_a_url_is_in_the_chain_of_an_error() -> None:
     assert "hunter2" not in " ".join(seen)
 
 
-def test_the_users_name_and_password_of_a_url_are_sent(server: ScriptedServer) -> None:
+def test_user_information_of_the_url_is_sent_as_basic_auth(server: ScriptedServer) -> None:
     server.on("GET", "/a", redirect("/b"))
     server.on("GET", "/b", json_reply({}))
     url = server.url.replace("http://", "http://user:p%40ss@")
@@ -1311,7 +1297,7 @@ def test_the_users_name_and_password_of_a_url_are_sent(server: ScriptedServer) -
     assert {one.headers["authorization"] for one in server.seen} == {"Basic dXNlcjpwQHNz"}
 
 
-def test_a_request_is_logged_once_with_its_id(
+def test_request_is_logged_once_with_its_id(
     server: ScriptedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.on("GET", PATH, json_reply({}, headers=(("x-openstack-request-id", "req-5"),)))
@@ -1342,7 +1328,7 @@ def test_a_request_is_logged_once_with_its_id(
         ("", ""),
     ],
 )
-def test_a_url_is_shown_without_what_may_be_secret(url: str, expected: str) -> None:
+def test_redacted_url_has_no_credentials_and_no_query(url: str, expected: str) -> None:
     assert redact_url(url) == expected
 
 
@@ -1361,11 +1347,11 @@ def test_a_url_is_shown_without_what_may_be_secret(url: str, expected: str) -> N
         ("http://[a", "http://a", False),
     ],
 )
-def test_an_origin_is_scheme_host_and_port(left: str, right: str, same: bool) -> None:
+def test_origin_is_scheme_host_and_port(left: str, right: str, same: bool) -> None:
     assert (origin(left) == origin(right)) is same
 
 
-def test_headers_are_found_by_name_in_any_case() -> None:
+def test_headers_are_found_in_any_case() -> None:
     response = Response(
         status=200,
         headers=[("X-Openstack-Request-Id", "req-1"), ("x-openstack-request-id", "req-2")],
@@ -1378,11 +1364,11 @@ def test_headers_are_found_by_name_in_any_case() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "plain", "Größe", "\N{SNOWMAN}", "\xff", "日本"])
-def test_text_survives_the_way_to_the_wire_and_back(text: str) -> None:
+def test_header_text_round_trips(text: str) -> None:
     assert v1_headers.from_wire(v1_headers.to_wire(text)) == text
 
 
-def test_a_chain_of_errors_that_leads_back_into_itself_has_an_end() -> None:
+def test_cyclic_exception_chain_ends() -> None:
     # As it becomes when an error is kept and raised again.
     first, second = ConnectionResetError("first"), requests.ConnectionError("second")
     first.__cause__, second.__cause__ = second, first

@@ -56,7 +56,7 @@ def headers_too_long(error: BaseException | None) -> bool:
 
 
 @pytest.mark.parametrize("error", TOO_LONG, ids=str)
-def test_a_block_that_is_too_long_is_seen_below_other_errors(error: BaseException) -> None:
+def test_too_long_headers_are_found_in_the_exception_chain(error: BaseException) -> None:
     assert headers_too_long(error)
     assert headers_too_long(chained(error, ValueError("outer")))
     assert headers_too_long(handled(error, ValueError("outer")))
@@ -77,11 +77,11 @@ def test_a_block_that_is_too_long_is_seen_below_other_errors(error: BaseExceptio
     ],
     ids=repr,
 )
-def test_other_errors_are_not_of_that_kind(error: BaseException | None) -> None:
+def test_other_errors_are_not_too_long_headers(error: BaseException | None) -> None:
     assert not headers_too_long(error)
 
 
-def test_errors_that_lead_to_each_other_are_looked_at_once() -> None:
+def test_cyclic_exception_chain_is_walked_once() -> None:
     first, second = ValueError("first"), ValueError("second")
     chained(second, first)
     handled(first, second)
@@ -108,7 +108,7 @@ class Server(socketserver.ThreadingTCPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.answers: dict[str, bytes] = {}
+        self.responses: dict[str, bytes] = {}
         self.asked: list[Asked] = []
         self.connections = 0
 
@@ -137,12 +137,12 @@ class Handler(socketserver.StreamRequestHandler):
                 length = int(value) if name.lower() == b"content-length" else length
             self.rfile.read(length)
             server.asked.append(Asked(method, path, connection))
-            answer = server.answers[path]
+            response = server.responses[path]
             if method == "HEAD":
-                answer = answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+                response = response.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
             # A client that was given too much goes away.
             with contextlib.suppress(ConnectionError):
-                self.wfile.write(answer)
+                self.wfile.write(response)
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def block(*lines: bytes, status: bytes = b"200 OK") -> bytes:
     return b"\r\n".join([b"HTTP/1.1 " + status, *lines, b"", b""])
 
 
-def answer(lines: Lines, body: bytes = b"data") -> bytes:
+def reply(lines: Lines, body: bytes = b"data") -> bytes:
     encoded = [f"{name}: {value}".encode() for name, value in lines]
     return block(b"Content-Length: %d" % len(body), *encoded) + body
 
@@ -204,7 +204,7 @@ def damaged(response: requests.Response) -> bool:
 
 
 # ---------------------------------------------------------------------------------------------
-# Long answers.
+# Long header blocks.
 
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
@@ -213,29 +213,27 @@ def test_any_number_of_properties_is_read(
     server: Server, session: requests.Session, method: str, count: int
 ) -> None:
     lines = [*properties(count)[: count // 2], *BASE, *properties(count)[count // 2 :]]
-    server.answers["/v1/images/8f6a"] = answer(lines)
+    server.responses["/v1/images/8f6a"] = reply(lines)
     response = session.request(method, f"{server.url}/v1/images/8f6a")
     assert sorted(read(response)) == sorted([("Content-Length", "4"), *lines])
     assert response.content == (b"data" if method == "GET" else b"")
     assert not damaged(response)
 
 
-def test_a_plain_session_fails_over_it_and_the_failure_can_be_told(
-    server: Server, plain: requests.Session
-) -> None:
-    server.answers["/many"] = answer(properties(300))
-    server.answers["/long"] = answer([("x-image-meta-property-a", "x" * 70_000)])
+def test_plain_session_fails_on_many_headers(server: Server, plain: requests.Session) -> None:
+    server.responses["/many"] = reply(properties(300))
+    server.responses["/long"] = reply([("x-image-meta-property-a", "x" * 70_000)])
     for path in ("/many", "/long"):
         with pytest.raises(requests.ConnectionError) as caught:
             plain.get(server.url + path)
         assert headers_too_long(caught.value)
 
 
-def test_the_limits_of_the_process_stay(
+def test_http_client_limits_stay(
     server: Server, session: requests.Session, plain: requests.Session
 ) -> None:
     limits = vars(http.client)["_MAXHEADERS"], vars(http.client)["_MAXLINE"]
-    server.answers["/many"] = answer([*BASE, *properties(300)])
+    server.responses["/many"] = reply([*BASE, *properties(300)])
     with session.get(f"{server.url}/many", stream=True) as response:
         assert (vars(http.client)["_MAXHEADERS"], vars(http.client)["_MAXLINE"]) == limits
         with pytest.raises(requests.ConnectionError):
@@ -244,12 +242,12 @@ def test_the_limits_of_the_process_stay(
     assert limits == (100, 65536)
 
 
-def test_a_connection_is_kept_for_the_next_request(
+def test_connection_is_kept_for_the_next_request(
     server: Server, session: requests.Session
 ) -> None:
-    server.answers["/long"] = answer([*BASE, *properties(300)], b"long" * 50_000)
-    server.answers["/short"] = answer(BASE, b"short")
-    server.answers["/empty"] = block(b"x-a: b", status=b"204 No Content")
+    server.responses["/long"] = reply([*BASE, *properties(300)], b"long" * 50_000)
+    server.responses["/short"] = reply(BASE, b"short")
+    server.responses["/empty"] = block(b"x-a: b", status=b"204 No Content")
     for method, path, content in [
         ("GET", "/long", b"long" * 50_000),
         ("HEAD", "/long", b""),
@@ -263,9 +261,9 @@ def test_a_connection_is_kept_for_the_next_request(
     assert {one.connection for one in server.asked} == {1}
 
 
-def test_a_body_in_chunks_is_read(server: Server, session: requests.Session) -> None:
+def test_chunked_body_is_read(server: Server, session: requests.Session) -> None:
     lines = [f"{name}: {value}".encode() for name, value in properties(300)]
-    server.answers["/"] = block(b"Transfer-Encoding: chunked", *lines) + (
+    server.responses["/"] = block(b"Transfer-Encoding: chunked", *lines) + (
         b"4\r\nx-im\r\n10\r\nage-meta-propert\r\n0\r\n\r\n"
     )
     for _ in range(2):
@@ -275,32 +273,34 @@ def test_a_body_in_chunks_is_read(server: Server, session: requests.Session) -> 
     assert server.connections == 1
 
 
-def test_a_body_is_streamed(server: Server, session: requests.Session) -> None:
+def test_body_is_streamed(server: Server, session: requests.Session) -> None:
     body = bytes(range(256)) * 4096
-    server.answers["/"] = answer(properties(300), body)
+    server.responses["/"] = reply(properties(300), body)
     with session.get(server.url + "/", stream=True) as response:
         assert b"".join(response.iter_content(65_536)) == body
 
 
-def test_an_error_with_a_long_block_is_read(server: Server, session: requests.Session) -> None:
+def test_error_with_many_headers_is_read(server: Server, session: requests.Session) -> None:
     lines = [f"{name}: {value}".encode() for name, value in properties(300)]
-    server.answers["/"] = block(b"Content-Length: 2", *lines, status=b"404 Not Found") + b"no"
+    server.responses["/"] = block(b"Content-Length: 2", *lines, status=b"404 Not Found") + b"no"
     response = session.get(server.url + "/")
     assert (response.status_code, response.reason, response.content) == (404, "Not Found", b"no")
 
 
-def test_more_lines_after_100_continue_are_read(server: Server, session: requests.Session) -> None:
-    server.answers["/"] = block(status=b"100 Continue") + answer([*BASE, *properties(300)])
+def test_many_headers_after_100_continue_are_read(
+    server: Server, session: requests.Session
+) -> None:
+    server.responses["/"] = block(status=b"100 Continue") + reply([*BASE, *properties(300)])
     response = session.get(server.url + "/")
     assert response.status_code == 200
     assert len(read(response)) == 1 + len(BASE) + 300
 
 
 @pytest.mark.parametrize("size", [65_536, 100_000, 1_000_000])
-def test_a_property_may_be_longer_than_a_line(
+def test_property_longer_than_http_clients_line_is_read(
     server: Server, session: requests.Session, size: int
 ) -> None:
-    server.answers["/"] = answer([*BASE, ("x-image-meta-property-a", "x" * size)])
+    server.responses["/"] = reply([*BASE, ("x-image-meta-property-a", "x" * size)])
     assert dict(read(session.get(server.url + "/")))["x-image-meta-property-a"] == "x" * size
 
 
@@ -308,30 +308,30 @@ def original(response: requests.Response) -> object:
     return response.raw._original_response
 
 
-def test_a_property_that_is_too_long_is_left_out_and_told(
+def test_too_long_property_is_left_out_as_damage(
     server: Server, session: requests.Session
 ) -> None:
     long = ("x-image-meta-property-a", "x" * 2_000_000)
-    server.answers["/"] = answer([*BASE, long, ("x-image-meta-property-b", "y")])
+    server.responses["/"] = reply([*BASE, long, ("x-image-meta-property-b", "y")])
     response = session.get(server.url + "/")
     assert is_damaged(original(response))
     assert dict(read(response)).get("x-image-meta-property-a") is None
     assert dict(read(response))["x-image-meta-property-b"] == "y"
 
 
-def test_properties_that_are_too_many_are_left_out_and_told(
+def test_too_many_property_bytes_are_left_out_as_damage(
     server: Server, session: requests.Session
 ) -> None:
     lines = [(f"x-image-meta-property-p{n}", "x" * 1_000_000) for n in range(20)]
-    server.answers["/"] = answer([*BASE, *lines])
+    server.responses["/"] = reply([*BASE, *lines])
     response = session.get(server.url + "/")
     assert is_damaged(original(response))
     assert 0 < len(dict(read(response)).keys() & dict(lines).keys()) < 20
 
 
-def test_a_block_has_an_end(server: Server, session: requests.Session) -> None:
+def test_endless_header_block_is_refused(server: Server, session: requests.Session) -> None:
     lines = [f"x-image-meta-property-p{n}: {'x' * 1_000_000}".encode() for n in range(70)]
-    server.answers["/"] = block(*lines)
+    server.responses["/"] = block(*lines)
     with pytest.raises(requests.ConnectionError) as caught:
         session.get(server.url + "/")
     assert headers_too_long(caught.value)
@@ -340,8 +340,8 @@ def test_a_block_has_an_end(server: Server, session: requests.Session) -> None:
 def test_headers_of_any_name_are_read_like_properties(
     server: Server, session: requests.Session
 ) -> None:
-    server.answers["/many"] = answer([(f"x-{number}", "v") for number in range(101)])
-    server.answers["/long"] = answer([("x-image-meta-name", "x" * 70_000)])
+    server.responses["/many"] = reply([(f"x-{number}", "v") for number in range(101)])
+    server.responses["/long"] = reply([("x-image-meta-name", "x" * 70_000)])
     assert len(read(session.get(server.url + "/many"))) == 102
     assert dict(read(session.get(server.url + "/long")))["x-image-meta-name"] == "x" * 70_000
 
@@ -349,8 +349,8 @@ def test_headers_of_any_name_are_read_like_properties(
 def test_headers_that_frame_the_response_keep_http_clients_limits(
     server: Server, session: requests.Session
 ) -> None:
-    server.answers["/many"] = answer([("Connection", "keep-alive")] * 101)
-    server.answers["/long"] = answer([("Connection", "x" * 70_000)])
+    server.responses["/many"] = reply([("Connection", "keep-alive")] * 101)
+    server.responses["/long"] = reply([("Connection", "x" * 70_000)])
     for path in ("/many", "/long"):
         with pytest.raises(requests.ConnectionError) as caught:
             session.get(server.url + path)
@@ -358,7 +358,7 @@ def test_headers_that_frame_the_response_keep_http_clients_limits(
 
 
 def test_headers_without_end_fill_no_memory(server: Server, session: requests.Session) -> None:
-    server.answers["/"] = block(b"x-image-meta-id: 8f6a", *[b"a:"] * 200_000)
+    server.responses["/"] = block(b"x-image-meta-id: 8f6a", *[b"a:"] * 200_000)
     response = session.head(server.url + "/")
     assert damaged(response)
     assert len(read(response)) == 65_536
@@ -372,17 +372,15 @@ def test_header_with_a_lone_carriage_return_is_damage(
     assert {name for name, _ in read(response)} == {"x-image-meta-id", "x-last"}
 
 
-def test_a_header_that_comes_twice_is_read_twice(
-    server: Server, session: requests.Session
-) -> None:
+def test_repeated_header_is_read_twice(server: Server, session: requests.Session) -> None:
     lines = [*BASE, ("x-image-meta-name", "evil"), *properties(100), *properties(1)]
-    server.answers["/"] = answer(lines)
+    server.responses["/"] = reply(lines)
     assert sorted(read(session.get(server.url + "/"))) == sorted([("Content-Length", "4"), *lines])
 
 
-def test_a_proxy_is_spoken_to_in_the_same_way(server: Server, session: requests.Session) -> None:
+def test_many_headers_are_read_through_a_proxy(server: Server, session: requests.Session) -> None:
     session.proxies = {"http": server.url}
-    server.answers["http://glance.invalid/v1/images/8f6a"] = answer([*BASE, *properties(300)])
+    server.responses["http://glance.invalid/v1/images/8f6a"] = reply([*BASE, *properties(300)])
     response = session.get("http://glance.invalid/v1/images/8f6a")
     assert len(read(response)) == 1 + len(BASE) + 300
     assert response.content == b"data"
@@ -396,7 +394,7 @@ def asked_with(
     server: Server, session: requests.Session, *lines: bytes, long: bool
 ) -> requests.Response:
     more = [f"{name}: {value}".encode() for name, value in properties(300 if long else 0)]
-    server.answers["/"] = block(b"x-image-meta-id: 8f6a", *lines, b"x-last: l", *more)
+    server.responses["/"] = block(b"x-image-meta-id: 8f6a", *lines, b"x-last: l", *more)
     return session.head(server.url + "/")
 
 
@@ -406,13 +404,13 @@ DAMAGE = {
     "text with blanks": [b"x-image-meta-property-a: one", b"two three: four"],
     "colon first": [b"x-image-meta-property-a: one", b": two"],
     "name with a blank": [b"x-image-meta a: b"],
-    "octets": [b"x-image-meta-property-a: one", b"\xff\xfe: two"],
+    "bytes": [b"x-image-meta-property-a: one", b"\xff\xfe: two"],
 }
 
 
 @pytest.mark.parametrize("long", [False, True])
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_lines_that_are_no_headers_show(
+def test_line_that_is_not_a_header_is_damage(
     server: Server, session: requests.Session, kind: str, long: bool
 ) -> None:
     response = asked_with(server, session, *DAMAGE[kind], long=long)
@@ -435,7 +433,7 @@ DAMAGE_OF_LONG_ANSWERS = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE_OF_LONG_ANSWERS)
-def test_damage_of_a_long_answer_shows_and_stays_with_its_property(
+def test_damage_stays_with_its_property(
     server: Server, session: requests.Session, kind: str
 ) -> None:
     response = asked_with(server, session, *DAMAGE_OF_LONG_ANSWERS[kind], long=True)
@@ -446,13 +444,11 @@ def test_damage_of_a_long_answer_shows_and_stays_with_its_property(
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_a_plain_session_shows_damage_too(
-    server: Server, plain: requests.Session, kind: str
-) -> None:
+def test_plain_session_shows_damage(server: Server, plain: requests.Session, kind: str) -> None:
     assert damaged(asked_with(server, plain, *DAMAGE[kind], long=False))
 
 
-def test_a_block_without_damage_shows_none(
+def test_undamaged_block_has_no_damage(
     server: Server, session: requests.Session, plain: requests.Session
 ) -> None:
     for one in (session, plain):
@@ -460,7 +456,7 @@ def test_a_block_without_damage_shows_none(
 
 
 @pytest.mark.parametrize("response", [None, object(), "text", io.BytesIO(), requests.Response()])
-def test_what_is_no_answer_of_http_client_is_whole(response: object) -> None:
+def test_foreign_responses_count_as_undamaged(response: object) -> None:
     assert not is_damaged(response)
 
 
@@ -480,11 +476,11 @@ def test_any_block_is_read_as_http_client_reads_it(
         (b"X-Image-Meta-Property-" if is_property else b"x-") + name + b": " + value
         for is_property, name, value in given
     ]
-    octets = block(*lines, b"Content-Length: 0")
+    sent = block(*lines, b"Content-Length: 0")
 
     class Wire:
         def makefile(self, mode: str) -> io.BufferedReader:
-            return io.BufferedReader(typing.cast(typing.Any, io.BytesIO(octets)))
+            return io.BufferedReader(typing.cast(typing.Any, io.BytesIO(sent)))
 
         def settimeout(self, seconds: float) -> None:
             pass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""receiving: no header block is cut without a word, nothing drips for ever, all else is kept."""
+"""Response reader: cut and dripping responses fail, and sessions stay as they are."""
 
 from __future__ import annotations
 
@@ -93,9 +93,7 @@ def cut(block: bytes, after: int) -> Reply:
 
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
-def test_a_header_block_that_is_cut_anywhere_is_no_answer(
-    server: ScriptedServer, method: str
-) -> None:
+def test_cut_header_block_is_a_failed_connection(server: ScriptedServer, method: str) -> None:
     replies = [cut(BLOCK, after) for after in range(len(BLOCK))]
     server.on(method, PATH, *replies)
     transport = wire_to(server.url)
@@ -106,21 +104,21 @@ def test_a_header_block_that_is_cut_anywhere_is_no_answer(
     assert len(server.seen) == len(replies)
 
 
-def properties_of(answer: Response) -> int:
-    return sum("property" in name.lower() for name, _ in answer.headers)
+def properties_of(response: Response) -> int:
+    return sum("property" in name.lower() for name, _ in response.headers)
 
 
-def test_a_whole_block_before_the_end_of_the_connection_is_an_answer(
+def test_whole_block_before_the_end_of_the_connection_is_read(
     server: ScriptedServer,
 ) -> None:
     server.on("HEAD", PATH, Reply(raw=BLOCK))
-    answer = wire_to(server.url).send(HEAD)
-    assert properties_of(answer) == 2
-    assert not answer.damaged
+    response = wire_to(server.url).send(HEAD)
+    assert properties_of(response) == 2
+    assert not response.damaged
 
 
 @pytest.mark.parametrize("lines", [102, 150, 200])
-def test_a_long_block_that_is_cut_is_no_answer(server: ScriptedServer, lines: int) -> None:
+def test_cut_long_block_is_a_failed_connection(server: ScriptedServer, lines: int) -> None:
     after = len(b"".join(LONG_BLOCK.splitlines(keepends=True)[:lines]))
     server.on("HEAD", PATH, cut(LONG_BLOCK, after))
     with pytest.raises(GlanceConnectionFailed):
@@ -130,7 +128,7 @@ def test_a_long_block_that_is_cut_is_no_answer(server: ScriptedServer, lines: in
     assert properties_of(wire_to(server.url).send(HEAD)) == 202
 
 
-def test_a_block_that_is_cut_after_another_is_no_answer(server: ScriptedServer) -> None:
+def test_cut_after_an_interim_response_is_a_failed_connection(server: ScriptedServer) -> None:
     interim = b"HTTP/1.1 100 Continue\r\nX-A: a\r\n\r\n"
     whole = interim + BLOCK
     for after in (len(interim) - 2, len(interim), len(interim) + 20, len(whole) - 2):
@@ -141,7 +139,7 @@ def test_a_block_that_is_cut_after_another_is_no_answer(server: ScriptedServer) 
     assert properties_of(wire_to(server.url).send(HEAD)) == 2
 
 
-def test_a_cut_answer_is_seen_through_a_proxy(server: ScriptedServer) -> None:
+def test_cut_is_noticed_through_a_proxy(server: ScriptedServer) -> None:
     target = "http://glance.example:9292"
     http = requests.Session()
     http.proxies = {"http": server.url}
@@ -168,7 +166,7 @@ def certificates(tmp_path: Path) -> Certificates:
     return Certificates(context, str(trusted))
 
 
-def test_a_cut_answer_is_seen_over_tls(certificates: Certificates) -> None:
+def test_cut_is_noticed_over_tls(certificates: Certificates) -> None:
     with ScriptedServer(tls=certificates.server) as server:
         server.on("HEAD", PATH, cut(BLOCK, len(BLOCK) - 2), Reply(raw=BLOCK))
         transport = wire_to(server.url, session_to(verify=certificates.trusted))
@@ -183,18 +181,18 @@ def test_a_cut_answer_is_seen_over_tls(certificates: Certificates) -> None:
 
 @contextlib.contextmanager
 def dripping(*parts: bytes | Iterator[bytes], pause: float = 0.02) -> Iterator[str]:
-    """A server that answers everybody with octets at once and with those of iterators slowly."""
+    """Serve the same response to all requests: bytes immediately, those of iterators slowly."""
     stop = threading.Event()
 
-    def answer(connection: socket.socket) -> None:
+    def respond(connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             connection.recv(65536)
             for part in parts:
                 if isinstance(part, bytes):
                     connection.sendall(part)
                     continue
-                for octets in part:
-                    connection.sendall(octets)
+                for block in part:
+                    connection.sendall(block)
                     if stop.wait(pause):
                         return
 
@@ -205,7 +203,7 @@ def dripping(*parts: bytes | Iterator[bytes], pause: float = 0.02) -> Iterator[s
                 if stop.is_set():
                     connection.close()
                     return
-                threading.Thread(target=answer, args=(connection,), daemon=True).start()
+                threading.Thread(target=respond, args=(connection,), daemon=True).start()
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=serve, daemon=True)
@@ -218,8 +216,8 @@ def dripping(*parts: bytes | Iterator[bytes], pause: float = 0.02) -> Iterator[s
             thread.join()
 
 
-def for_ever(octets: bytes) -> Iterator[bytes]:
-    return itertools.repeat(octets)
+def for_ever(block: bytes) -> Iterator[bytes]:
+    return itertools.repeat(block)
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -228,7 +226,7 @@ DRIPS: dict[str, Callable[[], tuple[bytes | Iterator[bytes], ...]]] = {
     "status line": lambda: (b"HTTP/1.1 200 ", for_ever(b"O")),
     "header line": lambda: (b"HTTP/1.1 200 OK\r\nX-A: ", for_ever(b"a")),
     "property line": lambda: (b"HTTP/1.1 200 OK\r\nX-Image-Meta-Property-A: ", for_ever(b"a")),
-    "answers before the answer": lambda: (for_ever(b"HTTP/1.1 100 Continue\r\n\r\n"),),
+    "interim responses": lambda: (for_ever(b"HTTP/1.1 100 Continue\r\n\r\n"),),
     "line of a chunk's size": lambda: (CHUNKED, for_ever(b"0")),
     "extension of a chunk's size": lambda: (CHUNKED, b"3;", for_ever(b"x")),
     "line after a chunk": lambda: (CHUNKED, b"3\r\nabc\r\n", for_ever(b"0")),
@@ -247,19 +245,19 @@ def seconds_until(error: type[Exception], call: Callable[[], object]) -> float:
     ("kind", "request_"),
     [
         *((kind, SHOW) for kind in DRIPS),
-        # The rest is read of no answer to HEAD.
+        # A response to HEAD ends with its headers.
         *((kind, HEAD) for kind in DRIPS if "chunk" not in kind),
     ],
     ids=lambda one: one if isinstance(one, str) else one.method,
 )
-def test_the_deadline_ends_what_drips(kind: str, request_: Request) -> None:
+def test_deadline_ends_dripping_responses(kind: str, request_: Request) -> None:
     with dripping(*DRIPS[kind]()) as url:
         transport = wire_to(url, deadline=0.5)
         assert seconds_until(DeadlineExceeded, lambda: transport.send(request_)) < SOON
 
 
 @pytest.mark.parametrize("kind", DRIPS)
-def test_lines_that_drip_in_place_of_data_are_a_stall(kind: str) -> None:
+def test_dripping_framing_is_a_stall(kind: str) -> None:
     options = Options(stall_timeout=0.5, read_timeout=30, connect_timeout=30)
 
     def pull() -> None:
@@ -271,7 +269,7 @@ def test_lines_that_drip_in_place_of_data_are_a_stall(kind: str) -> None:
         assert seconds_until(GlanceConnectionFailed, pull) < SOON
 
 
-def test_an_answer_to_data_that_drips_is_a_stall() -> None:
+def test_dripping_response_to_an_upload_is_a_stall() -> None:
     options = Options(stall_timeout=0.5, read_timeout=30, connect_timeout=30)
     with dripping(b"HTTP/1.1 201 Created\r\n", for_ever(b"x")) as url:
         transport = wire_to(url, options=options, deadline=None)
@@ -283,7 +281,7 @@ def test_an_answer_to_data_that_drips_is_a_stall() -> None:
 
 @pytest.mark.parametrize("status", [b"201 Created", b"503 Busy"])
 @pytest.mark.parametrize("method", ["PUT", "GET"])
-def test_the_text_of_an_answer_within_a_transfer_has_an_end(method: str, status: bytes) -> None:
+def test_deadline_ends_dripping_text_within_a_transfer(method: str, status: bytes) -> None:
     options = Options(deadline=0.5, stall_timeout=30, read_timeout=30, connect_timeout=30)
     request = Request(method="PUT", path=PATH, upload=Upload(b"data"))
     if method == "GET":
@@ -296,18 +294,18 @@ def test_the_text_of_an_answer_within_a_transfer_has_an_end(method: str, status:
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-def test_data_may_drip_for_as_long_as_it_comes(chunked: bool) -> None:
+def test_data_may_drip(chunked: bool) -> None:
     # For longer in all than without a byte.
     options = Options(stall_timeout=1.0, read_timeout=30, connect_timeout=30)
-    octets = b"1\r\nx\r\n" if chunked else b"x"
+    block = b"1\r\nx\r\n" if chunked else b"x"
     head = CHUNKED if chunked else b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n"
     end = b"0\r\n\r\n" if chunked else b""
-    with dripping(head, iter([octets] * 15), end, pause=0.1) as url:
+    with dripping(head, iter([block] * 15), end, pause=0.1) as url:
         transport = wire_to(url, options=options, deadline=None)
         assert b"".join(transport.blocks(PULL, transport.send(PULL))) == b"x" * 15
 
 
-def test_a_line_without_end_between_chunks_fills_no_memory() -> None:
+def test_endless_chunk_size_line_is_refused() -> None:
     many = (b"0" * 65536 for _ in range(1000))
     with dripping(CHUNKED, many, b"\r\n\r\n", pause=0) as url:
         transport = wire_to(url, deadline=None)
@@ -323,7 +321,7 @@ IDENTITY_DRIPS: dict[str, Callable[[], tuple[bytes | Iterator[bytes], ...]]] = {
 
 @pytest.mark.parametrize("timeout", [None, 30.0])
 @pytest.mark.parametrize("kind", IDENTITY_DRIPS)
-def test_an_identity_service_that_drips_is_given_up(
+def test_dripping_identity_service_fails(
     server: ScriptedServer, kind: str, timeout: float | None
 ) -> None:
     with dripping(*IDENTITY_DRIPS[kind]()) as url:
@@ -334,7 +332,7 @@ def test_an_identity_service_that_drips_is_given_up(
         assert server.seen == []
 
 
-def test_a_proxy_that_drips_is_given_up() -> None:
+def test_dripping_proxy_fails() -> None:
     http = requests.Session()
     with dripping(b"HTTP/1.1 200 ", for_ever(b"x")) as url:
         http.proxies = {"https": url}
@@ -342,7 +340,7 @@ def test_a_proxy_that_drips_is_given_up() -> None:
         assert seconds_until(DeadlineExceeded, lambda: transport.send(SHOW)) < SOON
 
 
-def test_a_connection_is_patient_again_after_an_answer_that_was_short_of_time(
+def test_timeout_of_a_connection_is_restored(
     server: ScriptedServer,
 ) -> None:
     server.on("GET", PATH, json_reply({}))
@@ -383,7 +381,7 @@ class CountingKeystone(ksa_session.Session):
         return super().request(*args, **kwargs)
 
 
-def test_what_the_callers_own_classes_do_is_done_to_the_callers_own_objects(
+def test_callers_subclasses_see_every_request(
     server: ScriptedServer,
 ) -> None:
     server.on("GET", PATH, json_reply({}))
@@ -404,7 +402,7 @@ def connections_of(session: ksa_session.Session, url: str) -> list[typing.Any]:
     return [one for one in pool.pool.queue if one is not None]
 
 
-def test_connections_are_the_callers_and_read_for_the_caller_as_before(
+def test_callers_connections_are_used_and_restored(
     server: ScriptedServer,
 ) -> None:
     server.on("GET", PATH, json_reply({}))
@@ -422,7 +420,7 @@ def test_connections_are_the_callers_and_read_for_the_caller_as_before(
     assert len({one.port for one in server.seen}) == 1
 
 
-def test_a_session_that_the_library_was_given_last_lives_as_long_as_its_answer(
+def test_response_keeps_its_session_alive(
     server: ScriptedServer,
 ) -> None:
     server.on("GET", PATH, Reply(body=b"x" * 100_000))
@@ -437,7 +435,7 @@ def test_a_session_that_the_library_was_given_last_lives_as_long_as_its_answer(
 
 
 @pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"], ids=["kept", "closed"])
-def test_the_connection_of_an_answer_that_is_refused_is_closed(more: bytes) -> None:
+def test_connection_of_a_refused_response_is_closed(more: bytes) -> None:
     lengths = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n%s\r\n" % more
     with socket.create_server(("127.0.0.1", 0)) as listening:
         transport = wire_to(f"http://127.0.0.1:{listening.getsockname()[1]}")
@@ -462,7 +460,7 @@ def test_the_connection_of_an_answer_that_is_refused_is_closed(more: bytes) -> N
             assert connection.recv(1) == b""
 
 
-def test_transports_without_sockets_are_used_as_they_are() -> None:
+def test_adapters_without_sockets_are_used_unchanged() -> None:
     mounted = requests_mock.Adapter()
     mounted.register_uri("GET", f"http://glance.example{PATH}", json={"a": 1})
     http = requests.Session()
@@ -472,9 +470,7 @@ def test_transports_without_sockets_are_used_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["every session", "one session"])
-def test_a_session_whose_methods_are_replaced_is_used_as_it_is(
-    server: ScriptedServer, whole: bool
-) -> None:
+def test_mocked_session_is_used_unchanged(server: ScriptedServer, whole: bool) -> None:
     server.on("GET", PATH, json_reply({"a": 2}))
     session = session_to()
     mocker = requests_mock.Mocker() if whole else requests_mock.Mocker(session=session.session)
@@ -490,7 +486,7 @@ class Final(requests.adapters.HTTPAdapter):
         raise TypeError("nothing is derived from this")
 
 
-def test_a_class_that_permits_none_derived_is_used_as_it_is(server: ScriptedServer) -> None:
+def test_class_without_subclasses_is_used_unchanged(server: ScriptedServer) -> None:
     server.on("GET", PATH, json_reply({"a": 1}))
     http = requests.Session()
     http.mount("http://", Final())
@@ -524,7 +520,7 @@ class UnixAdapter(requests.adapters.HTTPAdapter):
         return self.get_connection()
 
 
-def test_a_cut_answer_is_seen_over_a_unix_socket(tmp_path: Path) -> None:
+def test_cut_is_noticed_over_a_unix_socket(tmp_path: Path) -> None:
     replies = [BLOCK[:-2], BLOCK]
 
     def serve() -> None:
@@ -549,7 +545,7 @@ def test_a_cut_answer_is_seen_over_a_unix_socket(tmp_path: Path) -> None:
         thread.join()
 
 
-def test_certificates_of_the_callers_own_transport_are_used(certificates: Certificates) -> None:
+def test_certificates_of_the_callers_adapter_are_used(certificates: Certificates) -> None:
     class Trusting(requests.adapters.HTTPAdapter):
         def init_poolmanager(self, *args: typing.Any, **kwargs: typing.Any) -> None:
             context = ssl.create_default_context(cafile=certificates.trusted)
@@ -565,7 +561,7 @@ def test_certificates_of_the_callers_own_transport_are_used(certificates: Certif
         assert properties_of(transport.send(HEAD)) == 2
 
 
-def test_a_session_of_another_kind_is_used_as_it_is() -> None:
+def test_foreign_session_is_used_unchanged() -> None:
     class NoSession:
         session = None
 
@@ -573,7 +569,7 @@ def test_a_session_of_another_kind_is_used_as_it_is() -> None:
     assert image_session(odd, Limits(1.0, lambda: Deadline(1))) is odd
 
 
-def test_what_is_shown_keeps_what_it_had(server: ScriptedServer) -> None:
+def test_views_do_not_change_attributes(server: ScriptedServer) -> None:
     server.on("GET", PATH, json_reply({}))
     session = session_to()
     attributes = {name: id(value) for name, value in vars(session).items()}
@@ -583,7 +579,7 @@ def test_what_is_shown_keeps_what_it_had(server: ScriptedServer) -> None:
     assert {name: id(value) for name, value in vars(session.session).items()} == within
 
 
-def test_no_error_of_the_layers_below_escapes_a_drip() -> None:
+def test_dripping_garbage_is_an_error_of_the_library() -> None:
     with (
         dripping(b"HTTP/1.1 200 OK\r\n", for_ever(b"\x00")) as url,
         pytest.raises(GlanceCompatError),

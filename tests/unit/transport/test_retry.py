@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""retry: whether, how often and until when. The longest pause is set to 0."""
+"""Retry: whether, how often and until when. The longest pause is set to 0."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ def cut() -> GlanceConnectionFailed:
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_a_server_that_is_busy_may_answer_later(status: int) -> None:
+def test_busy_statuses_are_transient(status: int) -> None:
     assert is_transient(busy(status))
 
 
 @hypothesis.given(status=strategies.none() | strategies.integers(100, 599))
-def test_no_other_answer_is_worth_another_attempt(status: int | None) -> None:
+def test_other_statuses_are_not_transient(status: int | None) -> None:
     assert is_transient(BadResponse("no", status=status)) == (status in {429, 502, 503, 504})
 
 
-def test_a_connection_that_failed_may_be_made_later() -> None:
+def test_failed_connection_is_transient() -> None:
     assert is_transient(cut())
     assert not is_transient(DeadlineExceeded("late"))
     assert not is_transient(None)
@@ -97,7 +97,7 @@ def test_only_these_errors_are_transient() -> None:
 
 
 @pytest.mark.parametrize("error", [ConnectionError(), TimeoutError(), OSError(), KeyError("a")])
-def test_foreign_errors_are_for_good(error: Exception) -> None:
+def test_foreign_errors_are_not_transient(error: Exception) -> None:
     assert not is_transient(error)
 
 
@@ -105,7 +105,7 @@ def test_foreign_errors_are_for_good(error: Exception) -> None:
 # How often.
 
 
-def test_what_succeeds_is_called_once() -> None:
+def test_successful_call_is_made_once() -> None:
     calls = Calls("done")
     assert repeat(calls, AT_ONCE, NEVER) == "done"
     assert calls.attempts == [1]
@@ -143,7 +143,7 @@ def test_attempts_are_bounded(attempts: int) -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_is_for_good_is_not_repeated(error: BaseException) -> None:
+def test_permanent_error_is_not_repeated(error: BaseException) -> None:
     calls = Calls(error, "done")
     with pytest.raises(type(error)) as caught:
         repeat(calls, AT_ONCE, NEVER)
@@ -151,7 +151,7 @@ def test_what_is_for_good_is_not_repeated(error: BaseException) -> None:
     assert calls.attempts == [1]
 
 
-def test_an_error_that_is_for_good_ends_the_attempts() -> None:
+def test_permanent_error_ends_the_attempts() -> None:
     calls = Calls(busy(), ImageNotFound("gone"), "done")
     with pytest.raises(ImageNotFound):
         repeat(calls, AT_ONCE, NEVER)
@@ -159,7 +159,7 @@ def test_an_error_that_is_for_good_ends_the_attempts() -> None:
 
 
 @pytest.mark.parametrize("result", [None, False, 0, "", busy()])
-def test_a_result_of_any_kind_is_a_success(result: object) -> None:
+def test_any_result_is_a_success(result: object) -> None:
     assert repeat(lambda: result, AT_ONCE, NEVER) is result
 
 
@@ -168,7 +168,7 @@ def test_a_result_of_any_kind_is_a_success(result: object) -> None:
 
 
 @pytest.mark.parametrize("asked", [0, 0.5, 3600, 999_999])
-def test_a_server_may_not_ask_for_longer_than_the_longest_pause(asked: float) -> None:
+def test_retry_after_is_capped_by_backoff_max(asked: float) -> None:
     begun = time.monotonic()
     calls = Calls(busy(429, retry_after=asked), busy(retry_after=asked), "done")
     assert repeat(calls, AT_ONCE, Deadline(30)) == "done"
@@ -177,7 +177,7 @@ def test_a_server_may_not_ask_for_longer_than_the_longest_pause(asked: float) ->
 
 
 @pytest.mark.parametrize("asked", [60, 3600])
-def test_a_pause_that_the_deadline_does_not_leave_is_not_begun(asked: float) -> None:
+def test_pause_beyond_the_deadline_is_not_begun(asked: float) -> None:
     begun = time.monotonic()
     refused = busy(retry_after=asked)
     calls = Calls(refused, "done")
@@ -188,7 +188,7 @@ def test_a_pause_that_the_deadline_does_not_leave_is_not_begun(asked: float) -> 
     assert time.monotonic() - begun < 10
 
 
-def test_a_deadline_that_has_passed_ends_the_attempts() -> None:
+def test_passed_deadline_ends_the_attempts() -> None:
     deadline = Deadline(0)
     calls = Calls(cut(), "done")
     with pytest.raises(DeadlineExceeded) as caught:
@@ -197,27 +197,27 @@ def test_a_deadline_that_has_passed_ends_the_attempts() -> None:
     assert isinstance(caught.value.__cause__, GlanceConnectionFailed)
 
 
-def test_without_a_deadline_there_is_time() -> None:
+def test_deadline_without_seconds_never_passes() -> None:
     assert NEVER.remaining() == float("inf")
     NEVER.check("a transfer")
 
 
 @hypothesis.given(seconds=strategies.floats(min_value=0.001, max_value=1e9))
-def test_the_time_that_is_left_only_becomes_less(seconds: float) -> None:
+def test_remaining_time_decreases(seconds: float) -> None:
     deadline = Deadline(seconds)
     first, second = deadline.remaining(), deadline.remaining()
     assert 0 <= second <= first <= seconds * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, -0.5])
-def test_time_that_is_over_is_never_negative(seconds: float) -> None:
+def test_remaining_time_is_never_negative(seconds: float) -> None:
     deadline = Deadline(seconds)
     assert deadline.remaining() == 0
     with pytest.raises(DeadlineExceeded, match=f"the call .*{seconds:g} s"):
         deadline.check("the call")
 
 
-def test_time_that_is_left_is_no_error() -> None:
+def test_check_passes_before_the_deadline() -> None:
     deadline = Deadline(3600)
     deadline.check("the call")
     assert 3590 < deadline.remaining() <= 3600
@@ -227,19 +227,19 @@ def test_time_that_is_left_is_no_error() -> None:
 # Until the image is found.
 
 
-def test_an_image_that_is_there_is_asked_for_once() -> None:
+def test_found_image_is_requested_once() -> None:
     calls = Calls("found")
     retry.until_found(calls)
     assert len(calls.attempts) == 1
 
 
-def test_an_image_that_comes_later_is_waited_for() -> None:
+def test_image_that_appears_later_is_awaited() -> None:
     calls = Calls(ImageNotFound("not yet"), "found")
     retry.until_found(calls)
     assert len(calls.attempts) == 2
 
 
-def test_only_a_missing_image_is_waited_for() -> None:
+def test_only_a_missing_image_is_awaited() -> None:
     calls = Calls(busy(), "found")
     with pytest.raises(BadResponse):
         retry.until_found(calls)
@@ -259,13 +259,13 @@ def told() -> Iterator[list[Retrying]]:
     retry.set_hooks([])
 
 
-def test_a_hook_is_told_of_every_repeated_attempt(told: list[Retrying]) -> None:
+def test_hook_gets_every_repeated_attempt(told: list[Retrying]) -> None:
     first, second = busy(), cut()
     assert repeat(Calls(first, second, "done"), AT_ONCE, NEVER) == "done"
     assert [(one.error, one.attempt, one.pause) for one in told] == [(first, 1, 0), (second, 2, 0)]
 
 
-def test_a_hook_is_not_told_of_the_last_failure(told: list[Retrying]) -> None:
+def test_hook_does_not_get_the_last_failure(told: list[Retrying]) -> None:
     with pytest.raises(BadResponse):
         repeat(Calls(busy()), Options(max_attempts=3, backoff_max=0), NEVER)
     assert [one.attempt for one in told] == [1, 2]
@@ -274,7 +274,7 @@ def test_a_hook_is_not_told_of_the_last_failure(told: list[Retrying]) -> None:
     assert len(told) == 2
 
 
-def test_a_hook_that_fails_does_no_harm(
+def test_failing_hook_is_logged_and_ignored(
     told: list[Retrying], caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(said: Retrying) -> None:
@@ -286,7 +286,7 @@ def test_a_hook_that_fails_does_no_harm(
     assert "A retry hook failed; the call goes on" in caplog.text
 
 
-def test_without_pauses_nobody_waits(told: list[Retrying]) -> None:
+def test_without_pauses_does_not_wait(told: list[Retrying]) -> None:
     patient = Options(backoff_max=600, max_attempts=5)
     begun = time.monotonic()
     with retry.without_pauses():
@@ -295,7 +295,7 @@ def test_without_pauses_nobody_waits(told: list[Retrying]) -> None:
     assert [one.pause for one in told] == [0, 0]
 
 
-def test_the_pauses_come_back(told: list[Retrying]) -> None:
+def test_pauses_are_restored(told: list[Retrying]) -> None:
     with pytest.raises(KeyError), retry.without_pauses():
         raise KeyError
     repeat(Calls(busy(retry_after=0.01), "done"), Options(), NEVER)

@@ -37,7 +37,7 @@ sys.exit(0 if right and status == 0 else f"names {names}, sent {sent}, child {st
 """
 
 
-def test_a_forked_process_opens_connections_of_its_own() -> None:
+def test_forked_process_opens_its_own_connections() -> None:
     with GlanceFixture(images=[{"id": "one", "name": "forked"}]) as glance:
         run = subprocess.run(
             [sys.executable, "-c", FORKED, glance.url, "one"],
@@ -56,7 +56,7 @@ def test_session_of_the_same_process_shares_the_callers_attributes() -> None:
     assert fork_safe.get() is fork_safe.get()
 
 
-def test_auth_plugins_do_not_wait_for_ever() -> None:
+def test_auth_session_has_a_timeout() -> None:
     own = ksa_session.Session()
     assert sessions.auth_session(own, 3).timeout == 3
     assert sessions.auth_session(own, 3).session.adapters is own.session.adapters

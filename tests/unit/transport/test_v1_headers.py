@@ -13,26 +13,26 @@ from glance_compat.transport.v1_headers import from_wire, to_wire
 
 
 @hypothesis.given(text=strategies.text())
-def test_text_goes_out_and_comes_back(text: str) -> None:
+def test_text_round_trips(text: str) -> None:
     wire = to_wire(text)
     assert wire.encode("latin-1") == text.encode("utf-8")
     assert from_wire(wire) == text
 
 
-@hypothesis.given(octets=strategies.binary())
-def test_any_octets_are_some_text(octets: bytes) -> None:
-    found = from_wire(octets.decode("latin-1"))
+@hypothesis.given(sent=strategies.binary())
+def test_any_bytes_decode_to_text(sent: bytes) -> None:
+    found = from_wire(sent.decode("latin-1"))
     try:
-        assert found == octets.decode("utf-8", "surrogatepass")
+        assert found == sent.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
-        assert found == octets.decode("latin-1")
+        assert found == sent.decode("latin-1")
 
 
-def test_half_a_character_is_read_as_json_reads_it() -> None:
+def test_half_a_surrogate_pair_is_read_as_json_reads_it() -> None:
     # As Glance 15.0.2, on Python 2, writes it: UTF-8 of a surrogate.
     assert from_wire("\xed\xa0\x80x") == json.loads(b'"\\ud800x"') == "\ud800x"
 
 
 @pytest.mark.parametrize("text", ["caf\xe9", "\u20ac", "caf\xc3", "\ud800"])
-def test_what_is_not_utf_8_stays_as_it_is(text: str) -> None:
+def test_value_that_is_not_utf8_is_kept(text: str) -> None:
     assert from_wire(text) == text
