@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Process-wide cache of discovery results, with a TTL.
 
-What must live here: the cached results per endpoint, the locks around them, and when a result
-expires. What must not: requests (the caller passes ``fetch``), or the choice of a version.
+What must live here: the cached results per endpoint, the locks around them, how many endpoints are
+cached, and when a result expires. What must not: requests (the caller passes ``fetch``), or the
+choice of a version.
 """
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import copy
 import dataclasses
@@ -21,13 +23,22 @@ from glance_compat.discovery.versions import Facts, OfferedVersion
 from glance_compat.options import Options
 from glance_compat.transport.retry import Deadline
 
+#: Facts, or an error that was never raised: one that was would keep the request of its caller
+#: alive, with the token, through its traceback and its cause.
 Outcome = Facts | exceptions.GlanceCompatError
+
+#: Endpoints that are cached; the one that was used longest ago makes room for another. Catalogs
+#: may name a different endpoint for every project.
+CACHED_ENDPOINTS = 1024
+
+#: Results that are cached of one endpoint: its document, and versions that paths name.
+CACHED_RESULTS = 16
 
 
 class CacheKey(typing.NamedTuple):
     """Identify the endpoint that cached facts belong to.
 
-    :param endpoint: the unversioned endpoint.
+    :param endpoint: the unversioned endpoint, without credentials.
     :param version: the version in the configured URL's path; for an endpoint without a version
         document, the facts depend on it.
     """
@@ -65,7 +76,7 @@ class DiscoveryCache:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self._entries: dict[str, _Entry] = {}
+        self._entries: collections.OrderedDict[str, _Entry] = collections.OrderedDict()
         self._lock = threading.Lock()
 
     def get(
@@ -96,8 +107,7 @@ class DiscoveryCache:
             with _hold_lock(entry.lock, options, key.endpoint, deadline):
                 outcome = cached() or self._fetch(entry, key, fetch)
         if isinstance(outcome, exceptions.GlanceCompatError):
-            # One failure may be raised in many threads, each with its own traceback.
-            raise copy.copy(outcome) from outcome.__cause__
+            raise copy.copy(outcome)
         return outcome
 
     def invalidate(self, key: CacheKey, offered: tuple[OfferedVersion, ...]) -> None:
@@ -127,7 +137,11 @@ class DiscoveryCache:
 
     def _entry(self, endpoint: str) -> _Entry:
         with self._lock:
-            return self._entries.setdefault(endpoint, _Entry())
+            entry = self._entries.setdefault(endpoint, _Entry())
+            self._entries.move_to_end(endpoint)
+            if len(self._entries) > CACHED_ENDPOINTS:
+                self._entries.popitem(last=False)
+            return entry
 
     def _is_fresh(self, result: _CachedResult, options: Options, failed_at: float | None) -> bool:
         if isinstance(result.outcome, Facts) and not result.outcome.provisional:
@@ -138,21 +152,29 @@ class DiscoveryCache:
             ttl = options.discovery_failure_ttl
         return self.clock() - result.fetched_at < ttl
 
-    def _fetch(self, entry: _Entry, key: CacheKey, fetch: Callable[[], Facts]) -> Outcome:
-        outcome: Outcome
+    def _fetch(self, entry: _Entry, key: CacheKey, fetch: Callable[[], Facts]) -> Facts:
+        """Fetch and cache; the caller whose fetch fails receives the error with its cause."""
         try:
-            outcome = fetch()
+            facts = fetch()
         except CallerAuthError as error:
             raise error.error from error.error.__cause__
         except (exceptions.NotAuthenticated, exceptions.DeadlineExceeded):
             # Caused by this caller's token or deadline; another caller may succeed.
             raise
         except exceptions.GlanceCompatError as error:
-            outcome = error.with_traceback(None)
-        is_document = isinstance(outcome, Facts) and outcome.minor_known
-        result = _CachedResult(outcome, self.clock())
-        entry.results[_DOCUMENT if is_document else key.version] = result
-        return outcome
+            # A copy has the text and the numbers, and neither cause, context nor traceback.
+            self._store(entry, key.version, copy.copy(error))
+            raise
+        self._store(entry, _DOCUMENT if facts.minor_known else key.version, facts)
+        return facts
+
+    def _store(self, entry: _Entry, name: str | None, outcome: Outcome) -> None:
+        """Store a result; called with the lock of the entry."""
+        entry.results.pop(name, None)
+        entry.results[name] = _CachedResult(outcome, self.clock())
+        if len(entry.results) > CACHED_RESULTS:
+            # invalidate() may be dropping it, in another thread.
+            entry.results.pop(next(iter(tuple(entry.results))), None)
 
 
 class CallerAuthError(Exception):

@@ -23,6 +23,7 @@ from glance_compat.discovery import discover
 from glance_compat.discovery.cache import DISCOVERY_CACHE
 from glance_compat.discovery.versions import Discovery
 from glance_compat.options import Options
+from glance_compat.redaction import redact_url
 from glance_compat.routing.catalog import (
     Catalog,
     check_endpoints,
@@ -198,7 +199,7 @@ class Dispatcher:
         except exceptions.GlanceCompatError as error:
             self._note_failure(state, url, error)
             raise
-        if url in ENDPOINT_HEALTH.unhealthy_until:
+        if redact_url(url) in ENDPOINT_HEALTH.unhealthy_until:
             ENDPOINT_HEALTH.mark_healthy(url)
         return result
 

@@ -227,6 +227,32 @@ ATTACKS: tuple[Attack, ...] = (
         ),
     ),
     Attack(
+        "another caller's token in a cached failure",
+        "local user",
+        "A process serves many callers, and caches that an endpoint failed, with the error of the"
+        " caller who noticed: its request, token and auth plugin would live as long.",
+        "A cached failure has text and numbers only. Each caller receives its own exception."
+        " Endpoints are cached without credentials.",
+        (
+            "test_process.py::test_cached_failure_keeps_nothing_of_its_caller",
+            "test_process.py::test_each_caller_receives_its_own_failure",
+            "test_process.py::test_tables_of_endpoints_have_no_secret",
+        ),
+    ),
+    Attack(
+        "endless number of endpoints",
+        "tenant",
+        "Each call names another endpoint in its service catalog, and the process records all of"
+        " them for ever.",
+        "The versions of 1024 endpoints are cached and the failures of 1024 recorded. The one that"
+        " was used longest ago makes room.",
+        (
+            "test_process.py::test_discovery_cache_keeps_a_limited_number_of_endpoints",
+            "test_process.py::test_discovery_cache_is_bounded_in_threads",
+            "test_process.py::test_health_table_keeps_a_limited_number_of_endpoints",
+        ),
+    ),
+    Attack(
         "memory of the embedded server",
         "network",
         "Many requests, endless header blocks, endless lines and huge sizes in chunked bodies,"
