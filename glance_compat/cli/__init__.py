@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line ``glance-compat``: the library for people and for shell scripts.
+"""The command line ``glance-compat``, for interactive use and for shell scripts.
 
-What must live here: commands, and how their results are printed. What must not: any difference
-between v1 and v2.
+What must live here: the commands, and code that prints their results. What must not: code that
+handles a difference between v1 and v2.
 
 Imports take most of the time of a short command, so a package that only one command needs is
-imported by that command. The extra ``cli`` brings the required packages; ``demo`` and ``serve``
-need the extra ``fixtures`` as well.
+imported by that command. The extra ``cli`` installs the required packages; ``demo`` and ``serve``
+also need the extra ``fixtures``.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from collections.abc import Sequence
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``glance-compat``.
 
-    :param argv: the arguments; None: those of the process.
-    :returns: the exit code: 0 done, 1 failed, 2 wrong usage, 3 findings.
+    :param argv: the command-line arguments; None: ``sys.argv[1:]``.
+    :returns: the exit code: 0 success, 1 failure, 2 usage error, 3 the audit has findings.
     """
     try:
         from glance_compat.cli import app
     except ModuleNotFoundError as missing:
-        # The program is installed even without the extra.
+        # pip installs the glance-compat script even without the extra cli.
         sys.stderr.write(
             f"glance-compat needs the package {missing.name}:"
             " python3 -m pip install 'glance-compat[cli]'\n"

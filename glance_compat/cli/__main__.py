@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m glance_compat.cli`` is ``glance-compat``."""
+"""Run ``glance-compat`` as ``python -m glance_compat.cli``."""
 
 import sys
 

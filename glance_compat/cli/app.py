@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The program: its streams, its log, its exit codes.
+"""The cliff application: output streams, logging and exit codes.
 
-What must live here: what all commands share. What must not: anything about one command.
+What must live here: code that all commands share. What must not: code of a single command.
 """
 
 from __future__ import annotations
@@ -33,21 +33,22 @@ DESCRIPTION = (
     f" {NAME} demo"
 )
 
-#: Wrong usage, as in argparse.
+#: Exit code of a usage error; the same as argparse's.
 EXIT_USAGE = 2
-#: What a shell reports for a program that SIGPIPE ended.
+#: The exit code that a shell reports for a program killed by SIGPIPE (128 + 13).
 EXIT_PIPE = 141
 
 
 class OneLineFormatter(logging.Formatter):
-    """Formats a record as one line, with a traceback below it if there is one.
+    """Format a log record as one line, followed by its traceback, if any.
 
-    Control characters are escaped, because errors quote servers and servers quote metadata.
-    Credentials are removed from the URLs of other libraries, which log the auth URL as it is.
+    Control characters are escaped, because error messages quote server responses, which may quote
+    image metadata. Credentials are removed from messages of other libraries, some of which log
+    the auth URL unredacted.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record's message; an exception gets its type in front."""
+        """Return the record's message; an exception is prefixed with the name of its class."""
         message = record.getMessage()
         if not _is_redacted(record):
             message = redact_text(message)
@@ -61,7 +62,7 @@ class OneLineFormatter(logging.Formatter):
 
 
 def _is_redacted(record: logging.LogRecord) -> bool:
-    """Return whether this library wrote the message, which redacts what it quotes."""
+    """Return whether the message is already redacted, because this library wrote it."""
     if isinstance(record.msg, BaseException):
         return isinstance(record.msg, (exceptions.GlanceCompatError, UsageError, MissingPackage))
     return _is_own(record)
@@ -77,7 +78,7 @@ def _is_own(record: logging.LogRecord) -> bool:
 
 
 class PrivateFileHandler(logging.FileHandler):
-    """Appends to a file that only its owner can read, unless the file existed before."""
+    """Append to a file; a new file is readable and writable by its owner only (mode 0600)."""
 
     def _open(self) -> io.TextIOWrapper:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -89,20 +90,20 @@ def _is_not_from_stevedore(record: logging.LogRecord) -> bool:
 
 
 def _is_ours_or_serious(record: logging.LogRecord) -> bool:
-    """Return whether users should see a record without ``-v``.
+    """Return whether to show a record without ``-v``.
 
-    Warnings of other libraries are left out: they end as an error of this library, or as a repair
-    (urllib3 warns of a v1 header block that metadata damaged).
+    Warnings of other libraries are hidden: this library either raises its own error or handles
+    the cause (urllib3, for example, warns about a v1 header block that metadata made malformed).
     """
     return record.levelno >= logging.ERROR or _is_own(record)
 
 
 class GlanceCompat(cliff_app.App):
-    """The application ``glance-compat``.
+    """The cliff application ``glance-compat``.
 
-    :param argv: the arguments, because some options depend on others.
-    :param stdout: None: the stream of the process.
-    :param stderr: None: the stream of the process.
+    :param argv: the command-line arguments.
+    :param stdout: stream for results; None: ``sys.stdout``.
+    :param stderr: stream for messages; None: ``sys.stderr``.
     """
 
     NAME = NAME
@@ -150,7 +151,7 @@ class GlanceCompat(cliff_app.App):
         return parser
 
     def configure_logging(self) -> None:
-        """Log warnings to stderr; with -v more of them, with --debug everything."""
+        """Log to stderr: warnings by default, INFO with -v, DEBUG with -vv or --debug."""
         level = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}.get(
             self.options.verbose_level, logging.DEBUG
         )
@@ -163,16 +164,16 @@ class GlanceCompat(cliff_app.App):
         for handler in handlers:
             handler.setLevel(level)
             handler.setFormatter(OneLineFormatter())
-            # It logs every plugin that it finds.
+            # stevedore logs every plugin that it finds.
             handler.addFilter(_is_not_from_stevedore)
             if level == logging.WARNING:
                 handler.addFilter(_is_ours_or_serious)
             root.addHandler(handler)
 
     def run(self, argv: list[str]) -> int:
-        """Run one command, and restore the logging of the process afterwards.
+        """Run one command, then restore the process's logging configuration.
 
-        :returns: the exit code: 0 done, 1 failed, 2 wrong usage, or the command's own.
+        :returns: the exit code: 0 success, 1 failure, 2 usage error, or a command's own code.
         """
         root = logging.getLogger()
         handlers, level = list(root.handlers), root.level
@@ -185,7 +186,7 @@ class GlanceCompat(cliff_app.App):
             root.setLevel(level)
 
     def run_subcommand(self, argv: list[str]) -> int:
-        """Run a command, and distinguish wrong usage from failure in the exit code."""
+        """Run a command; return :data:`EXIT_USAGE` for a usage error."""
         try:
             self.command_manager.find_command(argv)
         except ValueError:
@@ -196,22 +197,23 @@ class GlanceCompat(cliff_app.App):
         return EXIT_USAGE if isinstance(self._failure, UsageError) else result
 
     def clean_up(self, cmd: command.Command, result: int, err: BaseException | None) -> None:
-        """Keep what a command raised, because cliff reports it only here."""
+        """Keep the exception that a command raised; cliff passes it only to this method."""
         self._failure = err
 
     def interact(self) -> None:
-        """Refuse cliff's interactive mode."""
+        """Exit with a usage error instead of starting cliff's interactive mode."""
         self.parser.error(f"no command was passed; see {NAME} --help")
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one command on the streams of this process.
+    """Run one command on ``sys.stdout`` and ``sys.stderr``.
 
+    :param argv: the command-line arguments.
     :returns: the exit code.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # Do not fail on characters that the terminal's encoding lacks.
+            # Escape characters that the terminal's encoding lacks, instead of raising.
             stream.reconfigure(errors="backslashreplace")
     try:
         result = GlanceCompat(argv).run(list(argv))
@@ -219,6 +221,6 @@ def run(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         result = EXIT_PIPE
     if result == EXIT_PIPE:
-        # The interpreter flushes stdout once more when it exits.
+        # The interpreter flushes stdout again at exit, which would raise BrokenPipeError.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return result

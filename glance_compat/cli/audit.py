@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``glance-compat audit``: what a move from v1 to v2, or back, would change or lose.
+"""``glance-compat audit``: report what moving from v1 to v2, or back, would change or lose.
 
-What must live here: the command, its options and its exit code. What must not: the form of its
-output (``report``), repairs (``repair``), what is found and how the images are read
+What must live here: the command, its options and its exit code. What must not: the output format
+(``report``), the repairs (``repair``), or the code that reads images and detects findings
 (``glance_compat.audit``).
 """
 
@@ -33,11 +33,11 @@ _STREAMED = frozenset({"csv", "value"})
 
 
 class Audit(Lister):
-    """Report what a move from v1 to v2, or back, would change or lose of each image.
+    """Report what moving from v1 to v2, or back, would change or lose for each image.
 
     Reads all images that the user may see, over each Images API that the endpoint offers, and
-    writes nothing. A summary goes to stderr. Exit code: 0 no findings, 1 the audit failed or is
-    incomplete, 2 wrong usage, 3 findings.
+    writes nothing. A summary is written to stderr. Exit code: 0 no findings, 1 the audit failed or
+    is incomplete, 2 usage error, 3 findings.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -66,13 +66,13 @@ class Audit(Lister):
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        """Write the rows, then the summary; see :class:`Audit` for the exit code."""
+        """Write the rows, then the summary; return the exit code described at :class:`Audit`."""
         self._finish: Callable[[], int] = lambda: 0
         super().run(parsed_args)
         return self._finish()
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        """Return columns, and rows as they are found."""
+        """Return the column names, and an iterator that reads images and yields the rows."""
         if parsed_args.images:
             return self._repair(parsed_args)
         if parsed_args.dry_run:
@@ -96,7 +96,7 @@ class Audit(Lister):
         found = report.collect_findings(
             reader, tally, _select(parsed_args), parsed_args.owner, self._progress(parsed_args)
         )
-        # If nothing can be read, fail as any other command does.
+        # If no list can be read, raise the error as any other command does.
         first = list(itertools.islice(found, 1))
         if reader.failed:
             raise reader.errors[0]
@@ -151,13 +151,16 @@ class Audit(Lister):
 
 
 def _discover(target: cloud.Cloud, pinned: str) -> Discovery:
-    """Discover what the endpoint offers, even if an API is pinned; prefer v2, for its details."""
+    """Discover all versions of the endpoint, even if one is pinned.
+
+    v2 is preferred, because only its discovery reports capabilities.
+    """
     try:
         return target.service(api_version="auto", prefer="2").discover()
     except exceptions.GlanceCompatError:
         if pinned == "auto":
             raise
-        # Users pin a version where discovery fails.
+        # Users may have pinned a version because discovery fails.
         return target.service().discover()
 
 
@@ -165,7 +168,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target-api",
         choices=TARGET_APIS,
-        help="show only what matters to users who move to this API; default: either",
+        help="show only findings that affect a move to this API; default: both",
     )
     parser.add_argument(
         "--severity",
@@ -187,7 +190,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deleted",
         action="store_true",
-        help="audit deleted and killed images too, which v1 shows to an admin",
+        help="also audit deleted and killed images, which only v1 shows, and only to an admin",
     )
 
 
@@ -200,11 +203,11 @@ def _add_repairs(parser: argparse.ArgumentParser) -> None:
         dest="images",
         metavar="IMAGE",
         nargs="+",
-        help="decode the name and the property values of these images if glanceclient"
-        " percent-encoded them; a decoding of low confidence is refused",
+        help="decode the names and property values of these images that glanceclient"
+        " percent-encoded; a decoding with low confidence is not written",
     )
     group.add_argument(
-        "--dry-run", action="store_true", help="show what would be written, but write nothing"
+        "--dry-run", action="store_true", help="show the repairs without writing them"
     )
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare results that should be equal, key by key.
 
-What must live here: pure comparing. What must not: what is compared (``demonstration``).
+What must live here: functions that compare values, without I/O. What must not: the calls whose
+results are compared (``demonstration``).
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ ANY_TIME = "a time"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Difference:
-    """Two or more values that should be equal and are not.
+    """Two or more values that should be equal but are not.
 
-    :param where: the result, and the key in it.
-    :param values: the value on each side, by the side's name.
+    :param where: the name of the result, and the key that differs.
+    :param values: the differing values, by the name of the side, for example the server.
     """
 
     where: str
@@ -27,9 +28,10 @@ class Difference:
 
 
 def normalize(value: object) -> object:
-    """Replace what differs between servers: aware UTC times in whole seconds become ANY_TIME.
+    """Replace times, which differ between servers, by ANY_TIME.
 
-    Any other time stays, since the library must not return one.
+    Only aware UTC times in whole seconds are replaced. The library must not return any other
+    time, so such a time is kept and shows up as a difference.
     """
     if isinstance(value, datetime.datetime):
         is_valid = value.tzinfo is datetime.timezone.utc and value.microsecond == 0
@@ -42,10 +44,10 @@ def normalize(value: object) -> object:
 
 
 def find_differences(where: str, results: Mapping[str, object]) -> list[Difference]:
-    """Compare results, key by key if all of them are dicts.
+    """Compare results; if all of them are dicts, compare them key by key.
 
-    :param where: the name of the result, for messages.
-    :param results: by the name of the side.
+    :param where: the name of the result, for display.
+    :param results: the results, by the name of the side, for example the server.
     """
     sides = {name: normalize(value) for name, value in results.items()}
     dicts = {name: value for name, value in sides.items() if isinstance(value, dict)}
@@ -65,7 +67,7 @@ def _are_equal(values: Iterable[object]) -> bool:
 
 
 def _with_type(value: object) -> object:
-    """Return a value with its type, because in Python 0 equals False and 1 equals 1.0."""
+    """Pair a value with its type name, because in Python 0 == False and 1 == 1.0."""
     if isinstance(value, dict):
         return {key: _with_type(one) for key, one in value.items()}
     if isinstance(value, list):

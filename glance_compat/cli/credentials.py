@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write the credentials of a served Glance for other programs: openrc and clouds.yaml."""
+"""Format the credentials of the embedded Glance as openrc or clouds.yaml."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DOMAIN = "Default"
 
 @dataclasses.dataclass(frozen=True)
 class Credentials:
-    """The settings with which a client logs in.
+    """The credentials that a client needs to log in.
 
     :ivar auth_url: URL of the Identity API v3.
     """
@@ -50,7 +50,7 @@ def clouds_yaml(login: Credentials) -> str:
     return text
 
 
-#: Functions by the name of the form.
+#: The choices of ``serve --export``, and the function that formats each.
 FORMS: Mapping[str, Callable[[Credentials], str]] = {
     "openrc": openrc,
     "clouds.yaml": clouds_yaml,

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``glance-compat demo``: show the library at work on three servers.
+"""``glance-compat demo``: make the same calls on three in-memory servers and show the results.
 
-What must live here: the output. What must not: the calls and comparisons (``demonstration``).
+What must live here: formatting of the output. What must not: the calls and comparisons
+(``demonstration``).
 """
 
 from __future__ import annotations
@@ -35,15 +36,15 @@ Rows = Iterable[Sequence[object]]
 
 
 class Demo(Command):
-    """Make the same calls on three servers in memory, and compare the results.
+    """Make the same calls on three in-memory servers, and compare the results.
 
-    One server offers the Images API v1, one v2, one both. The output shows the chosen API and why,
-    the number of requests for each call, and whether the results are equal. If they are not, the
-    exit code is 1.
+    One server offers the Images API v1, one offers v2, one offers both. The output shows which API
+    is chosen and why, the number of requests for each call, and whether the results are equal. If
+    they are not, the exit code is 1.
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        """Print the results; return 1 if results differ that should be equal."""
+        """Print the results; return 1 if results that should be equal differ, otherwise 0."""
         started = time.monotonic()
         shown = self.demonstrate()
         seconds = time.monotonic() - started
@@ -53,7 +54,10 @@ class Demo(Command):
 
     @staticmethod
     def demonstrate() -> Demonstration:
-        """Make the calls. Only this command imports the servers."""
+        """Run the demonstration.
+
+        The import is inside the method because only this command needs the extra ``fixtures``.
+        """
         with require_extra("fixtures"):
             from glance_compat.cli import demonstration
 
@@ -61,10 +65,10 @@ class Demo(Command):
 
 
 class _Page:
-    """The output of the demo, for one stream.
+    """Format the output of the demo.
 
-    :param stream: gets box-drawing characters if its encoding has them, and colours if it is a
-        terminal.
+    :param stream: where the output is written. Box-drawing characters are used if its encoding
+        has them, colours if it is a terminal.
     """
 
     def __init__(self, stream: typing.TextIO) -> None:
@@ -75,9 +79,10 @@ class _Page:
         )
 
     def sections(self, shown: Demonstration, seconds: float) -> Iterator[str]:
-        """Return the output, section by section.
+        """Yield the sections of the output.
 
-        :param seconds: how long the demonstration took.
+        :param shown: the results to format.
+        :param seconds: duration of the demonstration, in seconds.
         """
         yield _INTRODUCTION
         yield self._section("1. The Images API that is used, and why", self._discoveries(shown))
@@ -197,10 +202,11 @@ class _Page:
     def _table(
         self, columns: Mapping[str, int], rows: Rows, *, line_before_last: bool = False
     ) -> str:
-        """Return a table that does not depend on the width of the terminal.
+        """Return a table of at most 80 characters, whatever the width of the terminal.
 
-        :param columns: titles, and the width at which each column is wrapped; together they fit
-            into 80 characters.
+        :param columns: the column titles, and the width at which each column is wrapped.
+        :param rows: the cells of each row.
+        :param line_before_last: draw a line above the last row, for totals.
         """
         table = PrettyTable(list(columns))
         table.set_style(TableStyle.SINGLE_BORDER if self._boxes else TableStyle.DEFAULT)
@@ -224,7 +230,7 @@ def _format_value(value: object) -> str:
 
 
 def _format_versions(offered: Sequence[OfferedVersion]) -> str:
-    """Return the first and the last version of each major."""
+    """Return the lowest and the highest minor version of each major version."""
     numbers = sorted({one.number for one in offered if one.number})
     majors = sorted({major for major, _ in numbers})
     parts = []

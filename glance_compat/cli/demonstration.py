@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the same calls on three Glance servers and compare the results, for ``glance-compat demo``.
 
-The servers run in this process: one with v1, one with v2, one with both. Comparing the library
-with itself proves little. Therefore more images are written with plain HTTP requests, if possible
-over the API that the library does not use, and compared with an expected dict that is written out
-by hand. Finally, the records in the servers' memory are compared, without any API.
+The servers run in this process: one offers v1, one v2, one both. Comparing the library's results
+only with each other proves little. Therefore further images are written with plain HTTP requests,
+if possible over the API that the library does not use, and compared with a handwritten expected
+dict. The records in the servers' memory are compared too, without using an API.
 
-What must live here: the servers, the calls, the expected results. What must not: how they are
-printed (``demo``).
+What must live here: the servers, the calls, the expected results. What must not: code that prints
+them (``demo``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from glance_compat.metadata import deviations
 from glance_compat.options import ApiVersion, Options
 from glance_compat.service import ImageService
 
-#: Name, APIs and release of the servers.
+#: The name, the APIs and the release of each server.
 SERVERS = (
     ("v1 only", ("v1",), "pike"),
     ("v2 only", ("v2",), "33"),
@@ -40,7 +40,7 @@ Servers = Mapping[str, GlanceFixture]
 
 
 def make_service(glance: GlanceFixture, api_version: ApiVersion = "auto") -> ImageService:
-    """Return an image service for a server."""
+    """Return an image service for an in-memory server."""
     options = Options(api_version=api_version)
     return ImageService(glance.session(), endpoint_override=glance.url, options=options)
 
@@ -48,8 +48,8 @@ def make_service(glance: GlanceFixture, api_version: ApiVersion = "auto") -> Ima
 def count_requests(glance: GlanceFixture, call: Callable[[], object]) -> tuple[object, int]:
     """Make a call and count the requests that reach the server.
 
-    :returns: the result, and the number of requests. The result of a call that raises an error of
-        the library is the name of the error's class.
+    :returns: the call's result and the number of requests. If the call raises an error of this
+        library, the result is the name of the error's class.
     """
     before = len(glance.requests)
     try:
@@ -76,7 +76,7 @@ _META: Mapping[str, object] = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Context:
-    """The request context of a service."""
+    """The request context that the demonstration passes to the library."""
 
     auth_token: str = "token"  # noqa: S105 - the servers accept any string
     roles: tuple[str, ...] = ("member",)
@@ -89,8 +89,9 @@ CONTEXT = Context()
 class Step:
     """One call that is made on every server.
 
-    :param call: its name in the output.
-    :param act: makes the call; gets the image's id, or "" before the image is created.
+    :param call: the call as shown in the output.
+    :param act: a function that makes the call; its second argument is the image's id, or "" before
+        the image is created.
     """
 
     call: str
@@ -134,16 +135,16 @@ STEPS = (
     Step("members(id)", _members),
 )
 
-#: The name of the row that compares the servers' records after these steps.
+#: The label of the row that compares the servers' records after :data:`STEPS`.
 STORED = "record in the server's memory"
 
-#: Delete the image.
+#: The calls after the comparison of records: delete the image, then look for it.
 LAST_STEPS = (
     Step("delete(id)", lambda service, image_id: service.delete(CONTEXT, image_id)),
     Step("show(id) after delete", lambda service, image_id: service.show(CONTEXT, image_id)),
 )
 
-#: The attributes of a record that do not depend on the release.
+#: The attributes of a record that must be equal in every release.
 _COMPARED = (
     *("name", "status", "size", "checksum", "disk_format", "container_format", "min_disk"),
     *("min_ram", "visibility", "owner", "protected", "properties", "tags", "deleted"),
@@ -159,12 +160,12 @@ def _read_record(glance: GlanceFixture) -> object:
 
 
 def _first_image(glance: GlanceFixture) -> str:
-    """Return the id of the image that the steps are about, "" before it is created."""
+    """Return the id of the image that the steps use, or "" before it is created."""
     return next(iter(glance.images), "")
 
 
 def _replace_id(result: object, image_id: str) -> object:
-    """Replace the image's id in a result, because each server chooses its own."""
+    """Replace the image's id in a result by "the id"; each server generates its own."""
     if isinstance(result, Mapping):
         return {key: _replace_id(value, image_id) for key, value in result.items()}
     if isinstance(result, list):
@@ -181,7 +182,7 @@ _NAME = "Zoë's image"
 _CONTENT = b"what a disk holds"
 _PROPERTIES = {"os_type": "linux", "mappings": '[{"device": "vda", "virtual": "root"}]'}
 
-#: The dict that the library must return for such an image, without its id.
+#: The dict that the library must return for an image written with plain HTTP, without its id.
 EXPECTED: Mapping[str, object] = {
     "name": _NAME,
     "status": "active",
@@ -239,9 +240,9 @@ def write_over_v2(url: str, properties: Mapping[str, str] = _PROPERTIES) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reading:
-    """An image that is written with plain HTTP and read with the library.
+    """A check that an image written with plain HTTP is read correctly by the library.
 
-    :param server: the name of the server.
+    :param server: the name of the server in :data:`SERVERS`.
     :param written_over: the API that the plain HTTP requests use.
     :param read_over: the API that the library uses.
     """
@@ -261,18 +262,18 @@ _WRITERS = {"v1": write_over_v1, "v2": write_over_v2}
 _PINS: Mapping[str, ApiVersion] = {"v1": "1", "v2": "2"}
 
 # ---------------------------------------------------------------------------------------------
-# Known deviations, which no library can remove.
+# Known deviations between v1 and v2 that a client cannot remove.
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Example:
-    """A known deviation, shown on a server.
+    """An example of a known deviation between v1 and v2.
 
-    :param known: its row in the table of all deviations.
-    :param part: the part of a result that deviates.
-    :param over_v1: what that part is over v1.
-    :param over_v2: what that part is over v2.
-    :param read: returns that part.
+    :param known: the deviation's entry in :data:`glance_compat.metadata.deviations.DEVIATIONS`.
+    :param part: the part of a result that deviates, for display.
+    :param over_v1: the value of that part over v1.
+    :param over_v2: the value of that part over v2.
+    :param read: a function that creates an image and returns that part.
     """
 
     known: deviations.Deviation
@@ -318,9 +319,9 @@ EXAMPLES = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CallResult:
-    """The result of one step.
+    """The result of one :class:`Step`, or of the comparison of records.
 
-    :param requests: number of requests by server; empty for the comparison of records.
+    :param requests: the number of requests, by server; empty for the comparison of records.
     """
 
     call: str
@@ -330,7 +331,7 @@ class CallResult:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReadResult:
-    """The result of one reading."""
+    """The result of one :class:`Reading`."""
 
     reading: Reading
     requests: int
@@ -339,9 +340,9 @@ class ReadResult:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ExampleResult:
-    """The result of one example.
+    """The result of one :class:`Example`.
 
-    :param differences: where the servers do not behave as the table of deviations documents.
+    :param differences: values that differ from those that the table of deviations documents.
     """
 
     example: Example
@@ -350,10 +351,10 @@ class ExampleResult:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Demonstration:
-    """All results.
+    """All results of the demonstration.
 
-    :param discoveries: by server.
-    :param image: what the library returns for an image that was written with plain HTTP.
+    :param discoveries: the result of version discovery, by server.
+    :param image: the dict that the library returns for an image written with plain HTTP.
     """
 
     discoveries: Mapping[str, Discovery]
@@ -364,7 +365,7 @@ class Demonstration:
 
     @property
     def differences(self) -> list[Difference]:
-        """Every value that should be equal and is not."""
+        """All differences that were found; empty if the demonstration succeeded."""
         rows: list[CallResult | ReadResult | ExampleResult]
         rows = [*self.calls, *self.reads, *self.examples]
         return [one for row in rows for one in row.differences]
@@ -377,9 +378,9 @@ def demonstrate(
 ) -> Demonstration:
     """Start the servers, make the calls, and compare the results.
 
-    :param steps: the calls before the image is deleted.
-    :param expected: the dict of an image that was written with plain HTTP.
-    :param examples: what must differ, and how.
+    :param steps: the calls to make before the image is deleted.
+    :param expected: the dict that the library must return for an image written with plain HTTP.
+    :param examples: the known deviations to show.
     """
     with contextlib.ExitStack() as stack:
         servers = {

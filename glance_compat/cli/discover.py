@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``glance-compat discover``: which Images API is used, and why."""
+"""``glance-compat discover``: show which Images API the library chooses, and why."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from glance_compat.discovery.versions import Discovery, format_offered
 class Discover(ShowOne):
     """Show which Images APIs an endpoint offers, which one is chosen, and why.
 
-    Sends one request without a token, unless the endpoint has no version document.
+    Sends one unauthenticated request; more only if the endpoint has no version document.
     """
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        """Return the fields of a Discovery."""
+        """Return the names and the values of the fields of a Discovery."""
         found = cloud.make_service(self.app.options).discover()
         fields = {one.name: getattr(found, one.name) for one in dataclasses.fields(found)}
         if parsed_args.formatter == "table":

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Format values so that metadata which any user may have written is safe to print.
+"""Format values so that image metadata, which any user may have written, is safe to print.
 
-What must live here: escaping, and the form of one value in each output format. What must not:
-columns and commands.
+What must live here: escaping, and the formatting of a single value for each output format. What
+must not: columns and commands.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import typing
 import unicodedata
 from collections.abc import Callable, Mapping
 
-#: Unicode categories that are never written as they are: controls (C0, DEL, C1), format
-#: characters (bidirectional overrides, invisible ones), lone surrogates, line and paragraph
-#: separators. The first can move a cursor or recolour a screen, the others make one string look
-#: like another.
+#: Unicode categories that are always escaped: controls (C0, DEL, C1), format characters
+#: (bidirectional overrides, invisible ones), lone surrogates, line and paragraph separators.
+#: Controls can move the cursor or recolour the screen; the others make one string look like
+#: another.
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def escape_controls(text: str) -> str:
-    """Make control characters visible: ESC becomes ``\\x1b``, RIGHT-TO-LEFT OVERRIDE ``\\u202e``.
+    """Escape control characters: ESC becomes ``\\x1b``, RIGHT-TO-LEFT OVERRIDE ``\\u202e``.
 
-    A backslash stays as it is, so the result is ambiguous; JSON output is not.
+    Backslashes are not escaped, so the result is ambiguous. JSON output is unambiguous.
     """
-    # The usual case, and fast.
+    # A fast path for the usual case.
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escape(one) if unicodedata.category(one) in _UNSAFE else one for one in text)
@@ -44,12 +44,16 @@ def _escape(character: str) -> str:
 
 
 def to_one_line(text: str) -> str:
-    """Join the lines of a message, and escape what is left."""
+    """Join the lines of a message with spaces, and escape control characters."""
     return escape_controls(" ".join(part.strip() for part in text.splitlines() if part.strip()))
 
 
 def to_plain(value: object) -> typing.Any:
-    """Convert a value to the types of JSON: times as Glance v2 writes them, sets sorted."""
+    """Convert a value to JSON types.
+
+    Times become strings in the format of Glance v2, sets become sorted lists, dataclasses become
+    dicts.
+    """
     if isinstance(value, datetime.datetime):
         return value.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -64,19 +68,19 @@ def to_plain(value: object) -> typing.Any:
 
 
 def _to_line(value: object) -> object:
-    """Format a value for one line: a string escaped, a structure as JSON.
+    """Format a value for one line: escape a string, convert a dict or list to JSON.
 
-    Numbers and None stay as they are, because the CSV writer quotes strings only.
+    Numbers and None are returned unchanged, because the CSV writer quotes only strings.
     """
     plain = to_plain(value)
     if isinstance(plain, (dict, list)):
-        # json escapes everything outside ASCII, but DEL is ASCII.
+        # json.dumps escapes all characters outside ASCII, but not DEL.
         return json.dumps(plain).replace("\x7f", "\\u007f")
     return escape_controls(plain) if isinstance(plain, str) else plain
 
 
 def _to_block(value: object) -> object:
-    """Format a value for a table: one line for each entry of a mapping or a list."""
+    """Format a value for a table; each entry of a mapping or list is on its own line."""
     plain = to_plain(value)
     if isinstance(plain, dict):
         return "\n".join(f"{escape_controls(key)}={_quote(one)}" for key, one in plain.items())
@@ -96,14 +100,14 @@ def _to_shell(value: object) -> object:
     return re.sub(r"[\\$`]", r"\\\g<0>", line) if isinstance(line, str) else line
 
 
-#: What makes a spreadsheet treat a cell as a formula, the full-width forms included.
+#: First characters that make a spreadsheet treat a cell as a formula, with full-width forms.
 _FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
 
 
 def guard_formula(value: object) -> object:
-    """Put ``'`` in front of a string that a spreadsheet would run as a formula.
+    """Prefix ``'`` to a string that a spreadsheet would evaluate as a formula.
 
-    OWASP advises this ("CSV Injection").
+    Source: OWASP, "CSV Injection".
     """
     is_risky = isinstance(value, str) and value.lstrip()[:1] in _FORMULA and value.strip()
     return f"'{value}" if is_risky else value
@@ -123,8 +127,8 @@ _FORMATTERS: Mapping[str, Callable[[object], object]] = {
 
 
 def formatter_for(output_format: str) -> Callable[[object], object]:
-    """Return the function that formats a value for an output format of cliff.
+    """Return the function that formats a value for one of cliff's output formats.
 
-    Formats of other packages are assumed to be read by people.
+    Formats that other packages add to cliff are treated as text for display.
     """
     return _FORMATTERS.get(output_format, _to_line)

@@ -20,13 +20,13 @@ _LONG = (
     *("id", "name", "status", "size", "disk_format", "container_format", "checksum"),
     *("is_public", "visibility", "protected", "owner", "tags"),
 )
-#: The columns that ``-c`` may name.
+#: The columns that can be selected with ``-c``.
 _ALL = (
     *(field.name for field in SHOWN_FIELDS if field.part is not Part.LOCATIONS),
     *("properties", "shadowed_properties"),
 )
 
-#: Options that set one filter each: option, filter, help.
+#: Options that set one filter each: the option, the name of the filter, the help text.
 _FILTERS = (
     ("--name", "name", "only images with this name"),
     ("--status", "status", "only images with this status, for example active"),
@@ -44,8 +44,9 @@ _SHARES = ("accepted", "pending", "rejected", "all")
 class List(Lister):
     """List images.
 
-    Lists every image that the user may see, including pending and rejected shares, over either
-    API. The formats ``csv`` and ``value`` are written while images arrive.
+    Lists every image that the user may see, over v1 or v2. This includes images shared with the
+    user's project that it has not accepted or has rejected. With the output formats ``csv`` and
+    ``value``, each row is written as soon as its image is received.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -58,7 +59,9 @@ class List(Lister):
                 option, dest=dest, metavar="BYTES", type=argument_type(at_least(0)), help=text
             )
         parser.add_argument(
-            "--member-status", choices=_SHARES, help="only shared images with this member status"
+            "--member-status",
+            choices=_SHARES,
+            help="only images shared with the user's project whose member status is this",
         )
         _add_visibility(parser)
         parser.add_argument(
@@ -88,7 +91,7 @@ class List(Lister):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        """Return columns, and rows as they arrive."""
+        """Return the column names, and an iterator that requests images and yields the rows."""
         columns = _ALL if parsed_args.columns else _LONG if parsed_args.long else _SHORT
         keys, directions = zip(*parsed_args.sort, strict=True)
         found = cloud.make_service(self.app.options, extended=True).iter_detail(
@@ -109,7 +112,7 @@ class Show(ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the options of the command."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("image", metavar="IMAGE", help="the image's id, or its href")
+        parser.add_argument("image", metavar="IMAGE", help="the image's id or its URL")
         parser.add_argument(
             "--extended",
             action="store_true",
@@ -121,7 +124,7 @@ class Show(ShowOne):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        """Return the image's keys and values."""
+        """Return the names and the values of the image's attributes."""
         service = cloud.make_service(self.app.options, extended=parsed_args.extended)
         found = service.show(None, parsed_args.image, include_locations=parsed_args.locations)
         write = formatting.formatter_for(parsed_args.formatter)
@@ -179,7 +182,7 @@ def _add_order(parser: argparse.ArgumentParser) -> None:
 
 
 def at_least(minimum: int) -> Callable[[str], int]:
-    """Return a parser of integers that are not below a minimum."""
+    """Return a function that parses an integer and raises ValueError below a minimum."""
 
     def parse(text: str) -> int:
         number = int(text) if text.isdecimal() else -1

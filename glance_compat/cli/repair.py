@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``glance-compat audit --fix-percent-encoding``: decode what glanceclient percent-encoded.
 
-What must live here: repairing one image, with a GET before and a GET after. What must not: how
-the original of a string is found out (``glance_compat.audit.percent_encoding``).
+What must live here: code that repairs one image, with a GET before and a GET after. What must
+not: code that decodes a string (``glance_compat.audit.percent_encoding``).
 """
 
 from __future__ import annotations
@@ -23,12 +23,16 @@ Image = Mapping[str, typing.Any]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Repair:
-    """The repair of one string, or the outcome for a whole image.
+    """One row of the repair report: one string, or the image as a whole.
 
-    :param id: the image's id; if the image was not found, the reference that the user passed.
-    :param subject: ``name``, ``property`` and a name, or ``image``.
-    :param outcome: for people.
-    :param is_done: nothing is left to do.
+    :param id: the image's id; if the image could not be repaired, the reference that the user
+        passed.
+    :param subject: ``name``, ``property NAME``, or ``image``.
+    :param outcome: what happened, for display.
+    :param is_done: whether nothing is left to repair.
+    :param before: the percent-encoded string.
+    :param after: the decoded string.
+    :param confidence: the confidence of the decoding.
     """
 
     id: str
@@ -49,11 +53,12 @@ def repair_image(
 ) -> Iterator[Repair]:
     """Decode the percent-encoded strings of one image.
 
-    :param services: one for each API, with ``extended`` and ``v1_exact_show``. All of them are
-        read, because v2 hides some properties; the last one writes.
-    :param reference: the image's id or href.
+    :param services: one image service for each API, with the options ``extended`` and
+        ``v1_exact_show``. The image is read over all of them, because v2 hides some properties,
+        and written over the last one.
+    :param reference: the image's id or URL.
     :param dry_run: write nothing.
-    :param report: called with each change before it is written.
+    :param report: called with a line about each change before it is written.
     """
     try:
         *others, image = [service.show(None, reference) for service in services]
@@ -109,9 +114,9 @@ def _plan_repair(image_id: str, subject: str, text: str, decoding: Decoding) -> 
 
 
 def _write(service: ImageService, image: Image, repairs: Iterable[Repair]) -> None:
-    """Write the decoded strings, and check that nothing else has changed.
+    """Write the decoded strings, then GET the image and check that nothing else changed.
 
-    :raises glance_compat.exceptions.IntegrityError: the image differs from what was written.
+    :raises glance_compat.exceptions.IntegrityError: the image differs from the expected values.
     """
     texts = {one.subject: one.after or "" for one in repairs}
     name = {NAME: texts.pop(NAME)} if NAME in texts else {}
@@ -125,8 +130,8 @@ def _write(service: ImageService, image: Image, repairs: Iterable[Repair]) -> No
     )
     if different:
         raise exceptions.IntegrityError(
-            f"the repair was written, but afterwards {', '.join(different)} of the image was not"
-            " as expected: another writer changed it at the same time. Check the image, and"
+            f"the repair was written, but {', '.join(different)} of the image differ from the"
+            " expected values, probably because of a concurrent update. Check the image, and"
             " repeat the repair if it is still percent-encoded",
             image_id=image["id"],
         )

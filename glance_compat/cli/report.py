@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Format the results of ``glance-compat audit``: rows, summary, progress.
 
-What must live here: how findings are printed and counted. What must not: reading images,
-recognising findings (``glance_compat.audit``).
+What must live here: code that prints and counts findings. What must not: code that reads images
+or detects findings (``glance_compat.audit``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from glance_compat.audit.reader import Reader
 from glance_compat.audit.records import IMAGE, Match
 from glance_compat.cli import formatting
 
-#: The value of each column of a finding.
+#: The columns of a finding, and the function that returns the value of each.
 _COLUMNS: Mapping[str, Callable[[Finding], object]] = {
     "id": lambda one: one.image_id,
     "name": lambda one: one.name,
@@ -45,18 +45,18 @@ def _join(target_apis: Iterable[str]) -> str:
     return ",".join(target_apis)
 
 
-#: Seconds before the first progress message, and between two of them.
+#: Seconds before the first progress message, and between messages on a terminal and elsewhere.
 _QUIET_SECONDS = 2.0
 _SECONDS_ON_TERMINAL = 0.2
 _SECONDS_OF_LINES = 10.0
 
 
 class Progress:
-    """Reports the progress of an audit.
+    """Report the progress of an audit.
 
-    :param stream: None: report nothing.
-    :param on_terminal: overwrite one line; otherwise write a line every ten seconds.
-    :param clock: returns seconds.
+    :param stream: where the messages are written; None: report nothing.
+    :param on_terminal: whether to overwrite a single line; otherwise write a line every 10 s.
+    :param clock: a function that returns the time in seconds.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Progress:
         self._is_shown = False
 
     def update(self, images: int, findings: int) -> None:
-        """Report the number of images and findings so far, unless it was reported just now."""
+        """Report the number of images and findings so far, unless the last report is recent."""
         if self._stream is None or self._clock() < self._next:
             return
         line = f"{images} images read, {findings} findings"
@@ -90,20 +90,20 @@ class Progress:
             self._stream.flush()
 
 
-#: Kinds of severity "unread" that mean that the audit failed. The others mean that the endpoint
-#: does not offer something.
+#: The kinds of severity "unread" that are failures of the audit. The others of that severity mean
+#: that the endpoint does not offer a list.
 _FAILURES = frozenset({"list-incomplete", "unreadable-image"})
 
 
 class Tally:
-    """Counts findings.
+    """Count findings.
 
     :ivar images: number of images read.
     :ivar with_findings: number of images with findings.
     :ivar findings: number of findings, without those of severity "unread".
-    :ivar failed: whether something could not be read that the endpoint offers.
-    :ivar by_kind: number of images and of findings, by the name of the kind.
-    :param gaps: what cannot be read, as far as it is known before the audit.
+    :ivar failed: whether a list or an image that the endpoint offers could not be read.
+    :ivar by_kind: number of images and number of findings, by the name of the kind.
+    :param gaps: findings of severity "unread" that are known before the audit starts.
     """
 
     def __init__(self, gaps: Iterable[Finding] = ()) -> None:
@@ -128,7 +128,7 @@ class Tally:
 
     @property
     def kinds(self) -> list[tuple[Kind, int, int]]:
-        """The kinds that were found, the most serious first, with images and findings."""
+        """Each kind that was found, with its number of images and of findings; worst first."""
         found = [(KINDS_BY_NAME[name], *counts) for name, counts in self.by_kind.items()]
         return sorted(found, key=lambda row: (-SEVERITIES.index(row[0].severity), row[0].name))
 
@@ -140,10 +140,13 @@ def collect_findings(
     owner: str | None,
     progress: Progress,
 ) -> Iterator[Finding]:
-    """Return all findings while the images are read, and finally what was not read.
+    """Read the images and yield their findings, then a finding for each part that was not read.
 
-    :param tally: counts them.
-    :param owner: only images of the project with this id; None: of all projects.
+    :param reader: reads the images.
+    :param tally: counts the findings as they are yielded.
+    :param kinds: the kinds of findings to look for.
+    :param owner: audit only images of the project with this id; None: images of all projects.
+    :param progress: reports the progress.
     """
     for pair in reader.pairs():
         v1, v2 = pair
@@ -189,37 +192,42 @@ def _format_row(values: Iterable[object], output_format: str) -> list[object]:
 def finding_rows(
     findings: Iterable[Finding], columns: Sequence[str], output_format: str
 ) -> Iterator[list[object]]:
-    """Return a row for each finding."""
+    """Yield a row for each finding.
+
+    :param columns: the names of the columns.
+    :param output_format: the name of cliff's output format.
+    """
     return (
         _format_row((_COLUMNS[name](one) for name in columns), output_format) for one in findings
     )
 
 
 def summary_rows(tally: Tally, output_format: str) -> Iterator[list[object]]:
-    """Return a row for each kind."""
+    """Yield a row for each kind that was found."""
     for kind, images, count in tally.kinds:
         about = (kind.name, kind.severity, _join(kind.target_apis))
         yield _format_row((*about, images, count, kind.meaning, kind.to_do), output_format)
 
 
 def repair_rows(repairs: Iterable[object], output_format: str) -> Iterator[list[object]]:
-    """Return a row for each repair."""
+    """Yield a row for each repair."""
     return (
         _format_row((getattr(one, name) for name in REPAIRS), output_format) for one in repairs
     )
 
 
 # ---------------------------------------------------------------------------------------------
-# The summary for people.
+# Summary.
 
 _WIDTH = 79
 
 
 def format_summary(read: Mapping[str, int], tally: Tally, *, with_kinds: bool) -> str:
-    """Return what was read and what was found.
+    """Format the number of images read and of findings.
 
-    :param read: number of records by API.
-    :param with_kinds: add a paragraph about each kind: its meaning, and what to do.
+    :param read: number of records read, by API.
+    :param tally: the counts.
+    :param with_kinds: whether to add a paragraph for each kind: its meaning, and what to do.
     """
     over = " and ".join(
         f"{_pluralize(count, 'image')} over {api}" for api, count in sorted(read.items())

@@ -33,7 +33,7 @@ def _port(text: str) -> int:
 
 
 class _Login(typing.NamedTuple):
-    """A user that may log in."""
+    """A user that can log in."""
 
     name: str
     password: str
@@ -55,11 +55,11 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 class Serve(Command):
-    """Run a Glance in memory until SIGTERM or Ctrl-C.
+    """Run an in-memory Glance until SIGTERM or Ctrl-C.
 
-    The first line of output is its URL. Any string is a valid token of an ordinary member;
-    user:project:role,role names another identity. Clients can log in at /identity, which emulates
-    Keystone; the settings that they need are written to stderr.
+    The first line of output is its URL. Any string is accepted as the token of an ordinary member.
+    A token of the form user:project:role,role selects another user, project and roles. Clients can
+    log in at /identity, which emulates Keystone; their credentials are written to stderr.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -72,7 +72,7 @@ class Serve(Command):
             "--port",
             type=argument_type(_port),
             default=0,
-            help="port to listen on; default: a free one",
+            help="port to listen on; default: a free port",
         )
         parser.add_argument(
             "--allow-host",
@@ -80,9 +80,9 @@ class Serve(Command):
             metavar="NAME",
             action="append",
             default=[],
-            help="further host name under which clients reach the server, such as a service name"
-            " of Docker Compose; * allows every name; may be repeated. Addresses, localhost and"
-            " the name of this host are always allowed",
+            help="additional host name to accept in the Host header, such as a service name of"
+            " Docker Compose; * accepts every name; may be repeated. IP addresses, localhost and"
+            " the name of this host are always accepted",
         )
         parser.add_argument(
             "--api",
@@ -91,20 +91,22 @@ class Serve(Command):
             metavar="VERSIONS",
             type=argument_type(_apis),
             action="append",
-            help="enabled APIs: v1, v2 or v1,v2; may be repeated; default: all of the release",
+            help="APIs to offer: v1, v2 or v1,v2; may be repeated; default: all APIs that the"
+            " release has",
         )
         parser.add_argument(
             "--release",
             default="pike",
             help="release of Glance to emulate: kilo, mitaka, newton, pike (15.0.2, the default),"
-            " rocky, train, yoga or 33; those after pike have only v2",
+            " rocky, train, yoga or 33; releases after pike have only v2",
         )
         parser.add_argument("--prefix", default="", help="path of the endpoint, such as /image")
         parser.add_argument(
             "--images",
             choices=("none", "nova"),
             default="none",
-            help="initial images: none (the default), or those of Nova's functional tests",
+            help="initial images: none (the default), or nova, the images of Nova's functional"
+            " tests",
         )
         parser.add_argument(
             "--user",
@@ -112,28 +114,28 @@ class Serve(Command):
             metavar="NAME:PASSWORD[:PROJECT,...[:ROLE,...]]",
             type=argument_type(_login),
             action="append",
-            help="a user that may log in; default: in all projects, with the role member; may be"
-            " repeated. Without this option every name and password is accepted, and admin is an"
-            " administrator",
+            help="a user that can log in; default: all projects, role member; may be repeated."
+            " Without this option any name and password is accepted, and the user admin has the"
+            " admin role",
         )
         parser.add_argument(
             "--strict-tokens",
             action="store_true",
-            help="accept only tokens from a log-in",
+            help="accept only tokens issued by /identity",
         )
         parser.add_argument(
             "--export",
             choices=tuple(FORMS),
             default="openrc",
-            help="form of the settings on stderr for clients that log in; default: openrc",
+            help="format of the credentials written to stderr; default: openrc",
         )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        """Serve until a signal; return the exit code 0."""
+        """Serve until SIGTERM or SIGINT arrives; return the exit code 0."""
         fixture = self._fixture(parsed_args)
-        # The signals are blocked in all threads and taken by sigwait, so that an early or a late
-        # one ends the server cleanly; a handler could interrupt any code.
+        # The signals are blocked in all threads and received by sigwait, so that a signal during
+        # startup or shutdown also stops the server cleanly. A handler could interrupt any code.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
         try:
             with fixture as glance:
@@ -149,7 +151,7 @@ class Serve(Command):
         return 0
 
     def _fixture(self, parsed_args: argparse.Namespace) -> GlanceFixture:
-        # Only this command needs the extra.
+        # Imported here because only this command and demo need the extra.
         with require_extra("fixtures"):
             from glance_compat.fixture import NOVA_IMAGES, GlanceFixture, User
 
@@ -174,9 +176,9 @@ class Serve(Command):
 
 
 def _warning(host: str) -> str:
-    """Return a warning for an address that other hosts can reach, else nothing.
+    """Return a warning if other hosts can reach the address, otherwise "".
 
-    It is a comment, because shells and YAML parsers read stderr.
+    The warning is a ``#`` comment, because stderr may be read by a shell or a YAML parser.
     """
     try:
         local = ipaddress.ip_address(host).is_loopback

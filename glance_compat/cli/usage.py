@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors that a command reports before it does anything: wrong options, a missing package."""
+"""Errors that a command reports before it sends a request: wrong options, a missing package."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ Value = TypeVar("Value")
 
 
 class UsageError(Exception):
-    """Options contradict each other or are missing; exit code 2."""
+    """The options are contradictory or incomplete; exit code 2."""
 
 
 class MissingPackage(Exception):
-    """A command needs an extra that is not installed."""
+    """A command needs a package of an extra that is not installed."""
 
 
 @contextlib.contextmanager
 def require_extra(extra: str) -> Iterator[None]:
-    """Turn a failed import into a message that says what to install.
+    """Convert a ModuleNotFoundError into an error that names the command to install the package.
 
-    :param extra: the extra of this package that brings the imported package.
+    :param extra: the extra of glance-compat that installs the imported package.
     :raises glance_compat.cli.usage.MissingPackage: the package is not installed.
     """
     try:
@@ -37,7 +37,7 @@ def require_extra(extra: str) -> Iterator[None]:
 
 
 def argument_type(parse: Callable[[str], Value]) -> Callable[[str], Value]:
-    """Make an argparse type of a function; its ValueError becomes a usage error.
+    """Return an argparse type that reports a ValueError as a usage error.
 
     :param parse: converts the argument, or raises ValueError with a message for the user.
     """
