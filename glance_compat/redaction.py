@@ -48,9 +48,9 @@ def redact_url(url: str) -> str:
     rest = head[len(scheme) :]
     authority, path = _split_authority(rest)
     if not authority:
-        if "@" in rest:
-            return scheme + rest.rpartition("@")[2]
-        return scheme + (_HIDDEN if is_cut and ":" in rest else rest)
+        if is_cut and ":" in rest:
+            return scheme + _HIDDEN
+        return scheme + rest.rpartition("@")[2]
     host = authority.rpartition("@")[2]
     if not _HOST.fullmatch(host):
         host = _HIDDEN
