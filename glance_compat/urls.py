@@ -41,6 +41,11 @@ def origin(url: str) -> tuple[str, str, int | None]:
     )
 
 
+def without_user_information(url: str) -> str:
+    """Return a URL that :func:`is_http` accepts without the name and the password in it."""
+    return re.sub(r"//[^/]*@", "//", url, count=1)
+
+
 def redirect_target(url: str, location: str) -> str | None:
     """Resolve a Location header against the URL of the request.
 

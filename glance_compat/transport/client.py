@@ -45,7 +45,7 @@ from glance_compat.transport.messages import (
 )
 from glance_compat.transport.response_reader import Limits, is_damaged
 from glance_compat.transport.retry import Deadline
-from glance_compat.urls import redirect_target
+from glance_compat.urls import redirect_target, without_user_information
 
 LOG = logging.getLogger(__name__)
 
@@ -93,6 +93,7 @@ class Transport:
         deadline: Deadline,
     ) -> None:
         self.endpoint = redact_url(endpoint)
+        self._base = without_user_information(endpoint)
         self.deadline = deadline
         self.options = options
         self._session = sessions.prepared_session(session)
@@ -154,7 +155,7 @@ class Transport:
 
     def exchange(self, request: Request, *, token: bool = True) -> Response:
         """Send a request like :meth:`send`, and return the response whatever its status."""
-        url = f"{self.endpoint}{request.path}"
+        url = f"{self._base}{request.path}"
         if request.params:
             with translated_errors(self._subject(request), **self._details(request)):
                 url += f"?{urllib.parse.urlencode(request.params)}"

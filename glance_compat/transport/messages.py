@@ -100,8 +100,10 @@ class Response:
     def json(self) -> object:
         """Parse the body.
 
-        :raises glance_compat.exceptions.BadResponse: it is not JSON.
+        :raises glance_compat.exceptions.BadResponse: it is not JSON, or has too many values.
         """
+        if len(self.body) > _MOST_VALUES and _count_values(self.body) > _MOST_VALUES:
+            raise self.invalid(f"has more than {_MOST_VALUES} values")
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -179,6 +181,16 @@ class Response:
             request_id=self.request_id,
             **self.details,
         )
+
+
+# A small value takes up to 100 times its bytes when it is parsed. Glance's pages have at most some
+# 100,000 values: 1,000 images (option api_limit_max).
+_MOST_VALUES = 1_000_000
+
+
+def _count_values(body: bytes) -> int:
+    """Return an upper bound for the values in JSON: commas in strings count as well."""
+    return 1 + sum(map(body.count, (b",", b"[", b"{")))
 
 
 def headers_of(response: requests.Response) -> v1_headers.Headers:

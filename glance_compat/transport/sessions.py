@@ -140,6 +140,9 @@ def _copy_of(
 
 Viewed = typing.TypeVar("Viewed")
 
+# The statuses whose Location keystoneauth follows (5.18).
+_FOLLOWED = frozenset({301, 302, 303, 305, 307, 308})
+
 # Adapters of one session whose views are kept. A session seldom has more than two.
 _MOST_ADAPTERS = 16
 
@@ -302,8 +305,10 @@ class _IdentityHttpView(_HttpView):
     def request(self, method: str, url: str, **kwargs: typing.Any) -> requests.Response:  # type: ignore[override]
         response = super().request(method, url, **kwargs)
         location = response.headers.get("location")
+        if location is None or response.status_code not in _FOLLOWED:
+            return response
         # keystoneauth follows it itself, with the password or the token.
-        if location is not None and not keeps_credentials_safe(url, location):
+        if not keeps_credentials_safe(url, location):
             response.close()
             raise exceptions.BadResponse(
                 f"{method} {redact_url(url)} failed: the identity service redirected it to another"

@@ -186,6 +186,14 @@ ATTACKS: tuple[Attack, ...] = (
         ("test_responses.py::test_compressed_metadata_is_bounded_while_it_is_decompressed",),
     ),
     Attack(
+        "JSON that becomes gigabytes",
+        "server",
+        "A response within ``max_response_bytes`` consists of millions of empty objects, which"
+        " take much more memory than their text.",
+        "JSON of more than a million values is not parsed: BadResponse.",
+        ("test_responses.py::test_json_of_millions_of_values_is_not_parsed",),
+    ),
+    Attack(
         "redirected log-in",
         "network",
         "The identity service, or what answers in its place, redirects the log-in to another host"
@@ -195,6 +203,7 @@ ATTACKS: tuple[Attack, ...] = (
         (
             "test_secrets.py::test_log_in_is_not_redirected_to_another_host",
             "test_secrets.py::test_log_in_is_redirected_within_its_host",
+            "test_secrets.py::test_location_of_a_created_token_is_not_a_redirect",
         ),
     ),
     Attack(

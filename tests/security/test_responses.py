@@ -190,3 +190,15 @@ def test_compressed_metadata_is_bounded_while_it_is_decompressed(layers: int) ->
         finally:
             tracemalloc.stop()
     assert peak < 16 * 1024 * 1024
+
+
+@pytest.mark.parametrize("value", [b"{},", b"[],", b'{"a":{}},', b"0,", b"[[[]]],"])
+def test_json_of_millions_of_values_is_not_parsed(value: bytes) -> None:
+    """60 MB of them become 1.4 GB of objects."""
+    body = b'{"images": [' + value * (6_000_000 // len(value)) + b"0]}"
+    with RawServer(lambda received: [response([], body)]) as server:
+        service = service_at(server.url, api_version="2")
+        begun = time.monotonic()
+        with pytest.raises(exceptions.BadResponse, match="has more than 1000000 values"):
+            service.detail(None)
+        assert time.monotonic() - begun < SECONDS

@@ -71,6 +71,14 @@ def test_log_in_is_redirected_within_its_host(keystone: ScriptedServer) -> None:
     assert keystone.asked("POST") == ["/v3/auth/tokens", "/identity/v3/auth/tokens"]
 
 
+def test_location_of_a_created_token_is_not_a_redirect(keystone: ScriptedServer) -> None:
+    token = {"token": {"methods": ["password"], "catalog": []}}
+    headers = (("X-Subject-Token", "t"), ("Location", "http://elsewhere.example/"))
+    keystone.on("POST", "/v3/auth/tokens", Reply(201, json.dumps(token).encode(), headers))
+    with pytest.raises(exceptions.GlanceConnectionFailed, match=r"127\.0\.0\.1:9"):
+        password_service(f"{keystone.url}/v3").show(None, VICTIM_ID)
+
+
 FAILURES: dict[str, typing.Callable[[], typing.Any]] = {
     "refused": lambda: service_at("http://127.0.0.1:9", api_version="2"),
     "no host": lambda: service_at("http://glance.invalid", api_version="2"),

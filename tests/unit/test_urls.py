@@ -51,3 +51,16 @@ def test_unversioned_removes_version_and_slash(given: str, expected: str) -> Non
 )
 def test_credentials_stay_on_their_host(url: str, location: str, safe: bool) -> None:
     assert urls.keeps_credentials_safe(url, location) is safe
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://user:word@glance:9292/a", "http://glance:9292/a"),
+        ("http://user@glance", "http://glance"),
+        ("http://glance/a@b;c:d@e", "http://glance/a@b;c:d@e"),
+        ("http://[::1]:9292/", "http://[::1]:9292/"),
+    ],
+)
+def test_user_information_is_removed_and_nothing_else(url: str, expected: str) -> None:
+    assert urls.without_user_information(url) == expected

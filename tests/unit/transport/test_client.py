@@ -1297,6 +1297,13 @@ def test_user_information_of_the_url_is_sent_as_basic_auth(server: ScriptedServe
     assert {one.headers["authorization"] for one in server.seen} == {"Basic dXNlcjpwQHNz"}
 
 
+@pytest.mark.parametrize("prefix", ["/a;b", "/a:b@c", "/a@b"])
+def test_path_of_an_endpoint_is_sent_unchanged(server: ScriptedServer, prefix: str) -> None:
+    server.on("GET", f"{prefix}{PATH}", json_reply({}))
+    wire_to(f"{server.url}{prefix}").send(SHOW)
+    assert server.asked() == [f"{prefix}{PATH}"]
+
+
 def test_request_is_logged_once_with_its_id(
     server: ScriptedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
