@@ -453,7 +453,8 @@ class ImageService:
 
         if destination is None:
             return opened()
-        with destination as file, opened() as source:
+        source_name = f"{self._dispatcher.name} {image_id}"
+        with destination.open(source_name) as file, opened() as source:
             write_to_file(source, file)
         return None
 

@@ -195,7 +195,7 @@ class GlanceImageServiceV2:
             return blocks
         with source:
             if data is None:
-                target.write_to_path(blocks, typing.cast(str, dst_path))
+                target.write_to_path(blocks, typing.cast(str, dst_path), str(image_id))
             else:
                 with signatures.truncate_on_failure(data, verifier):
                     target.write_to_file(blocks, data)

@@ -85,6 +85,8 @@ class Dispatcher:
         self._trusted = check_endpoints(options.trusted_endpoints)
         self._catalog = catalog
         self._options = options
+        #: Identifies the service within the process, without a request.
+        self.name = repr([redact_url(url) for url in self._endpoints] or catalog)
 
     def close(self) -> None:
         """Close the connections of this process that are not those of the caller's session."""

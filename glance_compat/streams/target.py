@@ -9,19 +9,58 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
+import hashlib
 import io
+import logging
 import os
 import secrets
 import stat
+import time
 import typing
 from collections.abc import Iterable, Iterator
 
 from glance_compat import exceptions
 from glance_compat.redaction import quote_value
 
-#: Where a download is written. It is entered before any request, so that an unwritable file costs
-#: no request, and left with the error if the download fails.
-Destination = contextlib.AbstractContextManager[typing.IO[bytes]]
+LOG = logging.getLogger(__name__)
+
+#: How long to wait until another process opens a FIFO for reading, in seconds.
+READER_SECONDS = 5.0
+
+
+class Destination(typing.Protocol):
+    """Where a download is written."""
+
+    def open(self, source: str) -> contextlib.AbstractContextManager[typing.IO[bytes]]:
+        """Open it before any request, so that an unwritable file costs no request.
+
+        The context is left with the error if the download fails.
+
+        :param source: identifies the service and the image, for the name of the partial file.
+        :raises OSError: it cannot be written.
+        """
+
+
+class _FileObject:
+    """The caller's own file object."""
+
+    def __init__(self, file: typing.IO[bytes]) -> None:
+        self._file = file
+
+    def open(self, source: str) -> contextlib.AbstractContextManager[typing.IO[bytes]]:
+        return contextlib.nullcontext(self._file)
+
+
+class _Path:
+    """A path, which is absolute from here on: the process may change its working directory."""
+
+    def __init__(self, path: str) -> None:
+        # Not abspath(), which resolves ".." without regard to symbolic links.
+        self._path = os.path.join(os.getcwd(), path)
+
+    def open(self, source: str) -> contextlib.AbstractContextManager[typing.IO[bytes]]:
+        return _open_path(self._path, source)
 
 
 def check_destination(data: object, dst_path: object) -> Destination | None:
@@ -31,12 +70,13 @@ def check_destination(data: object, dst_path: object) -> Destination | None:
     :param dst_path: a path (str or PathLike), or None.
     :returns: None if both are None.
     :raises glance_compat.exceptions.Invalid: one is invalid, or both are set.
+    :raises OSError: the path is relative, and the working directory does not exist.
     """
     if data is not None and dst_path is not None:
         raise exceptions.Invalid("data and dst_path are both set; pass only one of them")
     if data is not None:
-        return contextlib.nullcontext(_check_writable(data))
-    return None if dst_path is None else _open_path(_check_path(dst_path))
+        return _FileObject(_check_writable(data))
+    return None if dst_path is None else _Path(_check_path(dst_path))
 
 
 def _check_writable(data: object) -> typing.IO[bytes]:
@@ -89,42 +129,18 @@ def _write(block: bytes, file: typing.IO[bytes]) -> None:
         rest = rest[taken:]
 
 
-def write_to_path(blocks: Iterable[bytes], path: str) -> None:
+def write_to_path(blocks: Iterable[bytes], path: str, source: str = "") -> None:
     """Write data to a path, so that the path never has only a part of it.
 
+    :param source: see :meth:`Destination.open`.
     :raises OSError: the path cannot be written.
     """
-    with _open_path(path) as file:
+    with _Path(path).open(source) as file:
         write_to_file(blocks, file)
 
 
-@contextlib.contextmanager
-def _open_path(path: str) -> Iterator[typing.IO[bytes]]:
-    """Open a new file that replaces the path at the end, so that it never has a partial file.
-
-    The file has mode 0600, is in the same folder, and is synced before it is renamed. A device or
-    a FIFO is written directly.
-
-    :raises OSError: the path cannot be written.
-    """
-    if _is_special(path):
-        with open(path, "wb") as device:
-            yield device
-        return
-    folder, name = os.path.split(os.path.abspath(path))
-    # A name has at most 255 bytes, and a character up to four.
-    part = os.path.join(folder, f".{name[:50]}.{secrets.token_hex(8)}.part")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    try:
-        with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
-            yield file
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(part)
-        raise
-    _sync_folder(folder)
+def _open_path(path: str, source: str) -> contextlib.AbstractContextManager[typing.IO[bytes]]:
+    return _open_special(path) if _is_special(path) else _replacing(path, source)
 
 
 def _is_special(path: str) -> bool:
@@ -143,9 +159,155 @@ def _is_special(path: str) -> bool:
     return not stat.S_ISREG(mode)
 
 
+# ---------------------------------------------------------------------------------------------
+# Devices and FIFOs.
+
+
+def _open_special(path: str) -> typing.IO[bytes]:
+    """Open a device or a FIFO to write directly.
+
+    What is at the path now may be something else than a moment ago, so a file is neither created
+    nor truncated, and what was opened is examined.
+
+    :raises OSError: it is neither, or nothing opened the FIFO for reading.
+    """
+    file = _wait_for_reader(path)
+    mode = os.fstat(file.fileno()).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISBLK(mode)):
+        file.close()
+        raise OSError(errno.EINVAL, "The path is no longer a device or FIFO", path)
+    os.set_blocking(file.fileno(), True)
+    return file
+
+
+def _wait_for_reader(path: str) -> typing.IO[bytes]:
+    """Open a device or a FIFO, which without O_NONBLOCK may wait for ever for a reader."""
+    flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
+    until = time.monotonic() + READER_SECONDS
+    while True:
+        try:
+            return open(path, "wb", opener=lambda name, _: os.open(name, flags))
+        except OSError as error:
+            if error.errno != errno.ENXIO or time.monotonic() > until:
+                raise
+        time.sleep(0.05)
+
+
+# ---------------------------------------------------------------------------------------------
+# Regular files.
+
+
+@contextlib.contextmanager
+def _replacing(path: str, source: str) -> Iterator[typing.IO[bytes]]:
+    """Open a new file that replaces the path at the end, so that it never has a partial file.
+
+    The file has mode 0600, is in the same folder, and is synced before it is renamed.
+
+    :raises OSError: the path cannot be written.
+    """
+    part, file = _open_part(path, source)
+    try:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        # Before it is closed: while it is locked, the name belongs to this download.
+        _remove_part(part, file)
+        with contextlib.suppress(OSError):
+            file.close()
+        raise
+    file.close()
+    _sync_folder(os.path.dirname(path))
+
+
+def _open_part(path: str, source: str) -> tuple[str, typing.IO[bytes]]:
+    """Open a new file beside the path, and lock it; return its path as well.
+
+    The name depends on the path and the source, so that a download removes what another one of
+    the same image left that was killed. Where another process or thread is writing that file, the
+    name is random.
+    """
+    folder, name = os.path.split(path)
+    digest = hashlib.sha256(f"{path}\0{source}".encode("utf-8", "surrogatepass")).hexdigest()
+    # A name has at most 255 bytes, and a character up to four.
+    beginning = os.path.join(folder, f".{name[:50]}.")
+    part = f"{beginning}{digest[:16]}.part"
+    _remove_abandoned(part)
+    with contextlib.suppress(FileExistsError):
+        file = _create(part)
+        if _lock(file) and _is_at(part, file):
+            return part, file
+        file.close()
+    part = f"{beginning}{secrets.token_hex(8)}.part"
+    return part, _create(part)
+
+
+def _create(part: str) -> typing.IO[bytes]:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    return open(part, "xb", opener=lambda name, _: os.open(name, flags, 0o600))
+
+
+def _remove_abandoned(part: str) -> None:
+    """Remove a partial file that nobody is writing, if there is one."""
+    flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    # What cannot be opened, locked or removed stays; then the download has a random name.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(part, flags)
+        with open(descriptor, "wb", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove_part(part, file)
+
+
+def _lock(file: typing.IO[bytes]) -> bool:
+    """Lock a file until it is closed; False where another process holds a lock.
+
+    Without a lock, on a file system that has none, no other download can lock the file either,
+    and so none removes it.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        LOG.debug("Cannot lock a partial download: %s", error.strerror)
+    return True
+
+
+def _is_at(part: str, file: typing.IO[bytes]) -> bool:
+    """Whether a path still leads to an open file."""
+    try:
+        return os.path.samestat(os.lstat(part), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _remove_part(part: str, file: typing.IO[bytes]) -> None:
+    # Another file of that name belongs to another download.
+    if _is_at(part, file):
+        os.unlink(part)
+
+
+#: Errors of file systems that cannot sync a folder (CIFS and some of FUSE).
+_NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+
+
 def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Make a rename durable, where the folder can be opened and the file system supports it.
+
+    :raises OSError: the file system failed.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError as error:
+        # A folder of mode 0300 can be written, but not opened.
+        LOG.debug("Cannot sync folder %s: %s", folder, error.strerror)
+        return
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+        LOG.debug("Cannot sync folder %s: %s", folder, error.strerror)
     finally:
         os.close(descriptor)

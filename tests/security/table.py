@@ -262,6 +262,43 @@ ATTACKS: tuple[Attack, ...] = (
         ),
     ),
     Attack(
+        "what replaces the path of a download",
+        "local user",
+        "After the check of a path a FIFO is replaced by a link to another file, which is opened;"
+        " a link waits at the name of the partial file; a FIFO has no reader.",
+        "The partial file is new, and no link is followed. A device or FIFO is opened once,"
+        " without truncation, and what was opened is examined. A FIFO that nobody reads is an"
+        " OSError after 5 s.",
+        (
+            "test_files.py::test_file_that_replaces_a_fifo_is_not_written",
+            "test_files.py::test_link_at_the_name_of_the_partial_file_is_not_followed",
+            "test_files.py::test_fifo_without_a_reader_is_an_error",
+        ),
+    ),
+    Attack(
+        "working directory that changes during a download",
+        "local user",
+        "Another thread changes the working directory, and a relative ``dst_path`` names another"
+        " file at the end than at the beginning.",
+        "The path is made absolute when the call begins.",
+        (
+            "test_files.py::test_relative_path_is_that_of_the_call",
+            "test_files.py::test_parent_of_a_linked_folder_is_that_of_the_system",
+        ),
+    ),
+    Attack(
+        "disk filled with partial downloads",
+        "local user",
+        "Downloads are killed again and again, and each leaves a partial file; or the folder"
+        " cannot be listed.",
+        "The next download of the image to the path removes the partial file, unless it is being"
+        " written. A folder of mode 0300 will do.",
+        (
+            "test_files.py::test_part_of_a_killed_download_is_removed_by_the_next",
+            "test_files.py::test_folder_that_cannot_be_listed_can_be_written",
+        ),
+    ),
+    Attack(
         "memory of the embedded server",
         "network",
         "Many requests, endless header blocks, endless lines and huge sizes in chunked bodies,"

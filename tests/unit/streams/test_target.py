@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import itertools
 import os
@@ -236,3 +237,137 @@ def test_a_long_name_can_be_written(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     target.write_to_path([b"new"], str(path))
     assert path.read_bytes() == b"new"
+
+
+# ---------------------------------------------------------------------------------------------
+# The partial file.
+
+
+def parts(folder: Path) -> list[str]:
+    return [name for name in sorted(os.listdir(folder)) if name.endswith(".part")]
+
+
+def test_part_has_one_name_for_path_and_source(tmp_path: Path) -> None:
+    names: list[str] = []
+
+    def blocks() -> Iterator[bytes]:
+        names.extend(parts(tmp_path))
+        yield b"new"
+
+    for name, source in (("a", "one"), ("a", "one"), ("a", "two"), ("b", "one")):
+        target.write_to_path(blocks(), str(tmp_path / name), source)
+    assert [name.split(".")[1] for name in names] == ["a", "a", "a", "b"]
+    assert names[0] == names[1]
+    assert len(set(names)) == 3
+
+
+def test_second_download_to_a_path_has_its_own_part(tmp_path: Path) -> None:
+    path = tmp_path / "image"
+
+    def inner() -> Iterator[bytes]:
+        yield b"inner"
+        assert len(parts(tmp_path)) == 2
+
+    def outer() -> Iterator[bytes]:
+        yield b"outer"
+        [mine] = parts(tmp_path)
+        target.write_to_path(inner(), str(path), "source")
+        assert path.read_bytes() == b"inner"
+        assert parts(tmp_path) == [mine]
+
+    target.write_to_path(outer(), str(path), "source")
+    assert path.read_bytes() == b"outer"
+    assert left(path) == ["image"]
+
+
+def abandon(path: Path) -> Path:
+    """Leave a partial file as a killed process does."""
+    found: list[str] = []
+
+    def blocks() -> Iterator[bytes]:
+        found.extend(parts(path.parent))
+        yield b"new"
+
+    target.write_to_path(blocks(), str(path), "source")
+    path.unlink()
+    part = path.parent / found[0]
+    part.write_bytes(b"abandoned")
+    return part
+
+
+def test_abandoned_part_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    abandon(path)
+    with pytest.raises(Cancelled):
+        target.write_to_path(arriving([b"new"], Cancelled()), str(path), "source")
+    assert left(path) == []
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "fifo"])
+def test_part_that_is_no_file_is_not_used(tmp_path: Path, kind: str) -> None:
+    path, other = tmp_path / "image", tmp_path / "other"
+    other.write_bytes(b"other")
+    part = abandon(path)
+    part.unlink()
+    if kind == "link":
+        part.symlink_to(other)
+    elif kind == "folder":
+        part.mkdir()
+    else:
+        os.mkfifo(part)
+    target.write_to_path([b"new"], str(path), "source")
+    assert path.read_bytes() == b"new"
+    assert other.read_bytes() == b"other"
+    assert left(path) == sorted([part.name, "image", "other"])
+
+
+def test_part_of_another_download_is_not_removed(tmp_path: Path) -> None:
+    """The file that is being written is replaced by another one of that name."""
+    path = tmp_path / "image"
+
+    def blocks() -> Iterator[bytes]:
+        yield b"new"
+        [part] = parts(tmp_path)
+        (tmp_path / part).unlink()
+        (tmp_path / part).write_bytes(b"of another download")
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        target.write_to_path(blocks(), str(path))
+    [part] = left(path)
+    assert (tmp_path / part).read_bytes() == b"of another download"
+
+
+@pytest.mark.parametrize("reason", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
+def test_folder_that_cannot_be_synced_is_no_error(
+    old: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    reason: int,
+) -> None:
+    """CIFS and some FUSE file systems refuse it after the file is complete."""
+    monkeypatch.setattr(os, "fsync", refuse_folders(reason))
+    with caplog.at_level("DEBUG", "glance_compat.streams.target"):
+        target.write_to_path([b"new"], str(old))
+    assert old.read_bytes() == b"new"
+    assert caplog.messages == [f"Cannot sync folder {old.parent}: {os.strerror(reason)}"]
+
+
+@pytest.mark.parametrize("reason", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+def test_folder_that_fails_to_sync_is_an_error(
+    old: Path, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    monkeypatch.setattr(os, "fsync", refuse_folders(reason))
+    with pytest.raises(OSError, match=os.strerror(reason)):
+        target.write_to_path([b"new"], str(old))
+
+
+def refuse_folders(reason: int) -> typing.Callable[[int], None]:
+    fsync = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(reason, os.strerror(reason))
+        fsync(descriptor)
+
+    return refuse
