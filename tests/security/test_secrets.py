@@ -163,6 +163,7 @@ some = strategies.lists(strategies.sampled_from(PIECES), max_size=6).map("".join
 
 @hypothesis.given(before=some, between=some, after=some)
 @hypothesis.example(before="/@", between="?", after="")
+@hypothesis.example(before="[", between="]?", after="")
 def test_no_spelling_of_user_information_is_shown(before: str, between: str, after: str) -> None:
     """Whatever stands before an @ with a colon, or after a ?, is left out."""
     url = f"https://{before}user:{SECRET}{between}@{after}"
