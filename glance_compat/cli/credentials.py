@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Format the credentials of the embedded Glance as openrc or clouds.yaml."""
+"""Write the settings of a served Glance for other programs: openrc, clouds.yaml, Tempest."""
 
 from __future__ import annotations
 
+import configparser
 import dataclasses
+import io
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import yaml
 
-#: The name of the cloud in clouds.yaml.
+#: The name of the first cloud in clouds.yaml.
 CLOUD = "glance-compat"
 
 _DOMAIN = "Default"
@@ -17,42 +21,105 @@ _DOMAIN = "Default"
 
 @dataclasses.dataclass(frozen=True)
 class Credentials:
-    """The credentials that a client needs to log in.
+    """The settings with which a client logs in.
 
     :ivar auth_url: URL of the Identity API v3.
+    :ivar project_name: None: the log-in is to the system.
+    :ivar roles: roles of the user.
     """
 
     auth_url: str
     username: str
     password: str
-    project_name: str
+    project_name: str | None
     region_name: str
+    roles: tuple[str, ...] = ("member",)
+
+    def auth(self) -> dict[str, str]:
+        """Return the parameters of keystoneauth's plugin ``password``."""
+        scope = {"system_scope": "all"}
+        if self.project_name is not None:
+            scope = {"project_name": self.project_name, "project_domain_name": _DOMAIN}
+        return {
+            "auth_url": self.auth_url,
+            "username": self.username,
+            "password": self.password,
+            "user_domain_name": _DOMAIN,
+            **scope,
+        }
 
 
-def openrc(login: Credentials) -> str:
-    """Return shell commands that set the environment variables."""
+def openrc(clouds: Mapping[str, Credentials]) -> str:
+    """Return shell commands that set the environment variables of the first cloud."""
+    login = next(iter(clouds.values()))
     variables = {
-        **{f"OS_{name.upper()}": value for name, value in dataclasses.asdict(login).items()},
-        "OS_USER_DOMAIN_NAME": _DOMAIN,
-        "OS_PROJECT_DOMAIN_NAME": _DOMAIN,
+        **{f"OS_{name.upper()}": value for name, value in login.auth().items()},
+        "OS_REGION_NAME": login.region_name,
         "OS_IDENTITY_API_VERSION": "3",
     }
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
 
 
-def clouds_yaml(login: Credentials) -> str:
-    """Return a clouds.yaml with one cloud."""
-    auth = dataclasses.asdict(login)
-    region = auth.pop("region_name")
-    auth |= {"user_domain_name": _DOMAIN, "project_domain_name": _DOMAIN}
-    cloud = {"auth": auth, "region_name": region, "identity_api_version": 3}
-    text: str = yaml.safe_dump({"clouds": {CLOUD: cloud}}, sort_keys=False, allow_unicode=True)
+def clouds_yaml(clouds: Mapping[str, Credentials]) -> str:
+    """Return a clouds.yaml with all clouds."""
+    described = {
+        name: {"auth": login.auth(), "region_name": login.region_name, "identity_api_version": 3}
+        for name, login in clouds.items()
+    }
+    text: str = yaml.safe_dump({"clouds": described}, sort_keys=False, allow_unicode=True)
     return text
 
 
-#: The choices of ``serve --export``, and the function that formats each.
-FORMS: Mapping[str, Callable[[Credentials], str]] = {
+#: Functions by the name of the form.
+FORMS: Mapping[str, Callable[[Mapping[str, Credentials]], str]] = {
     "openrc": openrc,
     "clouds.yaml": clouds_yaml,
-    "none": lambda login: "",
+    "none": lambda clouds: "",
 }
+
+
+def write_tempest(folder: Path, logins: Sequence[Credentials], *, has_import: bool) -> None:
+    """Write tempest.conf and accounts.yaml.
+
+    :param folder: an existing folder.
+    :param logins: the users; one with the role admin also becomes the administrator of the system.
+    :param has_import: whether the release has image import.
+    :raises OSError: when a file cannot be written.
+    """
+    accounts = folder / "accounts.yaml"
+    accounts.write_text(yaml.safe_dump([_account(login) for login in logins], sort_keys=False))
+    settings: dict[str, dict[str, Any]] = {
+        "oslo_concurrency": {"lock_path": folder / "lock"},
+        "auth": {"use_dynamic_credentials": False, "test_accounts_file": accounts},
+        "identity": {
+            "uri_v3": logins[0].auth_url,
+            "auth_version": "v3",
+            "region": logins[0].region_name,
+        },
+        "image-feature-enabled": {"import_image": has_import, "os_glance_reserved": has_import},
+        "enforce_scope": {"glance": has_import},
+        "service_available": {
+            "glance": True,
+            **dict.fromkeys(("nova", "neutron", "cinder", "swift", "horizon"), False),
+        },
+    }
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_dict(settings)
+    text = io.StringIO()
+    parser.write(text)
+    (folder / "tempest.conf").write_text(text.getvalue())
+
+
+def _account(login: Credentials) -> dict[str, Any]:
+    scope: dict[str, Any] = {"system": "all"}
+    if login.project_name is not None:
+        scope = {"project_name": login.project_name, "project_domain_name": _DOMAIN}
+    return {
+        "username": login.username,
+        "password": login.password,
+        "user_domain_name": _DOMAIN,
+        "domain_name": _DOMAIN,
+        **scope,
+        "roles": list(login.roles),
+        "types": ["admin"] if "admin" in login.roles else [],
+    }

@@ -5,16 +5,18 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import pathlib
 import signal
 import typing
 
+import yaml
 from cliff.command import Command
 
-from glance_compat.cli.credentials import FORMS, Credentials
+from glance_compat.cli.credentials import CLOUD, FORMS, Credentials, write_tempest
 from glance_compat.cli.usage import UsageError, argument_type, require_extra
 
 if typing.TYPE_CHECKING:
-    from glance_compat.fixture import GlanceFixture
+    from glance_compat.fixture import GlanceFixture, User
 
 _ENDS = frozenset({signal.SIGTERM, signal.SIGINT})
 
@@ -33,12 +35,29 @@ def _port(text: str) -> int:
 
 
 class _Login(typing.NamedTuple):
-    """A user that can log in."""
+    """A user that may log in."""
 
     name: str
     password: str
     projects: tuple[str, ...] | None = None
     roles: tuple[str, ...] = ("member",)
+
+
+#: Users for ``--tempest`` when ``--user`` names none.
+_TEMPEST_USERS = (
+    _Login("admin", "admin-password", ("admin",), ("admin",)),
+    _Login("demo", "demo-password", ("demo",)),
+    _Login("alt_demo", "alt_demo-password", ("alt_demo",)),
+    _Login("demo_reader", "demo_reader-password", ("demo",), ("reader",)),
+    *(_Login(f"tempest-{n}", f"tempest-{n}-password", (f"tempest-{n}",)) for n in (1, 2)),
+)
+#: Clouds as devstack names them: the user, and whether the log-in is to the system.
+_DEVSTACK = {
+    "devstack": ("demo", False),
+    "devstack-admin": ("admin", False),
+    "devstack-alt": ("alt_demo", False),
+    "devstack-system-admin": ("admin", True),
+}
 
 
 def _login(text: str) -> _Login:
@@ -54,8 +73,27 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name for name in text.split(",") if name)
 
 
+def _option(text: str) -> tuple[str, typing.Any]:
+    """Parse ``NAME=VALUE``, with a value as in YAML."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ValueError(f"must be NAME=VALUE, not {text!r}")
+    try:
+        return name.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ValueError(f"the value of {name} is invalid: {value!r}") from error
+
+
+def _source(text: str) -> tuple[str, str | int]:
+    """Parse ``URL=PATH`` or ``URL=STATUS``."""
+    url, equals, held = text.rpartition("=")
+    if not url or not equals or not held:
+        raise ValueError(f"must be URL=FILE, URL=FOLDER or URL=STATUS, not {text!r}")
+    return url, int(held) if held.isdecimal() else held
+
+
 class Serve(Command):
-    """Run an in-memory Glance until SIGTERM or Ctrl-C.
+    """Run a Glance in memory until SIGTERM or Ctrl-C.
 
     The first line of output is its URL. Any string is accepted as the token of an ordinary member.
     A token of the form user:project:role,role selects another user, project and roles. Clients can
@@ -66,113 +104,204 @@ class Serve(Command):
         """Add the arguments of this command."""
         parser = super().get_parser(prog_name)
         parser.add_argument(
-            "--host", default="127.0.0.1", help="address to listen on; default: 127.0.0.1"
+            "--config",
+            metavar="FILE",
+            type=pathlib.Path,
+            help="YAML file with parameters of glance_compat.fixture.GlanceFixture; the options"
+            " below override it",
         )
-        parser.add_argument(
-            "--port",
-            type=argument_type(_port),
-            default=0,
-            help="port to listen on; default: a free port",
-        )
-        parser.add_argument(
-            "--allow-host",
-            dest="allowed_hosts",
-            metavar="NAME",
-            action="append",
-            default=[],
-            help="additional host name to accept in the Host header, such as a service name of"
-            " Docker Compose; * accepts every name; may be repeated. IP addresses, localhost and"
-            " the name of this host are always accepted",
-        )
-        parser.add_argument(
-            "--api",
-            "--apis",
-            dest="apis",
-            metavar="VERSIONS",
-            type=argument_type(_apis),
-            action="append",
-            help="APIs to offer: v1, v2 or v1,v2; may be repeated; default: all APIs that the"
-            " release has",
-        )
-        parser.add_argument(
-            "--release",
-            default="pike",
-            help="release of Glance to emulate: kilo, mitaka, newton, pike (15.0.2, the default),"
-            " rocky, train, yoga or 33; releases after pike have only v2",
-        )
-        parser.add_argument("--prefix", default="", help="path of the endpoint, such as /image")
-        parser.add_argument(
-            "--images",
-            choices=("none", "nova"),
-            default="none",
-            help="initial images: none (the default), or nova, the images of Nova's functional"
-            " tests",
-        )
-        parser.add_argument(
-            "--user",
-            dest="users",
-            metavar="NAME:PASSWORD[:PROJECT,...[:ROLE,...]]",
-            type=argument_type(_login),
-            action="append",
-            help="a user that can log in; default: all projects, role member; may be repeated."
-            " Without this option any name and password is accepted, and the user admin has the"
-            " admin role",
-        )
-        parser.add_argument(
-            "--strict-tokens",
-            action="store_true",
-            help="accept only tokens issued by /identity",
-        )
-        parser.add_argument(
-            "--export",
-            choices=tuple(FORMS),
-            default="openrc",
-            help="format of the credentials written to stderr; default: openrc",
-        )
+        _add_address(parser)
+        _add_glance(parser)
+        _add_users(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Serve until SIGTERM or SIGINT arrives; return the exit code 0."""
-        fixture = self._fixture(parsed_args)
+        if parsed_args.tempest is not None and not parsed_args.users:
+            parsed_args.users = list(_TEMPEST_USERS)
+        settings = _settings(parsed_args)
+        fixture = _fixture(settings)
         # The signals are blocked in all threads and received by sigwait, so that a signal during
         # startup or shutdown also stops the server cleanly. A handler could interrupt any code.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
         try:
             with fixture as glance:
+                clouds = _clouds(glance, settings)
+                if parsed_args.tempest is not None:
+                    _write_tempest(parsed_args.tempest, glance, settings)
                 self.app.stdout.write(f"{glance.url}\n")
                 self.app.stdout.flush()
-                credentials = _credentials(glance, parsed_args)
-                self.app.stderr.write(_warning(parsed_args.host))
-                self.app.stderr.write(FORMS[parsed_args.export](credentials))
+                self.app.stderr.write(_warning(settings["host"]))
+                self.app.stderr.write(FORMS[parsed_args.export](clouds))
                 self.app.stderr.flush()
                 signal.sigwait(_ENDS)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return 0
 
-    def _fixture(self, parsed_args: argparse.Namespace) -> GlanceFixture:
-        # Imported here because only this command and demo need the extra.
-        with require_extra("fixtures"):
-            from glance_compat.fixture import NOVA_IMAGES, GlanceFixture, User
 
-        apis = [one for group in parsed_args.apis or [("v1", "v2")] for one in group]
-        try:
-            return GlanceFixture(
-                apis=apis,
-                release=parsed_args.release,
-                prefix=parsed_args.prefix,
-                images=NOVA_IMAGES if parsed_args.images == "nova" else (),
-                users=[User(*login) for login in parsed_args.users or ()],
-                strict_tokens=parsed_args.strict_tokens,
-                host=parsed_args.host,
-                port=parsed_args.port,
-                allowed_hosts=parsed_args.allowed_hosts,
-                fault_injection=False,
-                fail_on="nothing",
-                recorded_requests=0,
-            )
-        except ValueError as error:
-            raise UsageError(str(error)) from error
+def _add_address(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", help="address to listen on; default: 127.0.0.1")
+    parser.add_argument(
+        "--port", type=argument_type(_port), help="port to listen on; default: a free one"
+    )
+    parser.add_argument(
+        "--allow-host",
+        dest="allowed_hosts",
+        metavar="NAME",
+        action="append",
+        help="further host name under which clients reach the server, such as a service name of"
+        " Docker Compose; * allows every name; may be repeated. Addresses, localhost and the name"
+        " of this host are always allowed",
+    )
+    parser.add_argument("--prefix", help="path of the endpoint, such as /image")
+
+
+def _add_glance(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--api",
+        "--apis",
+        dest="apis",
+        metavar="VERSIONS",
+        type=argument_type(_apis),
+        action="append",
+        help="APIs to offer: v1, v2 or v1,v2; may be repeated; default: all APIs that the release has",
+    )
+    parser.add_argument(
+        "--release",
+        help="release of Glance to emulate: kilo, mitaka, newton, pike (15.0.2, the default),"
+        " rocky, train, yoga or 33; those after pike have only v2",
+    )
+    parser.add_argument(
+        "--option",
+        dest="options",
+        metavar="NAME=VALUE",
+        type=argument_type(_option),
+        action="append",
+        help="option of glance-api.conf, such as image_property_quota=3 or"
+        " enabled_backends=fast:file,web:http; may be repeated",
+    )
+    parser.add_argument(
+        "--images",
+        metavar="FILE",
+        help="YAML file with a list of initial images, or nova for those of Nova's functional"
+        " tests, or none, the default",
+    )
+    parser.add_argument(
+        "--source",
+        dest="sources",
+        metavar="URL=FILE",
+        type=argument_type(_source),
+        action="append",
+        help="data, or an error status, at a URL from which images are copied and imported; a"
+        " folder stands for all files below it; may be repeated. Nothing else is ever fetched",
+    )
+
+
+def _add_users(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--user",
+        dest="users",
+        metavar="NAME:PASSWORD[:PROJECT,...[:ROLE,...]]",
+        type=argument_type(_login),
+        action="append",
+        help="a user that can log in; default: all projects, role member; may be repeated. Without"
+        " this option any name and password is accepted, and the user admin has the admin role",
+    )
+    parser.add_argument(
+        "--region",
+        dest="regions",
+        metavar="NAME",
+        action="append",
+        help="region of the catalog; may be repeated; default: RegionOne",
+    )
+    parser.add_argument(
+        "--strict-tokens", action="store_true", help="accept only tokens issued by /identity"
+    )
+    parser.add_argument(
+        "--export",
+        choices=tuple(FORMS),
+        default="openrc",
+        help="format of the credentials written to stderr; default: openrc. clouds.yaml has the"
+        " cloud glance-compat, and those of devstack whose users can log in",
+    )
+    parser.add_argument(
+        "--tempest",
+        metavar="FOLDER",
+        type=pathlib.Path,
+        help="write tempest.conf and accounts.yaml for this server; without --user, the users that"
+        " Tempest needs may log in",
+    )
+
+
+def _settings(parsed_args: argparse.Namespace) -> dict[str, typing.Any]:
+    """Return the parameters of the fixture: those of the file, then those of the options.
+
+    :raises UsageError: for an invalid file or option.
+    """
+    # Only this command needs the extra.
+    with require_extra("fixtures"):
+        from glance_compat.fixture import GlanceFixture, settings_file
+
+    here = pathlib.Path()
+    try:
+        found: dict[str, typing.Any] = {}
+        if parsed_args.config is not None:
+            found = settings_file.read_settings(parsed_args.config, GlanceFixture.parameters())
+        if parsed_args.images not in (None, "none"):
+            found["images"] = _images(parsed_args.images)
+        if parsed_args.sources:
+            held = settings_file.read_sources(dict(parsed_args.sources), here)
+            found["sources"] = {**found.get("sources", {}), **held}
+    except (ValueError, OSError) as error:
+        raise UsageError(str(error)) from error
+    if parsed_args.options:
+        found["config"] = {**found.get("config", {}), **dict(parsed_args.options)}
+    if parsed_args.apis:
+        found["apis"] = [one for group in parsed_args.apis for one in group]
+    for name in ("host", "port", "prefix", "release", "allowed_hosts", "regions"):
+        if getattr(parsed_args, name) is not None:
+            found[name] = getattr(parsed_args, name)
+    if parsed_args.strict_tokens:
+        found["strict_tokens"] = True
+    return {**_DEFAULTS, **found, **_users(parsed_args), "sockets": True}
+
+
+def _images(text: str) -> list[typing.Mapping[str, typing.Any]]:
+    from glance_compat.fixture import settings_file
+
+    if text == "nova":
+        return settings_file.read_images(text, pathlib.Path())
+    file = pathlib.Path(text)
+    try:
+        return settings_file.read_images(yaml.safe_load(file.read_text()), file.parent)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file}: invalid YAML: {error}") from error
+
+
+def _users(parsed_args: argparse.Namespace) -> dict[str, typing.Any]:
+    from glance_compat.fixture import User
+
+    users = [User(*login) for login in parsed_args.users or ()]
+    return {"users": users} if users else {}
+
+
+#: What differs from the defaults of the fixture.
+_DEFAULTS = {
+    "host": "127.0.0.1",
+    "fault_injection": False,
+    "fail_on": "nothing",
+    "recorded_requests": 0,
+}
+
+
+def _fixture(settings: dict[str, typing.Any]) -> GlanceFixture:
+    from glance_compat.fixture import GlanceFixture
+
+    try:
+        return GlanceFixture(**settings)
+    except (TypeError, ValueError) as error:
+        raise UsageError(str(error)) from error
 
 
 def _warning(host: str) -> str:
@@ -192,15 +321,43 @@ def _warning(host: str) -> str:
     )
 
 
-def _credentials(glance: GlanceFixture, parsed_args: argparse.Namespace) -> Credentials:
-    """Return the credentials of the first user."""
-    from glance_compat.fixture import ORDINARY_PROJECT, ORDINARY_USER, REGION
+def _clouds(glance: GlanceFixture, settings: dict[str, typing.Any]) -> dict[str, Credentials]:
+    """Return credentials by the name of the cloud, those of the first user first."""
+    from glance_compat.fixture import ORDINARY_USER, User
 
-    login = (parsed_args.users or [_Login(ORDINARY_USER, "any")])[0]
+    users = settings.get("users") or [User(ORDINARY_USER, "any")]
+    clouds = {CLOUD: _credentials(glance, users[0])}
+    for cloud, (name, is_system) in _DEVSTACK.items():
+        found = next((user for user in users if user.name == name), None)
+        if found is None and not settings.get("users"):
+            found = User(name, "any", (name,), ("admin",) if name == "admin" else ("member",))
+        if found is not None:
+            clouds[cloud] = _credentials(glance, found, is_system=is_system)
+    return clouds
+
+
+def _credentials(glance: GlanceFixture, user: User, *, is_system: bool = False) -> Credentials:
     return Credentials(
         auth_url=f"{glance.auth_url}/v3",
-        username=login.name,
-        password=login.password,
-        project_name=(login.projects or (ORDINARY_PROJECT,))[0],
-        region_name=REGION,
+        username=user.name,
+        password="any" if user.password is None else user.password,
+        project_name=None if is_system else user.default_project,
+        region_name=glance.regions[0],
+        roles=user.roles,
     )
+
+
+def _write_tempest(
+    folder: pathlib.Path, glance: GlanceFixture, settings: dict[str, typing.Any]
+) -> None:
+    logins = []
+    for user in settings["users"]:
+        logins.append(_credentials(glance, user))
+        if user.is_admin:
+            logins.append(_credentials(glance, user, is_system=True))
+    has_import = settings.get("release") == "33"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_tempest(folder.absolute(), logins, has_import=has_import)
+    except OSError as error:
+        raise UsageError(f"cannot write Tempest's files to {folder}: {error}") from error

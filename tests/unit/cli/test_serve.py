@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import configparser
 import contextlib
 import signal
 import socket
@@ -10,11 +11,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 import yaml
 
+from glance_compat.fixture import GlanceFixture
 from tests.unit.cli.running import in_process, program
 from tests.unit.cli.serving import while_serving
 
@@ -147,6 +150,11 @@ def test_port_in_use_fails() -> None:
     [
         (("--release", "nonsense"), "'nonsense'"),
         (("--release", "33", "--api", "v1"), "v1"),
+        (("--config", "nothing.yaml"), "No such file"),
+        (("--images", "nothing.yaml"), "No such file"),
+        (("--option", "image_tag_qota=5"), "did you mean image_tag_quota"),
+        (("--source", "http://a=nothing"), "No such file"),
+        (("--source", "http://a=200"), "a status from 400 to 599, not 200"),
     ],
 )
 def test_impossible_server_is_wrong_usage(argv: tuple[str, ...], words: str) -> None:
@@ -155,9 +163,162 @@ def test_impossible_server_is_wrong_usage(argv: tuple[str, ...], words: str) -> 
     assert words in outcome.error
 
 
+SERVE_YAML = """
+release: "33"
+apis: [v2]
+config: {image_property_quota: 3, enabled_backends: [one, two]}
+regions: [north]
+users:
+  - {name: ann, password: secret, projects: [blue], roles: [reader]}
+images:
+  - {id: first, name: first, data: text, visibility: public, properties: {number: 5}}
+  - {id: second, data_file: disk.raw, visibility: public}
+sources: {"http://web.example": web, "http://web.example/none": 404}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Provide a settings file, with the files that it names."""
+    (tmp_path / "disk.raw").write_bytes(b"disk")
+    (tmp_path / "web" / "a b").mkdir(parents=True)
+    (tmp_path / "web" / "a b" / "image").write_bytes(b"from the web")
+    file = tmp_path / "serve.yaml"
+    file.write_text(SERVE_YAML)
+    return file
+
+
+def test_config_file_is_read_by_serve_and_by_the_fixture(config: Path) -> None:
+    found: dict[str, Any] = {}
+
+    def look(url: str) -> None:
+        found.update(described(url))
+
+    outcome = while_serving(
+        look, "--config", str(config), "--option", "image_tag_quota=1", "--export", "clouds.yaml"
+    )
+    assert outcome.code == 0
+    clouds = yaml.safe_load(outcome.err)["clouds"]
+    assert list(clouds) == ["glance-compat"]
+    assert clouds["glance-compat"]["auth"]["project_name"] == "blue"
+    assert clouds["glance-compat"]["region_name"] == "north"
+    assert found == {
+        "images": {"first": (4, "5"), "second": (4, None)},
+        "stores": ["one", "two"],
+        "tags": 413,
+        "properties": 413,
+        "downloaded": "active",
+    }
+    with GlanceFixture.from_file(config) as glance:
+        assert described(glance.url) == {**found, "tags": 201}
+
+
+def described(url: str) -> dict[str, Any]:
+    """Use a server that is made from SERVE_YAML."""
+    with requests.Session() as session:
+        session.headers["X-Auth-Token"] = "u:blue:member"
+        images = session.get(f"{url}/v2/images", timeout=30).json()["images"]
+        stores = session.get(f"{url}/v2/info/stores", timeout=30).json()["stores"]
+        meta = {"disk_format": "raw", "container_format": "bare"}
+        new = [
+            session.post(f"{url}/v2/images", json={**meta, **more}, timeout=30)
+            for more in ({"tags": ["1", "2"]}, dict.fromkeys("abcd", "x"), {})
+        ]
+        path = f"{url}/v2/images/{new[2].json()['id']}"
+        uri = "http://web.example/a%20b/image"
+        method = {"method": {"name": "web-download", "uri": uri}}
+        assert session.post(f"{path}/import", json=method, timeout=30).status_code == 202
+        return {
+            "images": {one["id"]: (one["size"], one.get("number")) for one in images},
+            "stores": [one["id"] for one in stores],
+            "tags": new[0].status_code,
+            "properties": new[1].status_code,
+            "downloaded": session.get(path, timeout=30).json()["status"],
+        }
+
+
+def test_options_override_the_config_file(config: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images.yaml"
+    images.write_text("- {id: other, visibility: public}\n")
+    source = tmp_path / "disk.raw"
+    argv = (
+        *("--config", str(config), "--images", str(images), "--release", "yoga"),
+        *("--source", f"http://other.example/?a=b={source}", "--region", "west"),
+        *("--user", "bob:pw", "--option", "enabled_backends=three:file"),
+    )
+
+    def look(url: str) -> None:
+        headers = {"X-Auth-Token": "u:blue:member"}
+        listed = requests.get(f"{url}/v2/images", headers=headers, timeout=30).json()["images"]
+        assert [one["id"] for one in listed] == ["other"]
+        found = requests.get(f"{url}/v2/info/stores", headers=headers, timeout=30).json()
+        assert [one["id"] for one in found["stores"]] == ["three"]
+
+    outcome = while_serving(look, *argv)
+    assert outcome.code == 0
+    assert "export OS_USERNAME=bob\n" in outcome.err
+    assert "export OS_REGION_NAME=west\n" in outcome.err
+
+
+def test_clouds_yaml_has_the_clouds_of_devstack() -> None:
+    outcome = while_serving(lambda url: None, "--export", "clouds.yaml")
+    clouds = yaml.safe_load(outcome.err)["clouds"]
+    assert list(clouds) == [
+        *("glance-compat", "devstack", "devstack-admin", "devstack-alt", "devstack-system-admin")
+    ]
+    assert clouds["devstack-admin"]["auth"]["project_name"] == "admin"
+    assert clouds["devstack-system-admin"]["auth"]["system_scope"] == "all"
+
+
+def test_tempest_files_are_written(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "tempest"
+    urls: list[str] = []
+    outcome = while_serving(urls.append, "--release", "33", "--tempest", str(folder))
+    assert outcome.code == 0
+    conf = configparser.ConfigParser()
+    conf.read(folder / "tempest.conf")
+    assert conf["identity"]["uri_v3"] == f"{urls[0]}/identity/v3"
+    assert conf["auth"]["test_accounts_file"] == str(folder / "accounts.yaml")
+    accounts = yaml.safe_load((folder / "accounts.yaml").read_text())
+    assert {role for one in accounts for role in one["roles"]} == {"admin", "member", "reader"}
+    assert [one["username"] for one in accounts if "system" in one] == ["admin"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("relase: pike", "unknown parameter 'relase'; did you mean release?"),
+        ("zzz: 1", "unknown parameter 'zzz'; see docs/embedded"),
+        ("[", "invalid YAML"),
+        ("- a", "must be a mapping"),
+        ("images: 5", "images must be nova or a list of mappings"),
+        ("images: [{data: a, data_file: b}]", "data and data_file"),
+        ("images: [{colour: red}]", "unknown field colour"),
+        ("users: {a: b}", "users must be a list of mappings"),
+        ("users: [{name: a, age: 5}]", "not age"),
+        ("users: [{password: a}]", "a user without a name"),
+        ("users: [{name: a, projects: b}]", "projects must be a list, not 'b'"),
+        ("sources: []", "sources must be a mapping"),
+        ("sources: {'http://a': [1]}", "must be a path or an error status"),
+        ("sources: {'http://a': nothing}", "No such file"),
+        ("release: 34", "release 34 is unknown"),
+    ],
+)
+def test_invalid_config_file_is_a_usage_error(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "serve.yaml"
+    file.write_text(text)
+    outcome = in_process("serve", "--config", str(file))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert words in outcome.err
+
+
 @pytest.mark.parametrize(
     "argv",
     [
+        ("--option", "image_tag_quota"),
+        ("--option", "=5"),
+        ("--option", "image_tag_quota=["),
+        ("--source", "http://a"),
         ("--api", "v3"),
         ("--api", ""),
         ("--port", "65536"),
@@ -166,7 +327,6 @@ def test_impossible_server_is_wrong_usage(argv: tuple[str, ...], words: str) -> 
         ("--user", "noone"),
         ("--user", ":x"),
         ("--user", "a:b:c:d:e"),
-        ("--images", "x"),
     ],
 )
 def test_usage_errors(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
