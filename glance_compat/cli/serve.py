@@ -165,7 +165,7 @@ def _add_glance(parser: argparse.ArgumentParser) -> None:
         metavar="VERSIONS",
         type=argument_type(_apis),
         action="append",
-        help="APIs to offer: v1, v2 or v1,v2; may be repeated; default: all APIs that the release has",
+        help="APIs to offer: v1, v2 or v1,v2; may be repeated; default: all of the release",
     )
     parser.add_argument(
         "--release",
