@@ -101,7 +101,6 @@ def _is_ours_or_serious(record: logging.LogRecord) -> bool:
 class GlanceCompat(cliff_app.App):
     """The cliff application ``glance-compat``.
 
-    :param argv: the command-line arguments.
     :param stdout: stream for results; None: ``sys.stdout``.
     :param stderr: stream for messages; None: ``sys.stderr``.
     """
@@ -110,12 +109,8 @@ class GlanceCompat(cliff_app.App):
     LOG = logging.getLogger(NAME)
 
     def __init__(
-        self,
-        argv: Sequence[str],
-        stdout: typing.TextIO | None = None,
-        stderr: typing.TextIO | None = None,
+        self, stdout: typing.TextIO | None = None, stderr: typing.TextIO | None = None
     ) -> None:
-        self._argv = list(argv)
         self._failure: BaseException | None = None
         super().__init__(
             description=DESCRIPTION,
@@ -147,7 +142,7 @@ class GlanceCompat(cliff_app.App):
             },
         )
         parser.add_argument("--version", action="version", version=f"{NAME} {version}")
-        cloud.add_options(parser, self._argv)
+        cloud.add_options(parser)
         return parser
 
     def configure_logging(self) -> None:
@@ -216,7 +211,7 @@ def run(argv: Sequence[str]) -> int:
             # Escape characters that the terminal's encoding lacks, instead of raising.
             stream.reconfigure(errors="backslashreplace")
     try:
-        result = GlanceCompat(argv).run(list(argv))
+        result = GlanceCompat().run(list(argv))
         sys.stdout.flush()
     except BrokenPipeError:
         result = EXIT_PIPE

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Choose the cloud and the user: options, OS_* variables, clouds.yaml.
 
-``openstack.config`` of openstacksdk reads clouds.yaml, secure.yaml and OS_*, as ``openstack``
-does. keystoneauth1's own loader does not read clouds.yaml, and os-client-config is retired in
-favour of openstacksdk. Its import is slow, so it is imported when a command needs a cloud. The
-options are keystoneauth1's, so they have their usual names.
+The options are keystoneauth1's, so they have their usual names.
 
 What must live here: the options of all commands that need a cloud, and the image service that
 they describe. What must not: commands.
@@ -14,34 +11,32 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 import os
 import typing
-from collections.abc import Sequence
-from importlib import metadata
 
 from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import loading
 
 from glance_compat import exceptions
+from glance_compat.cli import cloud_config
+from glance_compat.cli.cloud_config import Description, Levels
 from glance_compat.cli.usage import UsageError, argument_type, require_extra
 from glance_compat.options import Options
-from glance_compat.redaction import quote_value, redact_text, redact_url
+from glance_compat.redaction import quote_value, redact_url
 from glance_compat.routing import catalog
 from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.service import ImageService
 
 if typing.TYPE_CHECKING:
-    from openstack.config import OpenStackConfig
     from openstack.config.cloud_region import CloudRegion
 
-#: The auth plugin that is used if no other is chosen.
-_DEFAULT_PLUGIN = "password"
+    from glance_compat.cli.clouds_yaml import ApiVersionWish
 
-_WITHOUT_KEYSTONE = frozenset({"none", "admin_token", "token_endpoint"})
+LOG = logging.getLogger(__name__)
 
-
-#: Options that have an environment variable of the same name.
-_WITH_VARIABLE = (
+#: Options of the connection, which have a variable of the same name.
+_CONNECTION = (
     ("os-cloud", "NAME", "a cloud of clouds.yaml"),
     ("os-region-name", "REGION", "the region in the catalog"),
     ("os-interface", "INTERFACE", "the interface in the catalog: public, internal or admin"),
@@ -49,6 +44,10 @@ _WITH_VARIABLE = (
     ("os-cert", "FILE", "a client certificate"),
     ("os-key", "FILE", "the private key of the client certificate"),
 )
+
+#: Variables that select a file or a cloud, or belong to other programs.
+_SELECTORS = frozenset({"cloud", "cloud_name", "client_config_file", "client_secure_file"})
+_FOREIGN = ("OS_TEST", "OS_STD", "OS_LOG")
 
 
 def _parse_endpoint(text: str) -> str:
@@ -66,26 +65,16 @@ def _parse_seconds(text: str) -> float:
     return seconds
 
 
-def add_options(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    """Add the options that choose a cloud, a user and an Images API.
-
-    :param argv: searched for the auth plugin, because each plugin has its own options.
-    """
-    _add_auth_options(parser, argv)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose a cloud, a user and an Images API."""
+    _add_auth_options(parser)
     group = parser.add_argument_group(
         "cloud options",
-        "Options override OS_* variables, and these override clouds.yaml. The options of an auth"
-        " plugin other than password require --os-auth-type or OS_AUTH_TYPE.",
+        "Options override OS_* variables, and these override clouds.yaml, each value for itself.",
     )
-    for name, metavar, text in _WITH_VARIABLE:
+    for name, metavar, text in _CONNECTION:
         variable = name.upper().replace("-", "_")
-        group.add_argument(
-            f"--{name}",
-            metavar=metavar,
-            default=os.environ.get(variable),
-            help=f"{text} ({variable})",
-        )
-    # Replaces the option of the same name that the plugins none and admin_token have.
+        group.add_argument(f"--{name}", metavar=metavar, help=f"{text} ({variable})")
     group.add_argument(
         "--endpoint",
         "--os-endpoint",
@@ -113,23 +102,25 @@ def add_options(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     _add_library_options(parser)
 
 
-def _add_auth_options(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    try:
-        known: object = loading.register_auth_argparse_arguments(parser, list(argv))
-    except ksa_exceptions.NoMatchingPlugin as error:
-        parser.error(str(error))
-    if known is None:
-        group = parser.add_argument_group(
-            "authentication options", f"Options of the auth plugin {_DEFAULT_PLUGIN}."
-        )
-        for option in loading.get_plugin_options(_DEFAULT_PLUGIN):
-            group.add_argument(
-                *option.argparse_args,
-                dest=f"os_{option.dest}",
-                default=option.argparse_default,
-                metavar=option.metavar,
-                help=option.help,
-            )
+def _add_auth_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "authentication options",
+        "Each option has a variable of the same name, for example OS_AUTH_TYPE for --os-auth-type."
+        " Without an auth type, it follows from the credentials.",
+    )
+    group.add_argument(
+        "--os-auth-type",
+        "--os-auth-plugin",
+        metavar="NAME",
+        help="a keystoneauth plugin; admin_token (or token_endpoint) sends a token as it is, none"
+        " sends no token",
+    )
+    older: dict[str, list[str]] = {}
+    for old, name in cloud_config.ALIASES.items():
+        older.setdefault(name, []).append(old)
+    for name, text in cloud_config.AUTH_OPTIONS.items():
+        flags = (f"--os-{one.replace('_', '-')}" for one in (name, *older.get(name, ())))
+        group.add_argument(*flags, dest=f"os_{name}", metavar="VALUE", help=text)
 
 
 def _add_library_options(parser: argparse.ArgumentParser) -> None:
@@ -143,8 +134,8 @@ def _add_library_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--prefer",
         choices=("1", "2"),
-        default="2",
-        help="the Images API to use when an endpoint offers both; default: 2",
+        help="the Images API to use when an endpoint offers both; default: image_api_version of"
+        " clouds.yaml, else 2",
     )
     group.add_argument(
         "--allow-experimental",
@@ -163,7 +154,7 @@ class Cloud:
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
-        region = _region(options)
+        region, self._wish = _resolve(options)
         self._session = region.get_session()
         self._endpoints = options.endpoints or region.get_endpoint("image")
         self._catalog = catalog.Catalog(
@@ -171,9 +162,11 @@ class Cloud:
             interface=region.get_interface("image"),
             service_name=region.get_service_name("image"),
         )
+        if options.prefer or options.api_version != "auto":
+            self._wish = None
         self._options = Options(
             api_version=options.api_version,
-            prefer=options.prefer,
+            prefer=options.prefer or self._wish or "2",
             allow_experimental=options.allow_experimental,
         )
 
@@ -189,6 +182,22 @@ class Cloud:
             **self._catalog._asdict(),
         )
 
+    def warn_of_other_version(self, service: ImageService) -> None:
+        """Log a warning if the endpoint lacks the Images API that clouds.yaml asks for.
+
+        The result of the discovery is cached, so this sends no additional request.
+        """
+        if self._wish is None:
+            return
+        found = service.discover()
+        if found.api != f"v{self._wish}":
+            LOG.warning(
+                "clouds.yaml asks for image_api_version %s, but %s is used: %s",
+                self._wish,
+                found.api,
+                found.reason,
+            )
+
     def dispatcher(self, **choices: typing.Any) -> Dispatcher:
         """Return a dispatcher, for raw records that the image service does not return.
 
@@ -203,51 +212,95 @@ def make_service(options: argparse.Namespace, *, extended: bool = False) -> Imag
 
     :param extended: as in :class:`glance_compat.Options`.
     """
-    return Cloud(options).service(extended=extended)
+    chosen = Cloud(options)
+    service = chosen.service(extended=extended)
+    chosen.warn_of_other_version(service)
+    return service
 
 
-def _region(options: argparse.Namespace) -> CloudRegion:
-    with require_extra("cli"):
-        # Slow: it imports the whole SDK.
-        import openstack.config
-        import openstack.exceptions
+# ---------------------------------------------------------------------------------------------
+# Options, variables and clouds.yaml.
 
-    asked = argparse.Namespace(
-        **{name: value for name, value in vars(options).items() if name.startswith("os_")}
-    )
-    if options.endpoints:
-        # The plugins without Keystone want one too.
-        asked.os_endpoint = options.endpoints[0]
-    try:
-        # These plugins refuse the other credentials that the environment may hold.
-        config = openstack.config.OpenStackConfig(
-            load_envvars=options.os_auth_type not in _WITHOUT_KEYSTONE,
-            app_name="glance-compat",
-            app_version=metadata.version("glance-compat"),
-        )
-        if config.default_cloud == config.envvar_key and not asked.os_cloud:
-            # It would only be compared with OS_REGION_NAME, and refused.
-            asked.os_region_name = None
-        if options.endpoints and _has_no_credentials(config, asked):
-            asked.os_auth_type = "none"
-        return config.get_one(argparse=asked)
-    except ksa_exceptions.MissingRequiredOptions as error:
-        raise UsageError(f"{error}; {_HOW_TO_SAY}") from error
-    # TypeError: openstack.config hands the plugin what it does not know.
-    except (ksa_exceptions.ClientException, openstack.exceptions.SDKException, TypeError) as error:
-        raise exceptions.InvalidOption(
-            f"the description of the cloud is invalid: {redact_text(str(error))}"
-        ) from error
-
-
-_HOW_TO_SAY = (
-    "a cloud is named by OS_* variables, by --os-cloud NAME, or by --endpoint URL where there is"
-    " no Keystone"
+_WAYS = (
+    "choose a cloud with OS_* variables, with --os-cloud NAME, or, without an Identity service,"
+    " with --endpoint URL"
 )
 
 
-def _has_no_credentials(config: OpenStackConfig, asked: argparse.Namespace) -> bool:
-    described = config.get_one(argparse=asked, validate=False).config
-    known = {option.dest for option in loading.get_plugin_options(_DEFAULT_PLUGIN)}
-    given = {name for name in (*described, *described["auth"]) if name in known}
-    return described["auth_type"] == _DEFAULT_PLUGIN and not given
+def _resolve(options: argparse.Namespace) -> tuple[CloudRegion, ApiVersionWish]:
+    """Return the cloud and region, and the Images API that clouds.yaml asks for."""
+    with require_extra("cli"):
+        # Slow: it imports the whole SDK.
+        from glance_compat.cli import clouds_yaml
+    asked, variables = _read_options(options), _read_variables()
+    name = asked.pop("cloud", None) or os.environ.get("OS_CLOUD")
+    try:
+        file = clouds_yaml.read(
+            name,
+            asked.get("region_name") or variables.get("region_name"),
+            lone=not cloud_config.names_identity((asked, variables)),
+        )
+        levels = Levels(asked, variables, file.values)
+        auth_type = cloud_config.choose_auth_type(levels)
+        description = cloud_config.describe(levels, auth_type, _options_of(auth_type))
+        region = file.region(description)
+    except ksa_exceptions.OptionError as error:
+        raise UsageError(f"{error}; {_WAYS}") from error
+    _check_complete(description)
+    return region, file.image_api_version
+
+
+def _read_options(options: argparse.Namespace) -> dict[str, typing.Any]:
+    values = {
+        name.removeprefix("os_"): value
+        for name, value in vars(options).items()
+        if name.startswith("os_")
+    }
+    if options.endpoints:
+        values["endpoint"] = options.endpoints[0]
+    return cloud_config.normalize(values)
+
+
+def _read_variables() -> dict[str, typing.Any]:
+    values = {
+        name.removeprefix("OS_").lower(): value
+        for name, value in os.environ.items()
+        if name.startswith("OS_") and not name.startswith(_FOREIGN)
+    }
+    found = cloud_config.normalize(values)
+    return {name: value for name, value in found.items() if name not in _SELECTORS}
+
+
+def _options_of(auth_type: str) -> frozenset[str]:
+    """Return the names of the options that an auth plugin takes.
+
+    :raises glance_compat.cli.usage.UsageError: no such plugin is installed.
+    """
+    try:
+        loader: loading.BaseLoader[typing.Any] = loading.get_plugin_loader(auth_type)
+    except ksa_exceptions.NoMatchingPlugin as error:
+        known = ", ".join(sorted(loading.get_available_plugin_names()))
+        raise UsageError(
+            f"there is no auth type {quote_value(auth_type)}; auth types: {known}"
+        ) from error
+    names = {option.dest for option in loader.get_options()}
+    if auth_type == "v3multifactor":
+        # It takes those of all its methods.
+        names |= cloud_config.AUTH_OPTIONS.keys()
+    return frozenset(names)
+
+
+#: Without these, the plugins fail in the middle of the log-in.
+_PASSWORD_NEEDS = (("username", "user_id"), ("password",))
+
+
+def _check_complete(description: Description) -> None:
+    if not description.auth_type.endswith("password") or "oidc" in description.auth_type:
+        return
+    for names in _PASSWORD_NEEDS:
+        if not any(name in description.auth for name in names):
+            flags = " or ".join(f"--os-{name.replace('_', '-')}" for name in names)
+            raise UsageError(
+                f"the auth type {description.auth_type} needs {flags}, or the variable or the key"
+                " in clouds.yaml of the same name"
+            )

@@ -55,7 +55,7 @@ def in_process(*argv: str) -> Outcome:
     """Run a command through cliff; what argparse itself writes is not captured."""
     out, err = io.StringIO(), io.StringIO()
     try:
-        code = GlanceCompat(argv, stdout=out, stderr=err).run(list(argv))
+        code = GlanceCompat(stdout=out, stderr=err).run(list(argv))
     except SystemExit as ended:
         code = int(ended.code or 0)
     return Outcome(code, out.getvalue(), err.getvalue())

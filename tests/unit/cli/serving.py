@@ -48,7 +48,7 @@ def while_serving(act: Callable[[str], None], *argv: str) -> Outcome:
 
     user = threading.Thread(target=use)
     user.start()
-    code = GlanceCompat(argv, stdout=out, stderr=err).run(["serve", *argv])
+    code = GlanceCompat(stdout=out, stderr=err).run(["serve", *argv])
     err.ready.set()
     user.join()
     for problem in problems:

@@ -102,7 +102,7 @@ class Failing(Command):
 def failing(*argv: str) -> tuple[int, str]:
     """Run the failing command and return its exit code and stderr."""
     err = io.StringIO()
-    app = GlanceCompat(argv, stdout=io.StringIO(), stderr=err)
+    app = GlanceCompat(stdout=io.StringIO(), stderr=err)
     app.command_manager.add_command("fail", Failing)
     return app.run([*argv, "fail"]), err.getvalue()
 
@@ -168,7 +168,7 @@ def test_missing_cliff_is_named(
             "fixtures",
         ),
         ("cheroot", ("glance_compat.fixture",), ["serve"], "fixtures"),
-        ("openstack", (), ["discover"], "cli"),
+        ("openstack", ("glance_compat.cli.clouds_yaml",), ["discover"], "cli"),
     ],
 )
 def test_missing_extra_is_named(

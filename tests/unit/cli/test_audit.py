@@ -300,7 +300,7 @@ def test_csv_rows_are_streamed(apis: tuple[str, ...]) -> None:
     with on(apis, images=images) as glance:
         stream = Watched(glance)
         argv = ["audit", *options(glance), "-f", "csv"]
-        assert GlanceCompat(argv, stdout=stream, stderr=io.StringIO()).run(argv) == 3
+        assert GlanceCompat(stdout=stream, stderr=io.StringIO()).run(argv) == 3
         assert stream.at_first is not None
         assert stream.at_first <= len(glance.requests) - 9
 
@@ -421,7 +421,7 @@ def test_where_progress_is_shown(
     stderr = err()
     with on(("v1", "v2")) as glance:
         whole = ["audit", *options(glance), *argv]
-        assert GlanceCompat(whole, stdout=out(), stderr=stderr).run(whole) == 3
+        assert GlanceCompat(stdout=out(), stderr=stderr).run(whole) == 3
     assert ("images read," in stderr.getvalue()) is wanted
 
 

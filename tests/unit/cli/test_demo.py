@@ -35,7 +35,7 @@ def shown() -> Demonstration:
 def run(stream: io.TextIOBase, command: type[Demo]) -> Outcome:
     """Run a command as ``demo`` on a stream."""
     assert isinstance(stream, (io.StringIO, io.TextIOWrapper))
-    app = GlanceCompat(["demo"], stdout=stream, stderr=io.StringIO())
+    app = GlanceCompat(stdout=stream, stderr=io.StringIO())
     app.command_manager.add_command("demo", command)
     code = app.run(["demo"])
     stream.seek(0)

@@ -160,7 +160,7 @@ class Watched(io.StringIO):
 def test_value_rows_are_streamed(filled: GlanceFixture) -> None:
     stream = Watched(filled)
     argv = ["list", *options(filled), "-f", "value", "-c", "name"]
-    assert GlanceCompat(argv, stdout=stream, stderr=io.StringIO()).run(argv) == 0
+    assert GlanceCompat(stdout=stream, stderr=io.StringIO()).run(argv) == 0
     assert stream.getvalue().split() == list("fedcba")
     # Page caps of two: three pages at least, after the version document.
     assert stream.at_first is not None

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read clouds.yaml, and log in to a cloud, with openstacksdk.
+
+``openstack.config`` reads clouds.yaml, secure.yaml and vendor profiles, as ``openstack`` does.
+keystoneauth1 has no such reader, and os-client-config is retired in favour of openstacksdk. Its
+import is slow, so this module is imported when a command needs a cloud.
+
+What must live here: everything that needs openstacksdk. What must not: which value wins
+(``cloud_config``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
+
+import openstack.config
+import openstack.exceptions
+from keystoneauth1 import exceptions as ksa_exceptions
+from openstack.config import loader, vendors
+from openstack.config.cloud_region import CloudRegion
+
+from glance_compat import exceptions
+from glance_compat.cli import cloud_config
+from glance_compat.redaction import quote_value, redact_text
+
+ApiVersionWish = typing.Literal["1", "2"] | None
+
+#: The name of a cloud that no file describes.
+_UNNAMED = "glance-compat"
+
+
+@dataclasses.dataclass(frozen=True)
+class FileCloud:
+    """A cloud of clouds.yaml, or none.
+
+    :param values: its normalized values, those of the region included.
+    :param region_name: the region that was asked for, else the first of the file, else None.
+    :param profile: the name of its vendor profile.
+    :param unknown: keys of its ``auth`` that no plugin of keystoneauth1 has.
+    """
+
+    config: openstack.config.OpenStackConfig
+    name: str | None
+    values: Mapping[str, typing.Any]
+    region_name: str | None
+    profile: str | None
+    unknown: frozenset[str]
+
+    @property
+    def image_api_version(self) -> ApiVersionWish:
+        """The Images API that the file or its vendor profile asks for."""
+        asked = str(self.values.get("image_api_version", "")).removeprefix("v")
+        return "1" if asked.split(".")[0] == "1" else "2" if asked.split(".")[0] == "2" else None
+
+    def region(self, description: cloud_config.Description) -> CloudRegion:
+        """Return the cloud with its auth plugin; no request is sent.
+
+        :raises keystoneauth1.exceptions.OptionError: the plugin needs more values.
+        :raises glance_compat.exceptions.InvalidOption: a value is not valid.
+        """
+        wrong = sorted(self.unknown - description.auth.keys())
+        if wrong:
+            raise exceptions.InvalidOption(
+                f"cloud {self.name} has the unknown key {quote_value(wrong[0])} in auth: check its"
+                f" spelling in {self.config.config_filename}"
+            )
+        key = self.name or _UNNAMED
+        entry = {
+            **description.other,
+            "auth_type": description.auth_type,
+            "auth": dict(description.auth),
+        }
+        entry.pop("region_name", None)
+        if self.profile:
+            entry["profile"] = self.profile
+        if self.region_name:
+            # A region that the file does not list is allowed: the catalog decides.
+            entry["regions"] = [{"name": self.region_name, "values": {}}]
+        self.config.cloud_config["clouds"][key] = entry
+        with _invalid_option():
+            return self.config.get_one(cloud=key, region_name=self.region_name)
+
+
+def read(name: str | None, region_name: str | None, *, lone: bool) -> FileCloud:
+    """Read a cloud of clouds.yaml.
+
+    :param name: None: no cloud is named.
+    :param region_name: the region whose values are read; None: the first of the file.
+    :param lone: use the cloud of the file without its name if it is the only one.
+    :raises glance_compat.exceptions.InvalidOption: the file has no such cloud, or is not valid.
+    """
+    with _invalid_option():
+        config = openstack.config.OpenStackConfig(
+            config_files=_files("OS_CLIENT_CONFIG_FILE", loader.CONFIG_FILES),
+            secure_files=_files("OS_CLIENT_SECURE_FILE", loader.SECURE_FILES),
+            # They are a level of their own here.
+            load_envvars=False,
+            app_name="glance-compat",
+            app_version=metadata.version("glance-compat"),
+        )
+    has_file = config.config_filename or config.secure_config_filename
+    clouds = config.cloud_config["clouds"] if has_file else {}
+    if name is None and lone and len(clouds) == 1:
+        [name] = clouds
+    if name is None:
+        return FileCloud(config, None, {}, region_name, None, frozenset())
+    if name not in clouds:
+        raise exceptions.InvalidOption(_describe_missing(name, config.config_filename, clouds))
+    return _read_entry(config, name, clouds[name] or {}, region_name)
+
+
+def _read_entry(
+    config: openstack.config.OpenStackConfig,
+    name: str,
+    entry: Mapping[str, typing.Any],
+    region_name: str | None,
+) -> FileCloud:
+    profile = entry.get("profile", entry.get("cloud"))
+    vendor = (vendors.get_profile(profile) or {}) if profile else {}
+    # Of a vendor profile openstacksdk merges all but what decides about the plugin.
+    base: dict[str, typing.Any] = {
+        key: value for key, value in vendor.items() if key in ("auth_type", "image_api_version")
+    }
+    top = {key: value for key, value in entry.items() if key not in _NOT_VALUES}
+    region, values = _find_region(entry.get("regions") or [], region_name)
+    auth = cloud_config.normalize(entry.get("auth") or {})
+    known = {*cloud_config.AUTH_OPTIONS, *cloud_config.ALIASES.values()}
+    return FileCloud(
+        config,
+        name,
+        {**base, **cloud_config.normalize(top), **cloud_config.normalize(values)},
+        region or region_name or entry.get("region_name"),
+        profile,
+        frozenset(auth.keys() - known),
+    )
+
+
+_NOT_VALUES = frozenset({"profile", "cloud", "regions"})
+
+
+def _find_region(
+    regions: Sequence[str | Mapping[str, typing.Any]], wanted: str | None
+) -> tuple[str | None, Mapping[str, typing.Any]]:
+    """Return the name and the values of a region of the file."""
+    for region in regions:
+        found, values = (
+            (region, {}) if isinstance(region, str) else (region["name"], region.get("values"))
+        )
+        if wanted in (None, found):
+            return found, values or {}
+    return None, {}
+
+
+def _files(variable: str, usual: Sequence[str]) -> list[str]:
+    named = os.environ.get(variable)
+    return [named, *usual] if named else list(usual)
+
+
+def _describe_missing(name: str, filename: str | None, clouds: Mapping[str, object]) -> str:
+    if not clouds:
+        return f"cloud {quote_value(name)} was not found: there is no clouds.yaml"
+    return (
+        f"cloud {quote_value(name)} was not found in {filename}; its clouds are:"
+        f" {', '.join(sorted(clouds))}"
+    )
+
+
+_RAISED = (
+    *(ksa_exceptions.ClientException, openstack.exceptions.SDKException),
+    *(TypeError, ValueError, AttributeError),
+)
+
+
+@contextlib.contextmanager
+def _invalid_option() -> Iterator[None]:
+    """Turn what openstacksdk and the plugins raise into InvalidOption."""
+    try:
+        yield
+    except ksa_exceptions.OptionError:
+        # Values are missing; the caller says how to set them.
+        raise
+    except _RAISED as error:
+        raise exceptions.InvalidOption(
+            f"the description of the cloud is invalid: {redact_text(str(error))}"
+        ) from error
