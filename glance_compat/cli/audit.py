@@ -155,6 +155,7 @@ def _discover(target: cloud.Cloud, pinned: str) -> Discovery:
 
     v2 is preferred, because only its discovery reports capabilities.
     """
+    target.log_surprises(target.service())
     try:
         return target.service(api_version="auto", prefer="2").discover()
     except exceptions.GlanceCompatError:

@@ -17,16 +17,19 @@ import typing
 
 from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import loading
+from keystoneauth1.identity.base import BaseIdentityPlugin
 
 from glance_compat import exceptions
 from glance_compat.cli import cloud_config
 from glance_compat.cli.cloud_config import Description, Levels
 from glance_compat.cli.usage import UsageError, argument_type, require_extra
+from glance_compat.discovery.versions import Discovery
 from glance_compat.options import Options
 from glance_compat.redaction import quote_value, redact_url
 from glance_compat.routing import catalog
 from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.service import ImageService
+from glance_compat.urls import origin
 
 if typing.TYPE_CHECKING:
     from openstack.config.cloud_region import CloudRegion
@@ -182,14 +185,38 @@ class Cloud:
             **self._catalog._asdict(),
         )
 
-    def warn_of_other_version(self, service: ImageService) -> None:
-        """Log a warning if the endpoint lacks the Images API that clouds.yaml asks for.
+    def log_surprises(self, service: ImageService) -> None:
+        """Log what a user may not expect of the endpoint, before it is used.
 
-        The result of the discovery is cached, so this sends no additional request.
+        This sends no additional request: the results of the discovery and of the log-in are kept.
         """
-        if self._wish is None:
+        self._log_foreign_endpoints()
+        if self._wish is not None:
+            self._log_other_version(service.discover())
+
+    def _log_foreign_endpoints(self) -> None:
+        plugin = self._session.auth
+        if not self._endpoints or not isinstance(plugin, BaseIdentityPlugin):
             return
-        found = service.discover()
+        if not LOG.isEnabledFor(logging.INFO):
+            # Only then is a log-in justified that the command may not need.
+            return
+        try:
+            access = plugin.get_access(self._session)
+        except ksa_exceptions.ClientException:
+            # The command will report it.
+            return
+        offered = access.service_catalog.get_urls(service_type="image")
+        known = {origin(url) for url in offered if url}
+        for url in [self._endpoints] if isinstance(self._endpoints, str) else self._endpoints:
+            if origin(url) not in known:
+                LOG.info(
+                    "The endpoint %s is not in the catalog of %s, whose token is sent to it",
+                    redact_url(url),
+                    redact_url(plugin.auth_url or ""),
+                )
+
+    def _log_other_version(self, found: Discovery) -> None:
         if found.api != f"v{self._wish}":
             LOG.warning(
                 "clouds.yaml asks for image_api_version %s, but %s is used: %s",
@@ -214,7 +241,7 @@ def make_service(options: argparse.Namespace, *, extended: bool = False) -> Imag
     """
     chosen = Cloud(options)
     service = chosen.service(extended=extended)
-    chosen.warn_of_other_version(service)
+    chosen.log_surprises(service)
     return service
 
 

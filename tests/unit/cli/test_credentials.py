@@ -282,6 +282,19 @@ def test_named_cloud_sends_its_token_to_endpoint(cloud: Cloud) -> None:
 
 
 @pytest.mark.usefixtures("file")
+@pytest.mark.parametrize("command", ["list", "audit"])
+def test_endpoint_outside_catalog_is_logged_with_v(cloud: Cloud, command: str) -> None:
+    argv = (command, "--os-cloud", "lab", "--endpoint")
+    message = (
+        f"The endpoint {cloud.elsewhere.url} is not in the catalog of {cloud.keystone.url}, whose"
+        " token is sent to it"
+    )
+    assert in_process(*argv, cloud.elsewhere.url, "-v").err.splitlines().count(message) == 1
+    assert message not in in_process(*argv, cloud.elsewhere.url).err
+    assert "is not in the catalog" not in in_process(*argv, cloud.glance.url, "-v").err
+
+
+@pytest.mark.usefixtures("file")
 def test_password_option_overrides_file(cloud: Cloud) -> None:
     outcome = in_process("list", "--os-cloud", "lab", "--os-password", "wrong")
     assert outcome.code == 1
