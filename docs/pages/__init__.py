@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pages import capabilities, differences, filters, reliability
+from pages import capabilities, differences, filters, reliability, security
 
 #: Name of the file, without its ending, to the function that makes its text.
 PAGES: Mapping[str, Callable[[], str]] = {
@@ -18,6 +18,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "differences": differences.page,
     "filters": filters.page,
     "reliability": reliability.page,
+    "security": security.page,
 }
 
 

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page on security."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pages.markup import table, title
+from tests.security.table import ATTACKS, Attacker
+
+_HEAD = """\
+========
+Security
+========
+
+Whom the library defends against, and what it does. Each row has a test in ``tests/security``,
+which fails without the defence.
+
+"""
+
+#: Attacker to title and description.
+_ATTACKERS: Mapping[Attacker, tuple[str, str]] = {
+    "server": (
+        "A hostile server",
+        "An image endpoint that is not what it should be, or was taken over. It gets the token of"
+        " each request by nature; it must not get anything else, damage the client, or reach other"
+        " callers of the same process.",
+    ),
+    "tenant": (
+        "A hostile tenant",
+        "Somebody who may create images in the cloud, and share or publish them. Names,"
+        " properties, locations and data are the tenant's own text.",
+    ),
+    "network": (
+        "The network",
+        "Somebody who can answer in a server's place, or a proxy between client and server. Use"
+        " https: without it, the network sees and changes everything.",
+    ),
+    "local user": (
+        "Another user of the machine",
+        "Somebody who may read the log of a program that uses the library, or write to a folder"
+        " that it writes to.",
+    ),
+    "browser": (
+        "A page in a browser",
+        "A web page that the user of the embedded server visits meanwhile.",
+    ),
+}
+
+_TAIL = """\
+What is not defended
+====================
+
+- An endpoint that is configured as trusted gets tokens. The library cannot tell a right endpoint
+  from a wrong one.
+- Image data is what its owner uploaded. Size and checksum prove only that it arrived as it was
+  stored, and come from the server, too. Use image signatures (``trusted_certs``) to prove who made
+  it, and ``check_format`` to refuse data that is not in the format that the image declares.
+- A server may be slow within the time limits of the options, and may return any metadata that has
+  the right form.
+- ``v1_keep_connections=True`` gives up the defence against forged v1 responses.
+- The caller's own session, adapters and auth plugins are trusted, as is the machine's
+  administrator.
+
+How to report a vulnerability
+=============================
+
+Report it to the maintainers in private, through the private reports of the site that hosts the
+repository, and not in a public issue. Name the version, the attacker and the steps.
+"""
+
+
+def page() -> str:
+    """Return the page."""
+    return _HEAD + "\n".join(map(_section, _ATTACKERS)) + "\n" + _TAIL
+
+
+def _section(attacker: Attacker) -> str:
+    heading, description = _ATTACKERS[attacker]
+    rows = [
+        (attack.name, attack.attempt, attack.outcome)
+        for attack in ATTACKS
+        if attack.attacker == attacker
+    ]
+    text = f"{title(heading)}\n{description}\n"
+    if rows:
+        text += "\n" + table(("attack", "what is attempted", "what happens"), rows, "20 40 40")
+    return text
