@@ -7,7 +7,6 @@ failing over it. What must not: which part of a response is shown (``transport.m
 
 from __future__ import annotations
 
-import functools
 import re
 import reprlib
 
@@ -35,7 +34,6 @@ _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]*(?:%[\w.~-]+)?\]|[^:@\[\]]*)(?::[0-9]*)?
 _HIDDEN = "***"
 
 
-@functools.lru_cache(maxsize=256)
 def redact_url(url: str) -> str:
     """Remove credentials and the query from a URL, or from what claims to be one.
 

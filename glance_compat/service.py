@@ -7,7 +7,7 @@ The path of a call::
       routing/context       reads the context: an Identity
       routing/references    checks the id
       routing/dispatcher    repeats the call, and tries endpoint after endpoint
-        discovery           chooses the API of an endpoint, from its cache
+        discovery           chooses the API of an endpoint: once, until its facts expire
         backends/v1 or v2   makes requests of the call, and an image of each response
           transport/client  sends a request, and returns its response or raises its error
       metadata/fields       selects what the caller sees

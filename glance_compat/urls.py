@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import urllib.parse
 
@@ -117,7 +116,6 @@ def rbd_names_of(url: str) -> tuple[str, ...] | None:
     return tuple(names) if all(map(str.isprintable, names)) else None
 
 
-@functools.lru_cache(maxsize=256)
 def unversioned(url: str) -> str:
     """Return an endpoint without the version and the slash at its end."""
     # The slashes of the scheme do not count: a host may be called "v2".

@@ -10,10 +10,11 @@ Facts are those of Glance 15.0.2 and 33.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 import typing
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from glance_compat import exceptions
 from glance_compat.backends.protocol import (
@@ -27,7 +28,7 @@ from glance_compat.metadata import changes, fields, filters, support
 from glance_compat.metadata.changes import Change, ImageMeta
 from glance_compat.metadata.fields import Image, Version
 from glance_compat.metadata.filters import Query
-from glance_compat.metadata.support import GetOffer
+from glance_compat.metadata.support import Offer
 from glance_compat.redaction import quote_value
 from glance_compat.streams.streams import Expected, Upload
 from glance_compat.transport import retry
@@ -56,17 +57,17 @@ _NO_LOCATIONS_API = frozenset({403, 404, 405, 501})
 class V2:
     """Images API v2 at one endpoint.
 
-    :param get_offer: returns the newest minor version and the capabilities. It may cost a request,
-        once for an endpoint and TTL, so it is called only when they matter.
+    :param get_offer: returns the newest minor version and the capabilities, over the transport. It
+        may cost a request, once for an endpoint and TTL, so it is called only when they matter.
     """
 
     api_name = support.V2_API
     shows_locations = True
 
-    def __init__(self, transport: Transport, get_offer: GetOffer) -> None:
+    def __init__(self, transport: Transport, get_offer: Callable[[Transport], Offer]) -> None:
         self._transport = transport
         self._options = transport.options
-        self._get_offer = get_offer
+        self._get_offer = functools.partial(get_offer, transport)
 
     # -- reading
 

@@ -76,6 +76,9 @@ class DiscoveryCache:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
+        #: Replaced whenever a result was stored or dropped: what was made from results holds while
+        #: this is the same object.
+        self.state = object()
         self._entries: collections.OrderedDict[str, _Entry] = collections.OrderedDict()
         self._lock = threading.Lock()
 
@@ -98,17 +101,26 @@ class DiscoveryCache:
         entry = self._entry(key.endpoint)
 
         def cached() -> Outcome | None:
-            results = (entry.results.get(name) for name in (_DOCUMENT, key.version))
-            fresh = (one for one in results if one and self._is_fresh(one, options, failed_at))
-            return next((one.outcome for one in fresh), None)
+            found = self._find_fresh(entry, key, options, failed_at)
+            return found and found.outcome
 
         outcome = cached()
         if outcome is None:
             with _hold_lock(entry.lock, options, key.endpoint, deadline):
                 outcome = cached() or self._fetch(entry, key, fetch)
+            self.state = object()
         if isinstance(outcome, exceptions.GlanceCompatError):
             raise copy.copy(outcome)
         return outcome
+
+    def expires_at(self, key: CacheKey, options: Options) -> float:
+        """Return until when the cached facts count, by :attr:`clock`, in seconds.
+
+        :returns: 0 for provisional facts and for failures, of which each call decides anew.
+        """
+        found = self._find_fresh(self._entry(key.endpoint), key, options, None)
+        lasts = found and isinstance(found.outcome, Facts) and not found.outcome.provisional
+        return found.fetched_at + options.discovery_ttl if found and lasts else 0.0
 
     def invalidate(self, key: CacheKey, offered: tuple[OfferedVersion, ...]) -> None:
         """Drop the facts that offer exactly ``offered``, so that the next call fetches again.
@@ -120,11 +132,13 @@ class DiscoveryCache:
             result = entry.results.get(name)
             if result and isinstance(result.outcome, Facts) and result.outcome.offered == offered:
                 entry.results.pop(name, None)
+        self.state = object()
 
     def forget(self, endpoint: str) -> None:
         """Drop all results of an endpoint, whatever version its path names."""
         with self._lock:
             self._entries.pop(endpoint, None)
+        self.state = object()
 
     def reset_locks(self) -> None:
         """Replace all locks after a fork; the results stay.
@@ -142,6 +156,13 @@ class DiscoveryCache:
             if len(self._entries) > CACHED_ENDPOINTS:
                 self._entries.popitem(last=False)
             return entry
+
+    def _find_fresh(
+        self, entry: _Entry, key: CacheKey, options: Options, failed_at: float | None
+    ) -> _CachedResult | None:
+        results = (entry.results.get(name) for name in (_DOCUMENT, key.version))
+        fresh = (one for one in results if one and self._is_fresh(one, options, failed_at))
+        return next(fresh, None)
 
     def _is_fresh(self, result: _CachedResult, options: Options, failed_at: float | None) -> bool:
         if isinstance(result.outcome, Facts) and not result.outcome.provisional:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Discover which Images APIs an endpoint offers, and create the backend for one of them.
+"""Discover which Images APIs an endpoint offers, and choose the backend for one of them.
 
 What must live here: every request for a version; no other module sends one. What must not: the
 choice itself (``versions``), the cache (``cache``).
@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 from glance_compat import exceptions
 from glance_compat.backends.protocol import ImagesApi
@@ -43,6 +44,24 @@ from glance_compat.metadata.support import Offer
 from glance_compat.transport.client import Transport
 from glance_compat.transport.messages import Request, Response
 from glance_compat.transport.retry import TRANSIENT_STATUS, is_transient
+
+#: Makes the backend of the chosen API over a transport to its endpoint.
+CreateBackend = Callable[[Transport], ImagesApi]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """The API that was chosen for an endpoint, for all calls until the facts expire.
+
+    :param expires: when they do, by the clock of the cache, in seconds.
+    :param cache_state: :attr:`DiscoveryCache.state` as it was. Another one means that facts may
+        have been dropped.
+    """
+
+    discovery: Discovery
+    create_backend: CreateBackend
+    expires: float
+    cache_state: object
 
 
 def fetch_facts(transport: Transport, url: str) -> Facts:
@@ -166,13 +185,27 @@ def discover(
     options, endpoint = transport.options, transport.endpoint
     if options.api_version != "auto":
         return choose_pinned(options, endpoint)
-    facts = _facts(transport, url, cache, failed_at)
-    # What the choice depends on, beside the facts.
-    key = (options.prefer, options.allow_experimental, endpoint)
-    chosen = facts.choices.get(key)
-    if chosen is None:
-        chosen = facts.choices[key] = choose(facts, options, endpoint)
-    return chosen
+    return choose(_facts(transport, url, cache, failed_at), options, endpoint)
+
+
+def prepare(
+    transport: Transport,
+    url: str,
+    failed_at: float | None = None,
+    cache: DiscoveryCache = DISCOVERY_CACHE,
+) -> Choice:
+    """Choose the API of an endpoint like :func:`discover`, until the facts expire."""
+    # Before the facts: whatever changes from here on makes the choice stale.
+    state = cache.state
+    chosen = discover(transport, url, failed_at, cache)
+    is_pinned = transport.options.api_version != "auto"
+    expires = cache.expires_at(_cache_key(transport, url), transport.options)
+    return Choice(
+        discovery=chosen,
+        create_backend=select_backend(chosen, cache),
+        expires=float("inf") if is_pinned else expires,
+        cache_state=state,
+    )
 
 
 def _facts(
@@ -192,16 +225,14 @@ def _cache_key(transport: Transport, url: str) -> CacheKey:
     return CacheKey(transport.endpoint, named.id if named else None)
 
 
-def create_backend(
-    discovery: Discovery, transport: Transport, cache: DiscoveryCache = DISCOVERY_CACHE
-) -> ImagesApi:
-    """Create the backend of the chosen API."""
+def select_backend(discovery: Discovery, cache: DiscoveryCache = DISCOVERY_CACHE) -> CreateBackend:
+    """Return what creates the backend of the chosen API."""
     if discovery.api == "v1":
-        return V1(transport)
-    return V2(transport, lambda: _get_offer(discovery, transport, cache))
+        return V1
+    return functools.partial(V2, get_offer=functools.partial(_get_offer, discovery, cache))
 
 
-def _get_offer(discovery: Discovery, transport: Transport, cache: DiscoveryCache) -> Offer:
+def _get_offer(discovery: Discovery, cache: DiscoveryCache, transport: Transport) -> Offer:
     """Return the newest version and the capabilities, from the document of a pinned endpoint.
 
     The document is fetched once per endpoint and TTL. A server that does not say is treated as

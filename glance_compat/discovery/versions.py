@@ -8,7 +8,6 @@ What must not: requests (:mod:`glance_compat.discovery.discover`).
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 import typing
 from collections.abc import Mapping
@@ -143,10 +142,6 @@ class Facts:
     minor_known: bool = True
     complete: bool = True
     provisional: bool = False
-    #: The choices that :func:`glance_compat.discovery.discover.discover` made from these facts.
-    choices: dict[tuple[str, bool, str], Discovery] = dataclasses.field(
-        default_factory=dict, compare=False, repr=False
-    )
 
     def usable(self, options: Options) -> Mapping[int, Version]:
         """Return, by major, the newest version that the library and the options allow."""
@@ -159,7 +154,6 @@ class Facts:
         return newest
 
 
-@functools.lru_cache(maxsize=256)
 def parse_url_version(url: str) -> OfferedVersion | None:
     """Return the version at the end of an endpoint's path, or None."""
     found = re.search(r"[^:/]/+(v[12](\.[0-9]+)?)/*$", url)

@@ -21,6 +21,7 @@ from glance_compat import exceptions
 from glance_compat.backends.protocol import ImagesApi
 from glance_compat.discovery import discover
 from glance_compat.discovery.cache import DISCOVERY_CACHE
+from glance_compat.discovery.discover import Choice
 from glance_compat.discovery.versions import Discovery
 from glance_compat.options import Options
 from glance_compat.redaction import redact_url
@@ -63,6 +64,24 @@ class _State:
     failed_at: float | None = None
 
 
+#: Endpoints of one service that are kept. Catalogs may name another one for each project.
+MOST_ENDPOINTS = 64
+
+
+@dataclasses.dataclass(slots=True)
+class _Endpoint:
+    """What the calls of one endpoint share.
+
+    :param url: as configured.
+    :param transport: each call has its own, made from this one.
+    :param choice: the API in use. It is replaced when the facts of the endpoint expire.
+    """
+
+    url: str
+    transport: Transport
+    choice: Choice | None = None
+
+
 class Dispatcher:
     """The endpoints of one image service.
 
@@ -87,6 +106,7 @@ class Dispatcher:
         self._options = options
         #: Identifies the service within the process, without a request.
         self.name = repr([redact_url(url) for url in self._endpoints] or catalog)
+        self._prepared: dict[str, _Endpoint] = {}
 
     def close(self) -> None:
         """Close the connections of this process that are not those of the caller's session."""
@@ -201,22 +221,34 @@ class Dispatcher:
         except exceptions.GlanceCompatError as error:
             self._note_failure(state, url, error)
             raise
-        if redact_url(url) in ENDPOINT_HEALTH.unhealthy_until:
+        if ENDPOINT_HEALTH.unhealthy_until:
             ENDPOINT_HEALTH.mark_healthy(url)
         return result
 
     def _call_api(self, state: _State, url: str, call: Call[Result]) -> Result:
         """Make a call over the chosen API; where that is gone, over the one that replaced it."""
         transport = self._transport(state.identity, url, state.deadline)
-        chosen = discover.discover(transport, url, state.failed_at)
+        choice = self._choose(transport, url, state.failed_at)
         try:
-            return call(discover.create_backend(chosen, transport))
+            return call(choice.create_backend(transport))
         except VersionDocumentReceived:
-            now = discover.rediscover(transport, url, chosen)
+            now = discover.rediscover(transport, url, choice.discovery)
         try:
-            return call(discover.create_backend(now, transport))
+            return call(discover.select_backend(now)(transport))
         except VersionDocumentReceived:
             raise discover.not_offered_error(now) from None
+
+    def _choose(self, transport: Transport, url: str, failed_at: float | None = None) -> Choice:
+        """Return the choice of the API of an endpoint, a new one if the facts have changed."""
+        endpoint = self._endpoint(url)
+        choice = endpoint.choice
+        if (
+            choice is None
+            or choice.cache_state is not DISCOVERY_CACHE.state
+            or choice.expires <= DISCOVERY_CACHE.clock()
+        ):
+            choice = endpoint.choice = discover.prepare(transport, url, failed_at)
+        return choice
 
     def _note_failure(self, state: _State, url: str, error: exceptions.GlanceCompatError) -> None:
         state.failed_at = DISCOVERY_CACHE.clock()
@@ -226,7 +258,7 @@ class Dispatcher:
     def _responds(self, identity: Identity, url: str) -> bool:
         deadline = Deadline(self._options.deadline)
         try:
-            discover.discover(self._transport(identity, url, deadline), url)
+            self._choose(self._transport(identity, url, deadline), url)
         except exceptions.GlanceCompatError as error:
             if not _is_of_endpoint(error):
                 raise
@@ -241,13 +273,22 @@ class Dispatcher:
         return ENDPOINT_HEALTH.healthy_first(urls) if len(urls) > 1 else list(urls)
 
     def _transport(self, identity: Identity, url: str, deadline: Deadline) -> Transport:
-        return Transport(
-            self._sessions.get(),
-            unversioned(url),
-            self._options,
-            identity=identity,
-            deadline=deadline,
-        )
+        return self._endpoint(url).transport.for_call(self._sessions.get(), identity, deadline)
+
+    def _endpoint(self, url: str) -> _Endpoint:
+        endpoint = self._prepared.get(url)
+        if endpoint is None:
+            if len(self._prepared) >= MOST_ENDPOINTS:
+                self._prepared.clear()
+            transport = Transport(
+                self._sessions.get(),
+                unversioned(url),
+                self._options,
+                identity=Identity(),
+                deadline=Deadline(None),
+            )
+            endpoint = self._prepared[url] = _Endpoint(url, transport)
+        return endpoint
 
     def _auth_session(self) -> ksa_session.Session:
         """Return the session with which auth plugins fetch a catalog."""

@@ -101,6 +101,14 @@ class Transport:
         name, password = requests.utils.get_auth_from_url(endpoint)
         self._basic = requests.auth.HTTPBasicAuth(name, password) if name or password else None
 
+    def for_call(
+        self, session: ksa_session.Session, identity: Identity, deadline: Deadline
+    ) -> Transport:
+        """Return a transport to the same endpoint for one call."""
+        other = self.within(deadline)
+        other._session, other._identity = sessions.prepared_session(session), identity
+        return other
+
     def within(self, deadline: Deadline) -> Transport:
         """Return the same transport with another deadline."""
         other = copy.copy(self)

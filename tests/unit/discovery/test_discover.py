@@ -962,6 +962,22 @@ def test_an_api_that_goes_is_left_for_the_other(server: ScriptedServer) -> None:
     ]
 
 
+def test_services_share_the_change_of_an_endpoint(server: ScriptedServer) -> None:
+    v2 = json_reply({"images": []})
+    server.on("GET", "/", document(PIKE), document(PIKE_V1))
+    server.on("GET", "/v2/images", v2, v2, gone)
+    server.on("GET", "/v1/images/detail", V1_IMAGES)
+    first, second = service_at(server.url), service_at(server.url)
+    for service in (first, second, first, second):
+        assert service.detail(None) == []
+    assert server.asked() == [
+        "/",
+        *["/v2/images"] * 3,
+        "/",
+        *["/v1/images/detail"] * 2,
+    ]
+
+
 def test_an_api_that_is_offered_and_does_not_answer_is_an_error(server: ScriptedServer) -> None:
     server.on("GET", "/", document(PIKE))
     server.on("GET", "/v2/images", gone)
@@ -1154,7 +1170,7 @@ def offered_to(endpoint: Endpoint) -> tuple[tuple[int, int], set[str]]:
     """What the v2 implementation is told when it asks."""
     found = endpoint.discover()
     api = typing.cast(
-        typing.Any, discover.create_backend(found, endpoint.transport(), endpoint.memory)
+        typing.Any, discover.select_backend(found, endpoint.memory)(endpoint.transport())
     )
     version, capabilities = api._get_offer()
     return version, set(capabilities)
@@ -1222,7 +1238,7 @@ def test_a_pinned_v2_out_of_reach_of_its_document_is_asked_again_later(
 def test_v1_needs_no_capabilities(server: ScriptedServer) -> None:
     endpoint = Endpoint(server.url, api_version="1")
     assert (
-        discover.create_backend(endpoint.discover(), endpoint.transport()).api_name
+        discover.select_backend(endpoint.discover())(endpoint.transport()).api_name
         == "Images API v1"
     )
     assert server.seen == []
