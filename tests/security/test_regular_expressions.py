@@ -102,6 +102,7 @@ WORST: dict[str, tuple[Make, ...]] = {
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}": (repeat("a"),),
     # urls, redaction
     r"[!-\[\]-~]+": (repeat("a", after=" "),),
+    r"//[^/]*@": (repeat("/"), repeat("a", before="//"), repeat("//a")),
     r"file://(?:localhost)?((?:/[^/%?#\x00-\x1f\x7f]+)+)": (
         repeat("a", before="file:///", after="/"),
         repeat("/a", before="file://", after="/"),
