@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenStack Glance, without caring whether a cloud offers the Images API v1, v2 or both."""
+"""A client for OpenStack Glance that works the same over the Images API v1 and v2."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ __all__ = [
     "exceptions",
 ]
 
-# Imported when they are asked for: eventlet has to patch the standard library before urllib3 is
-# imported, and glance_compat.nova.install() comes before that.
+# Imported on first use, because programs call glance_compat.nova.install() before eventlet patches
+# the standard library, and urllib3 must be imported after that.
 _HOMES = {
     "BoundImageService": "service",
     "Discovery": "discovery.versions",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The arguments of an image service, as one frozen value.
+"""The constructor arguments of ImageService, as one immutable dataclass.
 
-What must live here: the arguments, for the modules that derive them from something else (``conf``,
-``from_glanceclient``). What must not: their checks (``service``, ``routing``).
+What must live here: the dataclass that ``conf`` and ``from_glanceclient`` return. What must not:
+the checks of the arguments (see ``service`` and ``routing``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from glance_compat.options import Options
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceArguments:
-    """The arguments of :class:`glance_compat.ImageService`, which documents them."""
+    """The arguments of :class:`glance_compat.ImageService`; see there for their meaning."""
 
     session: ksa_session.Session
     auth: ksa_plugin.BaseAuthPlugin | None = None

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The methods of a service without their first argument, the context.
+"""Methods that pass a fixed context to the methods of a service.
 
-What must live here: how such a method is made of one that takes a context. What must not: the
-methods (``service``), and what a context means (``routing.context``).
+What must live here: deriving such a method, with its signature and docstring, from a method that
+takes a context. What must not: the methods themselves (see ``service``), and reading a context
+(see ``routing.context``).
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ F = typing.TypeVar("F", bound=Callable[..., object])
 
 
 class Bound(typing.Generic[S]):
-    """A service together with the context that is passed to each of its methods.
+    """A service, and the context that is passed as first argument to each of its methods.
 
-    :param service: the service.
-    :param context: the first argument of each call.
+    :param service: the service whose methods are called.
+    :param context: the caller's request context, or None for the service's own credentials.
     """
 
     def __init__(self, service: S, context: object) -> None:
@@ -38,7 +39,10 @@ class Bound(typing.Generic[S]):
 def without_context(
     method: Callable[typing.Concatenate[S, object, P], R],
 ) -> Callable[typing.Concatenate[Bound[S], P], R]:
-    """Make a method of :class:`Bound` of a method whose first argument is a context."""
+    """Return a method for a subclass of :class:`Bound` that calls ``method`` with its context.
+
+    :param method: a method of the service; its first argument after ``self`` is the context.
+    """
 
     @described_by(method)
     def call(bound: Bound[S], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -48,11 +52,13 @@ def without_context(
 
 
 def described_by(method: Callable[..., object]) -> Callable[[F], F]:
-    """Give a method of :class:`Bound` name, docstring and signature of another, but the context.
+    """Decorate a method with the name, docstring and signature of another, without the context.
 
-    They are what ``help()`` and Sphinx show.
+    ``help()`` and Sphinx show these.
+
+    :param method: the method to copy them from; its first argument after ``self`` is the context.
     """
-    # Evaluated, because Sphinx would look for the names in this module.
+    # Annotations are evaluated here, because Sphinx would look for their names in this module.
     signature = inspect.signature(method, eval_str=True)
     itself, _, *others = signature.parameters.values()
     lines = inspect.cleandoc(method.__doc__ or "").splitlines()

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of a configuration file; the only module that imports oslo.config.
+"""The options for oslo.config configuration files. No other module imports oslo.config.
 
-A group has the fields of :class:`~glance_compat.options.Options` under their own names, the
-session, auth and catalog options of keystoneauth1, ``endpoints``, and the names that older
-configuration files use. The retry options of keystoneauth1 are not registered: the library has one
-retry policy of its own (``max_attempts``, ``backoff_max``, ``deadline``).
+An option group holds the fields of :class:`~glance_compat.options.Options` under the same names,
+the session, auth and catalog options of keystoneauth1, the option ``endpoints``, and deprecated
+options from older configuration files. The retry options of keystoneauth1 are not registered: the
+library has its own retry options (``max_attempts``, ``backoff_max``, ``deadline``).
 
-What must live here: names, help texts and old names of options, and how a group becomes
-``ServiceArguments``. What must not: defaults and checks of the
-library's options (``options``).
+What must live here: the names, help texts and deprecated names of options, and the conversion of
+an option group to ``ServiceArguments``. What must not: defaults and checks of the library's
+options (see ``options``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from glance_compat.arguments import ServiceArguments
 from glance_compat.options import Options
 from glance_compat.redaction import quote_value
 
-#: The group that is meant when none is named.
+#: The default option group.
 GROUP = "glance_compat"
 
 
@@ -41,74 +41,78 @@ _HELP: Mapping[str, str] = {
     "prefer": "The version of the Images API to use when an endpoint offers both.",
     "allow_experimental": "Whether to use API versions with the status EXPERIMENTAL.",
     "discovery_ttl": "How long to cache the API versions that an endpoint offers, in seconds.",
-    "discovery_failure_ttl": "How long to cache a failure to find out which API versions an "
-    "endpoint offers, in seconds.",
-    "page_size": "Number of images in one page of a list. Unset: the largest page that the server "
+    "discovery_failure_ttl": "How long to cache a failed discovery of an endpoint's API versions, "
+    "in seconds.",
+    "page_size": "Number of images per page of a list. Unset: the largest page that the server "
     "allows.",
     "max_attempts": "Maximum number of attempts for a request that may be repeated, including the "
     "first one.",
-    "backoff_max": "Longest pause between two attempts, in seconds.",
+    "backoff_max": "Maximum delay between two attempts, in seconds.",
     "connect_timeout": "Time limit for connecting to a server, in seconds, above 0. If the option "
-    "timeout is set, it is used instead.",
+    "timeout is set, its value is used instead.",
     "read_timeout": "Time limit for waiting for a response, in seconds, above 0. If the option "
-    "timeout is set, it is used instead.",
+    "timeout is set, its value is used instead.",
     "stall_timeout": "Time limit for waiting for the next byte of image data, in seconds, above "
     "0.",
     "deadline": "Time limit for a metadata call including its retries, in seconds, above 0. "
     "Transfers of image data have no such limit.",
-    "max_response_bytes": "Largest metadata response to accept, in bytes after decompression.",
+    "max_response_bytes": "Maximum size of a metadata response, in bytes after decompression.",
     "extended": "Whether image dicts include attributes that only newer APIs have (visibility, "
     "tags, os_hash_value and others).",
     "verify_downloads": "How to verify downloaded data.",
-    "verify_uploads": "Whether to compare the size and the checksum of an upload with what the "
-    "server stored.",
-    "verify_updates": "Whether to read an image back after a v2 update, and to repeat the update "
-    "if another writer has undone it.",
-    "check_format": "Whether to refuse downloaded data that does not have the format that the "
-    "image's disk_format names.",
-    "v1_folding": "What to do with property names that v1 would change: v1 converts them to lower "
-    "case, and dashes to underscores.",
-    "v1_exact_show": "Whether to read an image over v1 from the list of images, which loses no "
-    "metadata, as well. Costs one more request for each image that is shown.",
-    "v1_keep_connections": "Whether to use a connection again after a v1 response with image "
-    "headers. On Glance 15.0.2 a tenant can write metadata that continues as a forged response to "
-    "the next request, so leave this off unless every tenant is trusted.",
-    "portable": "Whether to refuse property names and values on v2, too, if v1 cannot carry them.",
-    "trusted_endpoints": "Further URLs of the same image service. Image hrefs below one of them "
-    "are accepted.",
-    "allowed_location_schemes": "Image locations that may be read directly, without the API: a "
-    "folder for files, such as file:///var/lib/glance/images; a cluster and a pool for Ceph, such "
-    "as rbd://<fsid>/images; or the scheme of another installed handler.",
-    "ceph_conf": "Absolute path of the configuration file of the Ceph cluster that rbd locations "
-    "are read from.",
-    "ceph_user": 'Name of the Ceph user, without "client.". Unset: the default of librados, which '
-    "is admin.",
+    "verify_uploads": "Whether to compare the size and checksum of uploaded data with those that "
+    "the server stored.",
+    "verify_updates": "Whether to GET the image after a v2 update, and to repeat the update if "
+    "another client has overwritten it.",
+    "check_format": "Whether to reject downloaded data whose format is not the image's "
+    "disk_format.",
+    "v1_folding": "What to do with property names that v1 would change: v1 converts names to "
+    "lower case, and dashes to underscores.",
+    "v1_exact_show": "Whether to also read an image that is shown over v1 from the list of "
+    "images, which is JSON and loses no metadata. Takes one more request per image.",
+    "v1_keep_connections": "Whether to reuse a connection after a v1 response with image headers. "
+    "On Glance 15.0.2 a tenant can store metadata that a client on this connection would read as "
+    "the response to its next request, so leave this off unless every tenant is trusted.",
+    "portable": "Whether to reject, over v2 as well, property names and values that v1 cannot "
+    "transport.",
+    "trusted_endpoints": "More URLs of the same image service. Image hrefs that start with one of "
+    "them are accepted.",
+    "allowed_location_schemes": "Image locations that the library may read directly, without the "
+    "Images API: a directory, such as file:///var/lib/glance/images; a Ceph cluster and pool, "
+    "such as rbd://<fsid>/images; or the URL scheme of another installed location handler.",
+    "ceph_conf": "Absolute path of the Ceph configuration file that is used to read rbd "
+    "locations.",
+    "ceph_user": 'Name of the Ceph user, without the prefix "client.". Unset: the default of '
+    "librados, which is admin.",
 }
 
 _MEANINGS: Mapping[str, Mapping[str, str]] = {
     "api_version": {
-        "auto": "use what the endpoint offers",
-        "1": "use v1 without asking the endpoint",
-        "2": "use v2 without asking the endpoint",
+        "auto": "use a version that the endpoint offers",
+        "1": "use v1 without a discovery request",
+        "2": "use v2 without a discovery request",
     },
     "prefer": {"1": "Images API v1", "2": "Images API v2"},
     "verify_downloads": {
-        "auto": "compare the size, and the MD5 checksum that is sent with the data",
-        "strong": "compare the size, and os_hash_value if the server has it; costs one more "
+        "auto": "compare the size, and the MD5 checksum that the server sends with the data",
+        "strong": "compare the size, and os_hash_value if the image has one; takes one more "
         "request",
         "off": "compare the size only",
     },
     "v1_folding": {
         "fold": "store the changed name, and log it once",
-        "refuse": "refuse the name",
+        "refuse": "reject the name",
     },
 }
 
 
 def _option(field: dataclasses.Field[typing.Any], hint: typing.Any) -> cfg.Opt:
-    """Create the oslo.config option for one field of Options, by the type of the field.
+    """Return the oslo.config option for one field of Options.
 
-    The minimum of a time is 0 here; Options refuses 0 where it is invalid.
+    The option of a time has the minimum 0; where 0 is invalid, Options rejects it.
+
+    :param field: the field of Options.
+    :param hint: the type of the field, with string annotations resolved.
     """
     common: dict[str, typing.Any] = {"help": _HELP[field.name], "default": field.default}
     if typing.get_origin(hint) is typing.Literal:
@@ -139,15 +143,17 @@ _ENDPOINTS = cfg.ListOpt(
 )
 
 # ---------------------------------------------------------------------------------------------
-# Old names. They are separate options, so that contradictions between them can be reported.
+# Deprecated options. They are options of their own rather than aliases, so that conflicting values
+# can be reported.
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Old:
-    """An option of older configuration files.
+    """A deprecated option.
 
-    :param replaced_by: the name of the option that replaced it.
-    :param convert: converts a value of the old option to one of the new option.
+    :param option: the deprecated option.
+    :param replaced_by: the name of the option that replaces it.
+    :param convert: a function that converts a value of this option to one of the new option.
     """
 
     option: cfg.Opt
@@ -168,7 +174,7 @@ def _flag_to_version(use_v1: bool) -> str:
 
 
 def _text_to_version(value: object) -> str:
-    # The program may have registered the option itself, as a number.
+    # If the program registered the option itself, the value may be an integer.
     return str(value).removeprefix("v")
 
 
@@ -224,7 +230,7 @@ _OLD: Sequence[_Old] = (
         "api_version",
         _flag_to_version,
         "true is 1, false is 2",
-        # Nova had it in [glance] (13.0.0, Mitaka, and 14.0.0, Newton).
+        # In Nova 13.0.0 (Mitaka) and 14.0.0 (Newton) it was in the group [glance].
         also_in=("DEFAULT", "glance"),
     ),
     _old(
@@ -246,7 +252,7 @@ _CATALOG = frozenset(
 )
 _INTERFACES = ("public", "internal", "admin")
 
-#: Plugins whose options are in a sample file. Any other plugin can be used, too.
+#: Auth plugins whose options appear in a sample configuration file. Others can be used as well.
 _SAMPLE_PLUGINS = ("password", "v3applicationcredential")
 
 
@@ -256,7 +262,7 @@ def _catalog_options() -> list[cfg.Opt]:
     cfg.set_defaults(options, service_type="image")
     for one in options:
         if one.dest == "endpoint_override":
-            # The help of keystoneauth1 mentions version options that this library does not have.
+            # keystoneauth1's help text mentions version options that this library does not have.
             one.help = (
                 "URL of the image endpoint, with or without a version. Unset: the endpoint of the"
                 " service catalog."
@@ -277,9 +283,9 @@ def _auth_options() -> list[cfg.Opt]:
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
-    """List all options for oslo-config-generator (entry point ``oslo.config.opts``).
+    """Return all options, for oslo-config-generator (entry point ``oslo.config.opts``).
 
-    :returns: one pair of group name and options. The options are copies.
+    :returns: a list with one pair: the name of the group, and copies of its options.
     """
     options = [*_own_options(), _ENDPOINTS, *_catalog_options()]
     options += [*loading.get_session_conf_options(), *_auth_options()]
@@ -288,21 +294,21 @@ def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
 
 
 def register_opts(conf: cfg.ConfigOpts, group: str = GROUP) -> None:
-    """Register the options; a second call changes nothing.
+    """Register all options in an option group. A second call has no effect.
 
-    Options that keystoneauth1 or the program has already registered in the group (Nova's
-    ``[glance]`` has ``cafile`` and ``api_servers``, for example) are kept and used.
+    If keystoneauth1 or the program has already registered an option of the same name in the group
+    (in Nova's ``[glance]``, ``cafile`` and ``api_servers``, for example), that option is used.
 
     :param conf: the configuration to register the options in.
     :param group: the name of the group, without brackets.
-    :raises glance_compat.exceptions.InvalidOption: the group has another option with the name of
-        one of the library's own options, or ``auth_section`` cannot be read.
+    :raises glance_compat.exceptions.InvalidOption: the group already has a different option with
+        the name of one of the library's own options, or ``auth_section`` cannot be read.
     """
     conf.register_group(cfg.OptGroup(group))
     with _invalid_option(group):
         conf.register_opts([*_own_options(), _ENDPOINTS], group=group)
         shared = [*_catalog_options(), *loading.get_session_conf_options()]
-        # Copies, because oslo.config notes in the option that it has warned.
+        # Copies, because oslo.config records in the option that it has logged the deprecation.
         shared += [copy.copy(old.option) for old in _OLD]
         known = conf[group]
         conf.register_opts([one for one in shared if one.dest not in known], group=group)
@@ -310,15 +316,16 @@ def register_opts(conf: cfg.ConfigOpts, group: str = GROUP) -> None:
 
 
 def read_options(conf: cfg.ConfigOpts, group: str = GROUP, **unless_set: typing.Any) -> Options:
-    """Read only the library's own options, for a program that has its own session options.
+    """Return the library's own options only, for a program that creates its own session.
 
-    Options that are missing are registered in the group, except for those of keystoneauth1 and
-    their old names. A program may call this for every request: as long as no value has
-    changed, it returns the same object after about 0.1 ms.
+    Missing options are registered in the group, except keystoneauth1's and their deprecated names.
+    A program may call this function for every request: as long as no value has changed, it returns
+    the same object, within about 0.1 ms.
 
     :param conf: the configuration to read.
     :param group: the name of the group, without brackets.
-    :param unless_set: values for fields of Options that are not set in the configuration.
+    :param unless_set: fields of Options, with the values to use if the configuration does not set
+        them.
     :raises glance_compat.exceptions.InvalidOption: a value is invalid, or two options contradict
         each other.
     """
@@ -328,7 +335,8 @@ def read_options(conf: cfg.ConfigOpts, group: str = GROUP, **unless_set: typing.
         known = conf[group]
         old = [one.option for one in _OLD if one.replaced_by in own]
         missing = [one for one in old if one.dest not in known]
-        # Each registration clears oslo.config's cache of values, also of the program's own.
+        # Registering an option clears oslo.config's cache of values, also for the program's own
+        # options.
         if missing or any(name not in known for name in own):
             conf.register_opts(_own_options(), group=group)
             conf.register_opts([copy.copy(one) for one in missing], group=group)
@@ -348,13 +356,14 @@ def read_options(conf: cfg.ConfigOpts, group: str = GROUP, **unless_set: typing.
 
 
 def read_arguments(conf: cfg.ConfigOpts, group: str = GROUP) -> ServiceArguments:
-    """Read one group, and create the session and the auth plugin that it describes.
+    """Return the service arguments in an option group, with a new session and auth plugin.
 
-    Options that are missing are registered. No request is sent.
+    Missing options are registered in the group. No request is sent.
 
     :param conf: the configuration to read.
     :param group: the name of the group, without brackets.
-    :returns: a new session without a plugin, and the plugin that ``auth_type`` names, or None.
+    :returns: the arguments. ``session`` is new and has no auth plugin; ``auth`` is the plugin that
+        the option ``auth_type`` names, or None.
     :raises glance_compat.exceptions.InvalidOption: a value is invalid, an auth plugin is not
         installed or lacks options, or two options contradict each other.
     """
@@ -389,25 +398,27 @@ def read_arguments(conf: cfg.ConfigOpts, group: str = GROUP) -> ServiceArguments
 
 @contextlib.contextmanager
 def _invalid_option(group: str) -> Iterator[None]:
-    """Convert errors of oslo.config, keystoneauth1 and Options to one that names the group."""
+    """Convert errors of oslo.config, keystoneauth1 and Options to InvalidOption with the group."""
     try:
         yield
     except (cfg.Error, ksa_exceptions.ClientException, ValueError) as error:
         raise exceptions.InvalidOption(f"in group [{group}]: {error}") from error
 
 
-#: Results of read_options by what they were read from. oslo.config does not report that a value
-#: was overridden, so values are compared; finding out where each one was set costs ten times as
-#: much as reading it.
+#: Cache of read_options: its result by the values that it read. The values are compared, because
+#: oslo.config does not report when a value is overridden. The key has the source of a value only
+#: where the source matters: finding it takes ten times as long as reading the value.
 _PARSED: dict[object, Options] = {}
 _PARSED_MAX = 16
 
 
 def _fingerprint(conf: cfg.ConfigOpts, group: str, also: Iterable[str]) -> tuple[object, ...]:
-    """Return what the library's own options depend on: their values, and which of them are set.
+    """Return a cache key for the library's own options: their values, and which of them are set.
 
-    :param also: names of options of which it matters whether they are set, beside those with
-        old spellings.
+    Whether an option is set is part of the key only if the option has a deprecated name, is
+    deprecated itself and has a value, or is in ``also``.
+
+    :param also: names of more options for which the key must show whether they are set.
     """
     values = conf[group]
     found = {field.name: values[field.name] for field in dataclasses.fields(Options)}
@@ -452,9 +463,9 @@ def _interface(value: list[str] | None) -> list[str] | None:
 
 
 def _value_of(conf: cfg.ConfigOpts, group: str, name: str) -> typing.Any:
-    """Return the value of an option, whichever of its names is set.
+    """Return the value of an option, set under its own name or under a deprecated one.
 
-    :raises glance_compat.exceptions.InvalidOption: two of its names have different values.
+    :raises glance_compat.exceptions.InvalidOption: two of the names have different values.
     """
     found = _values_by_name(conf, group, name)
     if not found:
@@ -469,7 +480,10 @@ def _value_of(conf: cfg.ConfigOpts, group: str, name: str) -> typing.Any:
 
 
 def _values_by_name(conf: cfg.ConfigOpts, group: str, name: str) -> dict[str, typing.Any]:
-    """Return the value of each name of an option that is set, converted to the new option."""
+    """Return the names under which an option is set, with their values in the new option's form.
+
+    Deprecated names are included; their values are converted. Empty values count as not set.
+    """
     found = {name: conf[group][name]} if _is_set(conf, group, name) else {}
     for old in _OLD:
         if old.replaced_by == name and _is_set(conf, group, old.option.dest):
@@ -478,7 +492,7 @@ def _values_by_name(conf: cfg.ConfigOpts, group: str, name: str) -> dict[str, ty
 
 
 def _is_set(conf: cfg.ConfigOpts, group: str, name: str) -> bool:
-    """Whether the user or the program has set a value, so that it is not a default."""
+    """Return whether the user or the program has set a value; a default does not count."""
     found = conf.get_location(name, group)
     if found is None:
         return False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The errors of this library, as one tree. It raises no others.
+"""The exceptions that this library raises. They have a common base class.
 
 ::
 
@@ -9,7 +9,7 @@
     │   └── MemberNotFound
     ├── Forbidden
     │   └── ImageNotAuthorized
-    ├── NotAuthenticated           no token, or the server rejects it and a new one as well
+    ├── NotAuthenticated           no token, or the server rejects the token and a new one
     ├── Invalid
     │   ├── ImageBadRequest
     │   ├── InvalidImageRef        an id or href that is rejected before any request
@@ -22,7 +22,7 @@
     ├── ImageUnacceptable          the data is not in the format that the metadata declares
     ├── ImageQuotaExceeded
     ├── ImageImportImpossible
-    ├── IntegrityError             size or checksum differ from those sent or declared
+    ├── IntegrityError             size or checksum of the data is not the expected one
     ├── SignatureVerificationError the signature of an image could not be verified
     │   ├── SignatureUnusable      the image has no signature, or a malformed one
     │   ├── KeyManagerFailed       the key manager did not return the certificate
@@ -37,8 +37,8 @@
     └── GlanceConnectionFailed
         └── DeadlineExceeded
 
-What must live here: the classes, and the tables from HTTP status to class, one per method.
-What must not: how a response is read (see ``transport``).
+What must live here: the exception classes, and for each method the table that maps an HTTP status
+to an exception class. What must not: reading responses (see ``transport``).
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ from types import MappingProxyType
 
 
 class GlanceCompatError(Exception):
-    """The root of the tree.
+    """Base class of all exceptions of this library.
 
-    :param message: for people: what failed, why, and what to do next. It never contains a token
-        or the body of a request.
+    :param message: a message for the user: what failed, why, and what to do next. It never
+        contains a token or the body of a request.
     :param status: the HTTP status of the response, or None if there was no response.
     :param request_id: the ``x-openstack-request-id`` of that response, or None.
     :param endpoint: the unversioned image endpoint, without credentials, or None.
-    :param image_id: the image of the call, or None.
+    :param image_id: the id of the image that the call was about, or None.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class GlanceCompatError(Exception):
         self.request_id = request_id
         self.endpoint = endpoint
         self.image_id = image_id
-        #: Seconds that the server asked to wait (Retry-After), or None.
+        #: Seconds to wait before a retry, from the response header Retry-After, or None.
         self.retry_after: float | None = None
 
     def __str__(self) -> str:
@@ -93,19 +93,19 @@ class MemberNotFound(NotFound):
 
 
 class Forbidden(GlanceCompatError):
-    """The caller may not do this."""
+    """The caller does not have permission for the call."""
 
 
 class ImageNotAuthorized(Forbidden):
-    """The caller may not do this to this image."""
+    """The caller does not have permission for the call on this image."""
 
 
 class NotAuthenticated(GlanceCompatError):
-    """There is no token, or the server rejects it, and a new one as well."""
+    """There is no token, or the server rejects both the token and a newly issued one."""
 
 
 class Invalid(GlanceCompatError):
-    """The request is invalid, for the library or for the server."""
+    """The library or the server rejects the request as invalid."""
 
 
 class ImageBadRequest(Invalid):
@@ -113,7 +113,7 @@ class ImageBadRequest(Invalid):
 
 
 class InvalidImageRef(Invalid):
-    """The id or href is rejected before any request is sent."""
+    """The image id or href is invalid. No request is sent."""
 
 
 class PropertyNotAllowed(Invalid):
@@ -149,11 +149,11 @@ class ImageQuotaExceeded(GlanceCompatError):
 
 
 class ImageImportImpossible(GlanceCompatError):
-    """The image cannot be imported into that store."""
+    """The image cannot be copied to the requested store."""
 
 
 class IntegrityError(GlanceCompatError):
-    """Data was lost or changed in transit: size or checksum differ."""
+    """The size or the checksum of the data is not the expected one: data was lost or changed."""
 
 
 class SignatureVerificationError(GlanceCompatError):
@@ -169,11 +169,11 @@ class KeyManagerFailed(SignatureVerificationError):
 
 
 class CertificateValidationFailed(SignatureVerificationError):
-    """The certificate is not issued by a trusted one, or is not valid today."""
+    """The certificate is not issued by a trusted certificate, or is not valid today."""
 
 
 class InvalidSignature(SignatureVerificationError, IntegrityError):
-    """The data is not what was signed."""
+    """The data does not match the signature of the image."""
 
 
 class OutcomeUnknown(GlanceCompatError):
@@ -181,7 +181,8 @@ class OutcomeUnknown(GlanceCompatError):
 
 
 class UnreadableImage(GlanceCompatError):
-    """The image's own metadata damages v1 responses, and the image was not found in the list."""
+    """The image's metadata breaks the headers of v1 responses, and the list of images does not
+    contain the image either."""
 
 
 class DataSourceError(GlanceCompatError):
@@ -191,8 +192,9 @@ class DataSourceError(GlanceCompatError):
 class UnsupportedByVersion(GlanceCompatError):
     """The API in use does not have what the call needs.
 
-    :param needed: what the call needs ("Images API v2 (community visibility)").
-    :param offered: what the endpoint offers.
+    :param needed: the version or feature that the call needs, such as "Images API v2 (community
+        visibility)".
+    :param offered: the versions that the endpoint offers.
     """
 
     def __init__(
@@ -208,22 +210,22 @@ class UnsupportedByVersion(GlanceCompatError):
             endpoint=endpoint,
             image_id=image_id,
         )
-        # Copies and unpickled errors are created from these.
+        # copy and pickle pass these to the constructor.
         self.args = (needed, offered)
         self.needed = needed
         self.offered = offered
 
 
 class NoUsableVersion(GlanceCompatError):
-    """The endpoint offers no Images API that the options allow, or there is no endpoint."""
+    """There is no endpoint, or it offers no Images API version that the options allow."""
 
 
 class BadResponse(GlanceCompatError):
-    """A server error, or a response that Glance would not send."""
+    """The server reported an error, or the response is not one that Glance would send."""
 
 
 class GlanceConnectionFailed(GlanceCompatError):
-    """No response: connecting, TLS, sending or receiving failed, in all attempts."""
+    """No response was received: connecting, TLS, sending or receiving failed in all attempts."""
 
 
 class DeadlineExceeded(GlanceConnectionFailed):
@@ -232,7 +234,7 @@ class DeadlineExceeded(GlanceConnectionFailed):
 
 StatusErrors = Mapping[int, type[GlanceCompatError]]
 
-# Common to all methods. A status that is in no table is BadResponse.
+# The statuses that all methods map alike. A status that is in no table becomes BadResponse.
 _ANY: StatusErrors = {
     400: ImageBadRequest,
     401: NotAuthenticated,
@@ -256,9 +258,9 @@ _LIST: StatusErrors = {
     431: Invalid,
 }
 
-#: HTTP status to error, one table per method of the facade. 410 (v2) and 412 (v1) mean that the
-#: image was deleted during the upload of its data (Glance 15.0.2, api/v1/upload_utils.py and
-#: api/v2/image_data.py).
+#: The exception class for each HTTP status, per method of ImageService. 410 (v2) and 412 (v1) mean
+#: that the image was deleted during the upload of its data (Glance 15.0.2,
+#: api/v1/upload_utils.py and api/v2/image_data.py).
 STATUS_ERRORS: Mapping[str, StatusErrors] = MappingProxyType(
     {
         "show": _ANY,
@@ -270,8 +272,8 @@ STATUS_ERRORS: Mapping[str, StatusErrors] = MappingProxyType(
         "delete": {**_ANY, 409: ImageDeleteConflict},
         "download": {**_ANY, 409: ImageNotActive},
         "members": {**_ANY, 400: Invalid},
-        # 409: not active, or no such store; 400: the store has the data already (verified on
-        # Glance 33).
+        # 409: the image is not active, or the store does not exist; 400: the store has the data
+        # already (verified on Glance 33).
         "import": {**_ANY, 409: ImageImportImpossible},
     }
 )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Take over what a python-glanceclient client has: session, endpoint, token and version.
+"""Read the session, endpoint, token and API version of a python-glanceclient client.
 
-What must live here: the attributes of glanceclient's clients. What must not: an import of
-glanceclient, which programs without it do not need.
+What must live here: all access to the attributes of glanceclient's clients. What must not: an
+import of glanceclient, which need not be installed.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ _VERSIONS: dict[str, ApiVersion] = {"glanceclient.v1.client": "1", "glanceclient
 
 
 def read_arguments(client: typing.Any) -> ServiceArguments:
-    """Read the arguments of a service from a python-glanceclient client.
+    """Return service arguments with the session, endpoint and token of a glanceclient client.
 
     The client's ``http_client`` is a keystoneauth Adapter if the client was created with a
     session, and an HTTPClient over requests if it was created with an endpoint and a token
     (python-glanceclient 4.13, glanceclient/common/http.py).
 
-    :raises glance_compat.exceptions.InvalidOption: it is not a v1 or v2 client.
+    :param client: a v1 or v2 client of python-glanceclient.
+    :raises glance_compat.exceptions.InvalidOption: client is not such a client.
     """
-    # By module name, so that glanceclient need not be imported.
+    # Compare module names, so that glanceclient need not be imported.
     modules = [one.__module__ for one in type(client).__mro__]
     version = next((_VERSIONS[name] for name in modules if name in _VERSIONS), None)
     http_client = getattr(client, "http_client", None)
@@ -67,7 +68,7 @@ def _create_session(http_client: typing.Any) -> ksa_session.Session:
     return ksa_session.Session(
         auth=token_endpoint.Token(http_client.endpoint, token) if token else None,
         session=own,
-        # The client has None for its default, which means "do not verify" to requests.
+        # The client's default is None, which requests treats as "do not verify".
         verify=True if own.verify is None else own.verify,
         cert=_cert_of(own.cert),
         timeout=http_client.timeout,
@@ -76,6 +77,7 @@ def _create_session(http_client: typing.Any) -> ksa_session.Session:
 
 
 def _cert_of(cert: typing.Any) -> str | tuple[str, str] | None:
-    """Return a certificate and its key, which the client keeps as a pair even without a key."""
+    """Return a client certificate in requests' form: a path, a pair of certificate and key, or
+    None. The client always stores a pair, and its key may be None."""
     certificate, key = cert if isinstance(cert, tuple) else (cert, None)
     return (certificate, key) if certificate and key else certificate or None

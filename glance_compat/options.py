@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of the library, as one frozen value: no global state, no configuration file.
+"""The options of the library, as one immutable dataclass.
 
-What must live here: the fields, their defaults, units and checks. What must not: oslo.config
-(``conf``, which registers the same options for a configuration file).
+What must live here: the names, defaults, units and checks of the options. What must not: any use
+of oslo.config (see ``conf``, which registers the same options for a configuration file).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Options:
     :raises glance_compat.exceptions.InvalidOption: a value has the wrong type or is out of range.
     """
 
-    #: The version of the Images API to use. "auto": use what the endpoint offers. "1" or "2": use
-    #: that version without asking the endpoint.
+    #: The version of the Images API to use. "auto": use a version that the endpoint offers. "1" or
+    #: "2": use that version without a discovery request.
     api_version: ApiVersion = "auto"
     #: The version of the Images API to use when an endpoint offers both.
     prefer: Prefer = "2"
@@ -38,65 +38,65 @@ class Options:
     allow_experimental: bool = False
     #: How long to cache the API versions that an endpoint offers, in seconds.
     discovery_ttl: float = 300.0
-    #: How long to cache a failure to find out which API versions an endpoint offers, in seconds.
+    #: How long to cache a failed discovery of an endpoint's API versions, in seconds.
     discovery_failure_ttl: float = 5.0
-    #: Number of images in one page of a list. None: the largest page that the server allows.
+    #: Number of images per page of a list. None: the largest page that the server allows.
     page_size: int | None = None
     #: Maximum number of attempts for a request that may be repeated, including the first one.
     max_attempts: int = 4
-    #: Longest pause between two attempts, in seconds.
+    #: Maximum delay between two attempts, in seconds.
     backoff_max: float = 20.0
     #: Time limit for connecting to a server, in seconds. If the keystoneauth session has a
-    #: timeout, it is used instead.
+    #: timeout, the session's timeout is used instead.
     connect_timeout: float = 10.0
     #: Time limit for waiting for a response, in seconds. If the keystoneauth session has a
-    #: timeout, it is used instead.
+    #: timeout, the session's timeout is used instead.
     read_timeout: float = 60.0
     #: Time limit for waiting for the next byte of image data, in seconds.
     stall_timeout: float = 60.0
     #: Time limit for a metadata call including its retries, in seconds. Transfers of image data
     #: have no such limit.
     deadline: float = 180.0
-    #: Largest metadata response to accept, in bytes after decompression.
+    #: Maximum size of a metadata response, in bytes after decompression.
     max_response_bytes: int = 64 * 1024 * 1024
     #: Whether image dicts include attributes that only newer APIs have (visibility, tags,
     #: os_hash_value and others).
     extended: bool = False
-    #: How to verify downloaded data. "auto": compare the size, and the MD5 checksum that is sent
-    #: with the data. "strong": compare the size, and os_hash_value if the server has it; costs one
-    #: more request. "off": compare the size only.
+    #: How to verify downloaded data. "auto": compare the size, and the MD5 checksum that the
+    #: server sends with the data. "strong": compare the size, and os_hash_value if the image has
+    #: one; this takes one more request. "off": compare the size only.
     verify_downloads: Verify = "auto"
-    #: Whether to compare the size and the checksum of an upload with what the server stored.
+    #: Whether to compare the size and checksum of uploaded data with those that the server
+    #: stored.
     verify_uploads: bool = True
-    #: Whether to read an image back after a v2 update, and to repeat the update if another writer
-    #: has undone it.
+    #: Whether to GET the image after a v2 update, and to repeat the update if another client has
+    #: overwritten it.
     verify_updates: bool = False
-    #: Whether to refuse downloaded data that does not have the format that the image's
-    #: disk_format names.
+    #: Whether to reject downloaded data whose format is not the image's disk_format.
     check_format: bool = False
-    #: What to do with property names that v1 would change: v1 converts them to lower case, and
+    #: What to do with property names that v1 would change: v1 converts names to lower case, and
     #: dashes to underscores. "fold": store the changed name, and log it once. "refuse": raise
     #: PropertyNotAllowed.
     v1_folding: Folding = "fold"
-    #: Whether to read an image over v1 from the list of images, which loses no metadata, as well.
-    #: Costs one more request for each call of show().
+    #: Whether show() over v1 also reads the image from the list of images, which is JSON and loses
+    #: no metadata. Takes one more request per call of show().
     v1_exact_show: bool = False
-    #: Whether to use a connection again after a v1 response with image headers. On Glance 15.0.2
-    #: a tenant can write metadata that continues as a forged response to the next request, so
-    #: leave this off unless every tenant is trusted.
+    #: Whether to reuse a connection after a v1 response with image headers. On Glance 15.0.2 a
+    #: tenant can store metadata that a client on this connection would read as the response to its
+    #: next request, so leave this off unless every tenant is trusted.
     v1_keep_connections: bool = False
-    #: Whether to refuse property names and values on v2, too, if v1 cannot carry them.
+    #: Whether to reject, over v2 as well, property names and values that v1 cannot transport.
     portable: bool = False
-    #: Further URLs of the same image service. Image hrefs below one of them are accepted.
+    #: More URLs of the same image service. Image hrefs that start with one of them are accepted.
     trusted_endpoints: tuple[str, ...] = ()
-    #: Image locations that may be read directly, without the API: a folder for files
-    #: ("file:///var/lib/glance/images"), a cluster and a pool for Ceph ("rbd://<fsid>/images"), or
-    #: the scheme of another installed handler.
+    #: Image locations that the library may read directly, without the Images API: a directory
+    #: ("file:///var/lib/glance/images"), a Ceph cluster and pool ("rbd://<fsid>/images"), or the
+    #: URL scheme of another installed location handler.
     allowed_location_schemes: tuple[str, ...] = ()
-    #: Absolute path of the configuration file of the Ceph cluster that rbd locations are read
-    #: from.
+    #: Absolute path of the Ceph configuration file that is used to read rbd locations.
     ceph_conf: str = "/etc/ceph/ceph.conf"
-    #: Name of the Ceph user, without "client.". "": the default of librados, which is admin.
+    #: Name of the Ceph user, without the prefix "client.". "": the default of librados, which is
+    #: admin.
     ceph_user: str = ""
 
     def __post_init__(self) -> None:
@@ -104,7 +104,7 @@ class Options:
             _CHECKS[field.name](field.name, getattr(self, field.name))
 
     def __repr__(self) -> str:
-        """Show what differs from the defaults; URLs without credentials."""
+        """Show the options that differ from their defaults, with credentials removed from URLs."""
         values = ((field, getattr(self, field.name)) for field in dataclasses.fields(self))
         said = (
             f"{field.name}={_shown(value)!r}" for field, value in values if value != field.default
@@ -137,7 +137,7 @@ def _check_number(name: str, value: object, minimum: float, strictly: bool) -> N
     wanted = f"a finite number {'above' if strictly else 'of at least'} {minimum:g}"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         _refuse(name, value, wanted)
-    # Python cannot convert an integer above this to float.
+    # Python cannot convert an integer above sys.float_info.max to a float.
     if not minimum <= value <= sys.float_info.max or (strictly and value == minimum):
         _refuse(name, value, wanted)
 
@@ -171,7 +171,7 @@ def _check_absolute_path(name: str, value: object) -> None:
 
 
 def _check_ceph_user(name: str, value: object) -> None:
-    # For an invalid name, librados finds no key and reports only "not found".
+    # With an invalid name, librados finds no key, and reports only "not found".
     valid = isinstance(value, str) and value.isprintable() and not value.startswith("client.")
     if not valid:
         _refuse(name, value, "the name of a Ceph user without client., such as glance, or empty")

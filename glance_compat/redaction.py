@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Repeat values, URLs and foreign exceptions in messages and in the log.
+"""Format values, URLs and exceptions for error messages and the log, without credentials.
 
-What must live here: one short printable line for any value, without credentials, and without
-failing over it. What must not: which part of a response is shown (``transport.messages``).
+What must live here: functions that return one short printable line for any value, and never raise.
+What must not: the choice of the part of a response to show (see ``transport.messages``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import reprlib
 
-#: Characters of a string, or of an object's repr. Ids and most hrefs are shorter.
+#: Maximum length of a quoted string or object repr, in characters. Ids and most hrefs are shorter.
 _CHARACTERS = 80
 
 _SHORT = reprlib.Repr()
@@ -18,11 +18,11 @@ _SHORT.maxstring = _SHORT.maxother = _CHARACTERS
 
 
 def quote_value(value: object) -> str:
-    """Quote a value for a message, shortened."""
+    """Return the repr of a value, shortened for a message."""
     try:
         return _SHORT.repr(value)
     except ValueError:
-        # Python refuses to print an integer of more than 4,300 digits.
+        # By default, Python does not convert an integer of more than 4,300 digits to a string.
         return type(value).__name__
 
 
@@ -35,12 +35,12 @@ _HIDDEN = "***"
 
 
 def redact_url(url: str) -> str:
-    """Remove credentials and the query from a URL, or from what claims to be one.
+    """Return a URL without credentials, query and fragment; the URL may be malformed.
 
-    Every reading of a malformed URL is considered: slashes may be missing or doubled, and a
-    password may contain any character. When in doubt, more is removed.
+    Slashes may be missing or doubled, and a password may contain any character, such as ``?`` or
+    ``/``. If a part may be a password, it is removed.
     """
-    # The part before the query; a password in it may be cut in two.
+    # A password may contain the first "?", "#" or ";"; then the split divides it.
     [head, *tail] = _QUERY.split(url, maxsplit=1)
     is_cut = "@" in "".join(tail)
     scheme = found[0] if (found := _SCHEME.match(head)) else ""
@@ -57,7 +57,11 @@ def redact_url(url: str) -> str:
 
 
 def _split_authority(rest: str) -> tuple[str, str]:
-    """Return what follows two slashes up to the next slash, and what comes after it."""
+    """Split the rest of a URL after its scheme into authority and path.
+
+    :returns: the part between ``//`` and the next slash or backslash, and the part from there on.
+        Without ``//``, the authority is empty.
+    """
     if not rest.startswith("//"):
         return "", rest
     found = _PATH.search(rest, 2)
@@ -66,7 +70,13 @@ def _split_authority(rest: str) -> tuple[str, str]:
 
 
 def _redact_path(path: str, is_cut: bool) -> str:
-    """Remove from the first segment with a colon on what may be user information."""
+    """Return a path without the part that may be user information.
+
+    If there may be any, everything from the first segment with a colon up to the last ``@`` is
+    hidden, or up to the end if the password may continue in the query.
+
+    :param is_cut: whether the query, which is already removed, contains an ``@``.
+    """
     before, colon, after = path.partition(":")
     if not colon or not (is_cut or "@" in after):
         return path
@@ -75,7 +85,7 @@ def _redact_path(path: str, is_cut: bool) -> str:
 
 
 def redact_text(text: str) -> str:
-    """Remove credentials and queries from all URLs in a text of somebody else's."""
+    """Remove credentials and queries from all URLs in a text from a server or another library."""
     return " ".join(map(_redact_word, text.split()))
 
 
@@ -87,9 +97,9 @@ def _redact_word(word: str) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """Describe a foreign exception: the system's words for an OSError, otherwise its class.
+    """Return the system's message of an OSError, or the class name of any other exception.
 
-    Any other text may contain a token, a password or a URL with either.
+    The message of another exception may contain a token, a password or a URL with either.
     """
     text = error.strerror if isinstance(error, OSError) else None
     if isinstance(text, str) and text and text.isprintable():

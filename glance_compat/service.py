@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The facade: Nova's image contract over whichever Images API a cloud offers.
+"""The public classes: one set of image methods, whether a cloud offers Images API v1, v2 or both.
 
-The path of a call::
+The methods have the signatures and results of Nova's image API. The path of a call::
 
     service.show(context, image_id)
-      routing/context       reads the context: an Identity
-      routing/references    checks the id
-      routing/dispatcher    repeats the call, and tries endpoint after endpoint
-        discovery           chooses the API of an endpoint: once, until its facts expire
-        backends/v1 or v2   makes requests of the call, and an image of each response
-          transport/client  sends a request, and returns its response or raises its error
-      metadata/fields       selects what the caller sees
-    create, update and download pass transfers/ (whole images, or nothing) before the dispatcher
+      routing/context       reads the caller's Identity from the context
+      routing/references    checks the image id
+      routing/dispatcher    selects the endpoint, retries, and fails over to the next endpoint
+        discovery           chooses v1 or v2 for the endpoint, until the cached versions expire
+        backends/v1 or v2   builds the HTTP requests, and converts the responses to image dicts
+          transport/client  sends a request, and returns the response or raises an error
+      metadata/fields       removes the attributes that the caller did not ask for
+    create, update and download call transfers/ first, which calls the dispatcher: a transfer
+    stores or returns the whole image, or fails
 
-What must live here: the public methods, the check of their arguments, and what a caller is shown.
-What must not: differences between v1 and v2 (``backends``), names and types of attributes
-(``metadata``), endpoints and attempts (``routing``), what a failed write leaves (``transfers``).
+What must live here: the public methods, the checks of their arguments, and the selection of the
+attributes that they return. What must not: differences between v1 and v2 (see ``backends``), names
+and types of attributes (``metadata``), selection of endpoints and retries (``routing``), and
+cleanup after a failed write (``transfers``).
 """
 
 from __future__ import annotations
@@ -53,29 +55,30 @@ from glance_compat.types import Image, Member
 
 
 class ImageService:
-    """The images of one cloud, the same over v1 and over v2.
+    """A client of the image service of one cloud, with the same methods over v1 and v2.
 
-    The constructor does no I/O. Threads may share a service. A service is also a context manager,
-    which closes what the service itself opened: see :meth:`close`.
+    The constructor does no I/O. Threads may share a service. A service is also a context manager
+    that calls :meth:`close` at the end.
 
-    The first argument of each method is the context of the caller. None stands for the rights of
-    the service itself (``auth``, or else the plugin of the session). Any other context has a
-    callable ``get_auth_plugin``, or an ``auth_token`` like Nova's RequestContext. Then only that
-    token is sent, never the service's own. A context may also have ``service_catalog``, which
-    names the endpoint; ``global_id``, which is sent as X-OpenStack-Request-ID; ``project_id``; and
-    ``roles`` or ``is_admin``. :meth:`bound` returns the same methods without this argument.
+    The first argument of each method is the request context of the caller. With None, the service
+    uses its own credentials: ``auth``, or else the auth plugin of the session. Any other context
+    must have a callable ``get_auth_plugin``, or an ``auth_token`` like Nova's RequestContext; then
+    only the context's token is sent, never the service's own. These attributes of a context are
+    used if they exist: ``service_catalog``, to find the endpoint; ``global_id``, which is sent as
+    X-OpenStack-Request-ID; ``project_id``; and ``roles`` or ``is_admin``. :meth:`bound` returns
+    the same methods without this argument.
 
-    :param session: a keystoneauth1 session. It is never altered.
+    :param session: a keystoneauth1 session. The service does not modify it.
     :param auth: the auth plugin for calls with the context None. Default: the session's own.
     :param endpoint_override: the URL of the image endpoint, or a list of URLs of equivalent
-        endpoints, which are tried in turn; with or without a version, with or without a path
-        prefix. Default: the endpoint of the service catalog.
-    :param region_name: the region to search the service catalog for, as in
+        endpoints, which are tried in turn. A URL may have a version and a path prefix. Default:
+        the endpoint in the service catalog.
+    :param region_name: the region of the endpoint in the service catalog, as in
         :class:`keystoneauth1.adapter.Adapter`.
-    :param interface: the interface to search the service catalog for, or a list of interfaces in
-        order of preference.
-    :param service_type: the service type to search the service catalog for.
-    :param service_name: the service name to search the service catalog for.
+    :param interface: the interface of the endpoint in the service catalog, or a list of interfaces
+        in order of preference.
+    :param service_type: the type of the image service in the service catalog.
+    :param service_name: the name of the image service in the service catalog.
     :param options: the options of the library.
     :raises glance_compat.exceptions.InvalidOption: an argument is invalid.
     """
@@ -120,15 +123,16 @@ class ImageService:
 
     @classmethod
     def from_conf(cls, conf: typing.Any, group: str = "glance_compat") -> ImageService:
-        """Create a service from one group of a configuration file.
+        """Create a service from one option group of an oslo.config configuration.
 
-        :param conf: an ``oslo_config.cfg.ConfigOpts``. Options that are missing are registered.
-        :param group: the group with keystoneauth's session, auth and catalog options, and the
-            options of the library.
+        :param conf: an ``oslo_config.cfg.ConfigOpts``. The method registers the library's options
+            in it if they are not registered yet.
+        :param group: the name of the option group that holds keystoneauth's session, auth and
+            catalog options and the options of the library.
         :raises glance_compat.exceptions.InvalidOption: a value is invalid, or two options
             contradict each other.
         """
-        # Programs without a configuration file do not need oslo.config.
+        # Imported here, because oslo.config need not be installed for other uses.
         from glance_compat import conf as configuration
 
         arguments = configuration.read_arguments(conf, group)
@@ -138,12 +142,13 @@ class ImageService:
 
     @classmethod
     def from_client(cls, client: typing.Any) -> ImageService:
-        """Take over the session, endpoint and token of a python-glanceclient client.
+        """Create a service with the session, endpoint and token of a python-glanceclient client.
 
-        :param client: a v1 or v2 client. The service uses the same version.
-        :raises glance_compat.exceptions.InvalidOption: it is not such a client.
+        :param client: a v1 or v2 client of python-glanceclient. The service uses the same version
+            of the Images API.
+        :raises glance_compat.exceptions.InvalidOption: client is not such a client.
         """
-        # Programs without a client do not need this module.
+        # Imported here, because most programs do not use this method.
         from glance_compat import from_glanceclient
 
         return cls._from_arguments(from_glanceclient.read_arguments(client))
@@ -162,18 +167,18 @@ class ImageService:
         )
 
     def bound(self, context: object = None) -> BoundImageService:
-        """Return the same methods without their first argument.
+        """Return an object with the same methods, which pass this context to the service.
 
-        :param context: what each of them passes on: None for the rights of the service itself, or
-            the context of a caller.
+        :param context: the caller's request context, or None for the service's own credentials.
         """
         return BoundImageService(self, context)
 
     def close(self) -> None:
-        """Close the connections of a session that the service created itself.
+        """Close the connections of the session, if the service created the session itself.
 
-        Only :meth:`from_conf` creates one. A session that was passed in stays open, because the
-        program may use it elsewhere. A closed service opens new connections when it is called.
+        Only :meth:`from_conf` creates a session. A session that was passed to the constructor
+        stays open, because the program may use it elsewhere. A closed service can still be used:
+        the next call opens new connections.
         """
         self._dispatcher.close()
         if self._opened is not None:
@@ -201,12 +206,12 @@ class ImageService:
     ) -> Image:
         """Return one image.
 
-        :param context: whose rights count; see the class.
+        :param context: the caller's request context, or None for the service's own credentials.
         :param image_id: an id, or an href of the image service.
-        :param include_locations: whether the image has the keys ``locations`` (a list) and
+        :param include_locations: whether the returned dict has the keys ``locations`` (a list) and
             ``direct_url``.
-        :param show_deleted: False: raise ImageNotFound for a deleted image. Only v1 shows deleted
-            images, and only to an admin.
+        :param show_deleted: whether to return a deleted image. If False, a deleted image raises
+            ImageNotFound. Only v1 returns deleted images, and only to an admin.
         :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
             may not see it.
         """
@@ -228,9 +233,9 @@ class ImageService:
         sort_key: str | Sequence[str] | None = None,
         sort_dir: str | Sequence[str] | None = None,
     ) -> list[Image]:
-        """Return all images that the caller may see and that match the filters, as a list.
+        """Return a list of all images that match the filters and that the caller may see.
 
-        :param context: whose rights count; see the class.
+        :param context: the caller's request context, or None for the service's own credentials.
 
         The other parameters, and the errors, are those of :meth:`iter_detail`.
         """
@@ -249,19 +254,22 @@ class ImageService:
         sort_key: str | Sequence[str] | None = None,
         sort_dir: str | Sequence[str] | None = None,
     ) -> Iterator[Image]:
-        """Iterate over images, in constant memory unless there are several sort keys.
+        """Return an iterator over the images that match the filters and that the caller may see.
 
-        The call itself fetches the first page, so errors are raised here and not by the first
-        ``next()``.
+        The first page is fetched before the method returns, so most errors are raised by the call
+        and not by ``next()``. Memory use does not grow with the number of images, unless there are
+        several sort keys: then all images are fetched and sorted locally.
 
-        :param context: whose rights count; see the class.
-        :param filters: names of :data:`glance_compat.metadata.filters.FILTERS`, or
-            ``property-<name>`` for a property, and the values to match.
-        :param marker: the id of the image after which to start. None: start with the first.
-        :param limit: maximum number of images. 0: no images. None: all.
-        :param page_size: number of images in one page. None: the option ``page_size``.
+        :param context: the caller's request context, or None for the service's own credentials.
+        :param filters: the values to match, by name. A name is one of
+            :data:`glance_compat.metadata.filters.FILTERS`, or ``property-<name>`` for an
+            additional property.
+        :param marker: the id of the image after which the list starts, or None to start with the
+            first image.
+        :param limit: maximum number of images in total, or None for all.
+        :param page_size: number of images per page, or None for the option ``page_size``.
         :param sort_key: one or several of :data:`glance_compat.metadata.filters.SORT_KEYS`.
-        :param sort_dir: "asc" or "desc": one for all keys, or a list with one for each key.
+        :param sort_dir: "asc" or "desc" for all keys, or a list with one direction for each key.
         :raises glance_compat.exceptions.Invalid: an argument is invalid.
         """
         identity = self._dispatcher.identity(context)
@@ -292,22 +300,25 @@ class ImageService:
         *,
         progress: Progress | None = None,
     ) -> Image:
-        """Create an image, with its data if there is any: the whole image, or nothing.
+        """Create an image, and upload its data if data is passed.
 
-        :param context: whose rights count; see the class.
-        :param image_meta: attribute names and values, and ``properties``. A ``size`` of 0 without
-            data creates an active, empty image. With data, a ``size`` (in bytes) or a ``checksum``
-            (MD5, hexadecimal) is compared with the data.
-        :param data: bytes, a binary file object or an iterable of bytes. None: no data.
-        :param progress: called with the number of bytes sent so far, and the total or None. An
-            exception that it raises cancels the transfer. On a retry, progress restarts at 0.
+        If the call fails, the image that it created is deleted, except after OutcomeUnknown.
+
+        :param context: the caller's request context, or None for the service's own credentials.
+        :param image_meta: the values of the new image's attributes, by name, and a dict
+            ``properties``. A ``size`` of 0 without data creates an active, empty image. With data,
+            a ``size`` (in bytes) or a ``checksum`` (MD5, hexadecimal) is compared with the data.
+        :param data: bytes, a binary file object, an iterable of bytes, or None for no data.
+        :param progress: a function that is called with the number of bytes sent so far, and with
+            the total or None. If it raises an exception, the transfer is cancelled. On a retry,
+            progress restarts at 0.
         :returns: the image as the server stored it.
         :raises glance_compat.exceptions.ImageBadRequest: the metadata is invalid.
         :raises glance_compat.exceptions.PropertyNotAllowed: a property is invalid or not allowed.
-        :raises glance_compat.exceptions.DataSourceError: the data cannot be read, or has another
-            size.
-        :raises glance_compat.exceptions.IntegrityError: the data has another checksum, or the
-            server stored other bytes than were sent.
+        :raises glance_compat.exceptions.DataSourceError: the data cannot be read, or its size
+            differs from ``size``.
+        :raises glance_compat.exceptions.IntegrityError: the checksum of the data differs from
+            ``checksum``, or the server stored different bytes than were sent.
         :raises glance_compat.exceptions.OutcomeUnknown: the response was lost, and a follow-up GET
             could not establish the outcome.
         """
@@ -326,32 +337,33 @@ class ImageService:
         *,
         progress: Progress | None = None,
     ) -> Image:
-        """Change an image, or give a queued image its data.
+        """Change the metadata of an image, and upload the data of a queued image.
 
-        :param context: whose rights count; see the class.
+        :param context: the caller's request context, or None for the service's own credentials.
         :param image_id: an id, or an href of the image service.
-        :param image_meta: attribute names and values to set, and ``properties``. Of a whole image
-            dict, only what differs is changed, and read-only attributes are ignored. A
-            ``location`` (a URL) makes a queued image active with the data at the URL; the call
-            returns when the image is active.
-        :param data: as in :meth:`create`. With data, no properties are removed.
-        :param purge_props: whether to remove the properties that image_meta does not have.
+        :param image_meta: the attributes to set, by name, and a dict ``properties``. It may be a
+            whole image dict as :meth:`show` returns it: then only the values that differ are
+            changed, and read-only attributes are ignored. A ``location`` (a URL) makes a queued
+            image active with the data at that URL; the call returns when the image is active.
+        :param data: the data to upload, as in :meth:`create`. With data, no properties are
+            removed.
+        :param purge_props: whether to remove the properties that are not in image_meta.
         :param progress: as in :meth:`create`.
-        :returns: the image as it is after the update.
+        :returns: the image after the update.
         :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
             may not see it.
-        :raises glance_compat.exceptions.ImageNotActive: data was passed, and the image is not
+        :raises glance_compat.exceptions.ImageNotActive: data was passed, but the image is not
             queued.
-        :raises glance_compat.exceptions.UpdateConflict: other writers changed the image at the
+        :raises glance_compat.exceptions.UpdateConflict: another client changed the image at the
             same time.
         :raises glance_compat.exceptions.OutcomeUnknown: the server accepted the location, but did
-            not finish within the option ``deadline``.
+            not activate the image within the option ``deadline``.
         """
         identity = self._dispatcher.identity(context)
         image_id = self._dispatcher.image_id(identity, image_id)
         progress = streams.check_progress(progress)
         if not isinstance(purge_props, bool):
-            # The string "False" is true, and would remove properties.
+            # The string "False" is truthy, so it would remove properties.
             raise exceptions.Invalid(
                 f"purge_props must be True or False, not {quote_value(purge_props)}"
             )
@@ -365,7 +377,7 @@ class ImageService:
     def delete(self, context: object, image_id: str) -> typing.Literal[True]:
         """Delete an image.
 
-        :param context: whose rights count; see the class.
+        :param context: the caller's request context, or None for the service's own credentials.
         :param image_id: an id, or an href of the image service.
         :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
             may not see it.
@@ -417,28 +429,30 @@ class ImageService:
         *,
         progress: Progress | None = None,
     ) -> Download | None:
-        """Read the data of an image, and verify it.
+        """Download the data of an image, and verify it.
 
-        The option ``verify_downloads`` says what is compared. The iterator raises IntegrityError
-        before it ends if the data is damaged.
+        The option ``verify_downloads`` selects the size and checksums that are compared. If the
+        data is damaged, the iterator raises IntegrityError instead of StopIteration.
 
-        :param context: whose rights count; see the class.
+        :param context: the caller's request context, or None for the service's own credentials.
         :param image_id: an id, or an href of the image service.
-        :param data: a file object to write the data to, at its current position.
-        :param dst_path: a path to write the data to. A new file replaces it when the data is
-            complete and verified. It is opened before any request is sent.
-        :param trusted_certs: ids of certificates in the key manager. The signature of the image
-            must verify with a certificate that is issued by one of them. None or empty: signatures
-            are not verified.
-        :param progress: called with the number of bytes received so far, and the total or None. An
-            exception that it raises cancels the transfer.
-        :returns: an iterator of bytes with ``close()``, or None if the data was written to
-            ``data`` or ``dst_path``.
+        :param data: a file object that the data is written to, at its current position.
+        :param dst_path: the path of a file that the data is written to. An existing file is
+            replaced only when the new one is complete and verified. The new file is opened before
+            any request is sent.
+        :param trusted_certs: ids of certificates in the key manager. If there are any, the image
+            must be signed, and its signing certificate must be issued by one of them. None or
+            empty: signatures are not verified.
+        :param progress: a function that is called with the number of bytes received so far, and
+            with the total or None. If it raises an exception, the transfer is cancelled.
+        :returns: an iterator of bytes with a method ``close()``, or None if the data was written
+            to ``data`` or ``dst_path``.
         :raises glance_compat.exceptions.Invalid: an argument is invalid.
         :raises OSError: dst_path or data cannot be written.
         :raises glance_compat.exceptions.ImageNotActive: the image has no data.
-        :raises glance_compat.exceptions.IntegrityError: the data is not what was stored, or not
-            what was signed. The iterator raises it.
+        :raises glance_compat.exceptions.IntegrityError: the data does not match the size, the
+            checksum or the signature of the image. It is raised by the iterator, if one is
+            returned.
         :raises glance_compat.exceptions.SignatureVerificationError: the signature or its
             certificate is invalid. It is raised before any data is read.
         """
@@ -460,11 +474,11 @@ class ImageService:
 
     @context_first
     def copy_to_stores(self, context: object, image_id: str, stores: Sequence[str]) -> None:
-        """Have the server copy the data of an image to further stores.
+        """Request the server to copy the data of an image to more of its stores.
 
-        The call returns when the server has accepted the copy, not when it is complete.
+        The call returns when the server has accepted the request, not when the copy is complete.
 
-        :param context: whose rights count; see the class.
+        :param context: the caller's request context, or None for the service's own credentials.
         :param image_id: an id, or an href of the image service.
         :param stores: a list of store names, as ``openstack image stores info`` lists them.
         :raises glance_compat.exceptions.Invalid: stores is not a list of names, or is empty.
@@ -472,24 +486,24 @@ class ImageService:
             does not exist.
         :raises glance_compat.exceptions.ImageBadRequest: one of the stores has the data already.
         :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint does not support
-            several stores.
+            multiple stores.
         """
         stores = _check_store_names(stores)
         identity = self._dispatcher.identity(context)
         image_id = self._dispatcher.image_id(identity, image_id)
-        # Not repeated: a second copy would make the first one fail.
+        # No retry: a second request would make the first copy fail.
         self._dispatcher.once(identity, lambda api: api.copy_to_stores(image_id, stores))
 
     # -- members
 
     @context_first
     def members(self, context: object, image_id: str) -> list[Member]:
-        """Return the projects that an image is shared with.
+        """Return the members of an image: the projects that it is shared with.
 
-        :param context: whose rights count; see the class.
+        :param context: the caller's request context, or None for the service's own credentials.
         :param image_id: an id, or an href of the image service.
-        :returns: a dict ``{"member_id": str, "can_share": bool, "status": str or None}`` for each
-            project. Over v1, status is None; over v2, can_share is False.
+        :returns: one dict ``{"member_id": str, "can_share": bool, "status": str or None}`` for
+            each project. Over v1, status is None; over v2, can_share is False.
         :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
             may not see it.
         """
@@ -499,9 +513,9 @@ class ImageService:
 
     @context_first
     def add_member(self, context: object, image_id: str, member_id: str) -> Member:
-        """Share an image with a project; sharing it twice is not an error.
+        """Share an image with a project. If it is already shared, that is not an error.
 
-        :param context: whose rights count; see the class.
+        :param context: the caller's request context, or None for the service's own credentials.
         :param image_id: an id, or an href of the image service.
         :param member_id: the id of a project; at most 255 ASCII characters.
         :returns: a dict as in :meth:`members`. Over v1, ``can_share`` is set to False even if it
@@ -516,14 +530,14 @@ class ImageService:
 
     @context_first
     def update_member(self, context: object, image_id: str, member_id: str, status: str) -> Member:
-        """Accept, reject or reset the sharing of an image with a project, over v2 only.
+        """Accept or reject a shared image for a project, or reset it to pending. Requires v2.
 
-        :param context: whose rights count; see the class.
+        :param context: the caller's request context, or None for the service's own credentials.
         :param image_id: an id, or an href of the image service.
         :param member_id: the id of a project; at most 255 ASCII characters.
         :param status: "accepted", "rejected" or "pending".
         :returns: a dict as in :meth:`members`.
-        :raises glance_compat.exceptions.Invalid: the status is not one of these.
+        :raises glance_compat.exceptions.Invalid: the status is not one of these three.
         :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint offers only v1.
         :raises glance_compat.exceptions.MemberNotFound: the image is not shared with the project.
         """
@@ -544,7 +558,7 @@ class ImageService:
     ) -> typing.Literal[True]:
         """Stop sharing an image with a project.
 
-        :param context: whose rights count; see the class.
+        :param context: the caller's request context, or None for the service's own credentials.
         :param image_id: an id, or an href of the image service.
         :param member_id: the id of a project; at most 255 ASCII characters.
         :raises glance_compat.exceptions.MemberNotFound: the image is not shared with the project.
@@ -563,26 +577,26 @@ class ImageService:
 
     @context_first
     def resolve(self, context: object, reference: str) -> str:
-        """Return the id that an id or an href of this image service names.
+        """Return the image id in an image reference: an id, or an href of this image service.
 
-        An id is returned without a request, whether the image exists or not.
+        No request is sent for an id, so the image need not exist.
 
-        :param context: whose rights count; see the class.
+        :param context: the caller's request context, or None for the service's own credentials.
         :param reference: an id, or an href of the image service.
-        :raises glance_compat.exceptions.InvalidImageRef: it is neither, or an href of another
-            service.
+        :raises glance_compat.exceptions.InvalidImageRef: the reference is neither an id nor an
+            href, or is an href of another service.
         """
         return self._dispatcher.image_id(self._dispatcher.identity(context), reference)
 
     @context_first
     def discover(self, context: object = None) -> Discovery:
-        """Return which API is used, and why.
+        """Return the version of the Images API that the service uses, and the reason.
 
-        :param context: whose rights count; see the class.
-        :returns: the result for the first endpoint that can be used. With several endpoints, its
-            attribute ``endpoints`` has the result for each.
+        :param context: the caller's request context, or None for the service's own credentials.
+        :returns: the result for the first usable endpoint. If there are several endpoints, the
+            attribute ``endpoints`` holds the result for each of them.
         :raises glance_compat.exceptions.NoUsableVersion: there is no endpoint, or no endpoint
-            offers a usable API.
+            offers an API version that the options allow.
         :raises glance_compat.exceptions.GlanceConnectionFailed: no endpoint responds.
         """
         identity = self._dispatcher.identity(context)
@@ -596,10 +610,11 @@ class ImageService:
 
 
 class BoundImageService(Bound[ImageService]):
-    """An :class:`ImageService` whose methods take no context: each call passes the same one on.
+    """The methods of an :class:`ImageService` without the argument ``context``.
 
-    :meth:`ImageService.bound` makes it. Arguments, results and errors are those of the methods of
-    the service. ``service`` and ``context`` are what it was made of.
+    :meth:`ImageService.bound` returns it. Each method calls the method of the same name of the
+    service with the same context; the other arguments, results and errors are the same. The
+    attributes ``service`` and ``context`` are the ones it was created from.
     """
 
     show = without_context(ImageService.show)
@@ -661,7 +676,7 @@ def _check_count(value: object, name: str, minimum: int) -> int | None:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
         raise exceptions.Invalid(f"{name} must be a whole number of at least {minimum}")
-    # No list is longer, and servers accept numbers of this size.
+    # No list is longer than that, and servers accept a limit of this size.
     return min(value, _MOST)
 
 

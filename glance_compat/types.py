@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The dicts that :class:`glance_compat.ImageService` returns, for type checkers and readers.
+"""Types of the dicts that :class:`glance_compat.ImageService` returns.
 
-What must live here: one TypedDict for each dict of the contract, with the unit and the meaning of
-each key. What must not: code, and how an API spells a key (``metadata.fields``). The unit tests
-compare the keys with the tables.
+What must live here: one TypedDict for each of these dicts, with the unit and the meaning of each
+key. What must not: code, and the names that v1 and v2 use for a key (see ``metadata.fields``). The
+unit tests compare the keys with the tables there.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import typing
 
 
 class _Locations(typing.TypedDict, total=False):
-    """Keys that are there with ``include_locations=True`` only.
+    """The keys that exist only with ``include_locations=True``.
 
     locations
-        Where the data is: dicts with ``url`` and ``metadata``. Empty over v1, and where the server
-        does not show locations.
+        The locations of the data, as dicts with ``url`` and ``metadata``. Empty over v1, and if
+        the server does not show locations.
     direct_url
-        The URL of the data in its store; None over v1, and where the server does not show it.
+        The URL of the data in its store. None over v1, and if the server does not show it.
     """
 
     locations: list[dict[str, typing.Any]]
@@ -27,10 +27,10 @@ class _Locations(typing.TypedDict, total=False):
 
 
 class Image(_Locations):
-    """An image: these keys and no others, over v1 and over v2.
+    """An image, with the same keys over v1 and v2.
 
     id
-        The id; any string, most often a UUID.
+        The id. Usually a UUID, but it may be any string.
     name
         The name, or None. Names are not unique.
     status
@@ -38,30 +38,30 @@ class Image(_Locations):
         data), ``deactivated`` (only admins may read the data), ``killed`` (v1: the upload failed),
         ``deleted`` or ``pending_delete``.
     size
-        Size of the data in bytes; 0 when unknown.
+        Size of the data in bytes; 0 if unknown.
     checksum
         MD5 of the data in hexadecimal, or None.
     container_format, disk_format
-        Names such as ``bare`` and ``qcow2``, or None as long as they are not set.
+        Names such as ``bare`` and ``qcow2``, or None if they are not set.
     min_disk
-        The smallest disk that can boot the image, in GiB.
+        Minimum disk size to boot the image, in GiB.
     min_ram
-        The smallest memory that can boot the image, in MiB.
+        Minimum memory to boot the image, in MiB.
     owner
         The id of the project that owns the image, or None.
     is_public
-        Whether every project sees the image.
+        Whether all projects can see the image.
     created_at, updated_at, deleted_at
-        UTC, aware, in whole seconds; None where the server has none.
+        Timezone-aware datetimes in UTC, in whole seconds, or None if the server has none.
     deleted
         Whether the image is deleted. Only v1 shows deleted images, and only to admins.
     properties
-        Additional properties: strings by name. ``block_device_mapping`` and ``mappings`` are
-        decoded when they are JSON.
+        Additional properties: a dict of strings by name. The values of ``block_device_mapping``
+        and ``mappings`` are decoded if they are JSON.
     locations, direct_url
-        With ``include_locations=True`` only. locations: dicts with ``url`` and ``metadata``; empty
-        over v1, and where the server does not show locations. direct_url: the URL of the data in
-        its store, or None.
+        Only with ``include_locations=True``. locations: the locations of the data, as dicts with
+        ``url`` and ``metadata``; empty over v1, and if the server does not show locations.
+        direct_url: the URL of the data in its store, or None.
     """
 
     id: str
@@ -83,30 +83,30 @@ class Image(_Locations):
 
 
 class ExtendedImage(Image):
-    """An image as a service with ``Options(extended=True)`` returns it.
+    """An image as returned by a service with ``Options(extended=True)``.
 
-    Methods are annotated with :class:`Image`, because the type does not depend on an option; use
-    ``typing.cast(ExtendedImage, image)``. A key is None where the API or its version does not have
-    the attribute.
+    The methods are annotated with :class:`Image`, because a type annotation cannot depend on an
+    option; use ``typing.cast(ExtendedImage, image)``. The value of a key is None if the API
+    version in use does not have the attribute.
 
     visibility
         ``public``, ``private``, ``shared`` or ``community``; over v1 ``public`` or None.
     protected
-        Whether the image cannot be deleted.
+        Whether the image is protected from deletion.
     tags
-        Tags; None over v1.
+        The tags of the image; None over v1.
     virtual_size
-        Size of the disk that the data holds, in bytes, or None.
+        Size of the virtual disk in the data, in bytes, or None.
     os_hidden
-        Whether lists leave the image out; None before v2.7.
+        Whether lists omit the image by default; None before v2.7.
     os_hash_algo, os_hash_value
-        The name of a hash algorithm (``sha512``), and the hash of the data in hexadecimal; None
-        before v2.7.
+        The name of a hash algorithm, such as ``sha512``, and the hash of the data in hexadecimal;
+        None before v2.7.
     stores
         Names of the stores that have the data; None before v2.8.
     shadowed_properties
-        Over v1, properties that v2 cannot show because it has an attribute of that name; None over
-        v2.
+        Over v1, the properties that v2 cannot return because it has an attribute of the same name;
+        None over v2.
     """
 
     visibility: str | None
@@ -128,8 +128,7 @@ class Member(typing.TypedDict):
     can_share
         Whether the project may share the image further. v1 only; False over v2.
     status
-        ``pending``, ``accepted`` or ``rejected``: the project's answer to the share. v2 only; None
-        over v1.
+        ``pending``, ``accepted`` or ``rejected``, as set by the project. v2 only; None over v1.
     """
 
     member_id: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parse and compare URLs: pure, and the one place that decides where a token may be sent."""
+"""Parse and compare URLs, without I/O. Decides to which URLs a token may be sent."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import urllib.parse
 import urllib3.exceptions
 import urllib3.util
 
-# Printable ASCII but the backslash, which browsers and some parsers treat as a slash.
+# Printable ASCII except the backslash, which browsers and some parsers treat as a slash.
 _PLAIN = re.compile(r"[!-\[\]-~]+")
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
-    """Return scheme, host and port of a URL; two URLs with one origin may share a token.
+    """Return the scheme, host and port of a URL. URLs of the same origin may share a token.
 
-    They are those that urllib3 connects to. A URL that cannot be parsed, or that urllib.parse and
-    urllib3 read differently, has its own origin, which equals that of no other URL.
+    The host and port are those that urllib3 connects to. If a URL cannot be parsed, or if
+    urllib.parse and urllib3 parse it differently, its origin differs from that of every other URL.
     """
     unreadable = "", url, None
     if not _PLAIN.fullmatch(url):
@@ -46,23 +46,30 @@ def without_user_information(url: str) -> str:
 
 
 def redirect_target(url: str, location: str) -> str | None:
-    """Resolve a Location header against the URL of the request.
+    """Return the URL that a redirect leads to, or None if it must not be followed.
 
-    :returns: None unless the target is another URL of the same origin, without user information.
+    A redirect is followed only to a different URL of the same origin, without user information.
+
+    :param url: the URL of the request.
+    :param location: the Location header of the response.
     """
     try:
         target = urllib.parse.urljoin(url, location)
         sent, parts = urllib.parse.urlsplit(location), urllib.parse.urlsplit(target)
     except ValueError:
         return None
-    # Browsers read a host out of the path of "http:///host".
+    # In "http:///host", browsers take the host from the path.
     is_odd = "@" in parts.netloc or bool(sent.scheme and not sent.netloc)
     followed = target != url and not is_odd and origin(target) == origin(url)
     return target if followed else None
 
 
 def keeps_credentials_safe(url: str, location: str) -> bool:
-    """Return whether a redirect stays on the host of a URL, and does not give up https."""
+    """Return whether a redirect keeps the host of the request, and does not leave https.
+
+    :param url: the URL of the request.
+    :param location: the Location header of the response.
+    """
     try:
         target = urllib.parse.urljoin(url, location)
     except ValueError:
@@ -72,20 +79,20 @@ def keeps_credentials_safe(url: str, location: str) -> bool:
 
 
 def scheme_of(url: str) -> str:
-    """Return the text before the first colon in lower case: the scheme, if there is one."""
+    """Return the part of a URL before the first colon, which is the scheme, in lower case."""
     return url.partition(":")[0].lower()
 
 
-# Glance reads the path of a file URL literally (glance_store, filesystem driver); other programs
-# would decode it. No URL that Glance writes has a character that could be read in two ways.
+# Glance does not decode percent-encoding in the path of a file URL (glance_store, filesystem
+# driver), but other programs do. No URL that Glance creates has such ambiguous characters.
 _FILE = re.compile(r"file://(?:localhost)?((?:/[^/%?#\x00-\x1f\x7f]+)+)", re.IGNORECASE)
 
 
 def file_path_of(url: str) -> str | None:
-    """Return the path of a file URL on this host.
+    """Return the path in a file URL of this host, or None if the URL is not a safe file URL.
 
-    :returns: None if the URL has another form, or contains ``//``, ``.`` or ``..``, or a character
-        that could be read in more than one way.
+    The result is None if the URL is not a file URL, if it names another host, and if its path
+    contains ``//``, ``.``, ``..`` or a character that programs interpret differently.
     """
     found = _FILE.fullmatch(url)
     if found is None or {".", ".."} & {*found[1].split("/")}:
@@ -93,17 +100,19 @@ def file_path_of(url: str) -> str | None:
     return found[1]
 
 
-# glance_store percent-encodes each name, except letters, digits and these signs (rbd driver). No
-# URL that it writes contains anything else.
+# glance_store percent-encodes every character of a name except letters, digits and these (rbd
+# driver), so its URLs contain nothing else.
 _NAME = r"(?:[A-Za-z0-9_.~-]|%[0-9A-Fa-f]{2})+"
 _RBD = re.compile(rf"rbd://({_NAME}(?:/{_NAME})*)")
 
 
 def rbd_names_of(url: str) -> tuple[str, ...] | None:
-    """Return the names of a URL of Ceph's block devices: fsid, pool, image and snapshot, or fewer.
+    """Return the decoded names in an rbd URL: fsid, pool, image and snapshot.
 
-    :returns: the decoded names; None if the URL has another form, or a name is not printable
-        UTF-8. In librbd's bindings a lone surrogate ends the process, and a NUL ends the name
+    The last names may be missing: a URL of a pool has two names.
+
+    :returns: the names, or None if the URL is not an rbd URL or a name is not printable UTF-8. In
+        librbd's bindings a lone surrogate aborts the process, and a NUL truncates the name
         (verified on 16.2.15).
     """
     found = _RBD.fullmatch(url)
@@ -117,13 +126,13 @@ def rbd_names_of(url: str) -> tuple[str, ...] | None:
 
 
 def unversioned(url: str) -> str:
-    """Return an endpoint without the version and the slash at its end."""
-    # The slashes of the scheme do not count: a host may be called "v2".
+    """Return the URL of an endpoint without its trailing version and slashes."""
+    # A slash after the scheme does not match, because a host may be named "v2".
     return re.sub(r"(?<=[^:/])/+v[0-9]+(\.[0-9]+)?/*$", "", url.rstrip("/")).rstrip("/")
 
 
 def is_http(url: str) -> bool:
-    """Return whether a string is an http or https URL with a host, without query and fragment."""
+    """Return whether a string is an http or https URL with a host and no query or fragment."""
     try:
         parts = urllib.parse.urlsplit(url)
         _ = parts.port
