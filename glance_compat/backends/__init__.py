@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The port to an Images API, and its two implementations.
+"""The common interface of the Images APIs v1 and v2, and one implementation for each.
 
-What must live here: ``protocol`` says what an Images API can do; ``v1`` and ``v2`` do it over the
-transport, and do not import each other; ``pagination`` walks the pages of either.
-What must not: the choice between v1 and v2 (``discovery``).
+What must live here: the interface (``protocol``); its implementations ``v1`` and ``v2``, which
+send requests through the transport and do not import each other; and iteration over the pages of a
+list (``pagination``). What must not: the choice between v1 and v2 (see ``discovery``).
 """

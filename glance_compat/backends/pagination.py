@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Walk a list to its end, page by page, over either API.
+"""Iterate over a list of images, page by page, over either API.
 
-What must live here: when the next page is requested and when the list ends. What must not: what a
-page is on the wire (``v1``, ``v2``).
+What must live here: the decisions when to request the next page and when the list is complete.
+What must not: the request and the response of a page (see ``v1`` and ``v2``).
 
-v1 has no link to the next page and may silently return shorter pages than requested (option
-``api_limit_max``); v2 says whether another page may follow (verified on Glance 15.0.2 and 33).
+v1 has no link to the next page, and may silently return shorter pages than requested (Glance's
+option ``api_limit_max``). v2 reports whether another page may follow (verified on Glance 15.0.2
+and 33).
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ from glance_compat.metadata import filters
 from glance_compat.metadata.fields import Image
 from glance_compat.redaction import quote_value
 
-#: Images per page when the caller sets no page size. Servers return fewer (1000 unless
-#: configured); a larger number would make a single response large.
+#: Number of images requested per page if the caller sets no page size. Servers return fewer (1000
+#: by default). It is bounded so that a response is never too large.
 PAGE_IMAGES = 10_000
 
-#: Ids kept to recognise an image that moves while the list is walked. Bounded, so that a list of
-#: any length takes the same memory.
+#: Number of ids to keep, to skip an image that is listed again because its position has changed
+#: meanwhile. It is bounded so that memory use does not grow with the length of the list.
 REMEMBERED_IDS = 100_000
 
 FetchPage = Callable[["str | None", int, "int | None"], Page]
 
 
 class Listing(typing.NamedTuple):
-    """How to walk a list.
+    """Parameters of one paginated list.
 
-    :param query: filters and order.
-    :param marker: the id of the image after which to begin, or None.
-    :param limit: images in all, or None.
-    :param page_size: images in a page, or None for as many as the server allows.
+    :param query: the filters and the sort order.
+    :param marker: the id of the image after which the list starts, or None.
+    :param limit: maximum number of images in total, or None for all.
+    :param page_size: number of images per page, or None for as many as the server allows.
     """
 
     query: filters.Query
@@ -45,14 +46,16 @@ class Listing(typing.NamedTuple):
     page_size: int | None
 
 
-#: Statuses of a query that a server refuses because it is too long, or not ASCII.
+#: Statuses with which servers reject a query that is too long or not ASCII.
 _REFUSED_QUERY = frozenset({414, 500})
 
 
 class Pages:
-    """Fetch the pages of one list; once a server refuses its strings, without them.
+    """Fetches the pages of one list. If the server rejects the filter values, leaves them out.
 
-    :param query: what to fetch; :func:`walk` filters by it again.
+    Filters that are left out here are still applied, because :func:`walk` filters again.
+
+    :param query: the filters and the sort order.
     """
 
     def __init__(self, query: filters.Query) -> None:
@@ -69,10 +72,12 @@ class Pages:
 
 
 def walk(listing: Listing, fetch: FetchPage) -> Iterator[Image]:
-    """Yield all images of a list, each of them once.
+    """Return an iterator over the images of a list, each of them once.
 
-    :param fetch: fetches one page, with a marker, a size and how many images are still wanted.
-    :raises glance_compat.exceptions.BadResponse: the server's pages repeat.
+    :param listing: the parameters of the list.
+    :param fetch: a function that fetches one page. Its arguments are the marker, the page size,
+        and the number of images that the caller still wants (None: all).
+    :raises glance_compat.exceptions.BadResponse: the server returns the same pages repeatedly.
     :raises glance_compat.exceptions.Invalid: the marker is not in the list.
     """
     if listing.limit == 0 or listing.query.matches_nothing:
@@ -97,8 +102,9 @@ def _sorted(listing: Listing, fetch: FetchPage) -> list[Image]:
 
 
 def _iter_matching(listing: Listing, fetch: FetchPage, marker: str | None) -> Iterator[Image]:
-    """Yield the images that match, in the server's order.
+    """Yield the images that match the filters, in the server's order, each of them once.
 
+    :param marker: the id of the image after which to start, or None.
     :raises glance_compat.exceptions.BadResponse: two pages end with the same image.
     """
     seen: dict[str, None] = {}
@@ -126,7 +132,7 @@ def _iter_matching(listing: Listing, fetch: FetchPage, marker: str | None) -> It
 
 
 class _Repeats:
-    """Detect a cycle of markers, keeping only one of them (Brent's algorithm)."""
+    """Detects a cycle of markers, and keeps only one marker for it (Brent's algorithm)."""
 
     def __init__(self, marker: str | None) -> None:
         self._kept = marker
@@ -151,6 +157,7 @@ def _remember(seen: dict[str, None], image_id: str) -> None:
 def _is_last(page: Page, longest: int) -> bool:
     if page.more is not None:
         return not page.more
-    # Where the server does not say, a short page proves nothing: it may be the server's maximum.
-    # It is the last one if an earlier page of the same list was longer.
+    # v1 does not report whether another page follows. A page that is shorter than requested need
+    # not be the last one, because the server has a maximum of its own; it is the last one if an
+    # earlier page of the same list was longer.
     return len(page.images) < min(longest, page.requested)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The port: what an Images API does for the facade, whichever version it is.
+"""The interface that the implementations of the Images APIs v1 and v2 share.
 
-What must live here: the protocol that ``v1`` and ``v2`` implement, and the rules that both share.
-What must not: requests. Images that pass here are the library's own dicts (see
-``metadata.fields``), with all fields; the facade decides what to show of them.
+What must live here: the protocol class that ``v1`` and ``v2`` implement, and code that both use.
+What must not: requests.
+
+Images are dicts of the library's own form with all fields (see ``metadata.fields``); the service
+selects the fields that its caller gets.
 """
 
 from __future__ import annotations
@@ -28,9 +30,9 @@ LOG = logging.getLogger(__name__)
 class Page:
     """One page of a list, as the server sent it.
 
-    :param images: in the server's order.
-    :param more: whether another page may follow; None: the API does not say.
-    :param requested: how many images were requested.
+    :param images: the images, in the server's order.
+    :param more: whether another page may follow, or None if the API does not report it.
+    :param requested: number of images that were requested.
     """
 
     images: Sequence[Image]
@@ -40,13 +42,13 @@ class Page:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OpenedData:
-    """An open download.
+    """The response of a download, whose data has not been read yet.
 
-    :param blocks: the data; iterating raises the errors of the connection.
-    :param close: releases the connection.
-    :param expected: what the data must turn out to be.
-    :param disk_format: of the image; None where it is unknown.
-    :param start: bytes of the image before the first block.
+    :param blocks: an iterator over the data. It raises an exception if the connection fails.
+    :param close: a function that releases the connection.
+    :param expected: the size and digest that the data must have.
+    :param disk_format: the disk_format of the image, or None if it is unknown.
+    :param start: the offset of the first block in the data of the image, in bytes.
     """
 
     blocks: Iterator[bytes]
@@ -57,63 +59,70 @@ class OpenedData:
 
 
 class ImagesApi(typing.Protocol):
-    """One Images API at one endpoint, for one identity.
+    """One version of the Images API at one endpoint, used with the identity of one caller.
 
     Every method raises the errors of :mod:`glance_compat.exceptions` and
     :class:`glance_compat.transport.client.LookAgain`.
     """
 
-    #: For messages: "Images API v1".
+    #: The name of the API in messages, such as "Images API v1".
     api_name: str
 
-    #: Whether :meth:`show` can return locations.
+    #: Whether the API can return the locations of an image.
     shows_locations: bool
 
     def show(self, image_id: str) -> Image:
-        """Return an image, deleted or not, as far as the API shows it."""
+        """Return an image. A deleted image is returned too, if the API returns it."""
 
     def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
-        """Return one page of at most ``size`` images after ``marker``.
+        """Return one page of a list.
 
-        :param left: how many images the caller still wants, or None for all. Where the server
-            alone filters, no more are requested.
+        :param query: the filters and the sort order.
+        :param marker: the id of the image after which the page starts, or None.
+        :param size: maximum number of images in the page.
+        :param left: number of images that the caller still wants, or None for all. No more than
+            these are requested, unless the library must filter the response itself.
         """
 
     def records(self, query: Query, marker: str | None, size: int) -> Page:
-        """Return one page exactly as the server wrote it: JSON objects, each with an id."""
+        """Return one page with the unconverted JSON objects of the response; each has an id."""
 
     def create(self, image_id: str, meta: ImageMeta, upload: Upload | None) -> Image:
-        """Create an image under that id, with its data if there is any."""
+        """Create an image with this id, and upload its data if there is any."""
 
     def update(self, image_id: str, meta: ImageMeta, *, purge: bool) -> Image:
-        """Change metadata."""
+        """Update the metadata of an image.
+
+        :param purge: whether to remove the properties that are not in ``meta``.
+        """
 
     def update_with_data(self, image_id: str, meta: ImageMeta, upload: Upload) -> Image:
-        """Change the metadata of a queued image and upload its data; nothing is purged."""
+        """Update the metadata of a queued image, and upload its data. No property is removed."""
 
     def delete(self, image_id: str) -> None:
         """Delete the image."""
 
     def open_data(self, image_id: str, *, start: int = 0) -> OpenedData:
-        """Begin to download the data of an active image.
+        """Start a download of the data of an active image.
 
-        :param start: bytes to skip, where the API can. ``OpenedData.start`` is what was skipped.
+        :param start: the offset to start at, in bytes. If the API or the server cannot do that,
+            the data starts at 0; ``OpenedData.start`` is the actual offset.
         """
 
     def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
-        """Make the server begin to copy the data into further stores."""
+        """Request the server to copy the data to more of its stores; return before it is done."""
 
     def members(self, image_id: str) -> list[Member]:
         """Return all members: ``{"member_id", "can_share", "status"}``."""
 
     def add_member(self, image_id: str, member_id: str) -> Member:
-        """Share the image; adding a member again changes nothing."""
+        """Share the image with a project. If it is already shared, nothing changes."""
 
     def update_member(self, image_id: str, member_id: str, status: str) -> Member:
-        """Accept, reject or reset a share."""
+        """Set the status of a member: accepted, rejected or pending."""
 
     def remove_member(self, image_id: str, member_id: str) -> None:
-        """Stop sharing the image with a member."""
+        """Stop sharing the image with a project."""
 
 
 def choose_expected(
@@ -124,13 +133,16 @@ def choose_expected(
     size: int | None = None,
     md5: str | None = None,
 ) -> Expected:
-    """Return what a download must turn out to be.
+    """Return the size and digest that downloaded data must have.
 
-    :param verify: the option ``verify_downloads``.
-    :param image: as far as it was read; its size and digests win, the strongest digest first.
-    :param subject: the request, for the log.
-    :param size: bytes, where the image was not read.
-    :param md5: of the response, in hexadecimal.
+    The digest is os_hash_value if the image has one, else the MD5 of the response, else the
+    checksum of the image.
+
+    :param verify: the value of the option ``verify_downloads``.
+    :param image: the image, or None if it was not fetched. Its size overrides ``size``.
+    :param subject: the description of the request, for the log.
+    :param size: the size in the response, in bytes, or None.
+    :param md5: the MD5 checksum in the response, in hexadecimal, or None.
     """
     if image is not None:
         size = image["size"]
@@ -146,9 +158,9 @@ def choose_expected(
 
 
 def check_takes_data(image: Image, endpoint: str) -> None:
-    """Refuse data for an image that is not queued.
+    """Raise an exception unless the image is queued, so that its data can be uploaded.
 
-    :raises glance_compat.exceptions.ImageNotActive: it is not.
+    :raises glance_compat.exceptions.ImageNotActive: the image is not queued.
     """
     if image["status"] != "queued":
         raise exceptions.ImageNotActive(
@@ -161,12 +173,13 @@ def check_takes_data(image: Image, endpoint: str) -> None:
 
 @contextlib.contextmanager
 def delete_on_failure(image_id: str, delete: Callable[[], object]) -> Iterator[None]:
-    """Delete an image that is being created when the block fails; the error goes on.
+    """Delete a new image if the ``with`` block raises an exception, and raise the exception again.
 
-    After OutcomeUnknown the image may be complete, so it stays.
+    After OutcomeUnknown the image is kept, because it may be complete.
 
-    :param delete: deletes the image. When that fails as well, the error carries the id and its
-        message says so.
+    :param image_id: the id of the image.
+    :param delete: a function that deletes the image. If it fails too, the image's id is added to
+        the exception of the block and to its message.
     """
     try:
         yield

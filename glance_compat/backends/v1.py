@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The port over the Images API v1: metadata in headers, data in the same request.
+"""The implementation for Images API v1, which sends metadata as headers and data as the body.
 
-What must live here: the requests of v1 and how its responses are understood. What must not:
-spellings of attributes (``metadata``), the choice of an API, retries.
+What must live here: the requests of v1, and the interpretation of its responses. What must not:
+the names and formats of attributes (see ``metadata``), the choice of an API version, and retries.
 
-Facts are those of Glance 15.0.2, the last release with v1 that can still be installed.
+The facts about the server were verified on Glance 15.0.2, the last release with v1 that can still
+be installed.
 """
 
 from __future__ import annotations
@@ -41,24 +42,24 @@ LOG = logging.getLogger(__name__)
 _ERRORS = exceptions.STATUS_ERRORS
 _PURGE = "x-glance-registry-purge-props"
 
-#: Responses whose status alone says too little: the message of Glance 15.0.2 (api/v1/images.py),
-#: and the error to raise. v2 answers 413 to the first, and accepts the size that it finds for the
-#: second.
+#: Errors whose status alone is ambiguous: the status, a phrase in the message of Glance 15.0.2
+#: (api/v1/images.py), and the exception to raise. In the first case v2 responds with 413; in the
+#: second, v2 accepts the actual size.
 _ERROR_PHRASES: tuple[tuple[int, str, type[exceptions.GlanceCompatError]], ...] = (
     (400, "Denying attempt to upload image larger than", exceptions.ImageQuotaExceeded),
     (409, "Provided image size must match", exceptions.IntegrityError),
 )
 
-#: How the message of a 500 begins when a user other than an admin deletes an image while its data
-#: arrives; 500 has other causes too.
+#: Start of the message of a 500 that Glance sends if a user who is not an admin deletes the image
+#: during the upload of its data. A 500 may have other causes as well.
 _FAILED_UPLOAD = "Failed to upload image"
 
-#: Pages that are searched for an image whose name did not survive a damaged header block.
+#: Number of pages to search for an image whose name could not be read from its damaged headers.
 _SEARCHED_PAGES = 100
 
 
 class V1:
-    """Images API v1 at one endpoint."""
+    """The Images API v1 of one endpoint."""
 
     api_name = support.V1_API
     shows_locations = False
@@ -70,8 +71,11 @@ class V1:
     # -- reading
 
     def show(self, image_id: str) -> Image:
-        """Send one HEAD, and read the lossless list as well where the HEAD is damaged or the
-        option ``v1_exact_show`` is set."""
+        """Return an image, with a HEAD request.
+
+        If the headers of the response are damaged, or with the option ``v1_exact_show``, the image
+        is read from the list of images as well: the list is JSON and loses no metadata.
+        """
         head, complete = self._head(image_id)
         if complete and not self._options.v1_exact_show:
             return head
@@ -97,10 +101,14 @@ class V1:
         return _image_of_headers(response, image_id)
 
     def _find_in_list(self, image_id: str, name: str | None) -> Image | None:
-        """Find an image in the list, whose JSON loses nothing: by name, then page by page."""
+        """Search the list of images for an image: first filtered by name, then the whole list.
+
+        :returns: the image, or None if it was not found.
+        """
         searches: list[dict[str, object]] = [{"name": name}] if name else []
         for search in (*searches, {}):
-            # The name in a damaged block may come from any property, and be invalid as a filter.
+            # In damaged headers the name may be part of a property's value, and may be an invalid
+            # filter.
             with contextlib.suppress(exceptions.BadResponse, exceptions.Invalid):
                 for one in self._iter_listed(filters.parse_query(search)):
                     if one["id"] == image_id:
@@ -129,7 +137,7 @@ class V1:
     def _list(
         self, query: Query, marker: str | None, size: int, left: int | None
     ) -> tuple[Response, int]:
-        """Return the response, and how many images were requested."""
+        """Request one page. Return the response, and the number of images that were requested."""
         sent = filters.to_v1_query(query)
         requested = filters.page_limit(sent, size, left)
         params = [*sent.params, ("limit", str(requested))]
@@ -146,10 +154,10 @@ class V1:
         return response, requested
 
     def open_data(self, image_id: str, *, start: int = 0) -> OpenedData:
-        """Open the data with one request.
+        """Start a download with one request.
 
         v1 never serves the data of deactivated images, so no preliminary GET is needed. The data
-        always begins at 0, because v1 ignores Range (verified on Glance 15.0.2).
+        always starts at 0, because v1 ignores Range (verified on Glance 15.0.2).
         """
         request = Request(
             method="GET",
@@ -178,8 +186,13 @@ class V1:
         return OpenedData(blocks, response.close, expected, found["disk_format"])
 
     def _check_length_known(self, response: Response, image_id: str) -> None:
-        """Refuse a response whose header block ended early, at a value with an empty line: the
-        rest of the block would be read as data."""
+        """Raise an exception if the headers of a response ended early, so have no Content-Length.
+
+        A property value with an empty line ends the headers, and the remaining headers would be
+        read as data.
+
+        :raises glance_compat.exceptions.UnreadableImage: the response has no Content-Length.
+        """
         if response.header("content-length") is None:
             response.close()
             raise exceptions.UnreadableImage(
@@ -190,8 +203,11 @@ class V1:
             )
 
     def _explain_no_data(self, image_id: str) -> None:
-        """Raise ImageNotActive for an image without data: 404 on data means no image or no data
-        (verified on Glance 15.0.2)."""
+        """Raise ImageNotActive if the image exists.
+
+        v1 responds to a download with 404 both if there is no image and if the image has no data
+        (verified on Glance 15.0.2).
+        """
         found = self.show(image_id)
         if not found["deleted"]:
             raise exceptions.ImageNotActive(
@@ -212,7 +228,7 @@ class V1:
         try:
             created = self._send_image("POST", "/v1/images", sent, upload, image_id, "create")
         except exceptions.IntegrityError:
-            # Glance creates the record before it compares the size at the location.
+            # Glance creates the image before it compares its size with the data at the location.
             with delete_on_failure(image_id, lambda: self.delete(image_id)):
                 raise
         except exceptions.BadResponse as error:
@@ -234,8 +250,8 @@ class V1:
         try:
             return self._send_change(image_id, meta, change, current, None)
         except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
-            # Where only the response was lost, another attempt would find an image that is not
-            # queued any more and takes no location.
+            # If only the response was lost, the image is no longer queued and a retry would be
+            # rejected, so the image is fetched.
             if current is None or "location" not in change.base or current["status"] != "queued":
                 raise
             found = self._current(image_id)
@@ -251,20 +267,20 @@ class V1:
         try:
             return self._send_change(image_id, meta, change, current, upload)
         except (exceptions.ImageNotAuthorized, exceptions.ImageNotActive):
-            # 403 when the declared size is not that of an image with data; 409 also for an
-            # admin's image that is pending deletion.
+            # Glance responds with 403 if the image has data and its size is not the declared one,
+            # and with 409 to an admin also if the image is pending deletion.
             check_takes_data(self._current(image_id), self._transport.endpoint)
             raise
 
     def _current(self, image_id: str) -> Image:
-        """Return the image to be changed, as it is now."""
+        """Fetch an image, and raise ImageNotFound if it is deleted."""
         return self._check_not_deleted(self.show(image_id))
 
     def _check_not_deleted(self, found: Image) -> Image:
-        """Raise ImageNotFound for a deleted image, else return it.
+        """Return the image, or raise ImageNotFound if it is deleted.
 
-        v1 shows deleted images to an admin, and changes those that are pending deletion (option
-        delayed_delete, verified on Glance 15.0.2); v2 shows them to no caller.
+        v1 returns deleted images to an admin, and updates those that are pending deletion (option
+        delayed_delete, verified on Glance 15.0.2); v2 returns them to no caller.
         """
         if found["deleted"]:
             raise exceptions.ImageNotFound(
@@ -276,7 +292,7 @@ class V1:
         return found
 
     def _plan_change(self, meta: ImageMeta, current: Image | None, *, purge: bool) -> Change:
-        """Compute what an update has to send, in contract terms."""
+        """Return the changes that an update must send, with the library's attribute names."""
         return changes.compute_change(meta, current, purge=purge, match=fields.fold_name)
 
     def _send_change(
@@ -287,10 +303,10 @@ class V1:
         current: Image | None,
         upload: Upload | None,
     ) -> Image:
-        """Send an update, and check what was stored."""
+        """Send an update, and check that the server stored its values."""
         self._check_rewritten(meta, change)
-        # v1 cannot remove a property by name: a purge keeps the properties that are sent, and no
-        # others.
+        # v1 cannot remove a property by name. With the purge header it removes all properties that
+        # the request does not contain, so those to be kept are sent again.
         kept = _kept(current, change) if current is not None and change.removed else {}
         properties = {**kept, **change.properties}
         changes.check_v1_limits(ImageMeta({}, properties))
@@ -307,9 +323,10 @@ class V1:
         return changed
 
     def _check_rewritten(self, meta: ImageMeta, change: Change) -> None:
-        """Refuse properties that v1 would store differently.
+        """Raise an exception for properties of the update that v1 would store differently.
 
-        Two names that v1 folds together lose a value, even where only one of them is written.
+        If v1 folds two names to the same one, a value is lost, even if the update sends only one
+        of them.
         """
         written = {fields.fold_name(name) for name in change.properties}
         rewritten = {
@@ -350,19 +367,23 @@ class V1:
         return image
 
     def _check_supported(self, meta: ImageMeta) -> ImageMeta:
-        """Refuse what v1 does not have or cannot carry; leave out what asks for nothing."""
+        """Raise an exception for metadata that v1 does not support or cannot transport.
+
+        :returns: the metadata, without attributes that v1 lacks and whose values are empty (None,
+            False or an empty list).
+        """
         base = support.select_for_v1(meta.base, self._transport.endpoint)
         meta = dataclasses.replace(meta, base=base)
         changes.check_v1_limits(meta, folding=self._options.v1_folding == "fold")
         return meta
 
     def _check_attributes(self, meta: ImageMeta) -> ImageMeta:
-        """Check the attributes alone: the properties of an update may be unchanged."""
+        """Check the attributes, but not the properties, which the update may leave unchanged."""
         supported = self._check_supported(dataclasses.replace(meta, properties={}))
         return dataclasses.replace(meta, base=supported.base)
 
     def _check_stored(self, stored: Image, sent: Mapping[str, str]) -> None:
-        """Compare the properties in the response to a write with what was sent."""
+        """Raise IntegrityError if a property in a response differs from the one that was sent."""
         for name, text in sent.items():
             if name != fields.fold_name(name):
                 _warn_folding(name)
@@ -380,7 +401,12 @@ class V1:
         stored: Image,
         error: type[exceptions.Forbidden] = exceptions.ImageNotAuthorized,
     ) -> None:
-        """Check the owner: v1 silently replaces or ignores one that the caller may not set."""
+        """Raise an exception if the server did not store the owner that was sent.
+
+        v1 silently replaces or ignores an owner that the caller may not set.
+
+        :param error: the class of the exception.
+        """
         if "owner" in sent and sent["owner"] != stored["owner"]:
             raise error(
                 f"the owner of image {stored['id']} was not set to"
@@ -404,10 +430,13 @@ class V1:
     def _explain(
         self, error: exceptions.GlanceCompatError, image_id: str
     ) -> exceptions.GlanceCompatError:
-        """GET the image to explain a refusal.
+        """Return a more specific error for a rejected update or delete; may GET the image.
 
-        An image that is shared with the caller is answered with 500 (Glance does not catch the
-        registry's 404), and one that is pending deletion with 403 (verified on Glance 15.0.2).
+        Glance responds with 500 if the image is only shared with the caller, because it does not
+        catch the registry's 404, and with 403 if the image is pending deletion (verified on Glance
+        15.0.2).
+
+        :raises glance_compat.exceptions.ImageNotFound: the image is deleted or pending deletion.
         """
         if error.status not in (403, 500):
             return error
@@ -462,12 +491,12 @@ class V1:
         return found
 
     def add_member(self, image_id: str, member_id: str) -> Member:
-        # can_share is sent because without it v1 silently does not add a member again that was
-        # removed before (204, verified on Glance 15.0.2).
+        # Without can_share, v1 responds with 204 but does not add a member that was removed before
+        # (verified on Glance 15.0.2).
         try:
             self._member_request("PUT", image_id, member_id, {"member": {"can_share": False}})
         except exceptions.ImageNotFound as error:
-            # v1 answers 404 to a caller who sees the image but may not share it.
+            # v1 responds with 404 if the caller may see the image but may not share it.
             self._current(image_id)
             raise self._foreign_error(image_id) from error
         return _member(member_id, False)
@@ -484,7 +513,7 @@ class V1:
         try:
             self._member_request("DELETE", image_id, member_id, None)
         except exceptions.ImageNotFound as error:
-            # v1 answers 404 to a caller who may not remove the member.
+            # v1 responds with 404 if the caller may not remove the member.
             found = self._current(image_id)
             if self._is_foreign(found) and not self._transport.may_be_admin():
                 raise self._foreign_error(image_id) from error
@@ -511,7 +540,7 @@ class V1:
 
 def _path(image_id: str) -> str:
     if not image_id.isascii():
-        # Such an id is 500 on v1 and 404 on v2; no image can have it.
+        # For such an id v1 responds with 500 and v2 with 404; no image can have it.
         raise exceptions.ImageNotFound(
             f"image {quote_value(image_id)} does not exist: its id is not ASCII", image_id=image_id
         )
@@ -519,20 +548,20 @@ def _path(image_id: str) -> str:
 
 
 def _image_of_headers(response: Response, image_id: str) -> tuple[Image, bool]:
-    """Read the header block of an image.
+    """Read an image from the headers of a response.
 
-    :returns: the image as far as it can be read, and whether the block is intact.
-    :raises glance_compat.exceptions.BadResponse: the block is intact and holds no image.
+    :returns: the image, as far as it could be read, and whether the headers are undamaged.
+    :raises glance_compat.exceptions.BadResponse: the headers are undamaged, but have no image.
     """
     record, complete = fields.parse_v1_headers(response.headers)
-    # A value that is only a line break ends the block there, perhaps before the id.
+    # A property value that is only a line break ends the headers, possibly before the id.
     if record == {"properties": {}} and not response.damaged:
         raise response.invalid("has no image headers")
     complete = complete and not response.damaged and record.get("id") == image_id
     try:
         return fields.from_v1({"id": image_id, **record}), complete
     except exceptions.BadResponse:
-        # Glance does not write such a value: a property has forged it.
+        # Glance does not send such a value, so it is part of a property's value.
         name = record.get("name")
         return fields.from_v1({"id": image_id, "name": name}), False
 
@@ -565,8 +594,8 @@ def _changed_attributes(
 ) -> dict[str, typing.Any]:
     """Return the attributes that an update sends.
 
-    is_public is sent only where it changes: v1 refuses an unchanged True, and an unchanged False
-    would turn a private image into a shared one.
+    is_public is included only if it changes: v1 rejects an unchanged True, and an unchanged False
+    would change a private image to a shared one.
     """
     is_public = changes.get_requested_is_public(base) if current is not None else None
     sent = {name: value for name, value in base.items() if name != "is_public"}
@@ -576,7 +605,10 @@ def _changed_attributes(
 
 
 def _kept(current: Image, change: Change) -> dict[str, str]:
-    """Return the properties that a purge must send again, shadowed ones included."""
+    """Return the stored properties that an update with purge must send again to keep them.
+
+    They include the properties that v2 hides because it has an attribute of the same name.
+    """
     sent = {fields.fold_name(name) for name in change.properties}
     properties = {**current["properties"], **(current["shadowed_properties"] or {})}
     return {
@@ -588,5 +620,5 @@ def _kept(current: Image, change: Change) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=1024)
 def _warn_folding(name: str) -> None:
-    """Warn once for each name: the function's cache suppresses repetitions."""
+    """Log a warning, once for each name: lru_cache skips further calls with the same name."""
     LOG.warning("Images API v1 stores property %r as %r", name, fields.fold_name(name))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The port over the Images API v2: JSON records, JSON patches, data in separate requests.
+"""The implementation for Images API v2: metadata as JSON, data in separate requests.
 
-What must live here: the requests of v2 and how its responses are understood. What must not:
-spellings of attributes (``metadata``), the choice of an API, retries.
+What must live here: the requests of v2, and the interpretation of its responses. What must not:
+the names and formats of attributes (see ``metadata``), the choice of an API version, and retries.
 
-Facts are those of Glance 15.0.2 and 33.
+The facts about the server were verified on Glance 15.0.2 and 33.
 """
 
 from __future__ import annotations
@@ -39,26 +39,29 @@ from glance_compat.types import Member
 _ERRORS = exceptions.STATUS_ERRORS
 _PATCH = "application/openstack-images-v2.1-json-patch"
 
-#: Attempts to compute and send an update when other writers change the image in between.
+#: Maximum number of attempts of an update, if other clients change the image at the same time.
 _UPDATE_ATTEMPTS = 4
 
 #: Statuses of an image whose location the server is still checking in the background.
 _UNSETTLED = frozenset({"queued", "importing"})
 
-#: A property that an image has while a task works on it; it goes when the task ends in any way
-#: (verified on Glance 33).
+#: A property that Glance adds to an image while a task processes it, and removes when the task
+#: ends, successful or not (verified on Glance 33).
 _TASK = "os_glance_import_task"
 
-#: What the locations API answers to a caller who may not use it (403), and what a server without
-#: it answers (404; 405 during an upgrade; 501, on which Nova 34 too falls back to a PATCH).
+#: Statuses of a POST to the locations API that mean that the caller may not use it (403), or that
+#: the server does not have it (404; 405 during an upgrade; 501, on which Nova 34 also falls back
+#: to a PATCH).
 _NO_LOCATIONS_API = frozenset({403, 404, 405, 501})
 
 
 class V2:
-    """Images API v2 at one endpoint.
+    """The Images API v2 of one endpoint.
 
-    :param get_offer: returns the newest minor version and the capabilities, over the transport. It
-        may cost a request, once for an endpoint and TTL, so it is called only when they matter.
+    :param transport: sends the requests.
+    :param get_offer: a function that returns the newest minor version and the capabilities of the
+        endpoint. It may send a request over the transport, once per endpoint and TTL, so it is
+        called only if needed.
     """
 
     api_name = support.V2_API
@@ -89,13 +92,13 @@ class V2:
     def _list(
         self, query: Query, marker: str | None, size: int, left: int | None
     ) -> tuple[Response, int]:
-        """Return the response, and how many images were requested."""
+        """Request one page. Return the response, and the number of images that were requested."""
         sent = filters.to_v2_query(query, self._version_for(query))
         requested = filters.page_limit(sent, size, left)
         params = [*sent.params, ("limit", str(requested))]
         if marker is not None:
             params.append(("marker", marker))
-        # A marker that the caller may not see is 403 on v2 and 400 on v1.
+        # For a marker that the caller may not see, v2 responds with 403 and v1 with 400.
         errors = _ERRORS["detail" if marker is None else "detail after a marker"]
         response = self._transport.send(
             Request(method="GET", path="/v2/images", params=params, errors=errors)
@@ -103,7 +106,10 @@ class V2:
         return response, requested
 
     def _version(self) -> Version:
-        """Return the newest minor version, where the attributes that are read depend on it."""
+        """Return the newest minor version of the endpoint, or v2.0 if it does not matter.
+
+        It matters if attributes are read that older minor versions do not have.
+        """
         if self._options.extended or self._options.verify_downloads == "strong":
             return self._get_offer().version
         return fields.FIRST_V2
@@ -141,9 +147,10 @@ class V2:
         )
 
     def open_data(self, image_id: str, *, start: int = 0) -> OpenedData:
-        """Open the data, after a GET of the image where its status or hashes matter.
+        """Start a download; GET the image first if its status, hashes or format are needed.
 
-        v2 serves the data of a deactivated image to an admin; v1 serves it to no caller.
+        The status is needed if the caller may be an admin: v2 serves the data of a deactivated
+        image to an admin, but v1 serves it to no caller.
         """
         strong = self._options.verify_downloads == "strong"
         needs_image = self._transport.may_be_admin() or strong or self._options.check_format
@@ -186,19 +193,22 @@ class V2:
             raise
 
     def _is_unverifiable(self, response: Response) -> bool:
-        """Return whether nothing proves that a response is the data of an image.
+        """Return whether a response has no checksum, although downloads are to be verified.
 
-        An image without a checksum has no Content-MD5 (verified on Glance 15.0.2 and 33), but an
-        error page of a proxy has none either.
+        The response for an image without a checksum has no Content-MD5 (verified on Glance 15.0.2
+        and 33), but an error page of a proxy has none either.
         """
         verify = self._options.verify_downloads != "off"
         return verify and response.header("content-md5") is None
 
     def _request_from(self, start: int, request: Request) -> tuple[Response, _Part | None]:
-        """Request the data from a byte on, and all of it where the server cannot.
+        """Request the data from an offset on, or all of it if the server does not support that.
 
-        Range is answered with 206 (verified on Glance 15.0.2 and 33; RFC 9110, section 14), but
-        with 400 where the store, like that of http, cannot begin in the middle.
+        Glance responds to a Range header with 206 (verified on Glance 15.0.2 and 33; RFC 9110,
+        section 14), or with 400 if the store, such as the http store, cannot start at an offset.
+
+        :param start: the offset, in bytes.
+        :returns: the response, and its range, or None if it has all data.
         """
         if start:
             ranged = dataclasses.replace(
@@ -216,13 +226,19 @@ class V2:
         return self._transport.send(request), None
 
     def _no_data(self, found: Image) -> OpenedData:
-        """Open the data of a 204: an empty image or one without data (verified on Glance 15.0.2
-        and 33)."""
+        """Return the empty data of a response with status 204.
+
+        Glance responds with 204 if an image is empty or has no data (verified on Glance 15.0.2 and
+        33).
+
+        :raises glance_compat.exceptions.ImageNotActive: the image has no data.
+        :raises glance_compat.exceptions.BadResponse: the image should have data.
+        """
         self._check_readable(found)
         if found["size"]:
             raise exceptions.BadResponse(
                 f"image {found['id']} is active and has {found['size']} bytes, but the server"
-                " answered 204 without data",
+                " responded with 204 and sent no data",
                 status=204,
                 endpoint=self._transport.endpoint,
                 image_id=found["id"],
@@ -267,9 +283,11 @@ class V2:
         return created if upload is None else self._upload(image_id, meta, upload)
 
     def _check_location(self, created: Image, base: Mapping[str, typing.Any]) -> None:
-        """Compare the size at the location, as v1 does (409, verified on Glance 15.0.2).
+        """Raise IntegrityError if the data at the location does not have the requested size.
 
-        v2 accepts whatever size it finds.
+        v1 rejects such a location itself (409, verified on Glance 15.0.2), but v2 accepts it.
+
+        :param base: the attributes that were sent.
         """
         if base.get("size") not in (None, created["size"]):
             raise exceptions.IntegrityError(
@@ -280,7 +298,12 @@ class V2:
             )
 
     def _check_supported(self, meta: ImageMeta, *, uploading: bool) -> ImageMeta:
-        """Refuse what v2 or this server does not have; leave out what asks for nothing."""
+        """Raise an exception for metadata that v2, or this server, does not support.
+
+        :param uploading: whether the call also uploads data.
+        :returns: the metadata, without attributes that the server lacks and whose values are empty
+            (None, False or an empty list).
+        """
         base = support.select_for_v2(
             meta.base, self._get_offer, uploading=uploading, endpoint=self._transport.endpoint
         )
@@ -329,24 +352,27 @@ class V2:
             try:
                 updated = self._send_change(image_id, change, current)
             except exceptions.UpdateConflict:
-                # Another writer has removed a property that was to be removed, or is changing the
-                # image.
+                # Another client has removed a property that this update removes, or is changing
+                # the image now.
                 if current is None or attempt == _UPDATE_ATTEMPTS:
                     raise
                 continue
             if not self._options.verify_updates or self._is_still_there(image_id, change):
                 return updated
-            # The location was added, and a second one would be refused.
+            # The location was added; the server would reject a second one.
             meta = meta.without({"location"})
         raise exceptions.UpdateConflict(
-            f"could not update image {image_id}: other writers undid the update"
+            f"could not update image {image_id}: other clients overwrote the update"
             f" {_UPDATE_ATTEMPTS} times; try again when they are done",
             endpoint=self._transport.endpoint,
             image_id=image_id,
         )
 
     def _check_takes_location(self, change: Change, current: Image | None) -> None:
-        """Refuse a location for an image with data, as v1 does (400); v2 would add a second."""
+        """Raise ImageBadRequest if a location is sent for an image that is not queued.
+
+        v1 rejects it with 400, but v2 would add a second location.
+        """
         if current is not None and "location" in change.base and current["status"] != "queued":
             raise exceptions.ImageBadRequest(
                 f"image {current['id']} takes no location: its status is {current['status']}, not"
@@ -356,7 +382,7 @@ class V2:
             )
 
     def _send_change(self, image_id: str, change: Change, current: Image | None) -> Image:
-        """Send an update, and check what was stored."""
+        """Send an update, and check that the server stored its values."""
         if "location" not in change.base:
             return self._patch(image_id, change)
         self._check_formats({**(current or {}), **change.base})
@@ -370,10 +396,12 @@ class V2:
         return self._give_location(image_id, _location_change(change.base["location"]))
 
     def _check_formats(self, base: Mapping[str, typing.Any]) -> None:
-        """Refuse a location for an image without formats; by a PATCH that is 400.
+        """Raise ImageBadRequest if a location is sent for an image without formats.
 
-        The locations API of Glance 33 accepts and keeps such a location, and leaves the image
-        queued for ever (verified on Glance 33).
+        Glance rejects a PATCH with such a location (400), but the locations API of Glance 33
+        stores it, and the image stays queued forever (verified on Glance 33).
+
+        :param base: the attributes that the image will have, with the formats.
         """
         missing = [name for name in ("disk_format", "container_format") if not base.get(name)]
         if missing:
@@ -385,19 +413,20 @@ class V2:
             )
 
     def _give_location(self, image_id: str, change: Change) -> Image:
-        """Make a queued image active with the data at a URL.
+        """Add a location to a queued image, which makes it active with the data at that URL.
 
-        A PATCH adds a location where show_multiple_locations is on. v2.17 (Glance 2024.2) has an
-        API for it that needs no such option. Services may use it, and other callers for http URLs
-        where the server has a store for them. Where it is forbidden, the PATCH may still succeed.
+        A PATCH can add a location if the server's option show_multiple_locations is on. v2.17
+        (Glance 2024.2) has the locations API for it, which does not need this option. Services may
+        use that API; other callers only for http URLs, if the server has a store for them. If the
+        locations API is forbidden, a PATCH may still succeed.
         """
         try:
             if "locations-api" not in self._get_offer().capabilities:
                 return self._patch(image_id, change)
             return self._post_location(image_id, change)
         except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
-            # Where only the response was lost, another attempt would find an image that takes no
-            # location any more.
+            # If only the response was lost, the image is no longer queued and a retry would be
+            # rejected, so the image is fetched.
             if not _has_location(self.show(image_id)):
                 raise
             return self._wait_until_settled(image_id)
@@ -417,14 +446,15 @@ class V2:
         return self._wait_until_settled(image_id)
 
     def _wait_until_settled(self, image_id: str) -> Image:
-        """Wait for the background work of the locations API.
+        """Wait until the server has activated the image, and return the image.
 
-        The server checks whether the data is there, makes the image active, and then hashes the
-        data for as long as that takes.
+        After a request to the locations API, the server checks in the background whether the data
+        exists, activates the image, and then computes the hash of the data.
 
-        :raises glance_compat.exceptions.ImageBadRequest: the image is queued as before.
-        :raises glance_compat.exceptions.OutcomeUnknown: it takes longer than a call may, or the
-            image cannot be read.
+        :raises glance_compat.exceptions.ImageBadRequest: the server found no data, so the image is
+            still queued.
+        :raises glance_compat.exceptions.OutcomeUnknown: the server needs longer than the option
+            ``deadline``, or the image cannot be fetched.
         """
         try:
             found = retry.awaited(
@@ -457,7 +487,10 @@ class V2:
     def _plan_change(
         self, meta: ImageMeta, current: Image | None, *, purge: bool, uploading: bool
     ) -> Change:
-        """Compute what an update has to send, in contract terms."""
+        """Return the changes that an update must send, with the library's attribute names.
+
+        :param uploading: whether the call also uploads data.
+        """
         supported = self._check_supported(ImageMeta(meta.base, {}), uploading=uploading)
         meta = dataclasses.replace(meta, base=supported.base)
         change = changes.compute_change(meta, current, purge=purge)
@@ -472,9 +505,10 @@ class V2:
         return dataclasses.replace(change, base={**change.base, "visibility": visibility})
 
     def _not_public(self) -> str:
-        """Return the visibility of an image that stops being public.
+        """Return the visibility to set if a public image is made not public.
 
-        Shared, as on v1, where the server has it; on older servers a private image is shared.
+        It is "shared", as on v1, if the server has this visibility. Older servers do not: there a
+        private image can have members.
         """
         capabilities = self._get_offer().capabilities
         return "shared" if "community-visibility" in capabilities else "private"
@@ -485,7 +519,8 @@ class V2:
         return self._check_stored(self._image(response, image_id), change.properties)
 
     def _check_stored(self, stored: Image, sent: Mapping[str, str]) -> Image:
-        """Compare the properties in the response to a write with what was sent."""
+        """Return the stored image, or raise IntegrityError if a property differs from the one
+        that was sent."""
         for name, value in sent.items():
             if not changes.has_property(stored["properties"], name, value):
                 raise exceptions.IntegrityError(
@@ -497,15 +532,20 @@ class V2:
         return stored
 
     def _is_still_there(self, image_id: str, change: Change) -> bool:
-        """Return whether an update is still in effect: concurrent updates can undo each other
-        silently (verified on Glance 15.0.2 and 33)."""
+        """GET the image, and return whether it still has the properties of an update.
+
+        Concurrent updates can overwrite each other without an error (verified on Glance 15.0.2 and
+        33).
+        """
         now = self.show(image_id)
         kept = not changes.select_changed_properties(now["properties"], change.properties)
         return kept and not change.removed & now["properties"].keys()
 
     def update_with_data(self, image_id: str, meta: ImageMeta, upload: Upload) -> Image:
-        """Update and upload, after a check of the status: an image with data must not be half
-        updated."""
+        """Update the metadata of a queued image, and upload its data.
+
+        The status is checked first, so that an image with data is not partly updated.
+        """
         current = self.show(image_id)
         check_takes_data(current, self._transport.endpoint)
         change = self._plan_change(meta, current, purge=False, uploading=True)
@@ -518,7 +558,7 @@ class V2:
 
     def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
         self._require("stores", "a copy of the data in another store")
-        # Without all_stores_must_succeed the server's default applies, which is True.
+        # all_stores_must_succeed is omitted; the server's default is True.
         body = {"method": {"name": "copy-image"}, "stores": list(stores)}
         self._send("POST", f"{_path(image_id)}/import", "import", image_id, body, success=202)
 
@@ -528,7 +568,8 @@ class V2:
         try:
             response = self._send("GET", f"{_path(image_id)}/members", "members", image_id)
         except exceptions.ImageNotAuthorized:
-            # Also 403 for an image that is not shared (verified on Glance 15.0.2 and 33).
+            # Glance responds with 403 also if the image's visibility is not "shared" (verified on
+            # Glance 15.0.2 and 33).
             if self.show(image_id)["visibility"] == "shared":
                 raise
             return []
@@ -579,13 +620,13 @@ def _location_change(location: str) -> Change:
 
 
 def _has_location(found: Image) -> bool:
-    """Return whether an image has a location, or is being given one."""
+    """Return whether an image has a location, or the server is adding one in the background."""
     return found["status"] not in _UNSETTLED or _TASK in found["properties"]
 
 
 def _has_next(response: Response) -> bool:
-    # Only whether there is a link matters. It loses repeated parameters (verified on Glance 15.0.2
-    # and 33), and it may name any host.
+    # The link itself is not used: it omits repeated parameters (verified on Glance 15.0.2 and 33),
+    # and it may name any host.
     return bool(response.json_object().get("next"))
 
 
@@ -599,14 +640,18 @@ def _member(response: Response, record: Mapping[str, typing.Any]) -> Member:
 
 
 class _Part(typing.NamedTuple):
-    """The range of a 206, in bytes; total is None where the server does not know it."""
+    """The range of a response with status 206.
+
+    :param start: the offset of the first byte.
+    :param total: the size of all data, in bytes, or None if the server does not know it.
+    """
 
     start: int
     total: int | None
 
 
 def _parse_range(response: Response) -> _Part | None:
-    """Parse the Content-Range of a response: ``bytes 3-9/10``."""
+    """Parse the header Content-Range of a response, such as ``bytes 3-9/10``."""
     matched = re.fullmatch(
         r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", response.header("content-range") or ""
     )
