@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Process-wide cache of discovery results, with a TTL.
 
-What must live here: the cached results per endpoint, the locks around them, how many endpoints are
-cached, and when a result expires. What must not: requests (the caller passes ``fetch``), or the
-choice of a version.
+What must live here: the cached results per endpoint, their locks, their expiry, and the limits of
+their number. What must not: requests (the caller passes a function that fetches), and the choice
+of a version.
 """
 
 from __future__ import annotations
@@ -23,24 +23,25 @@ from glance_compat.discovery.versions import Facts, OfferedVersion
 from glance_compat.options import Options
 from glance_compat.transport.retry import Deadline
 
-#: Facts, or an error that was never raised: one that was would keep the request of its caller
-#: alive, with the token, through its traceback and its cause.
+#: Facts, or an exception that was never raised. The traceback and cause of a raised one would keep
+#: its caller's request in memory, with the token.
 Outcome = Facts | exceptions.GlanceCompatError
 
-#: Endpoints that are cached; the one that was used longest ago makes room for another. Catalogs
-#: may name a different endpoint for every project.
+#: Maximum number of cached endpoints. Beyond it, the least recently used endpoint is removed.
+#: Service catalogs may contain a different endpoint for every project.
 CACHED_ENDPOINTS = 1024
 
-#: Results that are cached of one endpoint: its document, and versions that paths name.
+#: Maximum number of cached results per endpoint: one from the version document, and others for
+#: URLs with different versions in the path.
 CACHED_RESULTS = 16
 
 
 class CacheKey(typing.NamedTuple):
-    """Identify the endpoint that cached facts belong to.
+    """Key of a cached discovery result.
 
-    :param endpoint: the unversioned endpoint, without credentials.
-    :param version: the version in the configured URL's path; for an endpoint without a version
-        document, the facts depend on it.
+    :param endpoint: the unversioned URL of the endpoint, without credentials.
+    :param version: the version in the path of the configured URL, or None. The result depends on
+        it if the endpoint has no version document.
     """
 
     endpoint: str
@@ -52,15 +53,16 @@ class _CachedResult(typing.NamedTuple):
     fetched_at: float
 
 
-#: Key of the facts of a version document, which is the same whatever version the path names.
+#: Key of a result from a version document, which does not depend on the version in the path.
 _DOCUMENT = "document"
 
 
 @dataclasses.dataclass(slots=True)
 class _Entry:
-    """Hold the cached results of one endpoint.
+    """The cached results of one endpoint.
 
-    :param results: by the version that the path names, or :data:`_DOCUMENT`.
+    :param lock: held by the thread that fetches a result.
+    :param results: the results, by :data:`_DOCUMENT` or the version in the path.
     """
 
     lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
@@ -68,16 +70,18 @@ class _Entry:
 
 
 class DiscoveryCache:
-    """Cache discovery results per endpoint, for all threads of a process.
+    """Caches discovery results per endpoint, for all threads of a process.
 
-    One thread at a time queries an endpoint. The other threads wait for its result, but no longer
-    than they would wait for their own request.
+    Only one thread at a time queries an endpoint. Other threads wait for its result, but no longer
+    than their own requests could take.
+
+    :param clock: returns the current time, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        #: Replaced whenever a result was stored or dropped: what was made from results holds while
-        #: this is the same object.
+        #: A new object whenever a result is stored or removed. Values that were derived from the
+        #: results remain valid as long as this is the same object.
         self.state = object()
         self._entries: collections.OrderedDict[str, _Entry] = collections.OrderedDict()
         self._lock = threading.Lock()
@@ -90,13 +94,15 @@ class DiscoveryCache:
         failed_at: float | None = None,
         deadline: Deadline | None = None,
     ) -> Facts:
-        """Return the cached facts, or fetch them when there are none or they have expired.
+        """Return the cached facts, or fetch them if there are none or they have expired.
 
-        :param failed_at: when the caller's own last attempt failed, by :attr:`clock`, in seconds.
-            A cached failure that is not newer is fetched again.
-        :param deadline: the caller's own; waiting for another thread never exceeds it.
-        :raises glance_compat.exceptions.GlanceCompatError: the error of the fetch, raised now or
-            cached for ``discovery_failure_ttl``.
+        :param options: the options with the TTLs and time limits.
+        :param fetch: a function that fetches the facts.
+        :param failed_at: time of the caller's last failed attempt, on :attr:`clock`, in seconds. A
+            failure cached at or before that time is ignored, and the facts are fetched again.
+        :param deadline: the deadline of the caller's call. Waiting for another thread ends then.
+        :raises glance_compat.exceptions.GlanceCompatError: fetching the facts failed, now or less
+            than ``discovery_failure_ttl`` seconds ago.
         """
         entry = self._entry(key.endpoint)
 
@@ -114,18 +120,21 @@ class DiscoveryCache:
         return outcome
 
     def expires_at(self, key: CacheKey, options: Options) -> float:
-        """Return until when the cached facts count, by :attr:`clock`, in seconds.
+        """Return the time at which the cached facts expire, on :attr:`clock`, in seconds.
 
-        :returns: 0 for provisional facts and for failures, of which each call decides anew.
+        :returns: the time, or 0 for provisional facts and failures, which every call must look up
+            again.
         """
         found = self._find_fresh(self._entry(key.endpoint), key, options, None)
         lasts = found and isinstance(found.outcome, Facts) and not found.outcome.provisional
         return found.fetched_at + options.discovery_ttl if found and lasts else 0.0
 
     def invalidate(self, key: CacheKey, offered: tuple[OfferedVersion, ...]) -> None:
-        """Drop the facts that offer exactly ``offered``, so that the next call fetches again.
+        """Remove the facts with exactly these versions, so that the next call fetches again.
 
-        Facts that another thread has fetched since, with another offer, stay.
+        If another thread has fetched different versions in the meantime, those stay in the cache.
+
+        :param offered: the versions in the facts to remove.
         """
         entry = self._entry(key.endpoint)
         for name in (_DOCUMENT, key.version):
@@ -135,15 +144,15 @@ class DiscoveryCache:
         self.state = object()
 
     def forget(self, endpoint: str) -> None:
-        """Drop all results of an endpoint, whatever version its path names."""
+        """Remove all results of an endpoint."""
         with self._lock:
             self._entries.pop(endpoint, None)
         self.state = object()
 
     def reset_locks(self) -> None:
-        """Replace all locks after a fork; the results stay.
+        """Replace all locks in the child process after a fork; the results stay.
 
-        The threads that held a lock do not exist in the child process.
+        The threads that held a lock do not exist in the child process and cannot release it.
         """
         self._lock = threading.Lock()
         for entry in self._entries.values():
@@ -174,34 +183,34 @@ class DiscoveryCache:
         return self.clock() - result.fetched_at < ttl
 
     def _fetch(self, entry: _Entry, key: CacheKey, fetch: Callable[[], Facts]) -> Facts:
-        """Fetch and cache; the caller whose fetch fails receives the error with its cause."""
+        """Fetch the facts and cache them, or cache the failure and raise it with its cause."""
         try:
             facts = fetch()
         except CallerAuthError as error:
             raise error.error from error.error.__cause__
         except (exceptions.NotAuthenticated, exceptions.DeadlineExceeded):
-            # Caused by this caller's token or deadline; another caller may succeed.
+            # Not cached, because another caller's token or deadline may be better.
             raise
         except exceptions.GlanceCompatError as error:
-            # A copy has the text and the numbers, and neither cause, context nor traceback.
+            # The copy has the message and attributes, but no cause, context or traceback.
             self._store(entry, key.version, copy.copy(error))
             raise
         self._store(entry, _DOCUMENT if facts.minor_known else key.version, facts)
         return facts
 
     def _store(self, entry: _Entry, name: str | None, outcome: Outcome) -> None:
-        """Store a result; called with the lock of the entry."""
+        """Store a result. The caller must hold the lock of the entry."""
         entry.results.pop(name, None)
         entry.results[name] = _CachedResult(outcome, self.clock())
         if len(entry.results) > CACHED_RESULTS:
-            # invalidate() may be dropping it, in another thread.
+            # With a default, because invalidate() may remove it in another thread.
             entry.results.pop(next(iter(tuple(entry.results))), None)
 
 
 class CallerAuthError(Exception):
-    """Wrap one caller's authentication failure, which says nothing about the endpoint.
+    """Wraps an authentication failure of one caller, which must not be cached for the others.
 
-    It is raised to that caller and never cached.
+    :param error: the exception that :meth:`DiscoveryCache.get` raises to this caller.
     """
 
     def __init__(self, error: exceptions.GlanceCompatError) -> None:
@@ -213,7 +222,7 @@ class CallerAuthError(Exception):
 def _hold_lock(
     lock: threading.Lock, options: Options, endpoint: str, deadline: Deadline | None
 ) -> Iterator[None]:
-    # The longest that one discovery may take: the document and both probes.
+    # The maximum duration of one discovery: one request for the document and two probes.
     timeout = 3 * (options.connect_timeout + options.read_timeout)
     if deadline is not None:
         timeout = min(timeout, deadline.remaining())

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Discover which Images APIs an endpoint offers, and choose the backend for one of them.
+"""Discover the versions of the Images API at an endpoint, and select the backend for one of them.
 
-What must live here: every request for a version; no other module sends one. What must not: the
-choice itself (``versions``), the cache (``cache``).
+What must live here: all discovery requests. What must not: the choice of a version (see
+``versions``), and the cache (see ``cache``).
 
-Order: the version document at the unversioned root (one request, no token); the version in the
-endpoint's own path; requests to the APIs themselves. Links in a document are never followed.
-Glance makes them from the request's Host header and loses a proxy's path prefix (verified on
-Glance 15.0.2 and 33), and an attacker who forges them would receive the caller's token.
+The sources, in order: the version document at the root of the unversioned endpoint (one request,
+without a token); the version in the path of the endpoint's URL; and probes, which are requests to
+v2 and v1. Links in a version document are never followed: Glance builds them from the request's
+Host header and omits a proxy's path prefix (verified on Glance 15.0.2 and 33), and an attacker who
+forges them would receive the caller's token.
 """
 
 from __future__ import annotations
@@ -45,17 +46,19 @@ from glance_compat.transport.client import Transport
 from glance_compat.transport.messages import Request, Response
 from glance_compat.transport.retry import TRANSIENT_STATUS, is_transient
 
-#: Makes the backend of the chosen API over a transport to its endpoint.
+#: A function that creates the backend for the chosen version. Its argument sends the requests.
 CreateBackend = Callable[[Transport], ImagesApi]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Choice:
-    """The API that was chosen for an endpoint, for all calls until the facts expire.
+    """The version that was chosen for an endpoint, for all calls until the facts expire.
 
-    :param expires: when they do, by the clock of the cache, in seconds.
-    :param cache_state: :attr:`DiscoveryCache.state` as it was. Another one means that facts may
-        have been dropped.
+    :param discovery: the chosen version, and the reason.
+    :param create_backend: creates the backend for this version.
+    :param expires: the time at which the facts expire, on the clock of the cache, in seconds.
+    :param cache_state: the value of :attr:`DiscoveryCache.state` before the choice. If it is no
+        longer the same object, the facts may have been removed.
     """
 
     discovery: Discovery
@@ -65,14 +68,14 @@ class Choice:
 
 
 def fetch_facts(transport: Transport, url: str) -> Facts:
-    """Fetch what an endpoint offers.
+    """Request the versions that an endpoint offers.
 
-    :param transport: to the unversioned endpoint.
-    :param url: the endpoint as configured, perhaps with a version at its end.
-    :raises glance_compat.exceptions.NoUsableVersion: the endpoint answers, but not as an Images
+    :param transport: sends requests to the unversioned endpoint.
+    :param url: the configured URL of the endpoint, which may end with a version.
+    :raises glance_compat.exceptions.NoUsableVersion: the endpoint responds, but is not an Images
         API.
-    :raises glance_compat.exceptions.GlanceConnectionFailed: the endpoint does not answer.
-    :raises CallerAuthError: the caller has no token.
+    :raises glance_compat.exceptions.GlanceConnectionFailed: the endpoint does not respond.
+    :raises CallerAuthError: the probes need a token, and the caller has none.
     """
     tried: list[str] = []
     named = parse_url_version(url)
@@ -80,7 +83,8 @@ def fetch_facts(transport: Transport, url: str) -> Facts:
     try:
         offered = _fetch_document(transport, tried)
     except exceptions.GlanceCompatError as error:
-        # Some proxies pass only versioned paths. An endpoint without a version is down.
+        # Some proxies forward only versioned paths, so with a version in the URL this is no proof
+        # that the endpoint is down.
         if named is None or not is_transient(error):
             raise
         offered, unreachable = None, True
@@ -113,15 +117,17 @@ def _fetch_document(transport: Transport, tried: list[str]) -> tuple[OfferedVers
 def _request(
     transport: Transport, request: Request, tried: list[str], *, token: bool
 ) -> Response | None:
-    """Send a request; return None where the response cannot be used.
+    """Send a discovery request; return None if the response is not from an Images API.
 
-    :raises glance_compat.exceptions.BadResponse: the error may be transient.
+    :param tried: a list to which the method and URL are added.
+    :param token: whether to send the caller's token.
+    :raises glance_compat.exceptions.BadResponse: the response is an error that may be transient.
     """
     tried.append(f"GET {transport.endpoint}{request.path}")
     try:
         response = transport.exchange(request, token=token)
     except exceptions.BadResponse as error:
-        # A redirect to another host or an endless page: not an Images API.
+        # A redirect to another host, or a response that is too large: not an Images API.
         if is_transient(error):
             raise
         return None
@@ -175,11 +181,12 @@ def discover(
     failed_at: float | None = None,
     cache: DiscoveryCache = DISCOVERY_CACHE,
 ) -> Discovery:
-    """Choose the API of an endpoint; sends no request when the facts are cached.
+    """Choose a version of the Images API for an endpoint, from the cache or with requests.
 
-    :param transport: to the unversioned endpoint.
-    :param url: the endpoint as configured.
-    :param failed_at: see :meth:`DiscoveryCache.get`.
+    :param transport: sends requests to the unversioned endpoint.
+    :param url: the configured URL of the endpoint.
+    :param failed_at: time of the caller's last failed attempt; see :meth:`DiscoveryCache.get`.
+    :param cache: the cache to use.
     :raises glance_compat.exceptions.GlanceCompatError: see :func:`fetch_facts` and :func:`choose`.
     """
     options, endpoint = transport.options, transport.endpoint
@@ -194,8 +201,11 @@ def prepare(
     failed_at: float | None = None,
     cache: DiscoveryCache = DISCOVERY_CACHE,
 ) -> Choice:
-    """Choose the API of an endpoint like :func:`discover`, until the facts expire."""
-    # Before the facts: whatever changes from here on makes the choice stale.
+    """Choose a version like :func:`discover`, and return the choice with its time of expiry.
+
+    The parameters and exceptions are those of :func:`discover`.
+    """
+    # Read before the facts, so that any later change of the cache makes the choice stale.
     state = cache.state
     chosen = discover(transport, url, failed_at, cache)
     is_pinned = transport.options.api_version != "auto"
@@ -226,17 +236,18 @@ def _cache_key(transport: Transport, url: str) -> CacheKey:
 
 
 def select_backend(discovery: Discovery, cache: DiscoveryCache = DISCOVERY_CACHE) -> CreateBackend:
-    """Return what creates the backend of the chosen API."""
+    """Return the function that creates the backend for the chosen version."""
     if discovery.api == "v1":
         return V1
     return functools.partial(V2, get_offer=functools.partial(_get_offer, discovery, cache))
 
 
 def _get_offer(discovery: Discovery, cache: DiscoveryCache, transport: Transport) -> Offer:
-    """Return the newest version and the capabilities, from the document of a pinned endpoint.
+    """Return the newest v2 minor version and the capabilities of an endpoint.
 
-    The document is fetched once per endpoint and TTL. A server that does not say is treated as
-    2.0.
+    If the option ``api_version`` is set, discovery has sent no request, so the version document is
+    fetched here, once per endpoint and TTL. If the minor version remains unknown, it is taken to
+    be 2.0.
     """
     if discovery.version[1] is not None:
         return Offer((2, discovery.version[1]), discovery.capabilities)
@@ -251,19 +262,20 @@ def _get_offer(discovery: Discovery, cache: DiscoveryCache, transport: Transport
 def _document_facts(
     discovery: Discovery, transport: Transport, cache: DiscoveryCache
 ) -> Facts | None:
-    """Return the facts of a pinned endpoint; None where the choice was made from facts."""
+    """Return the facts of an endpoint, or None if ``discovery`` was already made from facts."""
     if discovery.requests:
         return None
-    # With a version in the path, only the document is requested.
+    # A URL with a version, so that only the document is requested and no probe is sent.
     return _facts(transport, f"{transport.endpoint}/{discovery.api}", cache)
 
 
 def rediscover(
     transport: Transport, url: str, before: Discovery, cache: DiscoveryCache = DISCOVERY_CACHE
 ) -> Discovery:
-    """Choose again, after the endpoint answered that it does not offer the chosen API.
+    """Discover and choose again, after the endpoint responded that it does not offer a version.
 
-    :raises glance_compat.exceptions.NoUsableVersion: the choice is the same.
+    :param before: the choice that the endpoint no longer offers.
+    :raises glance_compat.exceptions.NoUsableVersion: the new choice is the same.
     """
     cache.invalidate(_cache_key(transport, url), before.offered)
     now = discover(transport, url, cache=cache)
@@ -277,10 +289,10 @@ def rediscover(
 
 
 def not_offered_error(chosen: Discovery) -> exceptions.NoUsableVersion:
-    """Return the error for an endpoint that does not offer what was chosen."""
+    """Return the exception for an endpoint that does not offer the chosen version."""
     offered = format_offered(chosen.offered) if chosen.offered else "not known"
     return exceptions.NoUsableVersion(
-        f"the endpoint {chosen.endpoint} answers that it does not offer the Images API"
+        f"the endpoint {chosen.endpoint} responds that it does not offer the Images API"
         f" {chosen.api}, although {chosen.reason}; offered: {offered}; check the URL and the"
         " option api_version",
         status=300,
@@ -289,7 +301,10 @@ def not_offered_error(chosen: Discovery) -> exceptions.NoUsableVersion:
 
 
 def combine(found: Sequence[Discovery]) -> Discovery:
-    """Return the first discovery, with all of them in ``endpoints`` when there are several."""
+    """Return the first of several discoveries, with all of them in its ``endpoints``.
+
+    A single discovery is returned unchanged.
+    """
     first = found[0]
     if len(found) == 1:
         return first

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Versions of the Images API: what an endpoint offers, what each can do, and which one to use.
+"""Versions of the Images API: version documents, capabilities, and the choice of a version.
 
-What must live here: pure functions that read a version document and choose from facts and options.
-What must not: requests (:mod:`glance_compat.discovery.discover`).
+What must live here: pure functions that parse a version document, and that choose a version from
+the discovered facts and the options. What must not: requests (see
+:mod:`glance_compat.discovery.discover`).
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from glance_compat.options import Options
 class OfferedVersion:
     """One entry of a version document.
 
-    :param id: as the server spells it: "v2.17".
-    :param status: CURRENT, SUPPORTED, DEPRECATED, EXPERIMENTAL, or whatever else a server sends.
+    :param id: the id as the server sends it, such as "v2.17".
+    :param status: CURRENT, SUPPORTED, DEPRECATED, EXPERIMENTAL, or another word from the server.
     """
 
     id: str
@@ -30,24 +31,26 @@ class OfferedVersion:
 
     @property
     def number(self) -> Version | None:
-        """Return major and minor, or None for an invalid id."""
+        """Return the major and minor version number, or None if the id is invalid."""
         found = re.fullmatch(r"v([0-9]{1,4})(?:\.([0-9]{1,4}))?", self.id)
         return (int(found[1]), int(found[2] or 0)) if found else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
-    """The API that was chosen for an endpoint, and why.
+    """The version of the Images API that was chosen for an endpoint, and the reason.
 
     :param api: "v1" or "v2".
-    :param version: major, and the newest minor version offered, or None where that is unknown.
-    :param endpoint: unversioned URL, without credentials.
-    :param offered: the endpoint's version document, in its order; empty when it was not read.
-    :param reason: one sentence.
-    :param capabilities: names of what the API can do, see
+    :param version: the major version number, and the newest minor version number that the endpoint
+        offers, or None if it is unknown.
+    :param endpoint: the unversioned URL of the endpoint, without credentials.
+    :param offered: the entries of the endpoint's version document, in its order. Empty if the
+        document was not read.
+    :param reason: one sentence that explains the choice.
+    :param capabilities: names of the capabilities of the API; see
         :data:`~glance_compat.discovery.versions.CAPABILITIES`.
-    :param requests: how many requests the discovery took when it was done.
-    :param endpoints: one Discovery for each endpoint, when there are several.
+    :param requests: number of requests that the discovery sent.
+    :param endpoints: one Discovery for each endpoint, if there are several.
     """
 
     api: typing.Literal["v1", "v2"]
@@ -61,12 +64,13 @@ class Discovery:
 
 
 class Capability(typing.NamedTuple):
-    """Something that not every version of the API can do.
+    """A feature that only some versions of the API have.
 
-    :param since: the first version that can. v1 and v2 have none in common.
-    :param meaning: for the documentation.
-    :param configured: versions of which one is offered only where the cloud configures it; empty:
-        each version from ``since`` on can do it.
+    :param since: the first version with the feature. No capability is common to v1 and v2.
+    :param meaning: a description for the documentation.
+    :param configured: versions that a server offers only if the feature is configured; the
+        endpoint has the feature if it offers one of them. If empty, every version from ``since``
+        on has the feature.
     """
 
     since: Version
@@ -78,7 +82,7 @@ _FIRST_V1: Version = (1, 0)
 
 
 def _first_versions() -> dict[str, Version]:
-    """Return the capabilities that FIELDS declares, with the first version that has each."""
+    """Return the first version with each of the capabilities that FIELDS declares, by name."""
     found: dict[str, Version] = {}
     for field in FIELDS:
         if field.capability:
@@ -105,8 +109,8 @@ def _declare_capabilities(declared: Mapping[str, Version]) -> dict[str, Capabili
         "import": Capability((2, 6), "the server imports the data (interoperable image import)"),
         "hidden": Capability(since.pop("hidden"), "``os_hidden``: lists leave an image out"),
         "multihash": Capability(since.pop("multihash"), "``os_hash_algo`` and ``os_hash_value``"),
-        # Offered with gaps (verified on Glance 33: without enabled_backends 2.8 and 2.10 to 2.13
-        # are absent).
+        # Without enabled_backends, Glance does not offer 2.8 and 2.10 to 2.13, but newer versions
+        # (verified on Glance 33).
         "stores": Capability(
             since.pop("stores"),
             "several stores, where the cloud configures them",
@@ -118,22 +122,23 @@ def _declare_capabilities(declared: Mapping[str, Version]) -> dict[str, Capabili
     return {**capabilities, **rest}
 
 
-#: What an API can do. The first versions of what is an attribute come from FIELDS. Sources:
-#: Glance's "versions and status" reference and api/versions.py of 15.0.2 and 33.
+#: The capabilities, by name. For a capability that is an attribute, FIELDS has the first version.
+#: Sources: Glance's "versions and status" reference, and api/versions.py of 15.0.2 and 33.
 CAPABILITIES: Mapping[str, Capability] = _declare_capabilities(_first_versions())
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Facts:
-    """What discovery found out about an endpoint.
+    """The result of the discovery of an endpoint, from which a version is chosen.
 
-    :param offered: the version document, or what replaces it.
-    :param how: a sentence about how it was found out, which ends with what was found.
-    :param requests: how many it took.
-    :param minor_known: the ids include the minor versions.
-    :param complete: a version that is not among them is not offered.
-    :param provisional: the endpoint may soon offer something else, so the facts expire as early as
-        a failure.
+    :param offered: the entries of the version document, or the versions that were found otherwise.
+    :param how: the start of a sentence about the source of the versions, such as "the endpoint's
+        version document offers".
+    :param requests: number of requests that the discovery sent.
+    :param minor_known: whether the ids include the minor versions.
+    :param complete: whether ``offered`` has all versions that the endpoint offers.
+    :param provisional: whether the endpoint may soon offer other versions. If so, the facts expire
+        after ``discovery_failure_ttl`` instead of ``discovery_ttl``.
     """
 
     offered: tuple[OfferedVersion, ...]
@@ -144,7 +149,7 @@ class Facts:
     provisional: bool = False
 
     def usable(self, options: Options) -> Mapping[int, Version]:
-        """Return, by major, the newest version that the library and the options allow."""
+        """Return the newest version that the library supports and the options allow, by major."""
         newest: dict[int, Version] = {}
         for one in self.offered:
             number = one.number
@@ -155,15 +160,17 @@ class Facts:
 
 
 def parse_url_version(url: str) -> OfferedVersion | None:
-    """Return the version at the end of an endpoint's path, or None."""
+    """Return the version at the end of the path of an endpoint's URL, or None."""
     found = re.search(r"[^:/]/+(v[12](\.[0-9]+)?)/*$", url)
     return OfferedVersion(found[1], "UNKNOWN") if found else None
 
 
 def parse_version_document(document: object) -> tuple[OfferedVersion, ...] | None:
-    """Parse a version document; return None if it is not one.
+    """Return the entries of a version document, or None if it is not a version document.
 
-    Invalid entries are skipped, because they could not be chosen.
+    Entries with an invalid id are skipped.
+
+    :param document: the decoded JSON body of the response.
     """
     entries = document.get("versions") if isinstance(document, dict) else None
     if not isinstance(entries, list):
@@ -183,18 +190,19 @@ def _status_of(value: object) -> str:
 
 
 def format_offered(offered: tuple[OfferedVersion, ...]) -> str:
-    """Format a version document for a message."""
+    """Return the offered versions as a string for a message, such as "v2.17 (CURRENT)"."""
     return ", ".join(f"{one.id} ({one.status})" for one in offered) or "nothing"
 
 
 def format_wanted(options: Options) -> str:
-    """Format for a message which versions the options allow."""
+    """Return the versions that the options allow, as a string for a message."""
     return "v1 or v2" if options.allow_experimental else "v1 or v2, not experimental"
 
 
 def choose(facts: Facts, options: Options, endpoint: str) -> Discovery:
-    """Choose an API from the facts.
+    """Choose a version of the Images API from the discovered facts.
 
+    :param endpoint: the unversioned URL of the endpoint.
     :raises glance_compat.exceptions.NoUsableVersion: no offered version is supported and allowed.
     """
     usable = facts.usable(options)
@@ -221,7 +229,7 @@ def _describe_choice(facts: Facts, usable: Mapping[int, Version], chosen: int) -
 
 
 def choose_pinned(options: Options, endpoint: str) -> Discovery:
-    """Choose the version that the option ``api_version`` names, without facts."""
+    """Return the version in the option ``api_version`` as the choice; no facts are needed."""
     major = int(options.api_version)
     reason = f"v{major} is pinned by the option api_version"
     return _discovery(major, None, Facts((), "", requests=0), endpoint, reason)
@@ -242,10 +250,11 @@ def _discovery(
 
 
 def get_capabilities(newest: Version, offered: tuple[OfferedVersion, ...]) -> frozenset[str]:
-    """Return the names of what an API can do.
+    """Return the names of the capabilities of an API.
 
-    :param newest: the newest version of the API that is allowed. Newer ones in the document are
-        experimental, and do not count.
+    :param newest: the newest version of the API that the options allow. Newer versions in
+        ``offered`` are experimental and are ignored.
+    :param offered: the entries of the version document.
     """
     numbers = {one.number for one in offered if one.number and one.number <= newest}
     return frozenset(

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a caller wants written, checked, and what an update has to send for it.
+"""Check the metadata that a caller passes, and compute the changes that an update sends.
 
-What must live here: the checks of a caller's ``image_meta``, what an update changes, and the
-refusal of what v1 cannot carry. What must not: spellings on the wire (``fields``), what an API
-version has (``support``), I/O, requests.
+What must live here: the checks of a caller's ``image_meta``, the comparison with the current
+image, and the checks against the limits of v1. What must not: the names and formats in requests
+(see ``fields``), the attributes of an API version (see ``support``), I/O, and requests.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from glance_compat.redaction import quote_value
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ImageMeta:
-    """Image metadata to write, checked and in canonical types.
+    """Image metadata to write, after checks and type conversion.
 
-    :param base: attribute to value; an attribute that was not passed is missing.
-    :param properties: name to string.
-    :param absent: names of properties that the caller passed as None.
+    :param base: values of the attributes that the caller passed, by name.
+    :param properties: values of the properties, as strings, by name.
+    :param absent: names of the properties that the caller passed with the value None.
     """
 
     base: Mapping[str, typing.Any]
@@ -50,18 +50,21 @@ class ImageMeta:
     absent: frozenset[str] = frozenset()
 
     def without(self, names: Set[str]) -> ImageMeta:
-        """Return a copy without some attributes."""
+        """Return a copy without the attributes of these names."""
         base = {name: value for name, value in self.base.items() if name not in names}
         return dataclasses.replace(self, base=base)
 
 
 def parse_image_meta(image_meta: Mapping[str, object]) -> ImageMeta:
-    """Check what a caller wants written.
+    """Check and convert the metadata that a caller passes.
 
-    :param image_meta: contract names to values; ``properties`` a mapping (or None) of names to
-        values, where None means absent and every other value is converted to a string.
-    :raises glance_compat.exceptions.ImageBadRequest: an unknown attribute, or an invalid value.
-    :raises glance_compat.exceptions.PropertyNotAllowed: a property cannot become a string.
+    :param image_meta: values of attributes, by name. ``properties`` is a mapping of names to
+        values, or None; a property with the value None counts as absent, and other values are
+        converted to strings.
+    :raises glance_compat.exceptions.ImageBadRequest: an attribute is unknown, or its value is
+        invalid.
+    :raises glance_compat.exceptions.PropertyNotAllowed: a property cannot be converted to a
+        string.
     """
     if not isinstance(image_meta, Mapping):
         raise exceptions.ImageBadRequest(
@@ -109,8 +112,8 @@ def _check_property_name(name: object) -> str:
 
 
 def _check_attribute(field: Field, value: object) -> object:
-    # v1 cannot tell an empty string from none (verified on Glance 15.0.2), so neither API is sent
-    # one.
+    # v1 does not distinguish an empty string from null (verified on Glance 15.0.2), so null is
+    # sent to both APIs.
     if value is None or (value == "" and field.read is to_str and _may_be_empty(field)):
         return None
     try:
@@ -132,9 +135,11 @@ def _may_be_empty(field: Field) -> bool:
 
 
 def check_property(name: object, value: object) -> str:
-    """Return the string to store for a property that a caller passes.
+    """Return the string to store for the value of a property.
 
-    :raises glance_compat.exceptions.PropertyNotAllowed: the value cannot become a string.
+    :param name: the name of the property, for messages and to recognise JSON structures.
+    :param value: the value that the caller passes.
+    :raises glance_compat.exceptions.PropertyNotAllowed: the value cannot be converted to a string.
     """
     name = _check_property_name(name)
     if isinstance(value, (bytes, bytearray, memoryview)):
@@ -153,37 +158,40 @@ def _serialise(name: str, value: object) -> str:
     try:
         return json.dumps(value) if name in STRUCTURED else str(value)
     except Exception as error:
-        # The object is the caller's own, and so is whatever its __str__ raises.
+        # The __str__ of the caller's object may raise any exception.
         raise ConversionError("a value that can be converted to a string") from error
 
 
 def select_changed_properties(old: Mapping[str, object], new: Mapping[str, str]) -> dict[str, str]:
-    """Return the properties that an image does not have already, with the same value."""
+    """Return the properties in ``new`` that ``old`` does not have with the same value."""
     return {name: text for name, text in new.items() if not has_property(old, name, text)}
 
 
 def has_property(properties: Mapping[str, object], name: str, text: str) -> bool:
-    """Return whether properties have that value, however the JSON of a structure is formatted."""
+    """Return whether properties contain one with this name and value.
+
+    JSON structures are compared by content, not by formatting.
+    """
     return name in properties and _canonical(properties[name]) == _canonical(
         decode_structured(name, text)
     )
 
 
 def _canonical(value: object) -> str:
-    # As JSON, because 1, 1.0 and True are equal in Python.
+    # Compared as JSON, because 1, 1.0 and True are equal in Python.
     return json.dumps(value, sort_keys=True)
 
 
-#: The last character that a name may have. One beyond it is 400 on Glance 33 and 500 on v2 of
-#: 15.0.2, and no v1 header can carry it.
+#: The largest character allowed in a property name. For a larger one Glance 33 responds with 400
+#: and v2 of Glance 15.0.2 with 500, and a v1 header cannot contain it.
 _LAST_OF_A_NAME = "\uffff"
 
 
 def check_property_names(names: Iterable[str]) -> None:
-    """Refuse names that no property may be added or changed under, on either API.
+    """Raise an exception if a property of one of these names cannot be added or changed.
 
-    :raises glance_compat.exceptions.PropertyNotAllowed: one of the names is reserved, or has a
-        character beyond the first plane of Unicode.
+    :raises glance_compat.exceptions.PropertyNotAllowed: a name is reserved, or has a character
+        outside Unicode's Basic Multilingual Plane.
     """
     for name in names:
         if any(letter > _LAST_OF_A_NAME for letter in name):
@@ -198,19 +206,19 @@ def check_property_names(names: Iterable[str]) -> None:
             )
 
 
-#: Formats of Amazon images, where disk and container format are the same.
+#: Formats of Amazon images. Their disk_format and container_format are the same.
 _AMAZON = frozenset({"ami", "ari", "aki"})
 
 
 def fill_in_formats(meta: ImageMeta, *, empty: bool) -> ImageMeta:
-    """Fill in the formats that v1 fills in, so that both APIs create the same image.
+    """Return the metadata with the default formats of v1, so that both APIs create the same image.
 
-    v1 sets the container format of an Amazon image that has none (Glance 15.0.2,
+    v1 sets the container_format of an Amazon image that has none (Glance 15.0.2,
     api/v1/images.py), and activates an image of size 0 without formats; v2 does neither.
 
-    :param empty: the image is to become active without data.
-    :raises glance_compat.exceptions.ImageBadRequest: an Amazon format with a different second
-        format. v1 refuses it, and v2 could not give such an image any data.
+    :param empty: whether the new image is to be active without data.
+    :raises glance_compat.exceptions.ImageBadRequest: one format is an Amazon format and the other
+        differs. v1 rejects the image; v2 would create it but reject its data.
     """
     base = dict(meta.base)
     if base.get("disk_format") in _AMAZON:
@@ -229,9 +237,10 @@ def fill_in_formats(meta: ImageMeta, *, empty: bool) -> ImageMeta:
 
 
 def check_id(meta: ImageMeta, image_id: str) -> None:
-    """Check that metadata for an update is not that of another image.
+    """Raise an exception if the metadata for an update has the id of another image.
 
-    :raises glance_compat.exceptions.ImageBadRequest: it is.
+    :param image_id: the id of the image to update.
+    :raises glance_compat.exceptions.ImageBadRequest: the ids differ.
     """
     if meta.base.get("id", image_id) != image_id:
         raise exceptions.ImageBadRequest(
@@ -245,10 +254,10 @@ UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 def get_requested_id(meta: ImageMeta) -> str | None:
-    """Return the id that a caller chose for a new image, or None.
+    """Return the id that the caller passes for a new image, or None.
 
-    :raises glance_compat.exceptions.ImageBadRequest: it is not a UUID, as v2 requires; v1 would
-        accept other ids (verified on Glance 15.0.2).
+    :raises glance_compat.exceptions.ImageBadRequest: the id is not a UUID. v2 requires one; v1
+        would accept other ids (verified on Glance 15.0.2).
     """
     image_id: str | None = meta.base.get("id")
     if image_id is not None and not UUID.fullmatch(image_id):
@@ -259,9 +268,9 @@ def get_requested_id(meta: ImageMeta) -> str | None:
 
 
 def get_requested_is_public(base: Mapping[str, typing.Any]) -> bool | None:
-    """Return whether is_public and visibility ask for a public image; None: neither is set.
+    """Return whether is_public or visibility requests a public image, or None if neither is set.
 
-    :raises glance_compat.exceptions.ImageBadRequest: they contradict each other.
+    :raises glance_compat.exceptions.ImageBadRequest: the two contradict each other.
     """
     if "visibility" not in base:
         return typing.cast("bool | None", base.get("is_public"))
@@ -276,11 +285,11 @@ def get_requested_is_public(base: Mapping[str, typing.Any]) -> bool | None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Change:
-    """What an update sends.
+    """The changes that an update sends.
 
-    :param base: attributes to set.
-    :param properties: properties to set.
-    :param removed: exact names of properties to remove.
+    :param base: values of the attributes to set, by name.
+    :param properties: values of the properties to set, by name.
+    :param removed: names of the properties to remove, as they are stored.
     """
 
     base: Mapping[str, typing.Any]
@@ -292,10 +301,11 @@ class Change:
 
 
 def needs_current_image(meta: ImageMeta, *, purge: bool) -> bool:
-    """Return whether the image must be read before an update can be computed.
+    """Return whether the current image must be fetched to compute the changes of an update.
 
-    A purge needs the names of the properties; some attributes are refused when they are written
-    unchanged (``compare_first`` of FIELDS); and a reserved property may be kept but not changed.
+    It is needed for a purge, to know the names of the stored properties; for attributes that the
+    server rejects if they are sent unchanged (``compare_first`` of FIELDS); and for reserved
+    properties, which may be kept but not changed.
     """
     compared = any(FIELDS_BY_NAME[name].compare_first for name in meta.base)
     return purge or compared or any(is_reserved(name) for name in meta.properties)
@@ -308,14 +318,16 @@ def compute_change(
     purge: bool,
     match: Callable[[str], str] = str,
 ) -> Change:
-    """Compute what an update has to send.
+    """Return the changes that an update must send.
 
-    :param current: the image as it is now, or None when :func:`needs_current_image` is false.
-    :param purge: whether to remove the properties that are not in meta.
-    :param match: returns the name under which the API in use stores a property (v1:
-        :func:`fold_name`).
+    :param meta: the metadata that the caller passes.
+    :param current: the current image, or None if :func:`needs_current_image` returns False.
+    :param purge: whether to remove the properties that are not in ``meta``.
+    :param match: a function that returns the name under which the API stores a property, such as
+        :func:`fold_name` for v1.
     :raises glance_compat.exceptions.PropertyNotAllowed: a reserved property is added or changed.
-    :raises glance_compat.exceptions.ImageBadRequest: is_public and visibility contradict.
+    :raises glance_compat.exceptions.ImageBadRequest: is_public and visibility contradict each
+        other.
     """
     base = {name: value for name, value in meta.base.items() if name not in _AT_CREATION}
     if current is None:
@@ -339,7 +351,7 @@ def _changed_base(base: Mapping[str, typing.Any], current: Image) -> dict[str, t
     changed = {
         name: value for name, value in base.items() if name in ORIGINS or value != current[name]
     }
-    # v1 shows no visibility except "public": every other one describes what the image is already.
+    # v1 reports only the visibility "public". Any other value is taken to be the current one.
     if current["visibility"] is None and changed.get("visibility") != "public":
         changed.pop("visibility", None)
     get_requested_is_public(changed)
@@ -347,13 +359,14 @@ def _changed_base(base: Mapping[str, typing.Any], current: Image) -> dict[str, t
 
 
 # ---------------------------------------------------------------------------------------------
-# What v1 cannot carry.
+# Limits of v1.
 
 
 def check_v1_limits(meta: ImageMeta, *, folding: bool = True) -> None:
-    """Refuse what no v1 request can carry unchanged.
+    """Raise an exception for metadata that cannot be sent unchanged over v1.
 
-    :param folding: whether v1 may fold case and dashes of property names.
+    :param folding: whether v1 may convert property names to lower case and their dashes to
+        underscores.
     :raises glance_compat.exceptions.ImageBadRequest: an attribute cannot be sent.
     :raises glance_compat.exceptions.PropertyNotAllowed: a property cannot be sent.
     """

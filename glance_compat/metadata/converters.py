@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Converters: each reads one value, of a caller or of a server, and says what it must be.
+"""Converters: functions that check and convert one value from a caller or a server.
 
-What must live here: functions from one value to one value. What must not: which attribute has
-which converter (``fields``).
+What must live here: functions that take one value and return one value. What must not: the
+assignment of converters to attributes (see ``fields``).
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ Converter = Callable[[object], typing.Any]
 
 
 class ConversionError(Exception):
-    """Raised when a value cannot be converted.
+    """Raised if a value cannot be converted.
 
-    Its message is what the value must be ("an integer"); the caller adds whose value it was.
+    Its message is a noun phrase for a valid value, such as "an integer". The code that catches it
+    adds the name of the attribute.
     """
 
 
 def replace_surrogates(text: str) -> str:
-    """Replace lone surrogates by U+FFFD, so that the string can be encoded.
+    """Return a string with lone surrogates replaced by U+FFFD, so that it can be encoded.
 
-    Glance 15.0.2 stores half a surrogate pair and sends it to every user who may see the image.
+    Glance 15.0.2 stores lone surrogates, and sends them to every user who may see the image.
     """
     try:
         text.encode("utf-8")
@@ -37,14 +38,17 @@ def replace_surrogates(text: str) -> str:
 
 
 def to_str(value: object) -> str:
-    """Return a string that can be encoded, as exactly ``str``."""
+    """Return a string as a plain ``str``; reject lone surrogates, which cannot be encoded.
+
+    :raises ConversionError: the value is not a string, or has a lone surrogate.
+    """
     if not isinstance(value, str):
         raise ConversionError("a string")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
         raise ConversionError("a string without lone surrogates") from None
-    # Of a subclass (an Enum, say), json writes the content and str() the name of the member.
+    # A plain str, because of a str Enum json.dumps writes the value, but str() returns the name.
     return str.__str__(value)
 
 
@@ -52,7 +56,7 @@ _NOT_IN_A_HEADER = re.compile(r"[\r\n\0]")
 
 
 def find_header_obstacle(text: str) -> str | None:
-    """Return why a header cannot carry a value, or None if it can."""
+    """Return the reason why a string is invalid as a header value, or None if it is valid."""
     if _NOT_IN_A_HEADER.search(text):
         return "it contains CR, LF or NUL"
     if text != text.strip():
@@ -61,7 +65,7 @@ def find_header_obstacle(text: str) -> str | None:
 
 
 def to_header_str(value: object) -> str:
-    """Return a non-empty string that a header can carry."""
+    """Return a string that is not empty and is valid as a header value."""
     text = to_str(value)
     obstacle = find_header_obstacle(text) if text else "it is empty"
     if obstacle:
@@ -69,13 +73,13 @@ def to_header_str(value: object) -> str:
     return text
 
 
-#: Decimal digits of a number. More fit no column of Glance's database, and Python refuses to
-#: convert some thousands.
+#: Maximum number of decimal digits. Longer numbers fit no column of Glance's database, and Python
+#: does not convert a string of several thousand digits.
 _DIGITS = 20
 
 
 def to_int(value: object) -> int:
-    """Return an integer, passed as such or in decimal digits."""
+    """Return an integer from an integer or a string of decimal digits."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise ConversionError("an integer")
     if isinstance(value, str) and not re.fullmatch(rf"-?[0-9]{{1,{_DIGITS}}}", value):
@@ -95,7 +99,7 @@ def to_natural(value: object) -> int:
 
 
 def to_bool(value: object) -> bool:
-    """Return True or False, as oslo.utils reads it."""
+    """Return a boolean from a boolean or a string that oslo.utils accepts as one."""
     if isinstance(value, bool):
         return value
     try:
@@ -105,9 +109,9 @@ def to_bool(value: object) -> bool:
 
 
 def to_datetime(value: object) -> datetime.datetime:
-    """Return a time in UTC, in whole seconds."""
-    # v1 has microseconds and no zone, v2 has whole seconds and Z; both are UTC (verified on
-    # Glance 15.0.2). The contract has whole seconds, the most that both can express.
+    """Return a timezone-aware datetime in UTC, in whole seconds, from an ISO 8601 string."""
+    # v1 sends microseconds without a time zone, v2 whole seconds with Z; both are UTC (verified on
+    # Glance 15.0.2). Whole seconds are the precision that both have.
     try:
         when = timeutils.parse_isotime(to_str(value))
         return when.astimezone(datetime.timezone.utc).replace(microsecond=0)
@@ -119,25 +123,25 @@ def to_str_list(value: object) -> list[str]:
     """Return a collection of strings as a sorted list without duplicates."""
     if not isinstance(value, (list, tuple, set, frozenset)):
         raise ConversionError("a list of strings")
-    # Glance does not keep the order of tags (verified on 15.0.2 and 33): sorted, both APIs agree.
+    # Sorted, because Glance does not keep the order of tags (verified on 15.0.2 and 33).
     return sorted({to_str(one) for one in value})
 
 
 def to_store_names(value: object) -> list[str]:
-    """Return the names of stores."""
+    """Return a list of store names."""
     # Glance 33 sends the stores as one comma-separated string.
     return [one for one in to_str(value).split(",") if one]
 
 
 def to_dict_list(value: object) -> list[dict[str, typing.Any]]:
-    """Return a list of objects."""
+    """Return a list of dicts."""
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise ConversionError("a list of objects")
     return list(value)
 
 
 def to_visibility(value: object) -> str:
-    """Return one of Glance's visibilities (Glance 15.0.2 and 33, the schema of v2)."""
+    """Return a visibility that Glance has (the schemas of v2 in Glance 15.0.2 and 33)."""
     text = to_str(value)
     if text not in {"public", "private", "shared", "community"}:
         raise ConversionError("public, private, shared or community")
@@ -145,10 +149,10 @@ def to_visibility(value: object) -> str:
 
 
 def visibility_to_is_public(value: object) -> bool:
-    """Return ``is_public`` for a visibility of v2."""
+    """Return the value of ``is_public`` for a visibility from v2."""
     return to_str(value) == "public"
 
 
 def is_public_to_visibility(value: object) -> str | None:
-    """Return the visibility for ``is_public`` of v1, which only says that an image is public."""
+    """Return "public" for a true ``is_public`` from v1, otherwise None: v1 has no other."""
     return "public" if to_bool(value) else None

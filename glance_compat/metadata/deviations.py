@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the same call does not give the same result on v1 and on v2, and why it cannot.
+"""Calls that return different results over v1 and v2, and the reasons.
 
-What must live here: differences that an API makes unavoidable. What must not: anything that the
-library could even out. The documentation is generated from this table, and each row has a test
-that asserts both sides on real servers.
+What must live here: differences that the library cannot avoid because of the server's API. What
+must not: differences that it could avoid. The documentation is generated from this table, and each
+row has a test that asserts both results on real servers.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Deviation:
-    """One difference.
+    """One difference between v1 and v2 that is visible to callers.
 
-    :param name: unique, for tests and links.
-    :param calls: the methods of the facade that show it.
-    :param v1: what a caller sees over v1.
-    :param v2: what a caller sees over v2.
-    :param fact: the behaviour of Glance that makes it unavoidable, with its source.
-    :param remedy: what a caller can do about it; empty: nothing.
+    :param name: a unique name, for tests and links.
+    :param calls: the methods of ImageService that have the difference.
+    :param v1: the result over v1.
+    :param v2: the result over v2.
+    :param fact: the behaviour of Glance that causes the difference, with its source.
+    :param remedy: how a caller can avoid it, or "" if that is not possible.
     """
 
     name: str

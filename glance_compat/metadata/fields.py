@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image is, on both APIs: one declared table, and the functions that walk it.
+"""The table of image attributes in v1 and v2, and conversions between the APIs and image dicts.
 
-What must live here: every fact about the spelling, type and rights of an image attribute or
-property on v1 and v2. What must not: the checks of what a caller passes (``changes``), I/O, a
-clock, requests, and any choice between the APIs.
+What must live here: for each attribute, its names, types and access rights in v1 and v2, and the
+rules for property names. What must not: the checks of the caller's metadata (see ``changes``),
+I/O, a clock, requests, and the choice between the APIs.
 
-Terms: a *record* is what a server sent (v1: the ``image`` object of a JSON response or the headers
-of a HEAD; v2: the JSON object). An *image* is the library's own dict with all shown FIELDS and
-with ``properties``; ``select_fields`` reduces it to the contract.
+Terms: a *record* is the server's representation of an image (v1: the ``image`` object of a JSON
+response, or the headers of a HEAD; v2: the JSON object). An *image* is the library's dict with all
+FIELDS that are shown and with ``properties``; ``select_fields`` reduces it to the keys that a
+caller gets.
 """
 
 from __future__ import annotations
@@ -41,15 +42,15 @@ from glance_compat.redaction import quote_value
 Image = dict[str, typing.Any]
 Version = tuple[int, int]
 
-#: The first minor version of v2 (Glance Folsom). Nothing asks for a version document for its sake.
+#: The first minor version of v2 (Glance Folsom). Features of it need no discovery of the version.
 FIRST_V2: Version = (2, 0)
 
 V1_META = "x-image-meta-"
 V1_PROPERTY = "x-image-meta-property-"
 
-#: Characters of any text attribute, property name and member id (Glance 15.0.2 and 33,
-#: db/sqlalchemy/models.py). A longer attribute is 400 or 403, depending on the API (verified on
-#: Glance 15.0.2 and 33).
+#: Maximum length of a string attribute, a property name and a member id, in characters (Glance
+#: 15.0.2 and 33, db/sqlalchemy/models.py). To a longer attribute the server responds with 400 or
+#: 403, depending on the API (verified on Glance 15.0.2 and 33).
 ATTRIBUTE_CHARACTERS = 255
 
 # ---------------------------------------------------------------------------------------------
@@ -57,46 +58,46 @@ ATTRIBUTE_CHARACTERS = 255
 
 
 class Access(enum.Enum):
-    """Who may set an attribute, and when.
+    """When a caller may set an attribute.
 
-    An attribute that may not be set is ignored, because callers send whole image dicts back.
+    An attribute that may not be set is ignored, because callers pass whole image dicts to update.
     """
 
-    READ = "read"
-    CREATE = "create"  # at creation only
-    DATA = "data"  # together with data: what the data must turn out to be
-    WRITE = "write"  # at creation and in an update
+    READ = "read"  # never
+    CREATE = "create"  # only when the image is created
+    DATA = "data"  # only together with data, as the value that the data must have
+    WRITE = "write"  # when the image is created, and in an update
 
 
 class Part(enum.Enum):
-    """When an attribute is shown to a caller."""
+    """When an image dict that a caller gets contains an attribute."""
 
     ALWAYS = "always"
     LOCATIONS = "locations"
     EXTENDED = "extended"
-    NEVER = "never"  # written only: where the data comes from or goes to
+    NEVER = "never"  # write-only: the source or the store of the data
 
 
 class Place(enum.Enum):
-    """Where a request carries an attribute."""
+    """The request that sends an attribute."""
 
-    RECORD = "record"  # the headers of a v1 request; the JSON record or patch of v2
+    RECORD = "record"  # the request that creates or updates the image
     DATA = "data"  # only the request that uploads the data
     LOCATION = "location"  # only the request that adds a location
-    DERIVED = "derived"  # none: the same key is written by another row
+    DERIVED = "derived"  # none: another row of the table writes the same key
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Spelling:
-    """How one API writes an attribute.
+    """The representation of an attribute in one of the APIs.
 
-    :param key: the name on the wire: ``x-image-meta-<key>`` and the JSON key on v1, the JSON
-        key on v2.
-    :param read: converts the wire's value to the contract's.
-    :param since: the first minor version of v2 that has it. On an older server the same key is
-        an ordinary property that anyone may have set.
-    :param place: where a request carries it.
-    :param header: the header that carries it, where that is not ``x-image-meta-<key>``.
+    :param key: the name of the attribute in requests and responses: on v1 the JSON key, and the
+        header ``x-image-meta-<key>``; on v2 the JSON key.
+    :param read: converts the value in a response to the value in an image dict.
+    :param since: the first minor version of v2 with the attribute. On an older server the same key
+        is an ordinary property, which any user may have set.
+    :param place: the request that sends the attribute.
+    :param header: the name of the header, if it is not ``x-image-meta-<key>``.
     """
 
     key: str
@@ -108,10 +109,10 @@ class Spelling:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Feature:
-    """What a server must offer beyond the first version of v2.
+    """A requirement beyond v2.0: a minor version, or a capability.
 
-    :param since: the first minor version of v2 that has it.
-    :param capability: its name in ``Discovery.capabilities``; empty: it has none.
+    :param since: the first minor version of v2 with the feature.
+    :param capability: the name of the feature in ``Discovery.capabilities``, or "" if it has none.
     """
 
     since: Version
@@ -122,22 +123,24 @@ class Feature:
 class Field:
     """One attribute of an image.
 
-    :param name: the contract's name.
-    :param read: checks and converts what a caller passes.
-    :param v1: how v1 writes it; None: v1 does not have it.
-    :param v2: how v2 writes it; None: v2 does not have it.
-    :param absent: the contract's value when the record has none.
-    :param lenient: treat a value of a wrong type as absent. Only for attributes that a property
-        of the same name can take the place of (verified on Glance 15.0.2: v1 property
-        ``locations``).
-    :param unit: of its values, for the documentation.
-    :param clearable: None may be written. For every other attribute None means "not passed",
-        because no API can clear it (v1: 400, v2: 400 or 403).
-    :param compare_first: writing the value that the image already has is refused, so an update
-        reads the image first (verified on Glance 15.0.2: v1 403 for is_public, v2 403 for owner).
-    :param max_characters: longest text that may be written.
-    :param capability: the name of the attribute's feature in ``Discovery.capabilities``.
-    :param value_features: values that need more than the attribute itself; v1 has none of them.
+    :param name: the key in image dicts.
+    :param read: checks and converts a value that a caller passes.
+    :param v1: the representation in v1, or None if v1 does not have the attribute.
+    :param v2: the representation in v2, or None if v2 does not have the attribute.
+    :param access: when a caller may set the attribute.
+    :param absent: the value in an image dict if the record has none.
+    :param part: when an image dict contains the attribute.
+    :param lenient: whether a value of the wrong type counts as absent. Only for attributes whose
+        key in a record may be a property (verified on Glance 15.0.2: v1 property ``locations``).
+    :param unit: the unit of the values, for the documentation.
+    :param clearable: whether the attribute can be set to None. For every other attribute None
+        counts as "not passed", because no API can clear it (v1: 400, v2: 400 or 403).
+    :param compare_first: whether the server rejects the value that the image already has, so that
+        an update fetches the image first (verified on Glance 15.0.2: v1 responds with 403 for
+        is_public, v2 with 403 for owner).
+    :param max_characters: maximum length of a value that is written, in characters, or None.
+    :param capability: the name of the attribute's feature in ``Discovery.capabilities``, or "".
+    :param value_features: the features that single values require, by value; v1 has none of them.
     """
 
     name: str
@@ -156,7 +159,7 @@ class Field:
     value_features: Mapping[str, Feature] = dataclasses.field(default_factory=dict)
 
     def features(self, value: object) -> list[Feature]:
-        """Return what a v2 server must offer to store a value, beyond its first version."""
+        """Return the features beyond v2.0 that a server needs to store a value."""
         features = []
         if self.v2 and self.v2.since > FIRST_V2:
             features.append(Feature(self.v2.since, self.capability))
@@ -173,9 +176,9 @@ def _same(
     stored: Converter | None = None,
     **columns: typing.Any,
 ) -> Field:
-    """Declare an attribute that both APIs spell alike.
+    """Return the row of an attribute that has the same key in both APIs.
 
-    :param stored: converts the wire's value, where ``read`` accepts less.
+    :param stored: converts the value in a response, if ``read`` is too strict for that.
     """
     both = Spelling(name, stored or read)
     return Field(name=name, read=read, v1=both, v2=both, access=access, **columns)
@@ -205,7 +208,7 @@ def _v2_only(
 def _write_only(
     name: str, v1: Spelling, v2: Spelling | None, access: Access, capability: str = ""
 ) -> Field:
-    """Declare an attribute that says where the data comes from or goes to."""
+    """Return the row of a write-only attribute: the source or the store of the data."""
     return Field(
         name=name,
         read=to_header_str,
@@ -217,11 +220,11 @@ def _write_only(
     )
 
 
-#: The only place that says what is written where; ``support`` derives from it what a server must
-#: refuse. Sources: Glance 15.0.2 api/v1/images.py, api/v2/images.py (_get_base_properties), Glance
-#: 33 api/v2/images.py; deleted and deleted_at are not on the wire of v2, which never shows a
-#: deleted image. v2 has no copy_from and stores it as a property that means nothing; it answers
-#: 403 to a checksum (verified on Glance 15.0.2 and 33).
+#: All attributes of an image. ``support`` derives from this table what a server cannot store.
+#: Sources: Glance 15.0.2 api/v1/images.py, api/v2/images.py (_get_base_properties), Glance 33
+#: api/v2/images.py. v2 has no deleted and deleted_at, because it never returns a deleted image. v2
+#: has no copy_from, and would store it as a property without effect; to a checksum it responds
+#: with 403 (verified on Glance 15.0.2 and 33).
 FIELDS: tuple[Field, ...] = (
     _same("id", to_str, Access.CREATE),
     _same(
@@ -330,53 +333,59 @@ FIELDS: tuple[Field, ...] = (
 
 FIELDS_BY_NAME = {field.name: field for field in FIELDS}
 
-#: The rows that an image dict has.
+#: The attributes that an image dict can contain.
 SHOWN_FIELDS = tuple(field for field in FIELDS if field.part is not Part.NEVER)
 
-#: Attributes that are written and never shown: where the data comes from or goes to.
+#: Names of the write-only attributes: the source or the store of the data.
 ORIGINS = tuple(field.name for field in FIELDS if field.part is Part.NEVER)
 
-#: What every v1 header block holds (Glance 15.0.2, api/v1/images.py: all but null values).
+#: Attributes that the headers of every v1 image response have (Glance 15.0.2, api/v1/images.py:
+#: all values except null).
 V1_ALWAYS = frozenset(
     {"id", "status", "is_public", "protected", "deleted", "min_disk", "min_ram"}
 ) | {"created_at", "updated_at"}
 
-#: Statuses in which a block also holds the size. It is null in an image that was created over v2
-#: and has no data.
+#: Statuses of an image in which the headers also have the size. The size of an image that was
+#: created over v2 and has no data is null.
 _V1_WITH_SIZE = frozenset({"active", "deactivated"})
 
 # ---------------------------------------------------------------------------------------------
-# Names that no property may have. Exceptions to the table stand here, as sets.
+# Reserved names of properties.
 
-#: What Glance v2 keeps at the top level of a record (Glance 15.0.2 and 33 api/v2/images.py). A v1
-#: property of such a name is shadowed: v2 cannot show it.
+#: Keys of attributes at the top level of a v2 record (Glance 15.0.2 and 33 api/v2/images.py). If a
+#: v1 property has such a name, v2 cannot return it: the property is shadowed.
 V2_BASE_KEYS = frozenset(field.v2.key for field in SHOWN_FIELDS if field.v2) | {
     "self",
     "file",
     "schema",
 }
 
-#: What only v1 keeps as an attribute, and what the library itself gives a meaning at top level.
+#: Names of attributes of v1 only, and names that the library itself uses at the top level.
 _OTHER_ATTRIBUTES = frozenset(FIELDS_BY_NAME) | {"uri", "properties", "shadowed_properties"}
 
-#: Attributes of the server's own image object, which a v2 PATCH reaches by name (verified on
-#: Glance 15.0.2 and 33: /extra_properties is answered with 500, /image_id with 404).
+#: Attributes of the server's internal image object, which a v2 PATCH of that name would change
+#: (verified on Glance 15.0.2 and 33: the response is 500 for /extra_properties, and 404 for
+#: /image_id).
 _SERVER_OBJECT = frozenset({"image_id", "extra_properties"})
 
-#: Written by Glance itself; setting or removing one is 403 (verified on Glance 33).
+#: Prefix of properties that Glance sets itself. To a request that sets or removes one it responds
+#: with 403 (verified on Glance 33).
 SERVER_OWNED_PREFIX = "os_glance_"
 
-#: Properties that hold a structure as JSON text, in Nova's contract.
+#: Properties whose value is a JSON document, as defined by Nova.
 STRUCTURED = frozenset({"block_device_mapping", "mappings"})
 
 
 def property_to_str(value: object) -> str | None:
-    """Return a property of an image dict as a string, structured ones as JSON; None for None."""
+    """Return the value of a property in an image dict as a string, or None for None.
+
+    A decoded JSON document is encoded again.
+    """
     return value if value is None or isinstance(value, str) else json.dumps(value)
 
 
 def is_reserved(name: str) -> bool:
-    """Return whether no caller may add or change a property of this name, on either API."""
+    """Return whether callers may not add or change a property of this name, over either API."""
     return (
         name in V2_BASE_KEYS
         or name in _OTHER_ATTRIBUTES
@@ -434,13 +443,16 @@ def _require_id(image: Image) -> Image:
     return image
 
 
-#: Nesting levels of a structure that is decoded; a block device mapping has two. A deeper one may
-#: end in RecursionError wherever it is serialised again, or copied, with more calls on the stack.
+#: Maximum nesting depth of a JSON document that is decoded. A block device mapping has depth two.
+#: Copying or encoding a deeper one may raise RecursionError if the call stack is deep already.
 MAX_NESTING = 100
 
 
 def decode_structured(name: str, value: str) -> object:
-    """Decode a property of :data:`STRUCTURED`; return any other, or invalid JSON, unchanged."""
+    """Return the value of a property, decoded if it is one of :data:`STRUCTURED`.
+
+    Values of other properties, and invalid or too deeply nested JSON, are returned unchanged.
+    """
     if name not in STRUCTURED:
         return value
     try:
@@ -461,12 +473,14 @@ def _is_deep(structure: list[object] | dict[str, object]) -> bool:
 
 
 def from_v1(record: Mapping[str, object]) -> Image:
-    """Read the ``image`` object of a v1 JSON response (create, update, detail).
+    """Convert a v1 record to an image.
 
-    :param record: the object; ``properties`` is an object of strings or null (null becomes '', as
-        v2 has it, verified on Glance 15.0.2).
-    :returns: all shown FIELDS, ``properties`` and ``shadowed_properties``.
-    :raises glance_compat.exceptions.BadResponse: no id, or a value of a wrong type.
+    :param record: the ``image`` object of a JSON response (create, update, detail). The values in
+        ``properties`` are strings or null; null is converted to '', which v2 returns for it
+        (verified on Glance 15.0.2).
+    :returns: an image with all FIELDS that are shown, ``properties`` and ``shadowed_properties``.
+    :raises glance_compat.exceptions.BadResponse: the record has no id, or a value of the wrong
+        type.
     """
     image = _require_id(_read_fields(record, lambda field: field.v1, FIRST_V2))
     properties = record.get("properties")
@@ -489,13 +503,14 @@ def from_v1(record: Mapping[str, object]) -> Image:
 
 
 def parse_v1_headers(headers: Iterable[tuple[str, str]]) -> tuple[dict[str, object], bool]:
-    """Parse the header block of a v1 HEAD or data GET.
+    """Parse the headers of a v1 response to a HEAD or to a GET of data.
 
-    :param headers: names and decoded values, repeated headers included.
-    :returns: a record for :func:`from_v1`, and whether the block is complete: it has every
-        attribute that Glance always sends, and nothing twice. A value that was written over v2
-        can hold line breaks, which damage the block or forge a header (verified on Glance
-        15.0.2).
+    A property value that was written over v2 may contain line breaks, which end the headers early
+    or inject a header (verified on Glance 15.0.2).
+
+    :param headers: pairs of name and decoded value, including repeated headers.
+    :returns: a record for :func:`from_v1`, and whether the headers are complete: they have every
+        attribute that Glance always sends, and none twice.
     """
     lines = [(name.lower(), value) for name, value in headers]
     meta = [(name, value) for name, value in lines if name.startswith(V1_META)]
@@ -522,16 +537,19 @@ def _read_property(value: object) -> str:
 
 
 def from_v2(record: Mapping[str, object], version: Version = FIRST_V2) -> Image:
-    """Read a v2 record.
+    """Convert a v2 record to an image.
 
-    :param version: the newest minor version that the server offers; attributes of later versions
+    :param record: the JSON object of the image.
+    :param version: the newest minor version that the server offers. Attributes of later versions
         are ignored.
-    :returns: all shown FIELDS, ``properties`` and ``shadowed_properties`` (None: unknown on v2).
-    :raises glance_compat.exceptions.BadResponse: no id, or a value of a wrong type.
+    :returns: an image with all FIELDS that are shown, ``properties`` and ``shadowed_properties``
+        (None, because v2 does not report them).
+    :raises glance_compat.exceptions.BadResponse: the record has no id, or a value of the wrong
+        type.
     """
     image = _require_id(_read_fields(record, lambda field: field.v2, version))
-    # A property is a string, or null where a site's schema permits it. Anything else at the top
-    # level is an attribute of a later release.
+    # A property is a string, or null if the site's schema permits it. A value of another type is
+    # an attribute of a later release.
     values = {
         replace_surrogates(name): replace_surrogates(value or "")
         for name, value in record.items()
@@ -545,7 +563,11 @@ def from_v2(record: Mapping[str, object], version: Version = FIRST_V2) -> Image:
 def select_fields(
     image: Image, *, include_locations: bool = False, extended: bool = False
 ) -> Image:
-    """Reduce an image to the keys of the contract."""
+    """Return an image with only those keys that the caller gets.
+
+    :param include_locations: whether to include ``locations`` and ``direct_url``.
+    :param extended: whether to include the keys of :class:`glance_compat.types.ExtendedImage`.
+    """
     parts = {Part.ALWAYS}
     if include_locations:
         parts.add(Part.LOCATIONS)
@@ -563,13 +585,15 @@ def select_fields(
 
 
 def fold_name(name: str) -> str:
-    """Return the name under which v1 stores a property: in lower case, with underscores for
-    dashes (Glance 15.0.2)."""
+    """Return the name under which v1 stores a property (Glance 15.0.2).
+
+    It is in lower case, and its dashes are replaced by underscores.
+    """
     return name.lower().replace("-", "_")
 
 
 def to_v1_headers(base: Mapping[str, typing.Any], properties: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers that write attributes and properties over v1."""
+    """Return the headers of a v1 request that creates or updates an image."""
     headers = {
         spelling.header or f"{V1_META}{spelling.key}": _to_header_value(value)
         for name, value in base.items()
@@ -589,9 +613,9 @@ def _to_header_value(value: object) -> str:
 def to_v2_record(
     base: Mapping[str, typing.Any], properties: Mapping[str, str]
 ) -> dict[str, typing.Any]:
-    """Return the JSON object that creates an image over v2.
+    """Return the JSON object of a v2 request that creates an image.
 
-    Attributes that another request carries are not in it (:class:`Place`).
+    Attributes that are sent with another request are left out (see :class:`Place`).
     """
     attributes = {
         spelling.key: value
@@ -602,7 +626,7 @@ def to_v2_record(
 
 
 def to_v2_data_headers(base: Mapping[str, typing.Any]) -> dict[str, str]:
-    """Return the headers that write attributes together with the data over v2."""
+    """Return the headers of a v2 request that uploads data, for attributes sent with the data."""
     return {
         spelling.header: str(value)
         for name, value in base.items()
@@ -616,9 +640,10 @@ def to_v2_data_headers(base: Mapping[str, typing.Any]) -> dict[str, str]:
 def to_v2_patch(
     base: Mapping[str, typing.Any], properties: Mapping[str, str], removed: Iterable[str]
 ) -> list[dict[str, typing.Any]]:
-    """Return the JSON patch (``application/openstack-images-v2.1-json-patch``) of an update.
+    """Return the JSON patch of an update (``application/openstack-images-v2.1-json-patch``).
 
-    ``add`` overwrites, so it serves new and old properties (verified on Glance 15.0.2 and 33).
+    The operation ``add`` is used for new and existing properties, because it overwrites an
+    existing one (verified on Glance 15.0.2 and 33).
     """
     operations: list[dict[str, typing.Any]] = [
         {"op": "replace", "path": f"/{key}", "value": value}
@@ -634,9 +659,10 @@ def to_v2_patch(
 
 
 def _to_pointer(name: str) -> str:
-    """Return the JSON pointer (RFC 6901) of a property.
+    """Return the JSON pointer (RFC 6901) to a property.
 
-    Glance strips blanks around a key, so it cannot reach a property with such a name.
+    :raises glance_compat.exceptions.PropertyNotAllowed: the name begins or ends with a blank.
+        Glance strips blanks around a key, so it would not find the property.
     """
     if name != name.strip():
         raise exceptions.PropertyNotAllowed(

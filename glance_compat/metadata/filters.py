@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The filters and sort keys of a list, on both APIs: one declared table.
+"""The table of list filters, the sort keys, and their query parameters in v1 and v2.
 
-A row declares what each API is sent, and how the library itself decides whether an image matches.
-What an API does not filter exactly as the contract defines it, the library filters again. What an
-API cannot filter and the library cannot decide either is refused.
+A row of the table has the query parameters for each API, and a function with which the library
+itself can filter. If an API does not filter exactly as documented here, the library filters the
+response again. If neither the API nor the library can apply a filter, it is rejected.
 
-What must live here: names, spellings and meanings of filters and sort keys. What must not: I/O,
-paging (``backends.pagination``).
+What must live here: the names and meanings of filters and sort keys, and their query parameters.
+What must not: I/O, and pagination (see ``backends.pagination``).
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ Params = list[tuple[str, str]]
 
 
 class ServerQuery(typing.NamedTuple):
-    """What an API is sent for a filter.
+    """The query parameters of a filter or of a list.
 
-    :param params: query parameters.
-    :param exact: whether the library need not filter the response again.
+    :param params: pairs of name and value.
+    :param exact: whether the server's result needs no further filtering by the library.
     """
 
     params: Params
     exact: bool
 
 
-# For a filter that an API does not have: the library filters alone.
+# For a filter that the API does not have: only the library filters.
 _LOCAL = ServerQuery([], exact=False)
 _NOTHING = ServerQuery([], exact=True)
 
@@ -62,15 +62,17 @@ QueryTranslator = Callable[[typing.Any, Version], "ServerQuery | None"]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Filter:
-    """One filter.
+    """One filter of a list.
 
-    :param name: the contract's name.
-    :param read: checks and converts what a caller passes.
-    :param v1: returns what v1 is sent; None from it: v1 cannot filter by this value.
+    :param name: the name that callers pass.
+    :param read: checks and converts the value that a caller passes.
+    :param v1: a function that returns the query parameters for v1, or None if v1 does not support
+        the value.
     :param v2: the same for v2.
-    :param matches: returns whether an image matches; None: only the server can decide.
-    :param meaning: what it compares, with the unit: for the documentation.
-    :param examples: values that show what each API is sent: for the documentation.
+    :param matches: a function that returns whether an image matches, or None if only the server
+        can filter.
+    :param meaning: the attribute that is compared, with the unit, for the documentation.
+    :param examples: values whose query parameters the documentation shows.
     """
 
     name: str
@@ -98,7 +100,8 @@ def _equals(name: str) -> Callable[[Image, typing.Any], bool]:
 
 
 def _quoted(text: str) -> str:
-    # A bare value with a colon is treated as an operator: 500 on v1, 400 on v2 (Glance 15.0.2).
+    # Without "eq:", Glance parses a value with a colon as an operator, and responds with 500 on v1
+    # and 400 on v2 (Glance 15.0.2).
     return f"eq:{text}"
 
 
@@ -122,13 +125,14 @@ def _number_filter(name: str, meaning: str) -> Filter:
 
 
 def _countable(value: int) -> str:
-    # A number too large for the database is 500 (verified on Glance 15.0.2 and 33); no image is
-    # larger.
+    # To a number that is too large for the database, Glance responds with 500 (verified on Glance
+    # 15.0.2 and 33). No image is larger than this.
     return str(min(value, 2**63 - 1))
 
 
 def _v2_size(value: int, version: Version) -> ServerQuery:
-    # The contract's 0 is null on v2 as long as there is no data, and no number matches null.
+    # The size 0 in an image dict is null on v2 if the image has no data, and no number matches
+    # null.
     return ServerQuery([("size", str(value))], exact=True) if value else _LOCAL
 
 
@@ -137,8 +141,8 @@ def _lower(value: bool) -> str:
 
 
 def _v1_public(value: bool, version: Version) -> ServerQuery:
-    # True means "as an ordinary user" to v1, which includes the caller's own images; False is
-    # ignored unless the caller is an admin (verified on Glance 15.0.2).
+    # With True, v1 also lists the caller's own images; v1 ignores False unless the caller is an
+    # admin (verified on Glance 15.0.2).
     return ServerQuery([("is_public", str(value))], exact=False)
 
 
@@ -158,7 +162,7 @@ def _member_status(value: object) -> str:
 
 
 def _v1_member_status(value: str, version: Version) -> ServerQuery | None:
-    # v1 always lists a project's pending and rejected shares as well.
+    # v1 always lists images whose share is pending or rejected as well.
     return _NOTHING if value == "all" else None
 
 
@@ -167,13 +171,13 @@ def _unless(value: object, version: Version) -> ServerQuery | None:
 
 
 def _first_version(name: str) -> Version:
-    """Return the first minor version of v2 that has an attribute; 2.0 for every other name."""
+    """Return the first minor version of v2 with an attribute, or 2.0 for any other name."""
     field = FIELDS_BY_NAME.get(name)
     return field.v2.since if field and field.v2 else FIRST_V2
 
 
 def _v2_hidden(value: bool, version: Version) -> ServerQuery | None:
-    # An older server would treat os_hidden as a property of that name.
+    # An older server would filter by a property named os_hidden.
     if version < _first_version("os_hidden"):
         return _unless(value, version)
     return ServerQuery([("os_hidden", _lower(value))], exact=True)
@@ -188,7 +192,7 @@ def _tags(value: object) -> list[str]:
 
 
 def _iso(when: datetime.datetime) -> str:
-    # Not strftime, which writes the year 1 as "1".
+    # strftime is not used, because it formats the year 1 as "1".
     return when.replace(tzinfo=None).isoformat() + "Z"
 
 
@@ -219,8 +223,8 @@ _LAST = datetime.datetime.max.replace(microsecond=0, tzinfo=datetime.timezone.ut
 
 def _v2_time(name: str) -> QueryTranslator:
     def send(value: tuple[str, datetime.datetime], version: Version) -> ServerQuery:
-        # The server compares microseconds, which v2 does not show (verified on Glance 15.0.2 and
-        # 33). So one second too many is requested, and the library decides by whole seconds.
+        # The server compares microseconds, which v2 does not return (verified on Glance 15.0.2 and
+        # 33). So the request covers one second more, and the library filters by whole seconds.
         operator, when = value
         if operator in {"gt", "gte", "eq"}:
             return ServerQuery([(name, f"gte:{_iso(when)}")], exact=False)
@@ -384,7 +388,7 @@ FILTERS: tuple[Filter, ...] = (
 _BY_FILTER = {row.name: row for row in FILTERS}
 PROPERTY_PREFIX = "property-"
 
-#: Query parameters of v2 that are not properties, even where an image has a property so named.
+#: Query parameters that v2 does not treat as properties, even if an image has such a property.
 _V2_PARAMETERS = (
     V2_BASE_KEYS
     | set(_BY_FILTER)
@@ -400,23 +404,24 @@ _V2_PARAMETERS = (
     }
 )
 
-#: The keys that a list may be sorted by: those of v1, all of which v2 has too.
+#: The keys that a list can be sorted by: all keys of v1, which v2 has as well.
 SORT_KEYS = frozenset(
     {"name", "status", "container_format", "disk_format", "size", "id", "created_at", "updated_at"}
 )
 _DEFAULT_SORT = (("created_at", "desc"),)
 
-#: Keys by which the library sorts, as it does by several keys, since v1 accepts only one.
-#: Paging by size loses or repeats images whose size is null, as in every queued image of v2
-#: (verified on Glance 15.0.2 and 33 with SQLite: the marker's null is compared as a string).
+#: Keys by which the library sorts a list itself. (It also does so for several keys, because v1
+#: accepts only one.) If the server sorts by size, pages omit or repeat images whose size is null,
+#: which every queued image of v2 has (verified on Glance 15.0.2 and 33 with SQLite: the marker's
+#: null is compared as a string).
 LOCAL_SORT_KEYS = frozenset({"size"})
 
 
 def _is_risky(value: object) -> bool:
-    """Return whether a server may refuse a string in a query.
+    """Return whether a server may reject a query with this value.
 
-    A front end may find it too long (gunicorn accepts 4094 characters in all), and over SQLite
-    Glance 15.0.2 answers 500 to a string that is not ASCII.
+    A long string may exceed the maximum length of a request line (4094 bytes with gunicorn), and
+    with SQLite Glance 15.0.2 responds with 500 to a string that is not ASCII.
     """
     text = "".join(value) if isinstance(value, list) else value
     return isinstance(text, str) and (len(text) > ATTRIBUTE_CHARACTERS or not text.isascii())
@@ -424,13 +429,13 @@ def _is_risky(value: object) -> bool:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Query:
-    """The checked arguments of a list.
+    """The filters and the sort order of a list, after checks and conversion.
 
-    :param filters: contract names to converted values.
-    :param properties: names to strings, or to the JSON of a structure.
-    :param sort: keys and directions ("asc", "desc"), most significant first.
-    :param omits_risky_values: do not send strings that a server may refuse; the library alone
-        filters by them.
+    :param filters: converted values, by the name of the filter.
+    :param properties: values of properties, as strings or JSON, by name.
+    :param sort: pairs of key and direction ("asc" or "desc"), most significant first.
+    :param omits_risky_values: whether to leave out of the request the strings that a server may
+        reject. Then only the library filters by them.
     """
 
     filters: Mapping[str, typing.Any]
@@ -440,38 +445,40 @@ class Query:
 
     @property
     def matches_nothing(self) -> bool:
-        """Return whether a filter is longer than any attribute can be."""
+        """Return whether no image can match, because a filter is longer than any attribute."""
         texts = [value for value in self.filters.values() if isinstance(value, str)]
         return any(len(text) > ATTRIBUTE_CHARACTERS for text in texts)
 
     @property
     def has_risky_values(self) -> bool:
-        """Return whether it sends a string that a server may refuse."""
+        """Return whether the request would contain a string that a server may reject."""
         texts = [*self.filters.values(), *itertools.chain(*self.properties.items())]
         return not self.omits_risky_values and any(map(_is_risky, texts))
 
     def without_risky_values(self) -> Query:
-        """Return a copy that does not send such strings."""
+        """Return a copy that leaves such strings out of the request."""
         return dataclasses.replace(self, omits_risky_values=True)
 
     @property
     def is_sorted_locally(self) -> bool:
-        """Whether the library sorts, on both APIs alike: see :data:`SORTED_BY_THE_LIBRARY`."""
+        """Return whether the library sorts the list itself; see :data:`LOCAL_SORT_KEYS`."""
         return len(self.sort) > 1 or self.sort[0][0] in LOCAL_SORT_KEYS
 
     @property
     def server_sort(self) -> Sequence[tuple[str, str]]:
-        """Return what the server sorts by: for a list that the library sorts, an order that is
-        safe to page by."""
+        """Return the sort order that is requested from the server.
+
+        If the library sorts the list itself, it is an order whose pages are complete.
+        """
         return _DEFAULT_SORT if self.is_sorted_locally else self.sort
 
     @property
     def needs_version(self) -> bool:
-        """Return whether what is sent depends on the minor version of the server."""
+        """Return whether the query parameters depend on the minor version of the server."""
         return any(_first_version(name) > FIRST_V2 for name in self.filters)
 
     def matches(self, image: Image) -> bool:
-        """Return whether an image matches, as far as the library can decide."""
+        """Return whether an image matches all filters that the library can apply."""
         return all(
             row.matches(image, value)
             for name, value in self.filters.items()
@@ -484,13 +491,13 @@ class Query:
 def parse_query(
     filters: Mapping[str, object] | None, sort_key: object = None, sort_dir: object = None
 ) -> Query:
-    """Check the filters and the order that a caller passes.
+    """Check and convert the filters and the sort order that a caller passes.
 
-    :param filters: contract names, and ``property-<name>`` for properties, to values. A filter
-        whose value is None is ignored.
-    :param sort_key: one of SORT_KEYS or a list of them; None: ``created_at``.
-    :param sort_dir: "asc" or "desc", or one for each key; None: "desc".
-    :raises glance_compat.exceptions.Invalid: an unknown filter or key, or an invalid value.
+    :param filters: the values to match, by name: one of FILTERS, or ``property-<name>`` for a
+        property. A filter whose value is None is ignored.
+    :param sort_key: one of SORT_KEYS or a list of them; None for ``created_at``.
+    :param sort_dir: "asc" or "desc", or a list with one direction for each key; None for "desc".
+    :raises glance_compat.exceptions.Invalid: a filter or a key is unknown, or a value is invalid.
     """
     if filters is not None and not isinstance(filters, Mapping):
         raise exceptions.Invalid(f"filters must be a dict, not {quote_value(filters)}")
@@ -548,9 +555,12 @@ def _sort_of(sort_key: object, sort_dir: object) -> tuple[tuple[str, str], ...]:
 
 
 def sort_images(images: Iterable[Image], sort: Sequence[tuple[str, str]]) -> list[Image]:
-    """Sort images.
+    """Return the images in a sort order.
 
-    None comes before every other value, as in the servers' databases. Ties are ordered by id.
+    None sorts before every other value, as in the servers' databases. Images with equal values are
+    sorted by id.
+
+    :param sort: pairs of key and direction, most significant first.
     """
     ordered = sorted(images, key=lambda image: str(image["id"]), reverse=sort[-1][1] == "desc")
     for key, direction in reversed(sort):
@@ -567,9 +577,10 @@ def _sort_value(key: str) -> Callable[[Image], tuple[bool, typing.Any]]:
 
 
 def to_v1_query(query: Query) -> ServerQuery:
-    """Return what v1 is sent for a list.
+    """Return the query parameters of a list over v1.
 
-    Without that filter, is_public is sent as none: all images that the caller may see.
+    If there is no filter is_public, ``is_public=none`` is sent, which lists all images that the
+    caller may see.
 
     :raises glance_compat.exceptions.UnsupportedByVersion: v1 does not have one of the filters.
     """
@@ -585,16 +596,16 @@ def to_v1_query(query: Query) -> ServerQuery:
 
 
 def to_v2_query(query: Query, version: Version) -> ServerQuery:
-    """Return what v2 is sent for a list.
+    """Return the query parameters of a list over v2.
 
     :param version: the newest minor version that the server offers.
-    :raises glance_compat.exceptions.UnsupportedByVersion: that version does not have one of the
+    :raises glance_compat.exceptions.UnsupportedByVersion: this version does not have one of the
         filters.
     """
     sent = _sent(query, lambda row: row.v2, version, format_version(version))
     params = list(sent.params)
     if "member_status" not in query.filters:
-        # v1 always lists pending and rejected shares, v2 only with this parameter.
+        # v1 always lists images whose share is pending or rejected, v2 only with this parameter.
         params.append(("member_status", "all"))
     served = {name: text for name, text in _served(query).items() if name not in _V2_PARAMETERS}
     params += served.items()
@@ -603,10 +614,10 @@ def to_v2_query(query: Query, version: Version) -> ServerQuery:
 
 
 def _served(query: Query) -> dict[str, str]:
-    """Return the properties that a server can filter by.
+    """Return the properties that the server can filter by.
 
-    An empty value is NULL on v1, which no filter matches; and the JSON of a structure can be
-    formatted in many ways.
+    Empty values are left out, because v1 stores them as NULL, which no filter matches. JSON
+    documents are left out, because their formatting may differ.
     """
     return {
         name: text
@@ -618,8 +629,13 @@ def _served(query: Query) -> dict[str, str]:
 
 
 def page_limit(sent: ServerQuery, size: int, left: int | None) -> int:
-    """Return how many images to request: only those still wanted, where the server filters
-    exactly."""
+    """Return the number of images to request.
+
+    If the library need not filter the response, no more are requested than the caller still wants.
+
+    :param size: the page size.
+    :param left: number of images that the caller still wants, or None for all.
+    """
     return min(size, left) if left is not None and sent.exact else size
 
 

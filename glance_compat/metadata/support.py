@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which attributes an API can store: derived from FIELDS, and nothing else.
+"""Determine from FIELDS which attributes a version of the Images API can store.
 
-What must live here: the comparison of what a caller wants written with what an API has, and with
+What must live here: the comparison of a caller's attributes with those of an API version, and with
 the versions and capabilities that a server offers. What must not: names of attributes.
 """
 
@@ -18,24 +18,24 @@ V2_API = "Images API v2"
 
 
 class Offer(typing.NamedTuple):
-    """What the v2 API of an endpoint offers.
+    """The newest version and the capabilities of the v2 API of an endpoint.
 
     :param version: the newest minor version.
-    :param capabilities: names, see :data:`glance_compat.discovery.versions.CAPABILITIES`.
+    :param capabilities: names of :data:`glance_compat.discovery.versions.CAPABILITIES`.
     """
 
     version: Version
     capabilities: frozenset[str]
 
     def has(self, feature: Feature) -> bool:
-        """Return whether the endpoint offers a feature."""
+        """Return whether the endpoint has a feature."""
         if feature.capability:
             return feature.capability in self.capabilities
         return feature.since <= self.version
 
 
-#: Returns the offer. It may cost a request, once for an endpoint and TTL, so it is called only
-#: when a value needs something newer than the first version of v2.
+#: A function that returns the offer. It may send a request, once per endpoint and TTL, so it is
+#: called only if a value requires more than v2.0.
 GetOffer = Callable[[], Offer]
 
 
@@ -45,7 +45,7 @@ class _Missing(typing.NamedTuple):
 
 
 def format_version(version: Version) -> str:
-    """Return an API version for a message: "Images API v2.7"."""
+    """Return the name of an API version for a message, such as "Images API v2.7"."""
     return f"Images API v{version[0]}.{version[1]}"
 
 
@@ -54,9 +54,11 @@ def select_for_v1(
 ) -> dict[str, typing.Any]:
     """Return the attributes that v1 can store.
 
-    :param base: attribute to value. A value that asks for nothing (None, False, an empty list) is
-        left out where v1 does not have the attribute.
-    :param endpoint: for the error.
+    An attribute that v1 does not have is left out if its value is empty (None, False, an empty
+    list).
+
+    :param base: values of attributes, by name.
+    :param endpoint: the URL of the endpoint, for the exception.
     :raises glance_compat.exceptions.UnsupportedByVersion: v1 cannot store one of the values.
     """
     return _select(base, _find_missing_on_v1, endpoint)
@@ -71,11 +73,13 @@ def select_for_v2(
 ) -> dict[str, typing.Any]:
     """Return the attributes that a v2 server can store.
 
-    A value that asks for nothing is left out where the server does not have the attribute: an
-    older server would store a property of that name.
+    An attribute that the server does not have is left out if its value is empty (None, False, an
+    empty list), because an older server would store it as a property.
 
-    :param uploading: whether the call also sends data.
-    :param endpoint: for the error.
+    :param base: values of attributes, by name.
+    :param get_offer: a function that returns the version and capabilities of the server.
+    :param uploading: whether the call also uploads data.
+    :param endpoint: the URL of the endpoint, for the exception.
     :raises glance_compat.exceptions.UnsupportedByVersion: the server cannot store one of the
         values.
     """

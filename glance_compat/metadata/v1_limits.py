@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a v1 header cannot carry.
+"""Limits of property names and values in the headers of v1.
 
-What must live here: the limits of v1's headers, and why a property exceeds them. What must not:
-the checks of a caller's whole metadata (``changes``).
+What must live here: these limits, and the check of a single property. What must not: the check of
+a caller's complete metadata (see ``changes``).
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from glance_compat.redaction import quote_value
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2
 
-#: Bytes of one header line with its name. Glance 15.0.2 answers 400 to 16384 (option
-#: max_header_line); a line of 16000 passed.
+#: Maximum length of one header line including its name, in bytes. Glance 15.0.2 responds to 16384
+#: bytes with 400 (option max_header_line), and accepted a line of 16000 bytes.
 V1_LINE_BYTES = 16000
 
-#: Bytes of all metadata headers. Glance 15.0.2's web server (eventlet) accepts 65536 for the whole
-#: block, which also holds the token and other headers.
+#: Maximum total length of the metadata headers, in bytes. Glance 15.0.2's web server (eventlet)
+#: accepts 65536 bytes for all headers, which include the token and others.
 V1_BLOCK_BYTES = 57344
 
 
 def is_header_name(name: str) -> bool:
-    """Return whether a property's name can be part of a header's name."""
+    """Return whether the name of a property is valid as part of an HTTP header name."""
     return _TOKEN.fullmatch(name) is not None
 
 
 def count_line_bytes(name: str, value: str) -> int:
-    """Return the bytes of the header line that carries a property over v1."""
+    """Return the length, in bytes, of the header line for a property over v1."""
     return len(V1_PROPERTY) + len(name) + len(": ") + len(value.encode("utf-8")) + len("\r\n")
 
 
 def find_property_obstacle(name: str, value: str, folding: bool) -> str | None:
-    """Return why v1 cannot carry a property, or None if it can.
+    """Return the reason why a property cannot be sent over v1, or None if it can.
 
-    :param folding: whether v1 may fold case and dashes of the name.
+    :param folding: whether v1 may convert the name to lower case and its dashes to underscores.
     """
     if not is_header_name(name):
         return "the name is not a valid HTTP header name"
