@@ -169,7 +169,8 @@ class V2:
         if response.status == 204:
             response.close()
             return self._no_data(found or self.show(image_id))
-        if found is None and self._is_unverifiable(response):
+        size = part.total if part else _length(response)
+        if found is None and (size is None or self._is_unverifiable(response)):
             found = self._show_or_close(image_id, response)
         return OpenedData(
             blocks=self._transport.blocks(request, response),
@@ -178,7 +179,7 @@ class V2:
                 self._options.verify_downloads,
                 found,
                 subject=response.subject,
-                size=part.total if part else _length(response),
+                size=size,
                 md5=response.header("content-md5"),
             ),
             disk_format=found["disk_format"] if found else None,
@@ -661,6 +662,9 @@ def _parse_range(response: Response) -> _Part | None:
 
 
 def _length(response: Response) -> int | None:
+    """Return the bytes of the data; None where a proxy has compressed it, or does not say."""
+    if response.header("content-encoding") is not None:
+        return None
     length = response.header("content-length")
     return int(length) if length and length.isdecimal() else None
 

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
+import hashlib
+import io
 import time
 import tracemalloc
 import typing
@@ -15,6 +18,7 @@ import pytest
 from glance_compat import ImageService, exceptions
 from tests.security.images import (
     EVIL_ID,
+    TOKEN,
     VICTIM_ID,
     json_response,
     response,
@@ -71,10 +75,33 @@ def endless(block: bytes) -> Iterator[bytes]:
         yield block
 
 
+class Tenant:
+    """A context whose roles are known, so that the image is not shown before its data is read."""
+
+    auth_token = TOKEN
+    roles = ("member",)
+    is_admin = False
+
+
+@functools.cache
+def bomb() -> bytes:
+    return gzip.compress(bytes(64 * 1024 * 1024))
+
+
+DESTINATIONS: dict[str, Callable[[ImageService, Path], object]] = {
+    "path": lambda service, path: service.download(Tenant(), VICTIM_ID, dst_path=path),
+    "file": lambda service, path: service.download(Tenant(), VICTIM_ID, data=io.BytesIO()),
+    "iterator": lambda service, path: list(service.download(Tenant(), VICTIM_ID)),
+}
+
+
+@pytest.mark.parametrize(
+    ("verify", "destination"), [("auto", "path"), ("strong", "file"), ("off", "iterator")]
+)
 @pytest.mark.parametrize("version", ["1", "2"])
 @pytest.mark.parametrize("kind", ["chunked", "until the end", "compressed"])
 def test_data_beyond_the_size_of_the_image_is_not_read(
-    tmp_path: Path, version: str, kind: str
+    tmp_path: Path, version: str, kind: str, verify: str, destination: str
 ) -> None:
     """The image has 4 bytes; up to 2.5 GiB are sent."""
     sent = 0
@@ -86,8 +113,8 @@ def test_data_beyond_the_size_of_the_image_is_not_read(
             return [json_response(v2_record(VICTIM_ID, checksum="0" * 32))]
         headers = v1_headers(VICTIM_ID, checksum="0" * 32) if version == "1" else []
         if kind == "compressed":
-            body = gzip.compress(bytes(64 * 1024 * 1024))
-            return [response([*headers, ("Content-Encoding", "gzip")], body)]
+            digest = [("Content-MD5", "0" * 32), ("Content-Encoding", "gzip")]
+            return [response([*headers, *digest], bomb())]
         lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in headers)]
         lines += ["Transfer-Encoding: chunked"] if kind == "chunked" else ["Connection: close"]
         lines += ["Content-MD5: " + "0" * 32, "", ""]
@@ -102,10 +129,11 @@ def test_data_beyond_the_size_of_the_image_is_not_read(
         return typing.cast(Parts, parts())
 
     with RawServer(answer) as server:
-        service = service_at(server.url, api_version=version, verify_downloads="strong")
+        service = service_at(server.url, api_version=version, verify_downloads=verify)
+        bomb()
         begun = time.monotonic()
-        with pytest.raises(exceptions.GlanceCompatError):
-            service.download(None, VICTIM_ID, dst_path=str(tmp_path / "image"))
+        with pytest.raises(exceptions.IntegrityError, match="more than 4 bytes arrived"):
+            DESTINATIONS[destination](service, tmp_path / "image")
         assert time.monotonic() - begun < SECONDS
     assert list(tmp_path.iterdir()) == []
     # What fits into the buffers of sockets.
@@ -202,3 +230,18 @@ def test_json_of_millions_of_values_is_not_parsed(value: bytes) -> None:
         with pytest.raises(exceptions.BadResponse, match="has more than 1000000 values"):
             service.detail(None)
         assert time.monotonic() - begun < SECONDS
+
+
+def test_data_that_a_proxy_compresses_is_downloaded() -> None:
+    """Nobody asked for it; its Content-Length is not that of the image."""
+    packed = gzip.compress(SMALL)
+
+    def answer(received: Received) -> Parts:
+        if not received.path.endswith("/file"):
+            return [json_response(v2_record(VICTIM_ID))]
+        digest = hashlib.md5(SMALL, usedforsecurity=False).hexdigest()
+        return [response([("Content-MD5", digest), ("Content-Encoding", "gzip")], packed)]
+
+    with RawServer(answer) as server:
+        data = service_at(server.url, api_version="2").download(Tenant(), VICTIM_ID)
+        assert b"".join(data) == SMALL
