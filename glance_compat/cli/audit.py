@@ -93,8 +93,9 @@ class Audit(Lister):
             parsed_args.page_size,
         )
         tally = Tally(gaps)
+        owner = target.find_project_id(parsed_args.owner) if parsed_args.owner else None
         found = report.collect_findings(
-            reader, tally, _select(parsed_args), parsed_args.owner, self._progress(parsed_args)
+            reader, tally, _select(parsed_args), owner, self._progress(parsed_args)
         )
         # If no list can be read, raise the error as any other command does.
         first = list(itertools.islice(found, 1))
@@ -114,6 +115,8 @@ class Audit(Lister):
             self.app.stderr.write(summary)
         for error in reader.errors:
             self.app.LOG.error(error)
+        if parsed_args.owner and not tally.images:
+            self.app.LOG.warning("No image of the project %s was read", parsed_args.owner)
         if tally.failed:
             return 1
         return EXIT_FINDINGS if tally.findings and not parsed_args.exit_zero else 0
@@ -186,7 +189,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         help="show only findings of this kind; may be repeated",
     )
     parser.add_argument(
-        "--owner", metavar="PROJECT", help="audit only images of the project with this id"
+        "--owner", metavar="PROJECT", help="audit only images of this project (name or id)"
     )
     parser.add_argument(
         "--deleted",

@@ -20,7 +20,7 @@ from keystoneauth1 import loading
 from keystoneauth1.identity.base import BaseIdentityPlugin
 
 from glance_compat import exceptions
-from glance_compat.cli import cloud_config
+from glance_compat.cli import cloud_config, projects
 from glance_compat.cli.cloud_config import Description, Levels
 from glance_compat.cli.usage import UsageError, argument_type, require_extra
 from glance_compat.discovery.versions import Discovery
@@ -29,6 +29,7 @@ from glance_compat.redaction import quote_value, redact_url
 from glance_compat.routing import catalog
 from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.service import ImageService
+from glance_compat.transport.error_mapping import plugin_errors
 from glance_compat.urls import origin
 
 if typing.TYPE_CHECKING:
@@ -185,6 +186,14 @@ class Cloud:
             **self._catalog._asdict(),
         )
 
+    def find_project_id(self, name_or_id: str) -> str:
+        """Return the id of a project; see :func:`glance_compat.cli.projects.find_project_id`.
+
+        :raises glance_compat.exceptions.GlanceCompatError: the Identity service cannot be asked.
+        """
+        with plugin_errors(f"looking for the project {quote_value(name_or_id)}"):
+            return projects.find_project_id(self._session, name_or_id)
+
     def log_surprises(self, service: ImageService) -> None:
         """Log what a user may not expect of the endpoint, before it is used.
 
@@ -225,6 +234,15 @@ class Cloud:
                 found.reason,
             )
 
+    def checked_service(self, **choices: typing.Any) -> ImageService:
+        """Return an image service, after logging what a user may not expect of the endpoint.
+
+        :param choices: fields of :class:`glance_compat.Options`.
+        """
+        service = self.service(**choices)
+        self.log_surprises(service)
+        return service
+
     def dispatcher(self, **choices: typing.Any) -> Dispatcher:
         """Return a dispatcher, for raw records that the image service does not return.
 
@@ -239,10 +257,7 @@ def make_service(options: argparse.Namespace, *, extended: bool = False) -> Imag
 
     :param extended: as in :class:`glance_compat.Options`.
     """
-    chosen = Cloud(options)
-    service = chosen.service(extended=extended)
-    chosen.log_surprises(service)
-    return service
+    return Cloud(options).checked_service(extended=extended)
 
 
 # ---------------------------------------------------------------------------------------------

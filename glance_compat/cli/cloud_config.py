@@ -218,13 +218,9 @@ def describe(levels: Levels, auth_type: str, accepted: Collection[str]) -> Descr
             " --os-auth-type"
         )
     merged = merge(levels)
-    if auth_type == "v3applicationcredential":
-        # It has its own project; Keystone refuses one that is asked for beside it.
-        merged = {
-            name: value
-            for name, value in merged.items()
-            if name not in _TARGET or name in levels.options
-        }
+    if auth_type == "v3applicationcredential" and _TARGET.isdisjoint(levels.options):
+        # It has its own project; Keystone refuses any other target (verified on Keystone 30).
+        merged = {name: value for name, value in merged.items() if name not in _TARGET}
     # The plugins of the Identity API v2 have the older names.
     current = {name: ALIASES.get(name, name) for name in accepted}
     auth = {name: merged[key] for name, key in current.items() if key in merged}

@@ -30,7 +30,7 @@ _ALL = (
 _FILTERS = (
     ("--name", "name", "only images with this name"),
     ("--status", "status", "only images with this status, for example active"),
-    ("--owner", "owner", "only images of the project with this id"),
+    ("--owner", "owner", "only images of this project (name or id)"),
     ("--disk-format", "disk_format", "only images with this disk format"),
     ("--container-format", "container_format", "only images with this container format"),
 )
@@ -94,7 +94,10 @@ class List(Lister):
         """Return the column names, and an iterator that requests images and yields the rows."""
         columns = _ALL if parsed_args.columns else _LONG if parsed_args.long else _SHORT
         keys, directions = zip(*parsed_args.sort, strict=True)
-        found = cloud.make_service(self.app.options, extended=True).iter_detail(
+        target = cloud.Cloud(self.app.options)
+        if parsed_args.owner:
+            parsed_args.owner = target.find_project_id(parsed_args.owner)
+        found = target.checked_service(extended=True).iter_detail(
             None,
             filters=_filters(parsed_args),
             marker=parsed_args.marker,

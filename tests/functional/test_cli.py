@@ -233,6 +233,57 @@ def test_token_of_keystone_is_accepted(cloud: Cloud, environment: dict[str, str]
     assert (outcome.code, outcome.err) == (0, "")
 
 
+@pytest.mark.parametrize("user", ["demo", "admin"])
+@pytest.mark.parametrize("by", ["name", "id"])
+def test_owner_is_found_by_name_or_id(
+    cloud: Cloud,
+    make: Callable[[Place, dict[str, Any]], str],
+    tmp_path: Path,
+    user: str,
+    by: str,
+) -> None:
+    name = f"owned {uuid.uuid4()}"
+    image_id = make(Place("glance-33", "2"), {"name": name})
+    project = cloud.user("demo").project
+    owner = project if by == "name" else cloud.project_id(project)
+    environment = openrc(cloud, user, tmp_path)
+    argv = ("list", *at(cloud, Place("glance-33", "auto")), "--owner", owner, "--name", name)
+    outcome = program(environment, *argv, "-f", "value", "-c", "id")
+    assert (outcome.code, outcome.err, outcome.out.strip()) == (0, "", image_id)
+
+
+@pytest.mark.parametrize("user", ["demo", "admin"])
+def test_unknown_owner_is_refused(cloud: Cloud, tmp_path: Path, user: str) -> None:
+    environment = openrc(cloud, user, tmp_path)
+    where = at(cloud, Place("glance-33", "auto"))
+    outcome = program(environment, "audit", *where, "--owner", "nobody-has-this-name")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "there is no project 'nobody-has-this-name'" in outcome.error
+
+
+def test_application_credential_is_sent_without_project(
+    cloud: Cloud, environment: dict[str, str]
+) -> None:
+    session = cloud.session("demo")
+    url = f"{cloud.auth_url}/v3/users/{session.get_user_id()}/application_credentials"
+    name = f"cli-{uuid.uuid4()}"
+    made = session.post(url, json={"application_credential": {"name": name}}).json()
+    credential = made["application_credential"]
+    argv = ["list", *at(cloud, Place("glance-33", "auto")), "--limit", "1"]
+    argv += ["--os-application-credential-id", credential["id"]]
+    argv += ["--os-application-credential-secret", credential["secret"]]
+    try:
+        # The variables of the openrc file name a user and a project as well.
+        without = {key: one for key, one in environment.items() if key != "OS_PASSWORD"}
+        outcome = program(without, *argv)
+        refused = program(without, *argv, "--os-project-name", cloud.user("demo").project)
+    finally:
+        session.delete(f"{url}/{credential['id']}")
+    assert (outcome.code, outcome.err) == (0, "")
+    # Why the project of a variable or a file is dropped: Keystone 30 refuses it.
+    failed(refused, "NotAuthenticated")
+
+
 # ---------------------------------------------------------------------------------------------
 # Terminal control characters, as anybody may write them.
 

@@ -61,6 +61,7 @@ WORST: dict[str, tuple[Make, ...]] = {
     r"[A-Za-z][A-Za-z0-9+.-]{0,31}://|(?:data|mailto|urn):": (repeat("a"), repeat("a:/")),
     r"[^A-Za-z0-9_.~/:%-]": (repeat("a"),),
     # cli
+    r"[0-9a-f]{32}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}": (repeat("a"),),
     r"[\\$`]": (repeat("$"), repeat("a")),
     # discovery
     r"v([0-9]{1,4})(?:\.([0-9]{1,4}))?": (repeat("1", before="v"),),

@@ -20,6 +20,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: Keystone
 
     def do_GET(self) -> None:
+        if "/projects" in self.path:
+            status, body = self.server.projects.get(self.path, (404, {}))
+            self._answer(status, body)
+            return
         document = fixture.DiscoveryList(self.server.url, v2=False)
         self._answer(300, document)
 
@@ -50,12 +54,14 @@ class Keystone(http.server.ThreadingHTTPServer):
     """The server.
 
     :ivar asked: the ``auth`` objects that were sent.
+    :ivar projects: status and body for the paths of projects; others are 404.
     :param endpoints: image endpoints by region and interface.
     """
 
     def __init__(self, endpoints: Mapping[tuple[str, str], str]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[dict[str, Any]] = []
+        self.projects: dict[str, tuple[int, Mapping[str, Any]]] = {}
         self.token = fixture.V3Token(project_id="p", user_id="u")
         service = self.token.add_service("image", name="glance")
         for (region, interface), url in endpoints.items():

@@ -460,6 +460,92 @@ def test_wish_that_endpoint_cannot_fulfil_is_a_warning(cloud: Cloud, file: Path)
 
 
 # ---------------------------------------------------------------------------------------------
+# Projects by name.
+
+PROJECT = "0123456789abcdef0123456789abcdef"
+OTHER = "fedcba9876543210fedcba9876543210"
+
+
+def projects(*ids: str) -> dict[str, Any]:
+    return {"projects": [{"id": one, "name": "ops"} for one in ids]}
+
+
+BY_NAME, BY_ID = "/v3/projects?name=ops", f"/v3/projects/{PROJECT}"
+FORBIDDEN: tuple[int, dict[str, Any]] = (403, {})
+
+
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize(
+    ("value", "answers"),
+    [
+        ("ops", {BY_NAME: (200, projects(PROJECT))}),
+        (PROJECT, {BY_ID: (200, {"project": {"id": PROJECT, "name": "ops"}})}),
+        ("ops", {BY_NAME: FORBIDDEN, "/v3/auth/projects": (200, projects(PROJECT))}),
+        # It has the form of an id, and nobody may say whether it is one.
+        (PROJECT, {BY_ID: FORBIDDEN, f"/v3/projects?name={PROJECT}": FORBIDDEN}),
+    ],
+)
+@pytest.mark.parametrize("command", ["list", "audit"])
+def test_owner_is_found_by_name_or_id(
+    cloud: Cloud, command: str, value: str, answers: Mapping[str, tuple[int, dict[str, Any]]]
+) -> None:
+    cloud.keystone.projects.update(answers)
+    images = [{"name": "my%20image", "owner": PROJECT, "visibility": "public"}, {"name": "other"}]
+    with (
+        GlanceFixture(images=images) as glance,
+        keystone.running({("one", "public"): glance.url}) as server,
+    ):
+        server.projects.update(answers)
+        argv = ("--os-auth-url", server.url, "--os-cloud", "lab", "-f", "json", "-c", "name")
+        outcome = in_process(command, "--owner", value, *argv)
+    assert {row["name"] for row in json.loads(outcome.out)} == {"my%20image"}
+
+
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ({BY_NAME: (200, projects())}, "was asked for its projects"),
+        ({BY_NAME: (200, projects(PROJECT, OTHER))}, f"one of them, {PROJECT}, {OTHER}"),
+        ({BY_NAME: FORBIDDEN}, "the projects that you may log in to"),
+    ],
+)
+@pytest.mark.parametrize("command", ["list", "audit"])
+def test_owner_that_is_not_found_is_refused(
+    cloud: Cloud,
+    command: str,
+    answers: Mapping[str, tuple[int, dict[str, Any]]],
+    message: str,
+) -> None:
+    cloud.keystone.projects.update(answers)
+    outcome = in_process(command, "--owner", "ops", "--os-cloud", "lab")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert message in outcome.error
+
+
+@pytest.mark.usefixtures("file")
+def test_owner_without_images_is_a_warning(cloud: Cloud) -> None:
+    cloud.keystone.projects[BY_NAME] = (200, projects(PROJECT))
+    outcome = in_process("audit", "--owner", "ops", "--os-cloud", "lab")
+    assert outcome.code == 0
+    assert outcome.err.splitlines()[-1] == "No image of the project ops was read"
+
+
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [((500, {}), "BadResponse"), ((401, {}), "NotAuthenticated")],
+)
+def test_failing_project_search_is_an_error(
+    cloud: Cloud, answer: tuple[int, dict[str, Any]], error: str
+) -> None:
+    cloud.keystone.projects[BY_NAME] = answer
+    outcome = in_process("audit", "--owner", "ops", "--os-cloud", "lab")
+    assert outcome.code == 1
+    assert outcome.error.startswith(f"{error}: looking for the project 'ops' failed")
+
+
+# ---------------------------------------------------------------------------------------------
 # Compared with ``openstack``.
 
 

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Find the id of a project that the user names.
+
+Images have the id of their project, not its name. A filter with a name would match nothing, and
+look as if there were no images.
+
+What must live here: requests about projects to the Identity service. What must not: images.
+"""
+
+from __future__ import annotations
+
+import re
+import typing
+import urllib.parse
+from collections.abc import Mapping
+
+from keystoneauth1 import exceptions as ksa_exceptions
+from keystoneauth1.identity.base import BaseIdentityPlugin
+from keystoneauth1.session import Session
+
+from glance_compat.cli.usage import UsageError
+from glance_compat.redaction import quote_value, redact_url
+
+Project = Mapping[str, typing.Any]
+
+#: What Keystone makes ids of.
+_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+
+
+def find_project_id(session: Session, name_or_id: str) -> str:
+    """Return the id of a project.
+
+    As ``openstack`` does, an id is tried first, then a name. Both need permission; without it, the
+    projects that the user may log in to are searched. Without an Identity service the value is
+    taken as an id.
+
+    :raises glance_compat.cli.usage.UsageError: no project of that name was found, or several.
+    """
+    plugin = session.auth
+    if not isinstance(plugin, BaseIdentityPlugin):
+        return name_or_id
+    url = f"{str(plugin.auth_url).rstrip('/').removesuffix('/v3')}/v3"
+    path = urllib.parse.quote(name_or_id, safe="")
+    if path not in ("", ".", "..") and _fetch(session, f"{url}/projects/{path}", "project"):
+        return name_or_id
+    named = _fetch(session, f"{url}/projects?name={urllib.parse.quote_plus(name_or_id)}")
+    found = named if named is not None else _fetch(session, f"{url}/auth/projects") or []
+    ids = {str(one["id"]) for one in found if name_or_id in (one.get("id"), one.get("name"))}
+    if len(ids) == 1:
+        return ids.pop()
+    if ids:
+        raise UsageError(
+            f"several projects are called {quote_value(name_or_id)}: pass the id of one of them,"
+            f" {', '.join(sorted(ids))}"
+        )
+    if named is None and _ID.fullmatch(name_or_id):
+        return name_or_id
+    search = "its projects" if named is not None else "the projects that you may log in to"
+    raise UsageError(
+        f"there is no project {quote_value(name_or_id)}: the Identity service at {redact_url(url)}"
+        f" was asked for {search}. Pass the project's id"
+    )
+
+
+def _fetch(session: Session, url: str, key: str = "projects") -> list[Project] | None:
+    """Return projects, or None if the user may not read them.
+
+    :raises keystoneauth1.exceptions.ClientException: the Identity service cannot be reached, or
+        refuses the log-in.
+    """
+    response = session.get(url, raise_exc=False, headers={"Accept": "application/json"})
+    if response.status_code in (403, 404):
+        return None
+    if response.status_code != 200:
+        raise ksa_exceptions.from_response(response, "GET", url)
+    try:
+        body = response.json()
+        found = body[key]
+    except (ValueError, KeyError, TypeError):
+        return None
+    projects = found if isinstance(found, list) else [found]
+    return [one for one in projects if isinstance(one, Mapping) and "id" in one]
