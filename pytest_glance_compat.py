@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pytest plugin of glance-compat: an embedded Glance for each test that uses its fixtures.
 
-It is outside of the package because pytest imports it in every run where glance-compat is
-installed. This must cost nothing, must not need an extra, and must not import the package before
-coverage is active. PYTEST_DONT_REWRITE
+It is outside of the package ``glance_compat``, because pytest imports it in every run where
+glance-compat is installed. This import must be fast, must not need an extra, and must not import
+the package before coverage measurement starts. PYTEST_DONT_REWRITE
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BOTH = ("v1", "v2")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the mark, for ``--strict-markers``."""
+    """Register the plugin's mark, which ``--strict-markers`` requires."""
     config.addinivalue_line(
         "markers",
         f"{_MARK}(**parameters): parameters of glance_compat.fixture.GlanceFixture for the"
@@ -74,7 +74,7 @@ def glance_compat_both(request: pytest.FixtureRequest) -> Iterator[GlanceFixture
 
 @pytest.fixture(params=[("v1",), ("v2",), _BOTH], ids="+".join)
 def glance_compat_each(request: pytest.FixtureRequest) -> Iterator[GlanceFixture]:
-    """Provide each of the three in turn: the test runs three times."""
+    """Provide an embedded Glance with v1, v2 and both in turn: the test runs three times."""
     yield from _run(request, request.param)
 
 

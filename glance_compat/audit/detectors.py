@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recognise each kind of finding in the records of an image.
 
-What must live here: one function for each kind. ``find_...`` yields matches, ``describe_...``
-returns the details of a match or None. What must not: what a finding means and what to do about
-it (``kinds``), I/O.
+What must live here: one function for each kind. ``find_...`` yields matches; ``describe_...``
+returns the details of a match, or None. What must not: the texts that explain a kind (``kinds``),
+I/O.
 """
 
 from __future__ import annotations
@@ -40,19 +40,21 @@ from glance_compat.redaction import quote_value
 
 Detector = Callable[[ImageRecords], Iterator[Match]]
 
-#: Of a longer string only the beginning is inspected; a percent-encoded one is not decoded. Glance
-#: on MySQL stores at most 65535 bytes, but other databases and hostile servers have no limit.
+#: Maximum number of characters of a string that are inspected. A longer string is not decoded.
+#: Glance on MySQL stores at most 65535 bytes, but other databases and hostile servers have no
+#: limit.
 INSPECTED_CHARACTERS = 65_536
 
 
 # ---------------------------------------------------------------------------------------------
-# Detectors made of a function that describes one property, one string, or one image.
+# Create detectors from functions that describe one property, one string, or one image.
 
 
 def for_each_property(describe: Callable[[str, str | None], str | None]) -> Detector:
-    """Make a detector that checks each property.
+    """Return a detector that checks each property.
 
-    :param describe: gets a name and a value; returns the details of a match, or None.
+    :param describe: a function of a property's name and value that returns the details of a
+        match, or None.
     """
 
     def find(image: ImageRecords) -> Iterator[Match]:
@@ -65,9 +67,9 @@ def for_each_property(describe: Callable[[str, str | None], str | None]) -> Dete
 
 
 def for_each_text(describe: Callable[[str], str | None]) -> Detector:
-    """Make a detector that checks the image's name and the value of each property.
+    """Return a detector that checks the image's name and the value of each property.
 
-    :param describe: returns the details of a match, or None.
+    :param describe: a function of one string that returns the details of a match, or None.
     """
 
     def find(image: ImageRecords) -> Iterator[Match]:
@@ -80,9 +82,10 @@ def for_each_text(describe: Callable[[str], str | None]) -> Detector:
 
 
 def for_image(describe: Callable[[ImageRecords], str | None]) -> Detector:
-    """Make a detector that checks the image as a whole.
+    """Return a detector that checks the image as a whole.
 
-    :param describe: returns the details of a match, or None.
+    :param describe: a function of the image's records that returns the details of a match, or
+        None.
     """
 
     def find(image: ImageRecords) -> Iterator[Match]:
@@ -94,10 +97,10 @@ def for_image(describe: Callable[[ImageRecords], str | None]) -> Detector:
 
 
 # ---------------------------------------------------------------------------------------------
-# Names of properties that mean something to a server.
+# Property names that have a special meaning for a server.
 
-#: Attributes that v2 has only since some version, or only with certain settings. A v2 without
-#: them shows a property of that name as if it were the attribute.
+#: Attributes that v2 has only since some version, or only with certain settings. Without the
+#: attribute, v2 shows a property of that name in its place.
 SPOOFABLE = frozenset(field.name for field in FIELDS if field.v1 is None and field.v2) - {"tags"}
 
 
@@ -114,7 +117,7 @@ def find_spoofed_attributes(image: ImageRecords) -> Iterator[Match]:
     if image.v1 is not None:
         stored: Mapping[str, object] = image.properties
     else:
-        # Without v1, only a value of the wrong type gives the property away.
+        # Without v1, only a value of the wrong type proves that it is a property.
         expected = {"locations": list, "os_hidden": bool}
         stored = {
             name: image.attribute(name)
@@ -143,10 +146,11 @@ def describe_server_owned(name: str, text: str | None) -> str | None:
 def find_encoded_texts(texts: Mapping[str, str]) -> Iterator[tuple[str, str, Decoding]]:
     """Find the strings of one image that python-glanceclient percent-encoded.
 
-    :param texts: by subject, see :attr:`~glance_compat.audit.records.ImageRecords.texts`.
-    :returns: subject, string as stored, and its decoding.
+    :param texts: the image's strings, by subject; see
+        :attr:`~glance_compat.audit.records.ImageRecords.texts`.
+    :returns: an iterator of the subject, the stored string, and its decoding.
     """
-    # An encoded string has no raw characters itself, so the strings need not be compared in pairs.
+    # An encoded string never proves another client itself, so one check of all strings suffices.
     has_other_client = any(map(is_of_other_client, texts.values()))
     for subject, text in texts.items():
         if len(text) > INSPECTED_CHARACTERS:
@@ -247,7 +251,7 @@ def describe_half_deleted(image: ImageRecords) -> str | None:
 
 
 def match_status(*statuses: str) -> Callable[[ImageRecords], str | None]:
-    """Return a function that describes an image of one of these statuses."""
+    """Return a function that describes an image if it has one of these statuses."""
 
     def describe(image: ImageRecords) -> str | None:
         return f"its status is {image.status}" if image.status in statuses else None
@@ -256,7 +260,7 @@ def match_status(*statuses: str) -> Callable[[ImageRecords], str | None]:
 
 
 def match_visibility(visibility: str) -> Callable[[ImageRecords], str | None]:
-    """Return a function that describes an image of this visibility on v2."""
+    """Return a function that describes an image if v2 shows it with this visibility."""
 
     def describe(image: ImageRecords) -> str | None:
         matches = image.v2 is not None and image.v2.get("visibility") == visibility
@@ -293,9 +297,9 @@ def describe_missing_owner(image: ImageRecords) -> str | None:
 
 
 # ---------------------------------------------------------------------------------------------
-# What HTTP headers, and so v1, cannot carry.
+# Values that HTTP headers, and therefore v1, cannot represent.
 
-# Only the last of several line breaks counts: "[\r\n]+" would take quadratic time.
+# One line break is enough: matching several with "[\r\n]+" would take quadratic time.
 _INJECTED = re.compile(r"[\r\n][ \t]*(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]+):")
 
 
@@ -313,7 +317,7 @@ def describe_outer_whitespace(text: str) -> str | None:
     return f"is {quote_value(text)}" if has_whitespace else None
 
 
-#: Why a property's name is not the name of a header.
+#: The reasons why a property's name is not a valid HTTP header name.
 _INVALID_NAME = (
     (re.compile(r"\A\Z"), "the name is empty"),
     (re.compile(r":"), "the name contains a colon"),
@@ -342,17 +346,17 @@ def describe_large_metadata(image: ImageRecords) -> str | None:
     return f"{size} bytes of properties" if size > V1_BLOCK_BYTES else None
 
 
-#: Headers that Python's http.client reads: 100 lines including the empty one at the end.
+#: Maximum number of headers that Python's http.client reads: 100 lines minus the empty last line.
 _READABLE_HEADERS = 99
-#: Headers that Glance sends beside the metadata: Connection, Content-Length, Content-Type, Date,
-#: X-Openstack-Request-Id (verified on Glance 15.0.2).
+#: Number of other headers that Glance sends with the metadata: Connection, Content-Length,
+#: Content-Type, Date, X-Openstack-Request-Id (verified on Glance 15.0.2).
 _OTHER_HEADERS = 5
 
 
 def count_v1_headers(image: ImageRecords) -> int:
-    """Return how many headers v1 sends for an image, status line excluded.
+    """Return the number of headers that v1 sends for an image.
 
-    Null values have no header (verified on Glance 15.0.2).
+    Attributes that are null have no header (verified on Glance 15.0.2).
     """
     base = [
         field.v1.key
@@ -364,7 +368,7 @@ def count_v1_headers(image: ImageRecords) -> int:
     else:
         count = sum(image.attribute(key) is not None for key in base) + len(["is_public"])
     properties = sum(text is not None for text in image.properties.values())
-    # The checksum is sent once more, as the ETag.
+    # The checksum is also sent as the ETag.
     etag = image.attribute("checksum") is not None
     return _OTHER_HEADERS + count + len(["deleted"]) + properties + etag
 
@@ -375,9 +379,9 @@ def describe_too_many_headers(image: ImageRecords) -> str | None:
 
 
 def _group_folded_names(image: ImageRecords) -> dict[str, list[str]]:
-    """Return the property names that v1 stores under one name, by that name.
+    """Return the property names of an image, grouped by the name that v1 stores for them.
 
-    Names that v1 cannot carry are left out.
+    Names that are not valid HTTP header names are omitted.
     """
     groups: dict[str, list[str]] = {}
     for name in image.properties:
@@ -427,7 +431,10 @@ def find_partly_inspected(image: ImageRecords) -> Iterator[Match]:
 
 
 def describe_unreadable(image: ImageRecords) -> str | None:
-    """Describe what Glance never sends. On v2, a value that is not a string is an attribute."""
+    """Describe a record in a form that Glance never sends.
+
+    In a v2 record, a value that is not a string belongs to an attribute, not to a property.
+    """
     for record in (image.v1, image.v2):
         if record is not None and not isinstance(record.get(NAME), (str, type(None))):
             return "its name is not a string"

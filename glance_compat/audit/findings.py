@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Examine one image for every kind of finding.
 
-What must live here: the result of an audit, image by image. What must not: what each kind means
-(``kinds``), how it is recognised (``detectors``), I/O.
+What must live here: the findings of one image. What must not: the texts that explain a kind
+(``kinds``), the functions that recognise it (``detectors``), I/O.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from glance_compat.audit.records import NAME, ImageRecords, Match, Record
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
-    """A kind of finding at one place of one image.
+    """One finding: its kind, and where in which image it was found.
 
-    :param image_id: None if the finding is about a whole list.
-    :param name: the image's name as it is stored.
-    :param owner: the id of the image's project.
+    :param kind: the kind of finding.
+    :param match: the place in the image, and details.
+    :param image_id: the image's id; None if the finding is about a whole list.
+    :param name: the image's name as stored.
+    :param owner: the id of the project that owns the image.
     """
 
     kind: Kind
@@ -33,11 +35,11 @@ class Finding:
 def examine_image(
     v1: Record | None, v2: Record | None, kinds: Iterable[Kind] = KINDS
 ) -> Iterator[Finding]:
-    """Return everything that the detectors find in one image.
+    """Run the detectors on one image, and yield the findings.
 
     :param v1: the image's record in v1's list, or None if v1 was not read.
     :param v2: the image's record in v2's list, or None if v2 was not read.
-    :param kinds: the kinds to look for.
+    :param kinds: the kinds of findings to look for.
     """
     image = ImageRecords(v1, v2)
     for kind in kinds:

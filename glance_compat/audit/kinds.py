@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a move between v1 and v2 can change or lose: every kind of finding, declared once.
+"""Declare every kind of finding: what moving images between v1 and v2 can change or lose.
 
-What must live here: what each kind means and what to do about it. What must not: how a kind is
-recognised (``detectors``), how findings are shown (``cli``), and differences that concern every
-image alike, which are rows of ``metadata.deviations``.
+What must live here: the severity of each kind, and the texts that explain it. What must not: the
+code that recognises a kind (``detectors``) or prints findings (``cli``), and differences that
+affect every image, which are rows of ``metadata.deviations``.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from glance_compat.audit.detectors import Detector
 from glance_compat.metadata.fields import ATTRIBUTE_CHARACTERS, SERVER_OWNED_PREFIX
 from glance_compat.metadata.v1_limits import V1_LINE_BYTES
 
-#: From the least to the most serious. "unread" is not about an image: something was not read.
+#: The severities, the least serious first. "unread" means that a list or a record was not read.
 SEVERITIES = ("note", "change", "loss", "unread")
 
-#: The API that users move to.
+#: The APIs that users can move to.
 TARGET_APIS = ("v1", "v2")
 
 
@@ -26,14 +26,14 @@ TARGET_APIS = ("v1", "v2")
 class Kind:
     """One kind of finding.
 
-    :param name: unique, for scripts.
+    :param name: a unique name, which scripts can rely on.
     :param severity: one of :data:`SEVERITIES`.
-    :param target_apis: the kind matters to users who move to one of these APIs.
-    :param meaning: explains the kind to readers who do not know the APIs, with the source of each
+    :param target_apis: the kind affects a move to these APIs.
+    :param meaning: an explanation for readers who do not know the APIs, with the source of each
         fact.
     :param to_do: what the operator can do about it.
-    :param detect: finds it in the records of an image. None if the kind is not about the content
-        of an image.
+    :param detect: a function that recognises the kind in the records of an image; None if the kind
+        is not about the content of an image.
     """
 
     name: str
@@ -171,7 +171,7 @@ KINDS: tuple[Kind, ...] = (
         to_do="Write the value again.",
         detect=detectors.for_each_text(detectors.describe_lone_surrogate),
     ),
-    # -- means something else
+    # -- change of meaning
     Kind(
         name="percent-encoded",
         severity="change",
@@ -325,7 +325,7 @@ KINDS: tuple[Kind, ...] = (
         to_do="Reactivate or delete it while v2 is available.",
         detect=detectors.for_image(detectors.match_status("deactivated")),
     ),
-    # -- worth knowing
+    # -- notes
     Kind(
         name="null-property",
         severity="note",

@@ -2,12 +2,12 @@
 """Recognise and decode strings that python-glanceclient percent-encoded.
 
 Since its Rocky release (2018) glanceclient percent-encodes every value that it sends over v1 (bugs
-1766235 and 1788942, ``glanceclient/common/http.py``, ``encode_headers``; verified with 4.13), and
-Glance never decodes it (verified on Glance 15.0.2): ``my image`` became ``my%20image`` for
-every user.
+1766235 and 1788942, ``glanceclient/common/http.py``, ``encode_headers``; verified with 4.13).
+Glance never decodes the value (verified on Glance 15.0.2), so every user sees ``my%20image``
+instead of ``my image``.
 
-What must live here: telling such a string from one that is meant to be percent-encoded. What must
-not: images.
+What must live here: code that distinguishes such a string from one that is percent-encoded on
+purpose. What must not: code that reads or writes images.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ import re
 import unicodedata
 import urllib.parse
 
-#: What encode_headers leaves alone beside letters, digits and ``_.-~``: since bug 1788942 the
-#: colon too.
+#: Characters that encode_headers does not encode, besides letters, digits and ``_.-~``: ``/``, and
+#: since bug 1788942 also the colon.
 _SAFE = ("/:", "/")
 
-#: A string of this form may contain escapes on purpose. Schemes are short; without a bound, a long
-#: string of letters would take quadratic time.
+#: Matches a URL, which may be percent-encoded on purpose. The length of the scheme is bounded,
+#: because otherwise a long string of letters would take quadratic time.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}://|(?:data|mailto|urn):", re.IGNORECASE)
 
-#: What glanceclient encodes, and so never sends.
+#: Matches a character that glanceclient encodes, so that it never sends it.
 _RAW = re.compile(r"[^A-Za-z0-9_.~/:%-]")
 
 
@@ -44,7 +44,8 @@ class Decoding:
     """The probable original of an encoded string.
 
     :param text: the decoded string.
-    :param why: what the confidence is based on.
+    :param confidence: how certain the decoding is.
+    :param why: the reason for the confidence, for display.
     """
 
     text: str
@@ -55,10 +56,10 @@ class Decoding:
 def decode_text(text: str, *, has_other_client: bool = False) -> Decoding | None:
     """Decode an image's name or the value of a property.
 
-    :param has_other_client: another client wrote at least one other string of the same image, see
-        :func:`is_of_other_client`.
-    :returns: None if glanceclient cannot have written the string: decoding and encoding it gives
-        another string.
+    :param has_other_client: whether another client wrote at least one other string of the same
+        image; see :func:`is_of_other_client`.
+    :returns: the decoding; None if glanceclient cannot have written the string, because decoding
+        and encoding it again gives a different string.
     """
     decoded = _decode(text)
     if decoded is None or text not in _encode_all(decoded):
@@ -78,8 +79,8 @@ def decode_text(text: str, *, has_other_client: bool = False) -> Decoding | None
 def decode_property_name(name: str) -> Decoding | None:
     """Decode a property's name.
 
-    The confidence is always low: v1 stores names in lower case, with underscores for dashes, so
-    the original is lost.
+    The confidence is always low, because v1 converts names to lower case and dashes to
+    underscores, so that the original cannot be restored.
     """
     decoded = _decode(name)
     if decoded is None:
@@ -101,9 +102,9 @@ def _decode(text: str) -> str | None:
 
 
 def _encode_all(text: str) -> set[str]:
-    """Return what releases of glanceclient make of a string.
+    """Return the string as encoded by each release of glanceclient.
 
-    Before Python 3.7 ``~`` was encoded too.
+    Before Python 3.7, ``~`` was encoded too.
     """
     try:
         found = {urllib.parse.quote(text, safe) for safe in _SAFE}
@@ -113,7 +114,7 @@ def _encode_all(text: str) -> set[str]:
 
 
 def _describe_doubt(decoded: str) -> str | None:
-    """Return why a decoded string may not be the original, or must not be written."""
+    """Return why a decoded string may not be the original or must not be written, or None."""
     if any(unicodedata.category(one) in ("Cc", "Cf", "Zl", "Zp") for one in decoded):
         return "the decoded string contains control characters or line breaks"
     if decoded != decoded.strip():
@@ -151,5 +152,8 @@ def _describe_evidence(decoded: str) -> str | None:
 
 
 def is_of_other_client(text: str) -> bool:
-    """Return whether a string has characters that glanceclient would have encoded."""
+    """Return whether another client than glanceclient wrote a string.
+
+    That is certain if it has characters that glanceclient would have encoded.
+    """
     return _RAW.search(text) is not None

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read all images of a cloud over both APIs, and pair the two records of each image.
 
-What must live here: which lists are read, walking them side by side in constant memory, and
-reporting what was not read. What must not: what is wrong with a record (``detectors``).
+What must live here: the choice of the lists to read, code that reads them in parallel in constant
+memory, and findings about lists that were not read. What must not: code that examines a record
+(``detectors``).
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from glance_compat.routing.dispatcher import Dispatcher
 
 Pair = tuple["Record | None", "Record | None"]
 
-#: Images of one list that wait for their record in the other one. Both lists come from one
-#: database in the order of its ids, so they run side by side, except for images that are created
-#: or deleted meanwhile, and for ids that the database sorts in another way than Python.
+#: Maximum number of records of one list that wait for the same image in the other list. Both lists
+#: are sorted by id in the same database. They therefore have the same order, except for images
+#: that are created or deleted meanwhile, and for ids that the database sorts unlike Python.
 MAX_WAITING = 1000
 
-#: Earlier than any deletion.
+#: A time before any deletion.
 _EPOCH = "1970-01-01T00:00:00Z"
 
 
@@ -34,9 +35,10 @@ _EPOCH = "1970-01-01T00:00:00Z"
 class ImageList:
     """One list of images that a server offers.
 
-    :param title: for messages.
-    :param filters: the filters that select it.
-    :param is_new: returns whether a record was not in an earlier list of the same API.
+    :param title: the name of the list in messages.
+    :param filters: the query parameters that select the list.
+    :param is_new: a function that returns whether a record was not in an earlier list of the same
+        API.
     """
 
     title: str
@@ -49,9 +51,10 @@ def _is_gone(record: Record) -> bool:
 
 
 class _CommunityImages:
-    """Recognises community images that were read before.
+    """Recognise community images that an earlier list contained.
 
-    The caller's own are in the list of all images and in the list of community images.
+    The caller's own community images are both in the list of all images and in the list of
+    community images.
     """
 
     def __init__(self) -> None:
@@ -71,7 +74,7 @@ class _CommunityImages:
 def v1_lists(*, deleted: bool) -> list[ImageList]:
     """Return the lists of v1.
 
-    :param deleted: include deleted and killed images, which v1 shows to an admin.
+    :param deleted: whether to include deleted and killed images, which v1 shows only to an admin.
     """
     lists = [ImageList("the list of v1", {})]
     if deleted:
@@ -81,9 +84,10 @@ def v1_lists(*, deleted: bool) -> list[ImageList]:
 
 
 def v2_lists(capabilities: frozenset[str]) -> list[ImageList]:
-    """Return the lists of v2: all images, and those that v2 lists only on request.
+    """Return the lists of v2: the default list, and images that v2 lists only on request.
 
-    :param capabilities: see :data:`glance_compat.discovery.versions.CAPABILITIES`.
+    :param capabilities: the server's capabilities; see
+        :data:`glance_compat.discovery.versions.CAPABILITIES`.
     """
     is_new = _CommunityImages().is_new
     lists = [ImageList("the list of v2", {}, is_new)]
@@ -101,13 +105,13 @@ def v2_lists(capabilities: frozenset[str]) -> list[ImageList]:
 
 
 class Reader:
-    """Reads the lists of the APIs that are offered.
+    """Read the lists of the APIs that the endpoint offers.
 
-    :ivar gaps: what was not read, as findings; complete when :meth:`pairs` has ended.
-    :ivar errors: what made a list end early.
-    :ivar read: number of records by API.
+    :ivar gaps: findings about lists that were not read; complete when :meth:`pairs` has ended.
+    :ivar errors: the errors because of which a list was not read to its end.
+    :ivar read: number of records read, by API.
     :param lists: the lists to read, by API.
-    :param dispatchers: by API, pinned to it.
+    :param dispatchers: a dispatcher for each API, pinned to it.
     :param page_size: images per page; None: as many as the server allows.
     """
 
@@ -126,13 +130,13 @@ class Reader:
 
     @property
     def failed(self) -> bool:
-        """Whether nothing could be read."""
+        """Whether there were errors and no record was read."""
         return bool(self.errors) and not any(self.read.values())
 
     def pairs(self) -> Iterator[Pair]:
-        """Return each image once, with its v1 record and its v2 record, or None for one of them.
+        """Yield each image once, as its v1 record and its v2 record; one of them may be None.
 
-        An error ends its list, and is added to ``errors`` and ``gaps``.
+        If reading a list fails, the error is added to ``errors``, and a finding to ``gaps``.
         """
         if len(self._lists) == 2:
             return pair_records(self._records("v1"), self._records("v2"))
@@ -141,7 +145,7 @@ class Reader:
         return ((None, record) for record in self._records("v2"))
 
     def is_one_sided(self, pair: Pair) -> bool:
-        """Return whether an image should have been in both lists but was in only one."""
+        """Return whether only one API listed an image that both should list."""
         v1, v2 = pair
         if v1 is not None and v2 is not None:
             return False
@@ -175,7 +179,7 @@ class Reader:
         dispatcher = self._dispatchers[api]
         identity = dispatcher.identity(None)
         query = filters.parse_query(image_list.filters, "id", "asc")
-        # No filtering on this side: every record that the server lists is read.
+        # Without client-side filters, so that every record that the server lists is read.
         asked = pagination.Listing(filters.parse_query({}, "id"), None, None, self._page_size)
         return pagination.walk(
             asked,
@@ -188,10 +192,11 @@ class Reader:
 def pair_records(
     v1: Iterator[Record], v2: Iterator[Record], max_waiting: int = MAX_WAITING
 ) -> Iterator[Pair]:
-    """Merge two lists of the same images, both sorted by id.
+    """Merge two lists of the same images, both sorted by id, into pairs.
 
-    :param max_waiting: how many records of one list may wait for their partner. A record that
-        waits longer, or until the end of both lists, has none.
+    :param max_waiting: maximum number of records of one list that wait for the same image in the
+        other list. A record that waits longer, or until the end of both lists, is paired with
+        None.
     """
     lists = (v1, v2)
     waiting: tuple[dict[str, Record], dict[str, Record]] = ({}, {})
@@ -226,7 +231,7 @@ def find_readable_apis(discovery: Discovery, pinned: str) -> tuple[list[str], li
     :param discovery: what the endpoint offers.
     :param pinned: the value of ``--api-version``.
     """
-    # With several equal endpoints, any of them may serve any page.
+    # If there are several endpoints, any of them may serve any page.
     majors = set.intersection(*map(_majors, discovery.endpoints or (discovery,)))
     found: list[str] = []
     gaps = []

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The v1 and the v2 record of one image, and the place in it where something was found.
+"""The v1 record and the v2 record of one image, and the matches that detectors find in them.
 
-A record is the JSON object of an image in a list of the server: of v1 (``/v1/images/detail``) or
-of v2 (``/v2/images``). Unlike the headers of v1, those lists lose nothing.
+A record is the JSON object of an image in a list of v1 (``/v1/images/detail``) or v2
+(``/v2/images``). Unlike the headers of v1, these lists contain all metadata unchanged.
 
-What must live here: reading attributes and properties from either record. What must not: what is
-wrong with them (``detectors``), I/O.
+What must live here: code that reads attributes and properties from either record. What must not:
+code that examines them (``detectors``), I/O.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from glance_compat.metadata.fields import V2_BASE_KEYS
 
 Record = Mapping[str, typing.Any]
 
-#: Subjects of a match. A property's subject is PROPERTY and the property's name.
+#: The subjects of matches. The subject of a property is PROPERTY followed by the property's name.
 IMAGE = "image"
 NAME = "name"
 PROPERTY = "property "
@@ -28,12 +28,12 @@ PROPERTY = "property "
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Match:
-    """One place of an image where a detector recognised its kind.
+    """One part of an image in which a detector recognised its kind of finding.
 
-    :param subject: ``image``, ``name``, or ``property`` and the property's name.
-    :param details: what was found there, for people.
-    :param value: the value that is stored there.
-    :param decoding: the original of a percent-encoded string.
+    :param subject: ``image``, ``name``, or ``property NAME``.
+    :param details: what was found, for display.
+    :param value: the stored value.
+    :param decoding: the decoding of a percent-encoded string.
     """
 
     subject: str
@@ -43,10 +43,10 @@ class Match:
 
 
 class ImageRecords:
-    """The records of one image.
+    """The records of one image; at least one of them is not None.
 
     :param v1: its v1 record, or None if v1 was not read.
-    :param v2: its v2 record, or None if v2 was not read. At least one of the two is set.
+    :param v2: its v2 record, or None if v2 was not read.
     """
 
     def __init__(self, v1: Record | None, v2: Record | None) -> None:
@@ -55,7 +55,7 @@ class ImageRecords:
         self._any: Record = v2 if v2 is not None else v1 if v1 is not None else {}
 
     def attribute(self, name: str) -> typing.Any:
-        """Return an attribute that has the same name in both APIs, or None."""
+        """Return the value of an attribute that has the same name in both APIs, or None."""
         return self._any.get(name)
 
     @property
@@ -64,9 +64,9 @@ class ImageRecords:
 
     @property
     def is_multihash(self) -> bool:
-        """Whether the server itself has os_hidden, os_hash_* and stores (since v2.7).
+        """Whether os_hidden, os_hash_* and stores are attributes of the server (since v2.7).
 
-        On an older server a key of that name is a property, and never a boolean.
+        On an older server os_hidden can only be a property, whose value is never a boolean.
         """
         return isinstance(self.attribute("os_hidden"), bool)
 
@@ -76,18 +76,21 @@ class ImageRecords:
 
     @property
     def size(self) -> int:
-        """Bytes; 0 if unknown."""
+        """Size in bytes; 0 if unknown."""
         size = self.attribute("size")
         return size if isinstance(size, int) else 0
 
     def text(self, name: str) -> str | None:
-        """Return an attribute if it is a string, else None."""
+        """Return the value of an attribute if it is a string, otherwise None."""
         value = self.attribute(name)
         return value if isinstance(value, str) else None
 
     @functools.cached_property
     def properties(self) -> dict[str, str | None]:
-        """All properties; None for NULL. Taken from the v1 record, which hides none of them."""
+        """All properties; the value of NULL is None.
+
+        They are read from the v1 record, if there is one, because v2 hides some properties.
+        """
         if self.v1 is not None:
             stored = self.v1.get("properties")
             items: Iterable[tuple[object, object]] = (

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replace Nova's image module with this library, and restore it.
 
-:func:`install` makes Nova import ``glance_compat.nova.glance`` as ``nova.image.glance``, without a
-change of Nova's files. Importing this package imports neither Nova nor anything that eventlet has
-to patch first.
+:func:`install` makes Nova import ``glance_compat.nova.glance`` as ``nova.image.glance``; Nova's
+files are not changed. Importing this package imports neither Nova nor any module that eventlet
+must patch before its import.
 
-What must live here: the import hook; in the modules, everything that depends on Nova. What must
+What must live here: the import hook, and, in the modules, all code that depends on Nova. What must
 not: an import of Nova at the top of a module.
 """
 
@@ -19,14 +19,14 @@ import types
 import typing
 from collections.abc import Sequence
 
-#: The module of Nova that is replaced.
+#: The name of the Nova module that is replaced.
 NOVA_MODULE = "nova.image.glance"
 
 _REPLACEMENT = "glance_compat.nova.glance"
 
 
 class _Loader(importlib.abc.Loader):
-    """Loads the replacement, the same module object under either name."""
+    """Load the replacement: the same module object under both names."""
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         module = importlib.import_module(_REPLACEMENT)
@@ -34,13 +34,13 @@ class _Loader(importlib.abc.Loader):
         return module
 
     def exec_module(self, module: types.ModuleType) -> None:
-        # The import system has set __spec__ to Nova's name, which a reload would follow.
+        # Restore __spec__, which the import system has set to Nova's name; reload() uses it.
         module.__spec__ = self._own
         typing.cast(typing.Any, module).trace_calls()
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds Nova's image module, and no other."""
+    """Find Nova's image module, and no other module."""
 
     def find_spec(
         self,
@@ -63,7 +63,8 @@ def install() -> None:
 
     Call it before Nova imports its module. Further calls do nothing.
 
-    :raises RuntimeError: Nova's own module is already imported, and its importers keep it.
+    :raises RuntimeError: Nova's own module is already imported, so that modules that imported it
+        would keep using it.
     """
     if is_installed():
         return
@@ -76,9 +77,9 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Undo :func:`install` for imports that follow.
+    """Undo :func:`install` for later imports.
 
-    Modules that have imported the replacement keep it until the process ends.
+    Modules that have already imported the replacement keep using it.
     """
     sys.meta_path[:] = [one for one in sys.meta_path if not isinstance(one, _Finder)]
     module = sys.modules.get(NOVA_MODULE)
@@ -91,7 +92,7 @@ def uninstall() -> None:
 
 
 def __getattr__(name: str) -> typing.Any:
-    """Return a name of the replacement module."""
+    """Return an attribute of the replacement module, which is imported on first use."""
     if name.startswith("_"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_REPLACEMENT), name)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The replacement for ``nova.image.glance`` of Nova 34: the same names, on this library.
+"""Replace ``nova.image.glance`` of Nova 34, using this library.
 
-Signatures, defaults and return values are Nova's. Contexts are ``nova.context.RequestContext``,
-images are dicts as Nova's own module returns them, errors are those of ``nova.exception``. Nova is
-imported when a function is called, not with this module.
+Names, signatures, defaults and return values are the same as in Nova's module. Contexts are
+``nova.context.RequestContext``, images are the dicts that Nova's own module returns, and errors
+are those of ``nova.exception``. Nova is imported when a function is called, not with this module.
 
-What must live here: the names that Nova calls. What must not: the translation of values
-(``translation``), what is taken from Nova (``host``), signatures and rbd (``signatures``).
+What must live here: the functions and classes that Nova calls. What must not: the translation of
+values (``translation``), access to Nova's configuration and exceptions (``host``), signatures and
+rbd (``signatures``).
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ Context = typing.Any
 
 
 def generate_glance_url(context: Context) -> str:
-    """Return the URL of an image endpoint, without a version."""
+    """Return the URL of an image endpoint, without the API version."""
     return next(get_api_servers(context))
 
 
 def get_api_servers(context: Context) -> Iterator[str]:
-    """Return an endless iterator of the image endpoints; it starts at a random one.
+    """Return an iterator that cycles through the image endpoints endlessly, from a random one.
 
     :raises keystoneauth1.exceptions.catalog.EndpointNotFound: the catalog has no image endpoint.
     """
@@ -43,10 +44,10 @@ def get_api_servers(context: Context) -> Iterator[str]:
 
 
 class GlanceClientWrapper:
-    """Holds the endpoint that Nova passes. Unlike Nova's own class, it sends no requests.
+    """Hold the endpoint that Nova passes; unlike Nova's own class, it sends no requests.
 
-    Requests go to the configured image service, whichever endpoint an href has: hrefs of another
-    service are refused before.
+    The library sends requests to the configured image service, and ignores this endpoint. URLs of
+    another image service were rejected before.
     """
 
     def __init__(self, context: Context = None, endpoint: str | None = None) -> None:
@@ -63,7 +64,7 @@ class GlanceClientWrapper:
         args: Sequence[typing.Any] | None = None,
         kwargs: Mapping[str, typing.Any] | None = None,
     ) -> typing.Any:
-        """Refuse the call: it would bypass this library.
+        """Raise, because a call to glanceclient would bypass this library.
 
         :raises NotImplementedError: always.
         """
@@ -74,7 +75,7 @@ class GlanceClientWrapper:
 
 
 class GlanceImageServiceV2:
-    """Nova's image service, over the API that Glance offers."""
+    """Nova's image service, over whichever Images API the cloud offers."""
 
     def __init__(self, client: GlanceClientWrapper | None = None) -> None:
         self._client = client or GlanceClientWrapper()
@@ -105,9 +106,9 @@ class GlanceImageServiceV2:
     def detail(self, context: Context, **kwargs: typing.Any) -> list[Image]:
         """Return a list of images.
 
-        Arguments that are false, or that Nova's own module ignores, are ignored.
+        Arguments whose value is false, and those that Nova's own module ignores, are ignored.
 
-        :raises nova.exception.Invalid: a filter, a marker or a sort key is not valid.
+        :raises nova.exception.Invalid: a filter, the marker or a sort key is invalid.
         """
         with translate_errors(LIST_ERRORS):
             service, asking = host.make_image_service(), host.adapt_context(context)
@@ -121,9 +122,9 @@ class GlanceImageServiceV2:
     def create(
         self, context: Context, image_meta: Mapping[str, typing.Any], data: object = None
     ) -> Image:
-        """Create an image, and share it with the project in the property ``instance_owner``.
+        """Create an image; share it with the project in the property ``instance_owner``, if any.
 
-        :raises nova.exception.Invalid: the metadata is not valid.
+        :raises nova.exception.Invalid: the metadata is invalid.
         """
         written = translation.prepare_create(image_meta, with_data=data is not None)
         _check_empty(written)
@@ -143,7 +144,7 @@ class GlanceImageServiceV2:
         data: object = None,
         purge_props: bool = True,
     ) -> Image:
-        """Change an image, or upload its data.
+        """Update the metadata of an image, or upload its data.
 
         :raises nova.exception.ImageNotFound: there is no such image, or it is not visible.
         """
@@ -162,7 +163,8 @@ class GlanceImageServiceV2:
         """Delete an image.
 
         :raises nova.exception.ImageNotFound: there is no such image, or it is not visible.
-        :raises nova.exception.ImageNotAuthorized: protected, or owned by another project.
+        :raises nova.exception.ImageNotAuthorized: the image is protected, or another project owns
+            it.
         :raises nova.exception.ImageDeleteConflict: the image is in use.
         """
         with translate_errors(IMAGE_ERRORS, image_id):
@@ -178,8 +180,9 @@ class GlanceImageServiceV2:
     ) -> Iterator[bytes] | None:
         """Download the data of an image, and verify its signature if that is configured.
 
-        :returns: an iterator of bytes; None if they were written to ``data`` or ``dst_path``.
-        :raises nova.exception.ImageUnacceptable: the image has no data, or it was damaged.
+        :returns: an iterator of blocks of bytes; None if the data was written to ``data`` or
+            ``dst_path``.
+        :raises nova.exception.ImageUnacceptable: the image has no data, or its data is corrupt.
         """
         verifier = signatures.make_verifier(
             context, lambda: self.show(context, image_id), trusted_certs
@@ -202,10 +205,10 @@ class GlanceImageServiceV2:
         return None
 
     def image_import_copy(self, context: Context, image_id: str, stores: Sequence[str]) -> None:
-        """Have Glance copy an image into more stores.
+        """Start copying an image's data into additional stores, in Glance.
 
-        :raises nova.exception.ImageImportImpossible: the image is not active, or there is no such
-            store.
+        :raises nova.exception.ImageImportImpossible: the image is not active, or a store does not
+            exist.
         :raises nova.exception.ImageBadRequest: a store already has the image.
         """
         with translate_errors(COPY_ERRORS, image_id):
@@ -215,13 +218,13 @@ class GlanceImageServiceV2:
 
 
 def _blocks(source: streams.Download, image_id: object) -> Iterator[bytes]:
-    """Yield the data, and translate errors on the way."""
+    """Yield the blocks of a download; raise its errors as Nova's."""
     with source, translate_errors(IMAGE_ERRORS, image_id):
         yield from source
 
 
 def _check_empty(written: Mapping[str, typing.Any]) -> None:
-    """Refuse an empty image in a format that cannot be empty, as Nova's own module does."""
+    """Raise for an empty image in a format that cannot be empty, as Nova's own module does."""
     if "size" in written and written.get("disk_format") not in (None, "raw"):
         raise host.nova_exceptions().ImageBadRequest(
             f"Unable to force activate with disk_format={written['disk_format']}"
@@ -229,7 +232,10 @@ def _check_empty(written: Mapping[str, typing.Any]) -> None:
 
 
 def _offload(call: Callable[..., typing.Any], data: object) -> Callable[..., typing.Any]:
-    """Wrap a call that sends data to run in a native thread, because it would block eventlet."""
+    """Return a function that runs a call in a native thread if it sends data.
+
+    Otherwise the upload would block all green threads of eventlet.
+    """
     if data is None:
         return call
     from nova import utils
@@ -243,7 +249,10 @@ def _share(service: ImageService, asking: object, image_id: str, member: object)
 
 
 def _is_available(context: Context, image: Image) -> bool:
-    """Return whether the caller may see an image. Without a token, Glance cannot decide that."""
+    """Return whether the caller may see an image.
+
+    It is decided here for a context without a token, because Glance does not know the caller then.
+    """
     if getattr(context, "auth_token", None) or context.is_admin or image["is_public"]:
         return True
     properties = image["properties"]
@@ -258,7 +267,7 @@ def get_remote_image_service(
 ) -> tuple[GlanceImageServiceV2, typing.Any]:
     """Return the image service, and the id of an image.
 
-    :param image_href: an id, or a URL of the image.
+    :param image_href: the image's id or its URL.
     :raises nova.exception.InvalidImageRef: the URL is not below an endpoint of the image service.
     """
     if "/" not in str(image_href):
@@ -274,7 +283,10 @@ def get_default_image_service() -> GlanceImageServiceV2:
 
 
 class API:
-    """The class that all of Nova calls; creating one does nothing, not even read configuration."""
+    """The class through which Nova uses images.
+
+    Creating an instance has no side effects; it does not even read the configuration.
+    """
 
     def _get_session_and_image_id(
         self, context: Context, id_or_uri: object
@@ -286,7 +298,7 @@ class API:
 
     @staticmethod
     def generate_image_url(image_ref: str, context: Context) -> str:
-        """Return the URL of an image, without a version.
+        """Return the URL of an image, without the API version.
 
         :raises keystoneauth1.exceptions.catalog.EndpointNotFound: the catalog has no image
             endpoint.
@@ -324,7 +336,7 @@ class API:
         data: object = None,
         purge_props: bool = False,
     ) -> Image:
-        """See :meth:`GlanceImageServiceV2.update`; properties stay unless purge_props is True."""
+        """See :meth:`GlanceImageServiceV2.update`; here ``purge_props`` is False by default."""
         session, image_id = self._get_session_and_image_id(context, id_or_uri)
         return session.update(context, image_id, image_info, data=data, purge_props=purge_props)
 
@@ -354,7 +366,7 @@ class API:
 
 
 def trace_calls() -> None:
-    """Make osprofiler trace the calls of API, if Nova is configured to use it."""
+    """Let osprofiler trace the calls of :class:`API`, if Nova is configured to use it."""
     from nova import profiler
 
     profiler.trace_cls("nova_image")(API)

@@ -3,8 +3,8 @@
 
 The functions import Nova when they are called.
 
-What must live here: everything that this library takes from Nova. What must not: anything about
-images.
+What must live here: all access to Nova's configuration, sessions, tokens and exceptions. What must
+not: code about images.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ def nova_conf() -> typing.Any:
 
 
 def nova_exceptions() -> typing.Any:
-    """Return Nova's module of exceptions."""
+    """Return the module ``nova.exception``."""
     from nova import exception
 
     return exception
 
 
 def make_image_service() -> ImageService:
-    """Return an image service that Nova's ``[glance]`` and ``[glance_compat]`` configure.
+    """Return an image service, configured by ``[glance]`` and ``[glance_compat]`` of nova.conf.
 
-    ``nova.service_auth`` creates its session once in a process.
+    Its session is that of ``nova.service_auth``, which creates it once per process.
 
-    :raises glance_compat.exceptions.InvalidOption: a value is not valid.
+    :raises glance_compat.exceptions.InvalidOption: an option has an invalid value.
     """
     from nova import service_auth
 
@@ -61,13 +61,13 @@ def make_image_service() -> ImageService:
 
 
 def _servers(settings: typing.Any) -> list[str]:
-    """Return ``[glance]api_servers`` in random order; the option itself is not changed."""
+    """Return a shuffled copy of ``[glance]api_servers``."""
     servers = list(settings.api_servers or ())
     return random.sample(servers, len(servers))
 
 
 def find_endpoints(context: typing.Any) -> list[str]:
-    """Return the URLs of the image endpoints, without versions.
+    """Return the URLs of the image endpoints, without the API version.
 
     :raises keystoneauth1.exceptions.catalog.EndpointNotFound: the catalog has no image endpoint.
     """
@@ -92,10 +92,10 @@ def find_endpoints(context: typing.Any) -> list[str]:
 
 
 def adapt_context(context: typing.Any) -> object:
-    """Return a request context with what the library reads from one.
+    """Convert Nova's request context to one with the attributes that the library reads.
 
-    Its auth plugin sends the user's token, and the service's token beside it if
-    ``[service_user]`` says so.
+    Its auth plugin sends the user's token, and also the service's token if ``[service_user]``
+    is configured to send it.
     """
     from nova import service_auth
 
@@ -111,10 +111,10 @@ def adapt_context(context: typing.Any) -> object:
 
 @contextlib.contextmanager
 def translate_errors(errors: Errors, image_id: object = "") -> Iterator[None]:
-    """Translate errors of the library to those of ``nova.exception``.
+    """Convert errors of the library to those of ``nova.exception``.
 
-    :param errors: the table of translations for the call.
-    :param image_id: the image that the call is about.
+    :param errors: the table that maps the library's errors to Nova's for this call.
+    :param image_id: the id of the image in the call, if any.
     """
     try:
         yield

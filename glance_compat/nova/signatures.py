@@ -3,8 +3,8 @@
 
 The functions import Nova and cursive when they are called.
 
-What must live here: Nova's options and errors for signatures, and its rbd driver. What must not:
-the verification itself (:mod:`glance_compat.transfers.signatures`).
+What must live here: code that uses Nova's options and errors for signatures, and Nova's rbd
+driver. What must not: the verification itself (:mod:`glance_compat.transfers.signatures`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Verifier(typing.Protocol):
     """Verifies data against a signature."""
 
     def update(self, block: bytes) -> None:
-        """Add the next block."""
+        """Add the next block of the data."""
 
     def verify(self) -> None:
         """Raise an error if the signature does not match the data."""
@@ -40,8 +40,8 @@ def make_verifier(
 ) -> Verifier | None:
     """Return a verifier for an image's data, or None if the configuration does not require one.
 
-    :param show: returns the image; called only if a signature is required.
-    :param trusted_certs: ``nova.objects.TrustedCerts``; None:
+    :param show: a function that returns the image; called only if a signature is required.
+    :param trusted_certs: ``nova.objects.TrustedCerts``; None: the certificates in
         ``[glance]default_trusted_certificate_ids``.
     :raises cursive.exception.SignatureVerificationError: the image has no valid signature
         metadata.
@@ -66,7 +66,7 @@ def make_verifier(
 
 @contextlib.contextmanager
 def _translate_errors(image: Image) -> Iterator[None]:
-    """Translate errors to those that Nova's own module raises: cursive's and one of Nova's."""
+    """Convert errors to those that Nova's own module raises: cursive's, and one of Nova's."""
     try:
         yield
     except exceptions.CertificateValidationFailed as error:
@@ -80,10 +80,10 @@ def _translate_errors(image: Image) -> Iterator[None]:
 
 
 def verify_blocks(blocks: Iterable[bytes], verifier: Verifier | None) -> Iterator[bytes]:
-    """Yield the blocks, and verify the signature before the iterator ends.
+    """Yield the blocks, then verify the signature.
 
-    :raises cryptography.exceptions.InvalidSignature: the signature does not match; raised at the
-        end.
+    :raises cryptography.exceptions.InvalidSignature: the signature does not match. It is raised
+        after the last block.
     """
     for block in blocks:
         if verifier is not None:
@@ -97,13 +97,13 @@ def _verify(verifier: Verifier) -> None:
     try:
         verifier.verify()
     except exceptions.InvalidSignature as error:
-        # Nova expects the error of cryptography.
+        # Nova handles cryptography's error, not the library's.
         raise error.__cause__ or error from None
 
 
 @contextlib.contextmanager
 def truncate_on_failure(file: typing.IO[bytes], verifier: Verifier | None) -> Iterator[None]:
-    """Empty the file if the signature of its data is wrong."""
+    """Truncate the file to 0 bytes if the signature of its data is invalid."""
     try:
         yield
     except Exception:
@@ -120,8 +120,9 @@ def truncate_on_failure(file: typing.IO[bytes], verifier: Verifier | None) -> It
 def fetch_directly(show: Callable[[], Image], path: str, verifier: Verifier | None) -> bool:
     """Download from Ceph with Nova's driver, if ``[glance]enable_rbd_download`` is set.
 
-    :param show: returns the image with its locations.
-    :returns: whether the file at ``path`` is complete.
+    :param show: a function that returns the image with its locations.
+    :param path: the file to write.
+    :returns: whether the data was written; if not, download it from Glance.
     """
     if not host.nova_conf().glance.enable_rbd_download:
         return False
@@ -150,8 +151,9 @@ def _fetch(url: urllib.parse.SplitResult, path: str, verifier: Verifier | None) 
 def rbd_download(url: urllib.parse.SplitResult, path: str) -> None:
     """Export an image from Ceph with Nova's own driver.
 
-    :param url: its path is ``<cluster>/<pool>/<image>/<snapshot>``.
-    :raises nova.exception.InvalidParameterValue: the URL has another form.
+    :param url: the rbd URL, with the path ``<cluster>/<pool>/<image>/<snapshot>``.
+    :param path: the file to write.
+    :raises nova.exception.InvalidParameterValue: the URL does not have this form.
     :raises nova.exception.CouldNotFetchImage: the export failed.
     """
     from nova.storage import rbd_utils

@@ -25,15 +25,15 @@ from glance_compat.metadata.filters import FILTERS, PROPERTY_PREFIX
 # ---------------------------------------------------------------------------------------------
 # Images.
 
-#: Attributes that Nova's module leaves out: the extended ones that every v2 server has.
+#: Attributes that Nova's module omits: the extended attributes that every v2 server has.
 _KEPT_BACK = frozenset(
     field.name
     for field in SHOWN_FIELDS
     if field.part is Part.EXTENDED and (field.v2 is None or field.v2.since == FIRST_V2)
 ) | {"shadowed_properties"}
 
-#: The version that added hidden images. Its servers show its attributes even where they are None;
-#: older servers do not have them.
+#: The minor version of v2 that added hidden images. Since then images always have the attributes
+#: of that version, even if their value is None; on older servers they do not have them.
 _HIDDEN_SINCE = FIELDS_BY_NAME["os_hidden"].v2
 
 _SINCE_HIDDEN = frozenset(
@@ -42,7 +42,8 @@ _SINCE_HIDDEN = frozenset(
     if field.v2 and _HIDDEN_SINCE and field.v2.since == _HIDDEN_SINCE.since
 )
 
-#: Shown only where they have a value: the URL of the data, and what later versions added.
+#: Attributes that are returned only if they have a value: the URL of the data, and those of later
+#: versions.
 _IF_ANY = {"direct_url"} | {
     field.name
     for field in SHOWN_FIELDS
@@ -51,9 +52,9 @@ _IF_ANY = {"direct_url"} | {
 
 
 def to_nova(image: Mapping[str, typing.Any]) -> Image:
-    """Return an image as Nova's own module returns it from the same server.
+    """Convert an image to the dict that Nova's own module returns for the same server.
 
-    :param image: with the extended attributes.
+    :param image: the library's dict, with the extended attributes.
     """
     hidden_known = image["os_hidden"] is not None
     shown = {
@@ -64,7 +65,7 @@ def to_nova(image: Mapping[str, typing.Any]) -> Image:
         and (value is not None or name not in _IF_ANY)
     }
     if "stores" in shown:
-        # Nova's rbd code searches this string for the name of a store.
+        # Nova's rbd code searches for a store's name in this string.
         shown["stores"] = ",".join(shown["stores"])
     if "locations" in shown and "direct_url" in shown:
         shown["locations"] = [*shown["locations"], {"url": shown["direct_url"], "metadata": {}}]
@@ -74,11 +75,11 @@ def to_nova(image: Mapping[str, typing.Any]) -> Image:
 # ---------------------------------------------------------------------------------------------
 # Metadata.
 
-#: The owner of an instance, if another project takes its snapshot. It is not stored.
+#: Key for the project that owns an instance, when another project creates its snapshot. The image
+#: is shared with that project; the key itself is not stored.
 SHARED_WITH = "instance_owner"
 
-#: Attributes that an update does not write. The size and checksum in Nova's metadata are those of
-#: an image that was read.
+#: Attributes that an update does not write. Nova passes the size and checksum that it has read.
 _NOT_WRITTEN = frozenset(
     field.name for field in FIELDS if field.access in (Access.CREATE, Access.DATA)
 )
@@ -87,7 +88,7 @@ _KERNEL = frozenset({"kernel_id", "ramdisk_id"})
 
 
 def from_nova(image_meta: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
-    """Translate the metadata that Nova writes; ``image_meta`` is not changed.
+    """Convert the metadata that Nova writes to the library's, without changing ``image_meta``.
 
     A key that is not an attribute becomes a property, as in Nova's own module.
     """
@@ -105,9 +106,9 @@ def from_nova(image_meta: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
 def prepare_create(
     image_meta: Mapping[str, typing.Any], *, with_data: bool
 ) -> dict[str, typing.Any]:
-    """Translate the metadata of a new image.
+    """Convert the metadata of a new image.
 
-    Size 0 without data is kept: it makes an active, empty image.
+    The size is kept if it is 0 and there is no data, because that creates an active, empty image.
     """
     written = from_nova(image_meta)
     empty = not with_data and written.get("size") == 0
@@ -119,10 +120,10 @@ def prepare_create(
 def prepare_update(
     image_meta: Mapping[str, typing.Any], current: Mapping[str, typing.Any]
 ) -> dict[str, typing.Any]:
-    """Translate the metadata of an update.
+    """Convert the metadata of an update.
 
-    :param current: the image's properties. Those that Nova passes as blank are not written, and
-        must survive a purge.
+    :param current: the image's current properties. A kernel or RAM disk property that Nova passes
+        as blank keeps its current value.
     """
     written = from_nova(image_meta)
     written = {name: value for name, value in written.items() if name not in _NOT_WRITTEN}
@@ -132,10 +133,10 @@ def prepare_update(
 
 
 def find_blank_kernels(image_meta: Mapping[str, typing.Any]) -> frozenset[str]:
-    """Return the names of the kernel and RAM disk properties that are blank.
+    """Return the names of the kernel and RAM disk properties whose value is blank.
 
-    They are not written, because the schema of Glance allows only image ids, and not removed by a
-    purge.
+    An update does not write them, because Glance's schema allows only image ids, and a purge does
+    not remove them.
     """
     properties = image_meta.get("properties") or {}
     return frozenset(name for name in _KERNEL if _is_blank(properties.get(name)))
@@ -162,7 +163,7 @@ _PUBLIC = {"true": True, "1": True, "false": False, "0": False}
 
 
 def translate_list_arguments(given: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
-    """Translate the arguments of ``detail``; drop false ones, as Nova's own module does."""
+    """Convert the arguments of ``detail``; drop false values, as Nova's own module does."""
     wanted = {name: given[name] for name in _LIST_ARGUMENTS if given.get(name)}
     filters: Mapping[str, typing.Any] = wanted.get("filters", {})
     if not isinstance(filters, Mapping):
@@ -171,9 +172,10 @@ def translate_list_arguments(given: Mapping[str, typing.Any]) -> dict[str, typin
 
 
 def only_accepted_shares(arguments: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
-    """Limit a list to accepted shares.
+    """Add the filter for accepted shares to the arguments of a list.
 
-    That is what v2 lists by default, and so does Nova's own module. v1 cannot filter by it.
+    v2, and therefore Nova's own module, lists only accepted shares by default. v1 does not have
+    this filter.
     """
     filters: Mapping[str, typing.Any] = arguments.get("filters", {})
     if not isinstance(filters, Mapping):
@@ -183,10 +185,10 @@ def only_accepted_shares(arguments: Mapping[str, typing.Any]) -> dict[str, typin
 
 def _filter(name: str, value: typing.Any) -> tuple[str, typing.Any]:
     if name == "changes-since":
-        # In Nova this is a v2 filter: at or after that second, and never a deleted image.
+        # Nova sends this as a v2 filter: images updated at or after that second, none deleted.
         return "updated_at", f"gte:{value}"
     if name == "is_public":
-        # None and "none" do not filter.
+        # With None and "none" the list is not filtered.
         return name, _PUBLIC.get(str(value).lower())
     if name in _KNOWN_FILTERS or name.startswith(PROPERTY_PREFIX):
         return name, value
@@ -194,13 +196,13 @@ def _filter(name: str, value: typing.Any) -> tuple[str, typing.Any]:
 
 
 # ---------------------------------------------------------------------------------------------
-# Errors of this library, and the classes of nova.exception that they become.
+# Errors of this library, and the classes of nova.exception that they are converted to.
 
 
 class Failure(typing.NamedTuple):
-    """An error of the library.
+    """An error of the library, and the image that it concerns.
 
-    :param image_id: the image that the call or the error is about, or "".
+    :param image_id: the id of the image in the error or the call, or "" if there is none.
     """
 
     error: exceptions.GlanceCompatError
@@ -208,10 +210,10 @@ class Failure(typing.NamedTuple):
 
 
 class NovaError(typing.NamedTuple):
-    """The error of Nova that an error becomes.
+    """The Nova error to raise for an error of the library.
 
     :param name: the name of a class in ``nova.exception``.
-    :param arguments: returns the keyword arguments of that class.
+    :param arguments: a function that returns the keyword arguments of that class.
     """
 
     name: str
@@ -248,7 +250,7 @@ def _server(failure: Failure) -> Mapping[str, str]:
 
 Errors = Mapping[type[exceptions.GlanceCompatError], NovaError]
 
-# The row of an error is that of its class, or of the nearest base class.
+# Errors of all calls. For an error whose class is not listed, the nearest base class applies.
 _ANY: Errors = {
     exceptions.InvalidImageRef: NovaError("InvalidImageRef", _reference),
     exceptions.ImageQuotaExceeded: NovaError("ImageQuotaExceeded", _of_image),
@@ -264,7 +266,7 @@ _ANY: Errors = {
     exceptions.GlanceCompatError: NovaError("GlanceConnectionFailed", _server),
 }
 
-#: Calls about one image.
+#: Errors of calls for one image.
 IMAGE_ERRORS: Errors = {
     **_ANY,
     exceptions.NotFound: NovaError("ImageNotFound", _of_image),
@@ -277,13 +279,13 @@ IMAGE_ERRORS: Errors = {
     exceptions.Conflict: NovaError("ImageBadRequest", _with_response),
 }
 
-#: Copies into a store, which are impossible on servers without stores.
+#: Errors of copies into a store, which are impossible on servers without multiple stores.
 COPY_ERRORS: Errors = {
     **IMAGE_ERRORS,
     exceptions.UnsupportedByVersion: NovaError("ImageImportImpossible", _with_reason),
 }
 
-#: Lists, and the creation of images.
+#: Errors of lists and of the creation of images.
 LIST_ERRORS: Errors = {
     **_ANY,
     exceptions.NotFound: NovaError("NotFound", _message),
@@ -297,6 +299,6 @@ LIST_ERRORS: Errors = {
 
 
 def find_nova_error(error: exceptions.GlanceCompatError, errors: Errors) -> NovaError:
-    """Return the row of an error's class, or of its nearest base class."""
+    """Return the entry for an error's class, or for its nearest base class that has one."""
     kinds = (kind for kind in type(error).__mro__ if kind in errors)
     return errors[next(kinds)]
