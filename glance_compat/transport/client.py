@@ -379,17 +379,21 @@ class Transport:
 
     @contextlib.contextmanager
     def _errors_of(self, request: Request) -> Iterator[None]:
-        """Translate errors from below; one that the deadline caused becomes DeadlineExceeded."""
+        """Translate errors from below; one that the deadline caused becomes DeadlineExceeded.
+
+        Nothing is prepared for errors before there is one: most requests have none.
+        """
         try:
             yield
         except Exception:
-            with self._late_errors(request):
+            with self._deadline_errors(request):
                 subject = self._subject(request)
                 with translated_errors(subject, request.upload, **self._details(request)):
                     raise
 
     @contextlib.contextmanager
-    def _late_errors(self, request: Request) -> Iterator[None]:
+    def _deadline_errors(self, request: Request) -> Iterator[None]:
+        """Log an error, and replace it by DeadlineExceeded if the deadline has passed."""
         try:
             yield
         except exceptions.GlanceCompatError as error:
@@ -460,10 +464,9 @@ def _arriving_blocks(response: requests.Response) -> Iterator[bytes]:
 
     ``iter_content`` waits for a whole block, however slowly its bytes drip.
     """
-    read = getattr(response.raw, "read1", None)
-    if read is None or not isinstance(response.raw, urllib3.response.BaseHTTPResponse):
-        # urllib3 before 2.2, or an adapter of the caller's own.
+    if not isinstance(response.raw, urllib3.response.BaseHTTPResponse):
+        # From an adapter that is not made of urllib3's classes.
         yield from response.iter_content(BLOCK_BYTES)
         return
-    while block := read(BLOCK_BYTES, decode_content=True):
+    while block := response.raw.read1(BLOCK_BYTES, decode_content=True):
         yield block

@@ -27,9 +27,6 @@ from collections.abc import Callable, Iterator
 
 from glance_compat.transport.retry import Deadline
 
-# http.client's limit for a line. urllib3 has none for the line with a chunk's size.
-_LINE_BYTES = 65536
-
 # A server that sends headers without end must neither fill the memory nor keep us reading.
 _HEADER_BYTES = 1024 * 1024
 _HEADERS_BYTES = 16 * 1024 * 1024
@@ -157,12 +154,7 @@ class _ResponseStream(io.BufferedReader):
 
     def readline(self, size: int | None = -1, /) -> bytes:
         self._source.begin_framing()
-        if size is not None and size >= 0:
-            return super().readline(size)
-        line = super().readline(_LINE_BYTES + 1)
-        if len(line) > _LINE_BYTES:
-            raise http.client.LineTooLong("chunk size")
-        return line
+        return super().readline(size)
 
     def read(self, size: int | None = -1, /) -> bytes:
         self._source.begin_data()

@@ -148,7 +148,7 @@ _MOST_ADAPTERS = 16
 
 
 class _View:
-    """Shares the attributes of what it stands for; its own are in slots.
+    """An object that shares the attributes of another; its own are in slots.
 
     :ivar _viewed: kept alive, because sessions and pools close their connections when they end.
     """
@@ -244,7 +244,7 @@ class _KeystoneView(_View, ksa_session.Session):
 
     @property
     def timeout(self) -> float | None:  # type: ignore[override]
-        own: float | None = vars(self)["timeout"]
+        own: float | None = vars(self).get("timeout")
         return own if self._own_timeout is None else self._own_timeout
 
     def request(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
@@ -324,10 +324,6 @@ class _AdapterView(_View, requests.adapters.HTTPAdapter):
         self, *args: typing.Any, **kwargs: typing.Any
     ) -> typing.Any:
         return _pool_view_of(super().get_connection_with_tls_context(*args, **kwargs))
-
-    def get_connection(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
-        # requests before 2.32.2 asks for this one.
-        return _pool_view_of(super().get_connection(*args, **kwargs))
 
 
 def _pool_view_of(pool: object) -> object:

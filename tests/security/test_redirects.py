@@ -111,7 +111,6 @@ PIECES = [
 ]
 
 
-@hypothesis.settings(max_examples=2000)
 @hypothesis.given(
     location=strategies.lists(strategies.sampled_from(PIECES), max_size=12).map("".join)
 )
