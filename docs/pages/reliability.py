@@ -32,7 +32,13 @@ What comes slowly has an end as well. A call about metadata ends within ``deadli
 answers drip, header blocks and all. In a transfer of data the header block of an answer, and the
 lines between two chunks of data, are whole within ``stall_timeout``, which for the data itself is
 the time without a byte. An answer of the identity service is whole within ``deadline``. An answer
-that is cut in its header block is no answer. This holds for every session whose transports are
+that is cut in its header block is no answer.
+
+A list is as long as the server makes it. ``deadline`` bounds each page, not the list; ``limit``
+bounds the list. It ends with :class:`~glance_compat.exceptions.BadResponse` at a page that has
+only images of earlier pages, or that ends with the same image as an earlier one.
+
+This holds for every session whose transports are
 requests' own ``HTTPAdapter`` or derived from it; a transport of another kind is used as it is, and
 says itself what is an answer.
 """

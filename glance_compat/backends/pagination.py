@@ -105,17 +105,21 @@ def _iter_matching(listing: Listing, fetch: FetchPage, marker: str | None) -> It
     """Yield the images that match the filters, in the server's order, each of them once.
 
     :param marker: the id of the image after which to start, or None.
-    :raises glance_compat.exceptions.BadResponse: two pages end with the same image.
+    :raises glance_compat.exceptions.BadResponse: two pages end with the same image, or a page has
+        only images of earlier pages.
     """
-    seen: dict[str, None] = {}
+    # Ids, and whether the image was yielded.
+    seen: dict[str, bool] = {}
     repeats = _Repeats(marker)
     longest = 0
     left = listing.limit
     while True:
         page = fetch(marker, listing.page_size or PAGE_IMAGES, left)
+        is_new = any(image["id"] not in seen for image in page.images)
         for image in page.images:
-            if image["id"] not in seen and listing.query.matches(image):
-                _remember(seen, image["id"])
+            is_wanted = not seen.get(image["id"]) and listing.query.matches(image)
+            _remember(seen, image["id"], is_wanted)
+            if is_wanted:
                 yield image
                 left = left if left is None else left - 1
                 if left == 0:
@@ -128,6 +132,11 @@ def _iter_matching(listing: Listing, fetch: FetchPage, marker: str | None) -> It
             raise exceptions.BadResponse(
                 f"the list of images never ends: a second page ends with image {marker}; a proxy"
                 " may drop the query parameter marker"
+            )
+        if not is_new:
+            raise exceptions.BadResponse(
+                f"the list of images never ends: the page that ends with image {marker} has only"
+                " images of earlier pages; list again, and check the proxies if it fails again"
             )
 
 
@@ -148,8 +157,8 @@ class _Repeats:
         return False
 
 
-def _remember(seen: dict[str, None], image_id: str) -> None:
-    seen[image_id] = None
+def _remember(seen: dict[str, bool], image_id: str, was_yielded: bool) -> None:
+    seen[image_id] = was_yielded or seen.get(image_id, False)
     if len(seen) > REMEMBERED_IDS:
         del seen[next(iter(seen))]
 

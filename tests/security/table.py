@@ -168,6 +168,15 @@ ATTACKS: tuple[Attack, ...] = (
         ),
     ),
     Attack(
+        "list without an end",
+        "server",
+        "Every page of a list says that another one follows, and has the same images again in"
+        " another order.",
+        "A page without a new image ends the list: BadResponse. A server that invents new images"
+        " is bounded by ``limit`` only; ``deadline`` counts for each page.",
+        ("test_responses.py::test_list_that_brings_nothing_new_ends",),
+    ),
+    Attack(
         "numbers of thousands of digits",
         "server",
         "Lengths, sizes or character references of 5,000 digits, which Python refuses to convert.",

@@ -245,3 +245,24 @@ def test_data_that_a_proxy_compresses_is_downloaded() -> None:
     with RawServer(answer) as server:
         data = service_at(server.url, api_version="2").download(Tenant(), VICTIM_ID)
         assert b"".join(data) == SMALL
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_list_that_brings_nothing_new_ends(version: str) -> None:
+    """Each page has the same images, and ends with another one."""
+    ids = [f"{number:08}-0000-4000-8000-000000000000" for number in range(50)]
+
+    def answer(received: Received) -> Parts:
+        page = len(server.received) % len(ids)
+        order = ids[page:] + ids[:page]
+        if version == "1":
+            return [json_response({"images": [{**v1_record(), "id": one} for one in order]})]
+        images = [v2_record(one) for one in order]
+        return [json_response({"images": images, "next": f"/v2/images?marker={order[-1]}"})]
+
+    with (
+        RawServer(answer) as server,
+        pytest.raises(exceptions.BadResponse, match="has only images of earlier pages"),
+    ):
+        service_at(server.url, api_version=version).detail(None)
+    assert len(server.received) == 2

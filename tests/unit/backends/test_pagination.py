@@ -311,6 +311,30 @@ def test_a_page_that_ends_where_the_list_began_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("more", [None, True])
+def test_page_without_a_new_image_is_an_error(more: bool | None) -> None:
+    """Each page ends with another image than those before."""
+    found = walk_pages(("abc", more), ("bca", more), ("def", more))
+    assert [next(found), next(found), next(found)] == ["a", "b", "c"]
+    with pytest.raises(BadResponse, match="never ends: the page that ends with image a has only"):
+        next(found)
+
+
+def test_last_page_may_have_no_new_image() -> None:
+    assert list(walk_pages(("abc", True), ("ca", False))) == ["a", "b", "c"]
+
+
+def test_page_of_images_that_do_not_match_is_not_the_end() -> None:
+    pages = [("abc", "queued"), ("def", "queued"), ("g", "active")]
+    served = (
+        Page([from_v2({"id": one, "status": status}) for one in names], names != "g", 3)
+        for names, status in pages
+    )
+    requested = Listing(parse_query({"status": "active"}), None, None, None)
+    found = walk(requested, lambda marker, size, left: next(served))
+    assert [one["id"] for one in found] == ["g"]
+
+
+@pytest.mark.parametrize("more", [None, True])
 def test_an_empty_page_is_the_end_whatever_is_said(more: bool | None) -> None:
     assert list(walk_pages(("ab", True), ("", more))) == ["a", "b"]
 
