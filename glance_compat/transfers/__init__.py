@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole images, or nothing.
+"""Uploads and downloads that transfer the whole data of an image, or fail.
 
-What must live here: ``upload`` creates an image with its data and cleans up after a failure,
-``download`` assembles a download, ``resume`` continues an interrupted one, ``locations`` and
-``rbd`` read data that is accessible outside of the API, and ``signatures`` verifies it.
-What must not: endpoints and retries (``routing``), hashing and files (``streams``).
+What must live here: creation of an image with its data, and cleanup after a failure (``upload``);
+downloads (``download``) and their continuation after a lost connection (``resume``); reading data
+directly from its location (``locations``, ``rbd``); and verification of signatures
+(``signatures``). What must not: selection of endpoints and retries (see ``routing``), hashing and
+files (see ``streams``).
 """

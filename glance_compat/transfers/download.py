@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Assemble a download: where its data comes from, and how it is verified.
+"""Start a download: select the source of the data, and combine it with the verification.
 
-What must live here: which parts a download needs, in which order. What must not: continuing after
-a cut (``resume``), reading without the API (``locations``), the rules of signatures
-(``signatures``), where the data is written (``target``).
+What must live here: the combination of these parts. What must not: continuation after a lost
+connection (see ``resume``), direct reads (``locations``), the rules of signatures
+(``signatures``), and writing the data (``target``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from glance_compat.transport.client import Identity
 
 
 class Downloader:
-    """Reads of image data of one image service."""
+    """Starts the downloads of one image service."""
 
     def __init__(self, dispatcher: Dispatcher, options: Options) -> None:
         self._dispatcher = dispatcher
@@ -39,10 +39,13 @@ class Downloader:
         trusted: Sequence[str],
         progress: Progress | None,
     ) -> Download:
-        """Open the data of an image.
+        """Start a download of the data of an image.
 
-        :param context: the caller's context, for the key manager.
-        :param trusted: ids of trusted certificates; empty: signatures are not verified.
+        :param identity: the identity of the caller.
+        :param context: the caller's request context, which is passed to the key manager.
+        :param trusted: ids of trusted certificates. If empty, signatures are not verified.
+        :param progress: a function that is called with the number of bytes received so far, and
+            with the total or None.
         :raises glance_compat.exceptions.GlanceCompatError: the image has no data, or its
             signature or certificate is invalid.
         """
@@ -56,7 +59,10 @@ class Downloader:
         return self._create_download(identity, image_id, opened, progress, verifier)
 
     def _fetch_image(self, identity: Identity, image_id: str, *, always: bool) -> Image | None:
-        """Fetch the image, if a signature or a location is needed."""
+        """Fetch the image if its signature or its locations are needed, else return None.
+
+        :param always: whether the signature is needed.
+        """
         if not always and not self._locations:
             return None
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read image data directly from its location, without the API, if the options allow it.
+"""Read image data directly from its location, without the Images API, if the options allow it.
 
-Users who can write locations or metadata are not trusted: a location is read only if an entry of
-``allowed_location_schemes`` allows it, by a handler of its scheme. Handlers are entry points of
-the group :data:`GROUP`; the handler of files is here, that of Ceph in ``rbd``.
+Users who can write locations are not trusted, so a location is read only if an entry of the option
+``allowed_location_schemes`` allows it. A handler for the URL scheme reads it. Handlers are entry
+points of the group :data:`GROUP`; the one for files is in this module, the one for Ceph in
+``rbd``.
 
-What must live here: which locations may be read, and how handlers are called. What must not: the
-expected size and digest of data from the API (``backends``), continuing after a cut (``resume``),
-verification (``streams``).
+What must live here: the selection of a location, the calls of handlers, and the handler for files.
+What must not: the expected size and digest of data from the API (see ``backends``), continuation
+after a lost connection (``resume``), and verification (``streams``).
 """
 
 from __future__ import annotations
@@ -34,24 +35,24 @@ from glance_compat.urls import file_path_of, scheme_of
 
 LOG = logging.getLogger(__name__)
 
-#: The entry point group of handlers. The name of an entry point is its scheme.
+#: The entry point group of location handlers. The name of an entry point is the URL scheme.
 GROUP = "glance_compat.locations"
 
-#: Maximum number of locations of one image to try, as Glance's own limit
-#: (``image_location_quota``) is 10.
+#: Maximum number of locations to try per image. Glance's own limit (``image_location_quota``) is
+#: 10 by default.
 MOST_LOCATIONS = 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """A location with an allowed scheme, the argument of a handler.
+    """A location of an image, with an allowed URL scheme; the argument of a handler.
 
-    :param url: the URL as the image has it, which an attacker may have written.
-    :param metadata: the location's metadata as the image has it; empty for ``direct_url``.
+    :param url: the URL in the image. It is untrusted: an attacker may have written it.
+    :param metadata: the metadata of the location in the image; empty for ``direct_url``.
     :param image_id: the id of the image.
-    :param size: the size of the image, in bytes; more is not read.
+    :param size: the size of the image, in bytes. Not more than one block beyond it is read.
     :param entries: the entries of ``allowed_location_schemes`` with this scheme.
-    :param options: all options; handlers should keep ``connect_timeout`` and ``stall_timeout``.
+    :param options: all options. Handlers should respect ``connect_timeout`` and ``stall_timeout``.
     """
 
     url: str
@@ -63,23 +64,27 @@ class Location:
 
 
 class Handler(typing.Protocol):
-    """Reads locations of one scheme."""
+    """A function that reads locations of one URL scheme."""
 
     def __call__(self, location: Location) -> Iterable[bytes]:
-        """Return the data in blocks, from the first byte to the last; a generator will do.
+        """Return an iterable over all data of the location in blocks, such as a generator.
 
-        If the result has a ``close()``, it is called once, however the download ends. An exception
-        from the call or from the first block means that the location cannot be read; a later one
-        means that the connection was cut. The log has the ``strerror`` of an OSError, and only
-        the class of any other exception, because messages may hold credentials. An InvalidOption
-        from the call or from the first block is raised to the caller.
+        If the iterable has a method ``close()``, it is called once at the end of the download,
+        whether the download succeeds or fails.
+
+        If the call or the first block raises an exception, the location counts as unreadable and
+        the next one is tried; but InvalidOption is raised to the caller. If a later block raises
+        an exception, the connection counts as lost. The log contains the ``strerror`` of an
+        OSError, but only the class of any other exception, because its message may contain
+        credentials.
         """
 
 
 class Locations:
-    """The locations that may be read directly.
+    """Opens locations of images that may be read directly.
 
-    :param options: ``allowed_location_schemes`` names them; handlers get the other options.
+    :param options: the options; ``allowed_location_schemes`` lists the allowed locations. Handlers
+        get all options.
     """
 
     def __init__(self, options: Options) -> None:
@@ -91,19 +96,20 @@ class Locations:
         return bool(self._entries)
 
     def open(self, found: Image, *, verify: str) -> OpenedData | None:
-        """Open the first location that is allowed and can be read.
+        """Open the first location of an image that is allowed and readable.
 
         :param found: the image with its locations.
-        :param verify: the option ``verify_downloads``.
-        :returns: None if there is none: read the data from the API.
-        :raises glance_compat.exceptions.InvalidOption: a scheme has no handler, or the handler
-            cannot work with these options.
+        :param verify: the value of the option ``verify_downloads``.
+        :returns: the open data, or None if the data must be downloaded from the API.
+        :raises glance_compat.exceptions.InvalidOption: there is no handler for an allowed scheme,
+            or the handler rejects the options.
         """
         if self._handlers is None:
             self._handlers = {
                 scheme_of(one): _load_handler(scheme_of(one)) for one in self._entries
             }
-        # The API has the right error for images without data, and little to send for empty ones.
+        # Images without data are left to the API, which responds with the right error; and so are
+        # empty images, because there is nothing to gain.
         if found["status"] != "active" or not found["size"]:
             return None
         for location in itertools.islice(self._allowed(found), MOST_LOCATIONS):
@@ -144,7 +150,7 @@ class Locations:
                 source = handler(location)
                 stack.callback(_close, source)
                 blocks = filter(None, map(_to_bytes, source))
-                # A generator opens nothing before it is asked for its first block.
+                # Read the first block now, because a generator opens the location only then.
                 first = list(itertools.islice(blocks, 1))
             LOG.info(
                 "Reading the data of image %s from a %s location",
@@ -176,10 +182,12 @@ def _load_handler(scheme: str) -> Handler:
 
 
 def _find_plugin(scheme: str) -> typing.Any:
-    """Load the entry point for a scheme; one of another package overrides the library's own.
+    """Return the object of the entry point for a URL scheme.
 
-    :raises ValueError: several other packages have one.
-    :raises LookupError: there is none.
+    An entry point of another package overrides the one of this library.
+
+    :raises ValueError: several other packages have an entry point for the scheme.
+    :raises LookupError: there is no entry point for the scheme.
     """
     known: list[extension.Extension[typing.Any]] = list(
         named.NamedExtensionManager(
@@ -203,7 +211,7 @@ def _raise_missing(schemes: object) -> None:
 
 
 class _UnreadableError(Exception):
-    """No data of a location could be read; the message may be logged."""
+    """Raised if a location, or a block of it, is not readable. Its message may be logged."""
 
 
 @contextlib.contextmanager
@@ -217,7 +225,13 @@ def _unreadable_errors() -> Iterator[None]:
 
 
 def _loggable_reason(error: Exception) -> str:
-    """Return the part of an error that may be logged: other messages may hold credentials."""
+    """Return the message of an exception if it is safe to log, or else the class name.
+
+    Safe are this module's own messages, and the system's message of an OSError. Messages of other
+    exceptions may contain credentials.
+    """
+    if isinstance(error, _UnreadableError):
+        return str(error)
     text = error.strerror if isinstance(error, OSError) else None
     return text if isinstance(text, str) and text.isprintable() else type(error).__name__
 
@@ -234,14 +248,14 @@ def _close(source: object) -> None:
 
 def _to_bytes(block: object) -> bytes:
     if not isinstance(block, (bytes, bytearray, memoryview)):
-        raise TypeError("a handler of locations must yield bytes")
+        raise _UnreadableError(f"the location handler yielded {type(block).__name__}, not bytes")
     return bytes(block)
 
 
 def _limit_size(blocks: Iterator[bytes], location: Location) -> Iterator[bytes]:
-    """Yield blocks until at most one of them is beyond the size of the image.
+    """Yield the blocks, but stop after the first one that exceeds the size of the image.
 
-    :raises glance_compat.exceptions.GlanceConnectionFailed: the handler failed.
+    :raises glance_compat.exceptions.GlanceConnectionFailed: the handler raised an exception.
     """
     given = 0
     while given <= location.size:
@@ -283,15 +297,18 @@ def _expected_data(found: Image, verify: str) -> Expected:
 
 
 def read_file(location: Location) -> Iterator[bytes]:
-    """Handle ``file``: read a regular file below an allowed folder, without symbolic links.
+    """Yield the data of a ``file`` location.
 
-    :raises OSError: it is not such a file, or reading a block takes longer than
+    The location must be a regular file in or below an allowed directory, and the path from there
+    must not contain symbolic links.
+
+    :raises OSError: the location is not such a file, or reading a block took longer than
         ``stall_timeout``.
     """
     begun = time.monotonic()
     with open(_open_file(location), "rb", buffering=0) as file:
         while block := file.read(BLOCK_BYTES):
-            # A hanging read cannot be interrupted, but a second one can be avoided.
+            # A read that hangs cannot be interrupted, but no further read is started.
             if time.monotonic() - begun > location.options.stall_timeout:
                 raise OSError(errno.ETIMEDOUT, "a block took longer than stall_timeout")
             yield block
@@ -304,7 +321,7 @@ def _refuse(why: str) -> typing.NoReturn:
 
 def _open_file(location: Location) -> int:
     folder, parts = _split_path(location)
-    # The folder is the operator's choice, and may be a link.
+    # The operator configured this directory, so it may be a symbolic link.
     inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for part in parts[:-1]:
@@ -319,12 +336,13 @@ def _open_file(location: Location) -> int:
 
 
 def _open_regular_file(name: str, folder: int) -> int:
-    # Opening a device may have effects, and opening a FIFO waits for its other end.
+    # Checked before opening, because opening a device may have side effects, and opening a FIFO
+    # waits for its other end.
     if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
         _refuse("it is not a regular file")
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     descriptor = os.open(name, flags, dir_fd=folder)
-    # The file may have been replaced in between.
+    # Checked again, because the file may have been replaced in the meantime.
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         _refuse("it is not a regular file")
@@ -332,12 +350,16 @@ def _open_regular_file(name: str, folder: int) -> int:
 
 
 def _split_path(location: Location) -> tuple[str, list[str]]:
-    """Return the allowed folder of a location, and the names on the path from it to the file."""
+    """Return the allowed directory that contains a location, and the path from there as names.
+
+    :raises PermissionError: the location is not in or below an allowed directory.
+    """
     path = file_path_of(location.url)
     if path is None:
         _refuse("it is not of the form file:///folder/name")
     parts = path.split("/")
-    # The innermost folder first: the path to it may have links.
+    # The innermost directory first, because only the path up to the allowed directory may contain
+    # symbolic links.
     for folder in sorted(map(_folder_of, location.entries), key=len, reverse=True):
         leading = folder.split("/")
         if parts[: len(leading)] == leading and len(parts) > len(leading):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read image data directly from Ceph: the handler of ``rbd`` locations.
+"""The location handler for ``rbd`` URLs: reads image data directly from Ceph.
 
 The facts about librados and librbd were verified with 16.2.15, on a cluster of that release.
 
-What must live here: which snapshots a location may name, and how they are read. What must not:
-which clusters and pools the options may allow (``options``), the form of URLs (``urls``), what
-happens to a location that cannot be read (``locations``).
+What must live here: the check that a location may be read, and reading its snapshot. What must
+not: checks of the option values (see ``options``), parsing of URLs (``urls``), and the fallback
+for a location that cannot be read (``locations``).
 """
 
 from __future__ import annotations
@@ -22,19 +22,22 @@ from glance_compat.options import Options
 from glance_compat.transfers.locations import Location
 from glance_compat.urls import rbd_names_of
 
-#: Bytes to read from Ceph at a time: one object, unless the image was created with larger ones.
+#: Number of bytes per read. This is the default size of a Ceph object.
 BLOCK_BYTES = 4 * 1024 * 1024
 
-#: Longest timeout, in seconds; librados has fewer digits for timeouts than a float.
+#: Maximum timeout, in seconds. librados does not accept all values of a float.
 _LONGEST_SECONDS = 10**9
 
 
 def read_snapshot(location: Location) -> Iterator[bytes]:
-    """Handle ``rbd``: read a snapshot of the image with the image's own id, in an allowed pool.
+    """Yield the data of an ``rbd`` location.
 
-    :raises OSError: it is not such a snapshot, or reading it takes too long.
-    :raises glance_compat.exceptions.InvalidOption: no pool is allowed, or Ceph's Python modules
-        are missing.
+    The location must be a snapshot of a Ceph image in an allowed pool, and the Ceph image must
+    have the id of the Glance image as its name.
+
+    :raises OSError: the location is not such a snapshot, or reading it failed or timed out.
+    :raises glance_compat.exceptions.InvalidOption: the option ``allowed_location_schemes`` allows
+        no pool, or Ceph's Python modules are not installed.
     """
     names = _parse_names(location)
     rados, rbd = _import_modules()
@@ -42,7 +45,7 @@ def read_snapshot(location: Location) -> Iterator[bytes]:
     with cluster.snapshot(*names) as image:
         with cluster.as_os_errors("its size cannot be read"):
             size = image.size()
-        # librbd raises an error for reads beyond the end.
+        # librbd raises an exception if a read goes beyond the end.
         for start in range(0, size, BLOCK_BYTES):
             with cluster.as_os_errors("it cannot be read"):
                 block = image.read(start, min(BLOCK_BYTES, size - start))
@@ -54,7 +57,11 @@ def _refuse(why: str) -> typing.NoReturn:
 
 
 def _parse_names(location: Location) -> tuple[str, str, str, str]:
-    """Return the fsid, the pool, the image and the snapshot that a location names."""
+    """Check that a location may be read; return its fsid, pool, image and snapshot.
+
+    :raises PermissionError: the location may not be read.
+    :raises glance_compat.exceptions.InvalidOption: the options allow no pool.
+    """
     pools = {names for entry in location.entries if (names := rbd_names_of(entry))}
     if not pools:
         raise exceptions.InvalidOption(
@@ -62,14 +69,14 @@ def _parse_names(location: Location) -> tuple[str, str, str, str]:
             " pool, as in rbd://<fsid>/<pool>"
         )
     names = rbd_names_of(location.url)
-    # The older form rbd://<image> has no cluster, pool and snapshot.
+    # URLs of the old form rbd://<image> name no cluster, pool or snapshot.
     if names is None or len(names) != 4:
         _refuse("it is not of the form rbd://fsid/pool/image/snapshot")
     fsid, pool, image, snapshot = names
     if (fsid, pool) not in pools:
         _refuse("it is not in an allowed pool")
-    # Glance and Nova use this name (glance_store's rbd driver; Nova, Rbd.direct_snapshot). Other
-    # snapshots in the pool may belong to another user.
+    # Glance and Nova name the Ceph image after the Glance image (glance_store's rbd driver; Nova,
+    # Rbd.direct_snapshot). Other images in the pool may belong to another user.
     if image != location.image_id:
         _refuse("it has another name than the image")
     return fsid, pool, image, snapshot
@@ -93,6 +100,7 @@ class _Cluster:
 
     :param rados: the module ``rados``.
     :param rbd: the module ``rbd``.
+    :param options: the options with the Ceph user, configuration file and time limits.
     """
 
     def __init__(self, rados: typing.Any, rbd: typing.Any, options: Options) -> None:
@@ -102,7 +110,7 @@ class _Cluster:
 
     @contextlib.contextmanager
     def snapshot(self, fsid: str, pool: str, image: str, snapshot: str) -> Iterator[typing.Any]:
-        """Open a snapshot for reading, and close it and the connection afterwards."""
+        """Connect and open a snapshot for reading; close both at the end of the context."""
         with contextlib.ExitStack() as stack:
             with self.as_os_errors("the Ceph cluster cannot be reached"):
                 cluster = self._configured()
@@ -128,7 +136,10 @@ class _Cluster:
 
     @contextlib.contextmanager
     def as_os_errors(self, what: str) -> Iterator[None]:
-        """Convert errors of the modules, whose messages repeat the location, to OSErrors."""
+        """Convert errors of rados and rbd to OSError, whose message does not have the location.
+
+        :param what: the start of the message.
+        """
         try:
             yield
         except (self._rados.Error, self._rbd.Error) as error:
@@ -137,7 +148,7 @@ class _Cluster:
 
 
 def _timeouts(options: Options) -> Mapping[str, str]:
-    """Return timeouts for librados, which waits for storage forever by default."""
+    """Return the timeout settings for librados, which by default waits forever for storage."""
     connect, stall = map(_whole_seconds, (options.connect_timeout, options.stall_timeout))
     return {
         "client_mount_timeout": connect,
@@ -147,5 +158,5 @@ def _timeouts(options: Options) -> Mapping[str, str]:
 
 
 def _whole_seconds(seconds: float) -> str:
-    """Round seconds up, as librados has no fractions and treats 0 as forever."""
+    """Return seconds rounded up, because librados has no fractions and treats 0 as forever."""
     return str(min(math.ceil(seconds), _LONGEST_SECONDS))

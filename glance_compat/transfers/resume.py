@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Continue a download after its connection was cut.
+"""Continue a download after its connection was lost.
 
-What must live here: where to continue, and whether the new response has the same data. What must
-not: when to give up (``retry``), which endpoint to use (``dispatcher``), verification
-(``streams``).
+What must live here: the offset to continue at, and the check that the new response has the same
+data. What must not: the limit of attempts (see ``retry``), the selection of an endpoint
+(``dispatcher``), and verification of the data (``streams``).
 """
 
 from __future__ import annotations
@@ -16,19 +16,22 @@ from glance_compat.backends.protocol import ImagesApi, OpenedData
 from glance_compat.streams.streams import Expected
 from glance_compat.transport import retry
 
-#: Repeats a call whose first attempt has failed with an error.
+#: A function that repeats a call. Its arguments are the call and the exception of the call's first
+#: attempt.
 Repeat = Callable[[Callable[[ImagesApi], bytes], exceptions.GlanceCompatError], bytes]
 
 
 class Resumed:
-    """Yield the blocks of an image, over as many connections as it takes.
+    """An iterator over the data of an image that reconnects if the connection is lost.
 
-    After a cut the download continues at the same byte: with a Range request where the API
-    supports it, or else from the start, without the bytes that were already yielded.
+    After that the download continues at the same byte: with a Range request if the API supports
+    it; otherwise from the start, and the bytes that were already yielded are skipped.
 
-    :param opened: the data that has begun to arrive.
-    :param reopen: opens the data again, at a byte if the API supports it.
-    :param repeat: repeats a call whose first attempt has failed.
+    :param opened: the download that is already open.
+    :param reopen: a function that opens the download again. Its second argument is the offset to
+        start at, in bytes; the API may ignore it.
+    :param repeat: a function that repeats a call whose first attempt has failed.
+    :param image_id: the id of the image, for messages.
     """
 
     def __init__(
@@ -57,9 +60,9 @@ class Resumed:
             if not retry.is_transient(error):
                 raise
             if self._given == self.expected.size:
-                # Only the end of the response is missing.
+                # All data has arrived, and only the end of the response is missing.
                 raise StopIteration from error
-            # The attempt that failed counts, and its endpoint is unhealthy.
+            # The failed read counts as the first attempt, and its endpoint as unhealthy.
             block = self._repeat(self._open_again, error)
         if not block:
             raise StopIteration
@@ -77,9 +80,9 @@ class Resumed:
         return next(self._blocks, b"")
 
     def _rest(self, opened: OpenedData) -> Iterator[bytes]:
-        """Yield the blocks of a new response that were not yielded before.
+        """Yield the blocks of a new response, without the bytes that were yielded before.
 
-        :raises glance_compat.exceptions.IntegrityError: the response has other data.
+        :raises glance_compat.exceptions.IntegrityError: the response has different data.
         """
         if not _may_be_same_data(self.expected, opened.expected):
             self._differ("it changed while it was read")
@@ -101,8 +104,11 @@ class Resumed:
 
 
 def _may_be_same_data(one: Expected, other: Expected) -> bool:
-    """Whether two responses may have the same data; values that one lacks are not compared."""
-    # Digests of two algorithms cannot be compared; the whole is verified at the end.
+    """Return whether two responses may have the same data, judged by their size and digest.
+
+    Values that one of them does not have are not compared.
+    """
+    # Digests of different algorithms cannot be compared; all data is verified at the end.
     alike = one.algorithm == other.algorithm
     digests = [found.digest for found in (one, other) if found.digest and alike]
     sizes = [found.size for found in (one, other) if found.size is not None]

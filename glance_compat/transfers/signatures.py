@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verify image signatures: did the owner of a trusted certificate sign this data?
+"""Verify that the data of an image was signed with a trusted certificate.
 
-The rules and the cryptography are those of cursive, which OpenStack's services share. Certificates
-come from the key manager that castellan is configured for. Both are imported when they are used.
+The library cursive, which OpenStack's services share, implements the rules and the cryptography.
+Certificates are fetched from the key manager that castellan is configured for. Both are imported
+on first use.
 
-What must live here: the properties of a signature, and how errors of cursive, castellan and
-cryptography become errors of this library. What must not: the data itself (``streams``).
+What must live here: reading the signature properties of an image, and converting the errors of
+cursive, castellan and cryptography to those of this library. What must not: reading the data (see
+``streams``).
 """
 
 from __future__ import annotations
@@ -21,24 +23,25 @@ from glance_compat.routing.references import check_path_segment
 
 LOG = logging.getLogger(__name__)
 
-#: The properties of an image's signature (the same in Nova, Cinder and Glance).
+#: The names of the signature properties of an image (the same in Nova, Cinder and Glance).
 SIGNATURE = "img_signature"
 HASH_METHOD = "img_signature_hash_method"
 KEY_TYPE = "img_signature_key_type"
 CERTIFICATE = "img_signature_certificate_uuid"
 
-#: The id of a certificate, and the certificate as cryptography has it.
+#: The id of a certificate, and its cryptography object.
 _Named = tuple[str, typing.Any]
 
 
 class _RefusedError(Exception):
-    """Refuses what cursive accepts; like an error of cursive, its message may be logged."""
+    """Raised for input that cursive accepts but this library does not; its message is loggable."""
 
 
 class Verifier:
-    """Hashes data while it streams, and verifies the signature at the end.
+    """Hashes the data block by block, and verifies the signature at the end.
 
-    :param verifier: one of cursive's: ``update()`` and ``verify()``.
+    :param verifier: a verifier of cursive, with the methods ``update()`` and ``verify()``.
+    :param image_id: the id of the image, for messages.
     """
 
     def __init__(self, verifier: typing.Any, image_id: str) -> None:
@@ -46,13 +49,13 @@ class Verifier:
         self._image_id = image_id
 
     def update(self, block: bytes) -> None:
-        """Take the next part of the data."""
+        """Add the next block of the data."""
         self._verifier.update(block)
 
     def verify(self) -> None:
-        """Verify the signature, once, after the last part.
+        """Verify the signature. Call this once, after the last block.
 
-        :raises glance_compat.exceptions.InvalidSignature: other data was signed.
+        :raises glance_compat.exceptions.InvalidSignature: the data does not match the signature.
         """
         with _errors_as(
             exceptions.InvalidSignature,
@@ -63,15 +66,17 @@ class Verifier:
 
 
 def check_certificate_ids(trusted_certs: object) -> tuple[str, ...]:
-    """Check the argument ``trusted_certs``, and that cursive is installed if it is needed.
+    """Check the argument ``trusted_certs``, and return it as a tuple.
 
-    :param trusted_certs: ids of certificates in the key manager; None or empty: signatures are
+    If it is not empty, cursive must be installed.
+
+    :param trusted_certs: ids of certificates in the key manager. If None or empty, signatures are
         not verified.
     :raises glance_compat.exceptions.InvalidOption: an id is invalid, or cursive is missing.
     """
     if trusted_certs is None:
         return ()
-    # Not a string: each of its characters would be an id.
+    # A string is rejected, because each of its characters would be treated as an id.
     if not isinstance(trusted_certs, (list, tuple, set, frozenset)):
         raise exceptions.InvalidOption(
             f"trusted_certs must be a list of certificate ids, not {type(trusted_certs).__name__}"
@@ -86,13 +91,15 @@ def check_certificate_ids(trusted_certs: object) -> tuple[str, ...]:
 
 
 def create_verifier(found: Image, context: object, trusted: Sequence[str]) -> Verifier:
-    """Create what verifies the data of an image against its signature.
+    """Return a verifier for the data and the signature of an image.
 
-    :param context: the caller's context, for the key manager.
-    :param trusted: ids of the certificates that must have issued the signature's certificate.
-        Empty: any certificate is accepted, as with Nova's ``verify_glance_signatures`` alone.
-    :raises glance_compat.exceptions.SignatureVerificationError: one of its subclasses: the image
-        has no signature that can be verified.
+    :param found: the image.
+    :param context: the caller's request context, which is passed to the key manager.
+    :param trusted: ids of the trusted certificates, one of which must have issued the signing
+        certificate. If empty, any signing certificate is accepted, as with Nova's
+        ``verify_glance_signatures`` alone.
+    :raises glance_compat.exceptions.SignatureVerificationError: the image has no usable signature,
+        or its certificate cannot be fetched or is not trusted. Raised as one of the subclasses.
     """
     image_id = found["id"]
     texts = {name: _get_property(found, name) for name in (SIGNATURE, HASH_METHOD, KEY_TYPE)}
@@ -121,14 +128,14 @@ def create_verifier(found: Image, context: object, trusted: Sequence[str]) -> Ve
 
 
 def _import_cursive() -> tuple[typing.Any, typing.Any]:
-    """Import the two modules of cursive.
+    """Import cursive, and return its modules ``signature_utils`` and ``certificate_utils``.
 
-    :raises glance_compat.exceptions.InvalidOption: it cannot be imported.
+    :raises glance_compat.exceptions.InvalidOption: cursive cannot be imported.
     """
     try:
         from cursive import certificate_utils, signature_utils
     except (ImportError, AttributeError) as error:
-        # cursive 0.2.3 beside cryptography 47: AttributeError.
+        # With cryptography 47, importing cursive 0.2.3 raises AttributeError.
         raise exceptions.InvalidOption(
             "image signatures are verified with cursive, which cannot be imported:"
             " install glance-compat[signatures]"
@@ -148,9 +155,9 @@ def _get_property(found: Image, name: str) -> str:
 
 
 def _get_certificate_id(found: Image) -> str:
-    """Return the id of the signature's certificate.
+    """Return the id of the signing certificate, from a property of the image.
 
-    The owner of the image writes it, and key managers use it in a URL, so it is checked.
+    It is checked, because the owner of the image sets it and key managers use it in a URL.
     """
     try:
         return check_path_segment(_get_property(found, CERTIFICATE), "the id of a certificate")
@@ -173,9 +180,10 @@ def _fetch_certificate(context: object, certificate_id: str, image_id: str) -> t
 def _validate_certificate(
     context: object, certificate: _Named, trusted: Sequence[str], image_id: str
 ) -> None:
-    """Check that a certificate is valid today and is issued by one of the trusted ones.
+    """Raise an exception unless a certificate is valid today and issued by a trusted one.
 
-    :raises glance_compat.exceptions.CertificateValidationFailed: it is not.
+    :raises glance_compat.exceptions.CertificateValidationFailed: the certificate is not valid
+        today, or not issued by a trusted certificate.
     """
     _, validation = _import_cursive()
     known = list(_fetch_trusted(context, trusted, image_id))
@@ -209,8 +217,10 @@ def _may_sign(named: _Named) -> bool:
 
 
 def _check_not_circular(certificate: typing.Any, signing: Sequence[_Named]) -> None:
-    """Refuse certificates that sign each other in a circle, which cursive would follow forever
-    (verified on cursive 0.3.1)."""
+    """Raise an exception if trusted certificates issue each other in a circle.
+
+    cursive would follow such a circle forever (verified on cursive 0.3.1).
+    """
     _, validation = _import_cursive()
     link = certificate
     for _step in range(len(signing) + 1):
@@ -239,7 +249,7 @@ def _unusable_property(name: str, image_id: str) -> contextlib.AbstractContextMa
 def _errors_as(
     kind: type[exceptions.SignatureVerificationError], what: str, image_id: str
 ) -> Iterator[None]:
-    """Convert all exceptions to errors of this library: a key manager may raise any of them."""
+    """Convert every exception to one of this library; a key manager may raise any exception."""
     try:
         yield
     except exceptions.GlanceCompatError:
@@ -249,7 +259,10 @@ def _errors_as(
 
 
 def _loggable_reason(error: Exception) -> str:
-    """Return cursive's own message; those of key managers and other libraries may hold a token."""
+    """Return the message of an exception of cursive, or the class name of any other.
+
+    Messages of key managers and other libraries may contain a token.
+    """
     if not type(error).__module__.startswith(("cursive.", __name__)):
         return type(error).__name__
     text = str(error)[:200]

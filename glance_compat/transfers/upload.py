@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Create and change images, and send their data: a whole image, or nothing.
+"""Create and update images, and upload their data; delete what a failed call has created.
 
-What must live here: the plan of a write (with data, empty, or with data from elsewhere), which
-writes may be repeated, what a lost response may mean, the comparison of what was stored with what
-was sent, and the removal of what a failed call created. What must not: the check of metadata
-(``changes``), requests (``backends``), hashing (``streams``).
+What must live here: the sequence of requests of a write (with data, empty, or with data from a
+URL), the decision which writes may be repeated, the recovery after a lost response, the comparison
+of the stored data with the sent data, and the cleanup after a failure. What must not: checks of
+metadata (see ``changes``), requests (see ``backends``), and hashing (see ``streams``).
 """
 
 from __future__ import annotations
@@ -26,22 +26,25 @@ from glance_compat.transport import retry
 from glance_compat.transport.client import Identity
 from glance_compat.transport.retry import Deadline
 
-#: Errors that, without a status, mean that no request was sent or that nothing is left of it.
+#: Exceptions that, if they have no status, mean that the server has no image: either no request
+#: was sent, or the image is deleted already.
 _REFUSALS = (exceptions.Invalid, exceptions.UnsupportedByVersion)
 
-#: Attributes that describe the data, and the id, which is passed beside the metadata.
+#: Attributes that are not sent with the metadata: those of the data, and the id, which is passed
+#: as an argument.
 _OF_DATA = frozenset({"id", "size", "checksum"})
 
 
 @dataclasses.dataclass(slots=True)
 class Attempt:
-    """The current attempt to create a whole image.
+    """The state of the current attempt to create an image with its data.
 
-    Each attempt has its own id: that of a removed image cannot be used again.
+    Each attempt uses a new image id, because the id of a deleted image cannot be used again.
 
-    :param sent: a server may have the request that creates the image.
-    :param response_received: the last request has a response.
-    :param cleaned_up: nothing is left of the attempt.
+    :param image_id: the id of the image in this attempt.
+    :param sent: whether the server may have received the request that creates the image.
+    :param response_received: whether the server has responded to the last request.
+    :param cleaned_up: whether everything that the attempt created is deleted.
     """
 
     image_id: str = ""
@@ -50,7 +53,7 @@ class Attempt:
     cleaned_up: bool = False
 
     def begin(self) -> None:
-        """Start the next attempt, under a new id."""
+        """Start the next attempt, with a new image id."""
         self.image_id = str(uuid.uuid4())
         self.sent = self.cleaned_up = False
         self.response_received = True
@@ -61,7 +64,7 @@ class Attempt:
         return api.create(self.image_id, meta, upload)
 
     def note_failure(self, error: BaseException) -> None:
-        """Work out from an error what the server may have."""
+        """Update the state after an exception of the request."""
         self.response_received = getattr(error, "status", None) is not None
         if isinstance(error, _REFUSALS) and not self.response_received:
             self.sent = False
@@ -69,10 +72,13 @@ class Attempt:
 
 @dataclasses.dataclass(slots=True)
 class _Creation:
-    """The creation of an image without data, a call that may be repeated.
+    """The creation of an image without data, as a call that may be repeated.
 
-    :param has_own_id: the library chose the id, so no other caller's image has it.
-    :param may_exist: an earlier attempt may have created the image and lost its response.
+    :param image_id: the id of the new image.
+    :param meta: the metadata of the new image.
+    :param has_own_id: whether the library generated the id, so that no other image has it.
+    :param may_exist: whether an earlier attempt, whose response was lost, may have created the
+        image.
     """
 
     image_id: str
@@ -103,10 +109,10 @@ class _Creation:
 
 
 class Uploader:
-    """Writes of one image service.
+    """Creates and updates the images of one image service.
 
-    Data whose transfer failed temporarily is sent again when it can be rewound and the server
-    has none of it.
+    After a temporary failure the data is sent again, if it can be rewound and the server has
+    stored none of it.
     """
 
     def __init__(self, dispatcher: Dispatcher, options: Options) -> None:
@@ -122,7 +128,7 @@ class Uploader:
         data: object,
         progress: Progress | None,
     ) -> Image:
-        """Create an image, with its data if there is any; see ``ImageService.create``."""
+        """Create an image, and upload its data if there is any; see ``ImageService.create``."""
         meta = changes.parse_image_meta(image_meta)
         _refuse_two_sources(meta, data)
         empty = data is None and meta.base.get("size") == 0 and not _has_remote_data(meta)
@@ -131,7 +137,7 @@ class Uploader:
         if empty:
             data = b""
         if data is None:
-            # The size of data that the server fetches is compared with what it finds.
+            # The server compares size with the data only if it fetches the data itself.
             unused = {"id"} if _has_remote_data(meta) else {"id", "size"}
             return self._create_without_data(identity, chosen, meta.without(unused))
         upload = _upload_of(data, meta, progress)
@@ -147,7 +153,7 @@ class Uploader:
         *,
         purge: bool,
     ) -> Image:
-        """Change an image, or give a queued image its data; see ``ImageService.update``."""
+        """Update the metadata of an image, and upload its data; see ``ImageService.update``."""
         meta = changes.parse_image_meta(image_meta)
         changes.check_id(meta, image_id)
         _refuse_two_sources(meta, data)
@@ -165,8 +171,8 @@ class Uploader:
     ) -> Image:
         """Create an image without data.
 
-        :param chosen: the caller's id for it, or None. Under the library's own id, a repeated
-            creation finds the image that an earlier attempt created.
+        :param chosen: the id that the caller chose, or None. If the library generates the id, a
+            retry can find the image that an earlier attempt has created.
         """
         if meta.base.get("location") is not None:
             return self._create_at_location(identity, chosen, meta)
@@ -175,7 +181,7 @@ class Uploader:
         try:
             return self._dispatcher.repeat(identity, creation)
         except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
-            # The image may exist, if only the responses were lost or damaged.
+            # If only the response was lost or damaged, the image exists.
             found = self._find(identity, image_id) if chosen is None else None
             if found is None:
                 raise
@@ -184,7 +190,10 @@ class Uploader:
     def _create_at_location(
         self, identity: Identity, chosen: str | None, meta: ImageMeta
     ) -> Image:
-        """Create an image whose data is at a URL, which may take several requests."""
+        """Create an image whose data is at a URL; this may take several requests.
+
+        :param chosen: the id that the caller chose, or None.
+        """
         if chosen is None:
             return self._create_whole(identity, meta, None)
         return self._dispatcher.once(identity, lambda api: api.create(chosen, meta, None))
@@ -200,11 +209,14 @@ class Uploader:
     def _create_with_data(
         self, identity: Identity, chosen: str | None, meta: ImageMeta, upload: Upload
     ) -> Image:
-        """Create an image with its data; when that fails, nothing is left of it."""
+        """Create an image with its data, and delete the image if that fails.
+
+        :param chosen: the id that the caller chose, or None.
+        """
         if chosen is None:
             return self._create_whole(identity, meta, upload)
-        # Under an id of the caller's choice, only a response proves that this call created the
-        # record and may remove it.
+        # With an id that the caller chose, only a response proves that this call has created the
+        # image and may delete it. So the image is created first, without data.
         store = ImageMeta({name: meta.base[name] for name in ("store",) if name in meta.base}, {})
         self._create_without_data(identity, chosen, meta.without({"store"}))
         with delete_on_failure(chosen, lambda: self._delete(identity, chosen)):
@@ -213,7 +225,7 @@ class Uploader:
     def _send_data_to(
         self, identity: Identity, image_id: str, meta: ImageMeta, upload: Upload
     ) -> Image:
-        """Give a queued image its data."""
+        """Upload the data of a queued image."""
 
         def update(api: ImagesApi) -> Image:
             return api.update_with_data(image_id, meta, upload)
@@ -230,9 +242,10 @@ class Uploader:
         return self._verify(stored, upload)
 
     def _create_whole(self, identity: Identity, meta: ImageMeta, upload: Upload | None) -> Image:
-        """Create an image with its data, under a new id for each attempt.
+        """Create an image with its data, with a new image id for each attempt.
 
-        :param upload: None: the data is at a URL, and the option ``deadline`` bounds the call.
+        :param upload: the data, or None if the data is at a URL. In that case the option
+            ``deadline`` limits the call.
         """
         attempt = Attempt()
 
@@ -251,7 +264,7 @@ class Uploader:
     def _attempt(
         self, identity: Identity, attempt: Attempt, meta: ImageMeta, upload: Upload | None
     ) -> Image:
-        """Create an image with its data, or remove what is left of it."""
+        """Create an image with its data once, and delete the image if that fails."""
         attempt.begin()
 
         def create(api: ImagesApi) -> Image:
@@ -268,12 +281,12 @@ class Uploader:
             return self._verify(stored, upload)
 
     def _clean_up(self, identity: Identity, attempt: Attempt) -> None:
-        """Remove what an attempt has created."""
+        """Delete the image that an attempt has created, if there is one."""
         with contextlib.suppress(exceptions.ImageNotFound):
             if attempt.sent and attempt.response_received:
                 self._delete(identity, attempt.image_id)
             elif attempt.sent:
-                # The server may create the record after its connection was cut.
+                # The server may create the image even after the connection was lost.
                 retry.until_found(lambda: self._delete(identity, attempt.image_id))
         attempt.cleaned_up = True
 
@@ -285,7 +298,7 @@ class Uploader:
     def _send_once(
         self, identity: Identity, image_id: str, upload: Upload, call: Call[Image]
     ) -> Image:
-        """Send the data once; when only the response is lost, GET the image."""
+        """Send the data once; if the response is lost, GET the image to see if it is complete."""
         try:
             return self._dispatcher.once(identity, call, deadline=False)
         except BaseException as error:
@@ -297,8 +310,10 @@ class Uploader:
     def _find_stored(
         self, identity: Identity, image_id: str, upload: Upload, error: BaseException
     ) -> Image | None:
-        """Return the image after a lost response, if all of its data is stored.
+        """GET the image after a lost response, and return it if all of its data is stored.
 
+        :param error: the exception of the request.
+        :returns: the image, or None if it does not exist or is not complete.
         :raises glance_compat.exceptions.OutcomeUnknown: the image cannot be fetched.
         """
         if not _may_be_complete(error, upload):
@@ -320,7 +335,10 @@ class Uploader:
         return found if found["status"] == "active" and complete else None
 
     def _is_queued(self, identity: Identity, image_id: str) -> bool:
-        """Whether an image accepts data; a server whose connection was cut may still save it."""
+        """Return whether an image is queued, so that its data can be sent again.
+
+        After a lost connection the server may still be saving the data; the method waits for that.
+        """
         try:
             found = retry.until(
                 lambda: self._dispatcher.repeat(identity, lambda api: api.show(image_id)),
@@ -331,7 +349,10 @@ class Uploader:
         return bool(found["status"] == "queued")
 
     def _verify(self, stored: Image, upload: Upload) -> Image:
-        """Compare what the server stored with what was sent."""
+        """Return the stored image, or raise IntegrityError if its data is not the data sent.
+
+        With ``verify_uploads=False`` nothing is compared.
+        """
         if not self._options.verify_uploads:
             return stored
         same = stored["checksum"] in (None, upload.checksum)
@@ -345,25 +366,25 @@ class Uploader:
 
 
 def _upload_of(data: object, meta: ImageMeta, progress: Progress | None) -> Upload:
-    # Callers that do not know the size pass 0 (Nova's VMware driver).
+    # A size of 0 counts as unknown: Nova's VMware driver passes 0 if it does not know the size.
     size = meta.base.get("size") or None
     return Upload(data, size=size, checksum=meta.base.get("checksum"), progress=progress)
 
 
 def _has_remote_data(meta: ImageMeta) -> bool:
-    """Whether the server gets the data from a URL."""
+    """Return whether the metadata names a URL from which the server gets the data."""
     return any(meta.base.get(name) is not None for name in ("location", "copy_from"))
 
 
 def _refuse_two_sources(meta: ImageMeta, data: object) -> None:
-    """Refuse data together with a URL of the data.
+    """Raise ImageBadRequest if the caller passes both data and a URL of data.
 
-    v1 responds with 400 and leaves a queued image (verified on Glance 15.0.2); v2 stores whatever
-    comes last.
+    v1 responds with 400 but keeps a queued image (verified on Glance 15.0.2); v2 stores whichever
+    of them arrives last.
     """
     if data is not None and _has_remote_data(meta):
         raise exceptions.ImageBadRequest(
-            "an image takes data, location or copy_from, and only one of them"
+            "data and a location or copy_from are both set; pass only one of them"
         )
 
 
@@ -372,7 +393,7 @@ def _can_send_again(error: BaseException, upload: Upload) -> bool:
 
 
 def _may_be_complete(error: BaseException, upload: Upload) -> bool:
-    """Whether the server may have stored all of the data, and only its response was lost."""
+    """Return whether the server may have stored all data, so that only the response was lost."""
     if upload.failure is not None or not upload.begun:
         return False
     # Any error or unparsable response counts as lost; what matters is whether the stored image is

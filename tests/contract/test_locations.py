@@ -549,6 +549,14 @@ def test_a_handler_that_fails(
     assert len(odd.CLOSED) == (scheme in ("texts", "empties"))
 
 
+def test_log_reports_type_of_invalid_block(
+    place: Place, odd: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.image("texts://image")
+    assert read(place, allowed_location_schemes=("texts",)) == DATA
+    assert "cannot be read: the location handler yielded str, not bytes" in caplog.text
+
+
 def test_a_handler_that_breaks_off(
     place: Place, odd: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
