@@ -30,7 +30,7 @@ _QUERY = re.compile(r"[?#;]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _PATH = re.compile(r"[/\\]")
 # With a colon in brackets only an IPv6 address, perhaps with a zone (RFC 3986, RFC 6874).
-_HOST = re.compile(r"(?:\[(?:[0-9A-Fa-f:.]+(?:%[\w.~-]+)?|[^:@\[\]]*)\]|[^:@\[\]]*)(?::[0-9]*)?")
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%[\w.~-]+)?\]|[^:@]*)(?::[0-9]*)?")
 _HIDDEN = "***"
 
 

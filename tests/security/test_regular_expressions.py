@@ -123,7 +123,7 @@ WORST: dict[str, tuple[Make, ...]] = {
     r"[?#;]": (repeat("a"),),
     r"[A-Za-z][A-Za-z0-9+.-]*:": (repeat("a"),),
     r"[/\\]": (repeat("a"),),
-    r"(?:\[(?:[0-9A-Fa-f:.]+(?:%[\w.~-]+)?|[^:@\[\]]*)\]|[^:@\[\]]*)(?::[0-9]*)?": (
+    r"(?:\[[0-9A-Fa-f:.]+(?:%[\w.~-]+)?\]|[^:@]*)(?::[0-9]*)?": (
         repeat("a", before="[", after="@"),
         repeat("a", before="[::%", after="@"),
         repeat("1", before="a:", after="@"),
