@@ -96,12 +96,22 @@ def _redact_word(word: str) -> str:
     return word[: len(word) - len(url)] + redact_url(url)
 
 
-def describe_error(error: BaseException) -> str:
+#: Of the message of an exception.
+_REASON_CHARACTERS = 200
+
+
+def describe_error(error: BaseException, safe: tuple[str, ...] = ()) -> str:
     """Return the system's message of an OSError, or the class name of any other exception.
 
     The message of another exception may contain a token, a password or a URL with either.
+
+    :param safe: prefixes of the names of modules whose own exceptions have no secrets in their
+        messages. These messages are returned, shortened.
     """
-    text = error.strerror if isinstance(error, OSError) else None
-    if isinstance(text, str) and text and text.isprintable():
-        return text
+    if safe and type(error).__module__.startswith(safe):
+        text = str(error)[:_REASON_CHARACTERS]
+        return text if text.isprintable() else ascii(text)
+    reason = error.strerror if isinstance(error, OSError) else None
+    if isinstance(reason, str) and reason and reason.isprintable():
+        return reason
     return type(error).__name__

@@ -215,12 +215,12 @@ class ImageService:
         :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
             may not see it.
         """
-        identity = self._dispatcher.identity(context)
-        image_id = self._dispatcher.image_id(identity, image_id)
+        identity = self._dispatcher.read_identity(context)
+        image_id = self._dispatcher.parse_image_id(identity, image_id)
         found = self._dispatcher.repeat(identity, lambda api: api.show(image_id))
         if found["deleted"] and not show_deleted:
             raise exceptions.ImageNotFound(f"image {image_id} is deleted", image_id=image_id)
-        return self._visible(found, include_locations=include_locations)
+        return self._select_visible(found, include_locations=include_locations)
 
     @context_first
     def detail(
@@ -272,7 +272,7 @@ class ImageService:
         :param sort_dir: "asc" or "desc" for all keys, or a list with one direction for each key.
         :raises glance_compat.exceptions.Invalid: an argument is invalid.
         """
-        identity = self._dispatcher.identity(context)
+        identity = self._dispatcher.read_identity(context)
         query = queries.parse_query(filters, sort_key, sort_dir)
         asked = pagination.Listing(
             query=query,
@@ -289,7 +289,7 @@ class ImageService:
             ),
         )
         first = list(itertools.islice(found, 1))
-        return (self._visible(one) for one in itertools.chain(first, found))
+        return (self._select_visible(one) for one in itertools.chain(first, found))
 
     @context_first
     def create(
@@ -322,9 +322,9 @@ class ImageService:
         :raises glance_compat.exceptions.OutcomeUnknown: the response was lost, and a follow-up GET
             could not establish the outcome.
         """
-        identity = self._dispatcher.identity(context)
+        identity = self._dispatcher.read_identity(context)
         progress = streams.check_progress(progress)
-        return self._visible(self._uploader.create(identity, image_meta, data, progress))
+        return self._select_visible(self._uploader.create(identity, image_meta, data, progress))
 
     @context_first
     def update(
@@ -359,15 +359,15 @@ class ImageService:
         :raises glance_compat.exceptions.OutcomeUnknown: the server accepted the location, but did
             not activate the image within the option ``deadline``.
         """
-        identity = self._dispatcher.identity(context)
-        image_id = self._dispatcher.image_id(identity, image_id)
+        identity = self._dispatcher.read_identity(context)
+        image_id = self._dispatcher.parse_image_id(identity, image_id)
         progress = streams.check_progress(progress)
         if not isinstance(purge_props, bool):
             # The string "False" is truthy, so it would remove properties.
             raise exceptions.Invalid(
                 f"purge_props must be True or False, not {quote_value(purge_props)}"
             )
-        return self._visible(
+        return self._select_visible(
             self._uploader.update(
                 identity, image_id, image_meta, data, progress, purge=purge_props
             )
@@ -385,8 +385,8 @@ class ImageService:
             another project.
         :raises glance_compat.exceptions.ImageDeleteConflict: the image is in use.
         """
-        identity = self._dispatcher.identity(context)
-        image_id = self._dispatcher.image_id(identity, image_id)
+        identity = self._dispatcher.read_identity(context)
+        image_id = self._dispatcher.parse_image_id(identity, image_id)
         self._dispatcher.repeat_removal(
             identity, lambda api: api.delete(image_id), exceptions.ImageNotFound
         )
@@ -459,8 +459,8 @@ class ImageService:
         destination = check_destination(data, dst_path)
         progress = streams.check_progress(progress)
         trusted = signatures.check_certificate_ids(trusted_certs)
-        identity = self._dispatcher.identity(context)
-        image_id = self._dispatcher.image_id(identity, image_id)
+        identity = self._dispatcher.read_identity(context)
+        image_id = self._dispatcher.parse_image_id(identity, image_id)
 
         def opened() -> Download:
             return self._downloader.open(identity, context, image_id, trusted, progress)
@@ -489,8 +489,8 @@ class ImageService:
             multiple stores.
         """
         stores = _check_store_names(stores)
-        identity = self._dispatcher.identity(context)
-        image_id = self._dispatcher.image_id(identity, image_id)
+        identity = self._dispatcher.read_identity(context)
+        image_id = self._dispatcher.parse_image_id(identity, image_id)
         # No retry: a second request would make the first copy fail.
         self._dispatcher.once(identity, lambda api: api.copy_to_stores(image_id, stores))
 
@@ -507,8 +507,8 @@ class ImageService:
         :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
             may not see it.
         """
-        identity = self._dispatcher.identity(context)
-        image_id = self._dispatcher.image_id(identity, image_id)
+        identity = self._dispatcher.read_identity(context)
+        image_id = self._dispatcher.parse_image_id(identity, image_id)
         return self._dispatcher.repeat(identity, lambda api: api.members(image_id))
 
     @context_first
@@ -523,8 +523,8 @@ class ImageService:
         :raises glance_compat.exceptions.ImageNotAuthorized: the image belongs to another project,
             or its visibility does not allow members.
         """
-        identity = self._dispatcher.identity(context)
-        image_id = self._dispatcher.image_id(identity, image_id)
+        identity = self._dispatcher.read_identity(context)
+        image_id = self._dispatcher.parse_image_id(identity, image_id)
         member_id = check_member_id(member_id)
         return self._dispatcher.repeat(identity, lambda api: api.add_member(image_id, member_id))
 
@@ -541,8 +541,8 @@ class ImageService:
         :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint offers only v1.
         :raises glance_compat.exceptions.MemberNotFound: the image is not shared with the project.
         """
-        identity = self._dispatcher.identity(context)
-        image_id = self._dispatcher.image_id(identity, image_id)
+        identity = self._dispatcher.read_identity(context)
+        image_id = self._dispatcher.parse_image_id(identity, image_id)
         member_id = check_member_id(member_id)
         if not isinstance(status, str) or status not in _MEMBER_STATUSES:
             raise exceptions.Invalid(
@@ -563,8 +563,8 @@ class ImageService:
         :param member_id: the id of a project; at most 255 ASCII characters.
         :raises glance_compat.exceptions.MemberNotFound: the image is not shared with the project.
         """
-        identity = self._dispatcher.identity(context)
-        image_id = self._dispatcher.image_id(identity, image_id)
+        identity = self._dispatcher.read_identity(context)
+        image_id = self._dispatcher.parse_image_id(identity, image_id)
         member_id = check_member_id(member_id)
         self._dispatcher.repeat_removal(
             identity,
@@ -586,7 +586,7 @@ class ImageService:
         :raises glance_compat.exceptions.InvalidImageRef: the reference is neither an id nor an
             href, or is an href of another service.
         """
-        return self._dispatcher.image_id(self._dispatcher.identity(context), reference)
+        return self._dispatcher.parse_image_id(self._dispatcher.read_identity(context), reference)
 
     @context_first
     def discover(self, context: object = None) -> Discovery:
@@ -599,10 +599,10 @@ class ImageService:
             offers an API version that the options allow.
         :raises glance_compat.exceptions.GlanceConnectionFailed: no endpoint responds.
         """
-        identity = self._dispatcher.identity(context)
+        identity = self._dispatcher.read_identity(context)
         return self._dispatcher.discover(identity)
 
-    def _visible(self, found: fields.Image, *, include_locations: bool = False) -> Image:
+    def _select_visible(self, found: fields.Image, *, include_locations: bool = False) -> Image:
         image = fields.select_fields(
             found, include_locations=include_locations, extended=self._options.extended
         )

@@ -177,7 +177,7 @@ class Reader:
 
     def _walk(self, api: str, image_list: ImageList) -> Iterator[Record]:
         dispatcher = self._dispatchers[api]
-        identity = dispatcher.identity(None)
+        identity = dispatcher.read_identity(None)
         query = filters.parse_query(image_list.filters, "id", "asc")
         # Without client-side filters, so that every record that the server lists is read.
         asked = pagination.Listing(filters.parse_query({}, "id"), None, None, self._page_size)

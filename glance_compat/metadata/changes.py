@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check the metadata that a caller passes, and compute the changes that an update sends.
 
-What must live here: the checks of a caller's ``image_meta``, the comparison with the current
-image, and the checks against the limits of v1. What must not: the names and formats in requests
-(see ``fields``), the attributes of an API version (see ``support``), I/O, and requests.
+What must live here: the checks of a caller's ``image_meta``, the formats that Glance fills in,
+the comparison with the current image, and the checks against the limits of v1. What must not: the
+names and formats in requests (see ``fields``), the attributes of an API version (see
+``support``), what fits into one header (see ``v1_limits``), I/O, and requests.
 """
 
 from __future__ import annotations

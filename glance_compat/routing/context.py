@@ -26,7 +26,7 @@ P = typing.ParamSpec("P")
 R = typing.TypeVar("R")
 
 
-def identity_of(context: object, service_auth: ksa_plugin.BaseAuthPlugin | None) -> Identity:
+def read_identity(context: object, service_auth: ksa_plugin.BaseAuthPlugin | None) -> Identity:
     """Read a context.
 
     :param context: None for the service itself.

@@ -25,15 +25,15 @@ from glance_compat.discovery.discover import Choice
 from glance_compat.discovery.versions import Discovery
 from glance_compat.options import Options
 from glance_compat.redaction import redact_url
+from glance_compat.routing import context as contexts
+from glance_compat.routing import references
 from glance_compat.routing.catalog import (
     Catalog,
     check_endpoints,
     find_endpoint,
     find_every_endpoint,
 )
-from glance_compat.routing.context import identity_of
 from glance_compat.routing.health import ENDPOINT_HEALTH
-from glance_compat.routing.references import parse_image_id
 from glance_compat.transport import retry
 from glance_compat.transport.client import Identity, Transport
 from glance_compat.transport.messages import VersionDocumentReceived
@@ -72,12 +72,12 @@ MOST_ENDPOINTS = 64
 class _Endpoint:
     """What the calls of one endpoint share.
 
-    :param url: as configured.
+    :param name: the URL without credentials, as :data:`ENDPOINT_HEALTH` has it.
     :param transport: each call has its own, made from this one.
     :param choice: the API in use. It is replaced when the facts of the endpoint expire.
     """
 
-    url: str
+    name: str
     transport: Transport
     choice: Choice | None = None
 
@@ -112,11 +112,11 @@ class Dispatcher:
         """Close the connections of this process that are not those of the caller's session."""
         self._sessions.close()
 
-    def identity(self, context: object) -> Identity:
+    def read_identity(self, context: object) -> Identity:
         """Read a context; see :mod:`glance_compat.routing.context`."""
-        return identity_of(context, self._auth)
+        return contexts.read_identity(context, self._auth)
 
-    def image_id(self, identity: Identity, reference: object) -> str:
+    def parse_image_id(self, identity: Identity, reference: object) -> str:
         """Return the id that an id or an href of this image service names.
 
         :raises glance_compat.exceptions.InvalidImageRef: it is neither.
@@ -125,9 +125,9 @@ class Dispatcher:
         def known_endpoints() -> Iterator[str]:
             yield from self._endpoints
             yield from self._trusted
-            yield from find_every_endpoint(identity, self._auth_session(), self._catalog)
+            yield from find_every_endpoint(identity, self._make_auth_session(), self._catalog)
 
-        return parse_image_id(reference, known_endpoints)
+        return references.parse_image_id(reference, known_endpoints)
 
     # -- calls
 
@@ -144,11 +144,11 @@ class Dispatcher:
         :param deadline: whether the option ``deadline`` bounds the call with all its attempts.
         :param failed: how a first attempt failed that the caller has made already.
         """
-        state = self._state(identity, deadline)
+        state = self._begin(identity, deadline)
         if failed is None:
             return self._repeat(state, call)
         state.attempts = 1
-        self._note_failure(state, self._urls(identity)[0], failed)
+        self._note_failure(state, self._list_urls(identity)[0], failed)
         return retry.repeat_after(
             failed, lambda: self._attempt(state, call), self._options, state.deadline
         )
@@ -161,7 +161,7 @@ class Dispatcher:
         :param gone: the error when there is nothing to remove. After the first attempt it counts
             as done: an earlier attempt may have removed it and lost its response.
         """
-        state = self._state(identity, deadline=True)
+        state = self._begin(identity, deadline=True)
         try:
             self._repeat(state, call)
         except gone:
@@ -173,8 +173,8 @@ class Dispatcher:
 
         :param deadline: whether the option ``deadline`` bounds the call.
         """
-        state = self._state(identity, deadline)
-        *others, last = self._urls(identity)
+        state = self._begin(identity, deadline)
+        *others, last = self._list_urls(identity)
         url = next((one for one in others if self._responds(identity, one)), last)
         return self._call_endpoint(state, url, call)
 
@@ -186,9 +186,9 @@ class Dispatcher:
         deadline = Deadline(self._options.deadline)
         found: list[Discovery] = []
         failed: list[exceptions.GlanceCompatError] = []
-        for url in self._urls(identity):
+        for url in self._list_urls(identity):
             try:
-                found.append(discover.discover(self._transport(identity, url, deadline), url))
+                found.append(discover.discover(self._make_transport(identity, url, deadline), url))
             except exceptions.GlanceCompatError as error:
                 failed.append(error)
         if not found:
@@ -199,7 +199,7 @@ class Dispatcher:
 
     # -- the steps of a call, in order
 
-    def _state(self, identity: Identity, deadline: bool) -> _State:
+    def _begin(self, identity: Identity, deadline: bool) -> _State:
         return _State(identity, Deadline(self._options.deadline if deadline else None))
 
     def _repeat(self, state: _State, call: Call[Result]) -> Result:
@@ -208,7 +208,7 @@ class Dispatcher:
     def _attempt(self, state: _State, call: Call[Result]) -> Result:
         """Make a call at the first endpoint that has a usable API."""
         state.attempts += 1
-        *others, last = self._urls(state.identity)
+        *others, last = self._list_urls(state.identity)
         for url in others:
             with contextlib.suppress(exceptions.NoUsableVersion):
                 return self._call_endpoint(state, url, call)
@@ -221,13 +221,13 @@ class Dispatcher:
         except exceptions.GlanceCompatError as error:
             self._note_failure(state, url, error)
             raise
-        if ENDPOINT_HEALTH.unhealthy_until:
+        if self._prepare_endpoint(url).name in ENDPOINT_HEALTH.unhealthy_until:
             ENDPOINT_HEALTH.mark_healthy(url)
         return result
 
     def _call_api(self, state: _State, url: str, call: Call[Result]) -> Result:
         """Make a call over the chosen API; where that is gone, over the one that replaced it."""
-        transport = self._transport(state.identity, url, state.deadline)
+        transport = self._make_transport(state.identity, url, state.deadline)
         choice = self._choose(transport, url, state.failed_at)
         try:
             return call(choice.create_backend(transport))
@@ -240,7 +240,7 @@ class Dispatcher:
 
     def _choose(self, transport: Transport, url: str, failed_at: float | None = None) -> Choice:
         """Return the choice of the API of an endpoint, a new one if the facts have changed."""
-        endpoint = self._endpoint(url)
+        endpoint = self._prepare_endpoint(url)
         choice = endpoint.choice
         if (
             choice is None
@@ -258,7 +258,7 @@ class Dispatcher:
     def _responds(self, identity: Identity, url: str) -> bool:
         deadline = Deadline(self._options.deadline)
         try:
-            self._choose(self._transport(identity, url, deadline), url)
+            self._choose(self._make_transport(identity, url, deadline), url)
         except exceptions.GlanceCompatError as error:
             if not _is_of_endpoint(error):
                 raise
@@ -267,15 +267,19 @@ class Dispatcher:
             return False
         return True
 
-    def _urls(self, identity: Identity) -> list[str]:
+    def _list_urls(self, identity: Identity) -> list[str]:
         """Return the endpoints to try, healthy ones first."""
-        urls = self._endpoints or (find_endpoint(identity, self._auth_session(), self._catalog),)
+        urls = self._endpoints or (
+            find_endpoint(identity, self._make_auth_session(), self._catalog),
+        )
         return ENDPOINT_HEALTH.healthy_first(urls) if len(urls) > 1 else list(urls)
 
-    def _transport(self, identity: Identity, url: str, deadline: Deadline) -> Transport:
-        return self._endpoint(url).transport.for_call(self._sessions.get(), identity, deadline)
+    def _make_transport(self, identity: Identity, url: str, deadline: Deadline) -> Transport:
+        return self._prepare_endpoint(url).transport.for_call(
+            self._sessions.get(), identity, deadline
+        )
 
-    def _endpoint(self, url: str) -> _Endpoint:
+    def _prepare_endpoint(self, url: str) -> _Endpoint:
         endpoint = self._prepared.get(url)
         if endpoint is None:
             if len(self._prepared) >= MOST_ENDPOINTS:
@@ -287,10 +291,10 @@ class Dispatcher:
                 identity=Identity(),
                 deadline=Deadline(None),
             )
-            endpoint = self._prepared[url] = _Endpoint(url, transport)
+            endpoint = self._prepared[url] = _Endpoint(redact_url(url), transport)
         return endpoint
 
-    def _auth_session(self) -> ksa_session.Session:
+    def _make_auth_session(self) -> ksa_session.Session:
         """Return the session with which auth plugins fetch a catalog."""
         return auth_session(
             self._sessions.get(), self._options.read_timeout, self._options.deadline

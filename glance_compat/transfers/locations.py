@@ -27,10 +27,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from stevedore import extension, named
 
 from glance_compat import exceptions
-from glance_compat.backends.protocol import OpenedData
+from glance_compat.backends.protocol import OpenedData, choose_expected
 from glance_compat.metadata.fields import Image
 from glance_compat.options import Options
-from glance_compat.streams.streams import BLOCK_BYTES, HASHES, Expected
+from glance_compat.redaction import describe_error
+from glance_compat.streams.streams import BLOCK_BYTES
 from glance_compat.urls import file_path_of, scheme_of
 
 LOG = logging.getLogger(__name__)
@@ -41,6 +42,9 @@ GROUP = "glance_compat.locations"
 #: Maximum number of locations to try per image. Glance's own limit (``image_location_quota``) is
 #: 10 by default.
 MOST_LOCATIONS = 10
+
+#: Modules whose exceptions have no secrets in their messages; those of handlers may have some.
+_SAFE = (__name__,)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +164,9 @@ class Locations:
             return OpenedData(
                 blocks=_limit_size(itertools.chain(first, blocks), location),
                 close=stack.pop_all().close,
-                expected=_expected_data(found, verify),
+                expected=choose_expected(
+                    verify, found, subject=f"image {found['id']} at its location"
+                ),
                 disk_format=found["disk_format"],
             )
 
@@ -221,19 +227,7 @@ def _unreadable_errors() -> Iterator[None]:
     except exceptions.InvalidOption:
         raise
     except Exception as error:
-        raise _UnreadableError(_loggable_reason(error)) from error
-
-
-def _loggable_reason(error: Exception) -> str:
-    """Return the message of an exception if it is safe to log, or else the class name.
-
-    Safe are this module's own messages, and the system's message of an OSError. Messages of other
-    exceptions may contain credentials.
-    """
-    if isinstance(error, _UnreadableError):
-        return str(error)
-    text = error.strerror if isinstance(error, OSError) else None
-    return text if isinstance(text, str) and text.isprintable() else type(error).__name__
+        raise _UnreadableError(describe_error(error, _SAFE)) from error
 
 
 def _close(source: object) -> None:
@@ -243,7 +237,7 @@ def _close(source: object) -> None:
     try:
         close()
     except Exception as error:  # noqa: BLE001 - the data is there, or its failure is known
-        LOG.warning("A location could not be closed: %s", _loggable_reason(error))
+        LOG.warning("A location could not be closed: %s", describe_error(error, _SAFE))
 
 
 def _to_bytes(block: object) -> bytes:
@@ -269,27 +263,15 @@ def _limit_size(blocks: Iterator[bytes], location: Location) -> Iterator[bytes]:
                 scheme_of(location.url),
                 location.image_id,
                 given,
-                _loggable_reason(error),
+                describe_error(error, _SAFE),
             )
             raise exceptions.GlanceConnectionFailed(
                 f"a {scheme_of(location.url)} location of image {location.image_id} failed"
-                f" after {given} bytes: {_loggable_reason(error)}",
+                f" after {given} bytes: {describe_error(error, _SAFE)}",
                 image_id=location.image_id,
             ) from error
         given += len(block)
         yield block
-
-
-def _expected_data(found: Image, verify: str) -> Expected:
-    size = found["size"]
-    if verify == "off":
-        return Expected(size=size)
-    if found["os_hash_algo"] in HASHES and found["os_hash_value"]:
-        return Expected(size, found["os_hash_algo"], found["os_hash_value"])
-    if found["checksum"]:
-        return Expected(size, "md5", found["checksum"])
-    LOG.warning("Image %s has no checksum: its data is not verified", found["id"])
-    return Expected(size=size)
 
 
 # ---------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 
 from glance_compat import exceptions
 from glance_compat.metadata.fields import Image
+from glance_compat.redaction import describe_error
 from glance_compat.routing.references import check_path_segment
 
 LOG = logging.getLogger(__name__)
@@ -28,6 +29,10 @@ SIGNATURE = "img_signature"
 HASH_METHOD = "img_signature_hash_method"
 KEY_TYPE = "img_signature_key_type"
 CERTIFICATE = "img_signature_certificate_uuid"
+
+#: Modules whose exceptions have no secrets in their messages. Those of key managers and of other
+#: libraries may hold a token.
+_SAFE = ("cursive.", __name__)
 
 #: The id of a certificate, and its cryptography object.
 _Named = tuple[str, typing.Any]
@@ -255,15 +260,4 @@ def _errors_as(
     except exceptions.GlanceCompatError:
         raise
     except Exception as error:
-        raise kind(f"{what}: {_loggable_reason(error)}", image_id=image_id) from error
-
-
-def _loggable_reason(error: Exception) -> str:
-    """Return the message of an exception of cursive, or the class name of any other.
-
-    Messages of key managers and other libraries may contain a token.
-    """
-    if not type(error).__module__.startswith(("cursive.", __name__)):
-        return type(error).__name__
-    text = str(error)[:200]
-    return text if text.isprintable() else ascii(text)
+        raise kind(f"{what}: {describe_error(error, _SAFE)}", image_id=image_id) from error

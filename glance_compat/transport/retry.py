@@ -111,7 +111,10 @@ def set_hooks(hooks: Iterable[Hook]) -> None:
 
 @contextlib.contextmanager
 def without_pauses() -> Iterator[None]:
-    """Repeat attempts without a pause, in all threads; for tests of programs."""
+    """Repeat attempts without a pause, in all threads; for tests of programs.
+
+    Only :func:`awaited` still pauses while a server works in the background.
+    """
     before, _PROCESS.pauses = _PROCESS.pauses, False
     try:
         yield
@@ -225,6 +228,7 @@ def _deadline_named(deadline: Deadline) -> Iterator[None]:
 _SETTLING = tenacity.Retrying(
     stop=tenacity.stop_after_attempt(5),
     wait=tenacity.wait_exponential(multiplier=0.05),
+    sleep=_sleep,
     reraise=True,
 )
 

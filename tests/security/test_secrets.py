@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
+import sys
 import traceback
 import typing
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from keystoneauth1.identity import v3
 
 from glance_compat import ImageService, exceptions
 from glance_compat.options import Options
-from glance_compat.redaction import redact_text, redact_url
+from glance_compat.redaction import describe_error, redact_text, redact_url
 from tests.security.images import PASSWORD, TOKEN, VICTIM_ID, json_response, response, service_at
 from tests.security.raw_server import RawServer
 from tests.unit.scripted_server import Reply, ScriptedServer, json_reply, redirect
@@ -186,3 +188,45 @@ def test_endpoint_in_messages_has_no_password(caplog: pytest.LogCaptureFixture) 
         assert PASSWORD not in shown
         assert PASSWORD not in repr(vars(caught.value))
     assert PASSWORD not in caplog.text
+
+
+class TrustedError(Exception):
+    """An error of a module whose messages have no secrets."""
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ValueError(SECRET), "ValueError"),
+        (OSError(errno.ENOENT, "No such file", SECRET), "No such file"),
+        (OSError(errno.ENOENT, "two\nlines"), "FileNotFoundError"),
+        (OSError(SECRET), "OSError"),
+        (TrustedError("no certificate"), "no certificate"),
+        (TrustedError("two\nlines"), "'two\\nlines'"),
+        (TrustedError("x" * 1000), "x" * 200),
+    ],
+)
+def test_foreign_errors_are_shown_without_secrets(error: Exception, expected: str) -> None:
+    assert describe_error(error, safe=(__name__,)) == expected
+
+
+def test_only_safe_modules_are_quoted() -> None:
+    assert describe_error(TrustedError(SECRET)) == "TrustedError"
+
+
+def test_process_caches_no_urls() -> None:
+    """A cache of a function would keep the credentials of its arguments."""
+    cached = {
+        f"{name}.{function}"
+        for name, module in list(sys.modules.items())
+        if name.startswith("glance_compat.") and not name.startswith("glance_compat.fixture")
+        for function, value in vars(module).items()
+        if hasattr(value, "cache_info") and value.__module__ == name
+    }
+    # Their arguments are names of properties and classes, or none.
+    assert cached <= {
+        "glance_compat.backends.v1._warn_folding",
+        "glance_compat.conf._own_options",
+        "glance_compat.transport.response_reader._reading_class",
+        "glance_compat.transport.sessions._view_class",
+    }

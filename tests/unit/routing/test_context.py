@@ -26,7 +26,7 @@ from glance_compat.exceptions import (
     NoUsableVersion,
 )
 from glance_compat.routing.catalog import Catalog, find_endpoint, find_every_endpoint
-from glance_compat.routing.context import identity_of
+from glance_compat.routing.context import read_identity
 from glance_compat.transport.client import Transport
 from glance_compat.transport.retry import Deadline
 from glance_compat.transport.sessions import auth_session
@@ -103,7 +103,7 @@ class Caller:
         session: ksa_session.Session | None = None,
         options: Options = Options(),  # noqa: B008 - frozen
     ) -> None:
-        self.identity = identity_of(context, own)
+        self.identity = read_identity(context, own)
         self.session = session or ksa_session.Session(auth=own)
         self.options = options
 

@@ -96,7 +96,7 @@ def test_each_service_chooses_by_its_own_options(glance: GlanceFixture) -> None:
 def test_limited_number_of_endpoints_is_kept(glance: GlanceFixture) -> None:
     router = service_of(glance)._dispatcher
     for number in range(2 * dispatcher.MOST_ENDPOINTS):
-        router._endpoint(f"http://{number}.example")
+        router._prepare_endpoint(f"http://{number}.example")
     assert len(router._prepared) == dispatcher.MOST_ENDPOINTS
 
 

@@ -295,6 +295,16 @@ def test_without_pauses_does_not_wait(told: list[Retrying]) -> None:
     assert [one.pause for one in told] == [0, 0]
 
 
+def test_missing_image_is_awaited_without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    calls = Calls(ImageNotFound("not there"))
+    with retry.without_pauses(), pytest.raises(ImageNotFound):
+        retry.until_found(calls)
+    assert len(calls.attempts) == 5
+    assert slept == []
+
+
 def test_pauses_are_restored(told: list[Retrying]) -> None:
     with pytest.raises(KeyError), retry.without_pauses():
         raise KeyError
