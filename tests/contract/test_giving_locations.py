@@ -50,7 +50,7 @@ def test_an_image_is_active_when_the_call_is_over(place: Place, name: str) -> No
     assert b"".join(service.download(None, image_id)) == DATA
 
 
-def test_its_data_is_hashed_later_where_the_server_is_told_to(place: Place, name: str) -> None:
+def test_hashes_of_location_are_set_later_if_server_computes_them(place: Place, name: str) -> None:
     target = place.target
     image_id = target.make(name=name)
     service = target.service(extended=True)
@@ -241,7 +241,7 @@ def test_the_token_of_a_service_beside_the_users_is_enough(place: Place, name: s
     assert [(one.method, one.status) for one in exchanges[:2]] == [("GET", 200), ("POST", 202)]
 
 
-def test_an_image_of_somebody_else_is_refused(place: Place, name: str) -> None:
+def test_setting_location_of_foreign_image_is_rejected(place: Place, name: str) -> None:
     target = place.target
     image_id = target.make(user="other", name=name)
     location = {"location": f"{place.source}/data"}
@@ -264,7 +264,9 @@ def late() -> Iterator[tuple[Place, GlanceFixture]]:
         yield found
 
 
-def test_what_takes_longer_than_a_call_may_is_told(late: tuple[Place, GlanceFixture]) -> None:
+def test_location_update_past_deadline_raises_outcome_unknown(
+    late: tuple[Place, GlanceFixture],
+) -> None:
     place, glance = late
     image_id = place.target.make(name="x")
     service = place.target.service(deadline=0.3)

@@ -106,7 +106,7 @@ def read(place: Place, image_id: str = "image", **options: Any) -> bytes:
 # -- what is read
 
 
-def test_a_file_is_read_and_the_api_is_not_asked(place: Place, tmp_path: Path) -> None:
+def test_download_from_file_sends_no_data_request(place: Place, tmp_path: Path) -> None:
     place.image(place.file())
     path, file = tmp_path / "target", io.BytesIO()
     told: list[tuple[int, int | None]] = []
@@ -331,7 +331,9 @@ def test_locations_of_other_schemes(
     assert "password" not in caplog.text
 
 
-def test_no_locations_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_download_uses_api_when_locations_are_hidden(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with GlanceFixture(sockets=False) as glance:
         place = Place(glance, tmp_path)
         place.image(place.file(data=OTHER))
@@ -341,7 +343,7 @@ def test_no_locations_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     assert caplog.text == ""
 
 
-def test_no_more_locations_than_glance_itself_lets_an_image_have(
+def test_download_tries_at_most_as_many_locations_as_glance_allows(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     place.image(*[f"missing{number}" for number in range(100)], place.file())
@@ -379,7 +381,7 @@ def test_an_image_that_is_not_there(place: Place, image_id: str) -> None:
         place.service().download(None, image_id)
 
 
-def test_v1_tells_no_locations_and_is_not_asked(tmp_path: Path) -> None:
+def test_download_over_v1_requests_no_locations(tmp_path: Path) -> None:
     with GlanceFixture(sockets=False, config=SHOWN) as glance:
         place = Place(glance, tmp_path)
         place.image(place.file(data=OTHER))

@@ -144,12 +144,12 @@ def test_one_of_several_pools(ceph: Ceph) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.001, 1e300])
-def test_any_time_out_can_be_said(ceph: Ceph, seconds: float) -> None:
+def test_read_accepts_extreme_timeouts(ceph: Ceph, seconds: float) -> None:
     ceph.put("images", "image", DATA)
     assert read(ceph, connect_timeout=seconds, stall_timeout=seconds) == DATA
 
 
-def test_reading_ends_when_nobody_asks_any_more(ceph: Ceph) -> None:
+def test_closing_iterator_closes_connection(ceph: Ceph) -> None:
     ceph.put("images", "image", DATA * 10)
     blocks = read_snapshot(location(ceph, USUAL))
     assert not ceph.is_connected()
@@ -290,7 +290,7 @@ def test_a_cluster_that_cannot_be_reached(ceph: Ceph, wrong: Mapping[str, str], 
     assert error.strerror == f"the Ceph cluster cannot be reached: {why}"
 
 
-def test_a_monitor_that_does_not_answer(ceph: Ceph) -> None:
+def test_read_times_out_when_monitor_is_silent(ceph: Ceph) -> None:
     ceph.put("images", "image", DATA)
     with ceph.silent_monitor():
         error = refused(ceph, USUAL, connect_timeout=0.5)
@@ -298,14 +298,14 @@ def test_a_monitor_that_does_not_answer(ceph: Ceph) -> None:
     assert error.strerror == "the Ceph cluster cannot be reached: Connection timed out"
 
 
-def test_storage_that_does_not_answer(ceph: Ceph) -> None:
+def test_open_times_out_when_storage_is_silent(ceph: Ceph) -> None:
     ceph.put("images", "image", DATA)
     with ceph.silent_storage():
         error = refused(ceph, USUAL)
     assert error.strerror == "its snapshot cannot be opened: Connection timed out"
 
 
-def test_storage_that_answers_no_more(ceph: Ceph) -> None:
+def test_read_times_out_when_storage_stops_responding(ceph: Ceph) -> None:
     ceph.put("images", "image", DATA * 10)
     blocks = iter(read_snapshot(location(ceph, USUAL)))
     assert len(next(blocks)) == BLOCK_BYTES
@@ -317,7 +317,7 @@ def test_storage_that_answers_no_more(ceph: Ceph) -> None:
 # -- the cluster of these tests
 
 
-def test_without_ceph_it_is_said_what_is_missing(
+def test_cluster_without_ceph_names_missing_programs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -383,7 +383,7 @@ def place(request: pytest.FixtureRequest, ceph: Ceph) -> Iterator[Place]:
         yield Place(glance, ceph)
 
 
-def test_ceph_is_read_and_the_api_is_not_asked(place: Place, tmp_path: Path) -> None:
+def test_download_from_ceph_sends_no_data_request(place: Place, tmp_path: Path) -> None:
     place.image()
     place.ceph.put("images", "image", DATA)
     path, file = tmp_path / "target", io.BytesIO()
@@ -482,7 +482,7 @@ def test_the_rest_comes_from_the_api(place: Place, caplog: pytest.LogCaptureFixt
 
 
 @pytest.mark.parametrize("entry", ["rbd", None])
-def test_what_the_options_lack_is_said(
+def test_incomplete_rbd_setup_raises_invalid_option(
     place: Place, entry: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.image()

@@ -80,7 +80,7 @@ def test_other_data_than_was_signed(target: Target, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("none", [None, [], (), set()])
-def test_nothing_is_verified_unless_asked(target: Target, none: Any) -> None:
+def test_signature_is_not_verified_without_trusted_certs(target: Target, none: Any) -> None:
     image_id = signed(target, {"img_signature_key_type": "no such"}, DATA[:-1] + b"x")
     with target.counting() as exchanges:
         data = b"".join(target.service().download(None, image_id, trusted_certs=none))
@@ -337,7 +337,7 @@ def test_a_key_manager_that_is_not_there(target: Target, backend: str, tmp_path:
 
 
 @embedded
-def test_the_key_manager_is_asked_for_the_caller(target: Target) -> None:
+def test_key_manager_gets_callers_context(target: Target) -> None:
     image_id, context = signed(target), target.context()
     signing.ASKED.clear()
     found = target.service().download(context, image_id, trusted_certs=[signing.root()])

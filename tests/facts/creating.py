@@ -398,7 +398,7 @@ OVER_V2 = (
         " property os_glance_import_task is there for as long as it works.",
         giving("test_a_location_of_nothing_is_not_taken_for_one"),
         giving("test_an_image_without_formats_is_not_given_one"),
-        giving("test_what_takes_longer_than_a_call_may_is_told"),
+        giving("test_location_update_past_deadline_raises_outcome_unknown"),
         wire("locations that turn out to be wrong"),
     ),
     bridged(
@@ -406,7 +406,7 @@ OVER_V2 = (
         ONLY_33,
         "It makes the image active and then, with do_secure_hash, reads all of the data for the"
         " checksum and the hash; without, there are none.",
-        giving("test_its_data_is_hashed_later_where_the_server_is_told_to"),
+        giving("test_hashes_of_location_are_set_later_if_server_computes_them"),
     ),
     deviation(
         "v2-import",

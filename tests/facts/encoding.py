@@ -231,7 +231,7 @@ NAMES = (
         "v1 takes properties called owner, status, visibility, location and so on.",
         create("test_refused_metadata_leaves_no_image", "{'properties': {'owner': 'x'}}"),
         update("test_refused_update_changes_nothing", "{'properties': {'owner': 'x'}}"),
-        unit_image("test_names_that_nobody_may_give_a_property"),
+        unit_image("test_is_reserved_is_true_for_reserved_names"),
     ),
 )
 
@@ -243,7 +243,7 @@ ATTRIBUTES = (
         " folded like properties.",
         create("test_refused_metadata_leaves_no_image", "{'colour': 'red'}"),
         create("test_tags_need_v2"),
-        unit_image("test_v1_is_not_told_what_it_does_not_know"),
+        unit_image("test_to_v1_headers_omits_v2_only_attributes"),
         wire("v1 values that are refused"),
     ),
     refused(
@@ -511,7 +511,7 @@ COLLISIONS = (
         "self, file, schema, direct_url, checksum, created_at and updated_at are 403 on v2; size,"
         " status and virtual_size 400 or 403.",
         create("test_refused_metadata_leaves_no_image", "{'self': 'x'}"),
-        unit_image("test_names_that_nobody_may_give_a_property"),
+        unit_image("test_is_reserved_is_true_for_reserved_names"),
         wire("v2 create with sizes"),
         wire("v2 create with a status"),
     ),
@@ -529,7 +529,7 @@ COLLISIONS = (
         " or refused.",
         create("test_refused_metadata_leaves_no_image", "{'os_hidden': 'true'}"),
         create("test_refused_metadata_leaves_no_image", "{'stores': 'x'}"),
-        unit_image("test_an_attribute_of_a_later_minor_version_is_not_believed"),
+        unit_image("test_from_v2_ignores_attributes_of_later_minor_versions"),
     ),
     refused(
         "os-glance-is-the-servers",

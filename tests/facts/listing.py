@@ -95,7 +95,7 @@ WHO = (
         BOTH,
         "is_public is taken for a property by v2: no image.",
         lists("test_filters", "demo-{'is_public': True}"),
-        unit_filters("test_public_is_asked_for_in_two_words"),
+        unit_filters("test_is_public_and_visibility_public_match_the_same_images"),
         wire("who sees what in v2"),
     ),
     bridged(

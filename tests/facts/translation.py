@@ -146,7 +146,7 @@ FACTS = (
         PIKE,
         "show_deleted has no meaning on v2, nor for an ordinary user of v1.",
         "deleted-images",
-        refusals("test_deleted_image_is_not_found_by_admin_unless_asked"),
+        refusals("test_admin_gets_not_found_for_deleted_image_without_show_deleted"),
         refusals("test_deleted_image_is_not_found_by_owner"),
     ),
     bridged(

@@ -81,7 +81,7 @@ def test_a_wrong_variable_is_an_error_even_when_the_path_has_one(
         interpreters.find_python(("2.7",), "VARIABLE", environ)
 
 
-def test_pyenv_is_asked_for_its_newest_version(tmp_path: Path, shim: dict[str, str]) -> None:
+def test_find_python_uses_newest_pyenv_version(tmp_path: Path, shim: dict[str, str]) -> None:
     for name in ("2.7.9", "2.7.18"):
         program(tmp_path / name / "python2.7", "printf 2.7")
     listing = 'if [ "$1" = versions ]; then printf "2.7.9\n2.7.18\n3.11.7\n"; exit; fi'
@@ -286,7 +286,7 @@ def test_a_server_that_ends_while_it_starts_shows_its_last_lines(tmp_path: Path)
         processes.await_answer("sample", running, "http://127.0.0.1:9/", 200, log, seconds=20)
 
 
-def test_a_server_that_never_answers_is_given_up(tmp_path: Path) -> None:
+def test_await_answer_times_out_for_silent_server(tmp_path: Path) -> None:
     log = tmp_path / "log"
     running = processes.start(
         ["sh", "-c", "echo waiting; sleep 600"], tmp_path, log, processes.server_environ()
@@ -321,7 +321,7 @@ def test_keystone_keeps_every_kind_of_key_below_its_data(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("release", sorted(releases.RELEASES))
-def test_tools_are_told_which_configuration_to_use(release: str) -> None:
+def test_release_tools_get_configuration_file(release: str) -> None:
     for command in releases.RELEASES[release].prepare:
         assert " --config-file {directory}/" in command
 
@@ -334,7 +334,7 @@ def test_names_and_regions_are_unique_and_registries_exist() -> None:
     assert {server.registry for server in topology.SERVERS if server.registry} <= set(names)
 
 
-def test_a_missing_release_is_told_where_its_url_is_asked_for() -> None:
+def test_url_of_missing_release_raises_unavailable_error() -> None:
     outcome = lifecycle.Outcome(State(), (), {topology.GLANCE_PIKE: "Install Python 2.7."})
     with pytest.raises(UnavailableError, match=r"Install Python 2\.7\."):
         Cloud(outcome).url("pike")

@@ -360,7 +360,7 @@ def test_every_row_is_shown() -> None:
     assert set(names) == SHOWN
 
 
-def test_every_row_says_what_it_must() -> None:
+def test_deviation_rows_are_complete() -> None:
     methods = {name for name in vars(ImageService) if not name.startswith("_")}
     for row in DEVIATIONS:
         assert set(row.calls) <= methods

@@ -158,7 +158,7 @@ def test_a_pinned_api_that_is_not_there_names_what_is(
         assert (caught.value.endpoint, caught.value.status) == (url, 300)
 
 
-def test_a_rolling_upgrade_has_an_answer_for_each_endpoint(
+def test_discover_reports_each_endpoint_of_a_rolling_upgrade(
     cloud: Cloud, session: ksa_session.Session
 ) -> None:
     urls = [forget(cloud, one.region) for one in EXPECTED]

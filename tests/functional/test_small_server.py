@@ -290,7 +290,7 @@ def test_locations_that_are_not_shown(target: Target, name: str) -> None:
         assert (shown["locations"], shown["direct_url"]) == ([], None)
 
 
-def test_planted_locations_are_not_believed(target: Target, name: str) -> None:
+def test_property_named_locations_is_not_shown_as_locations(target: Target, name: str) -> None:
     headers = {
         "x-image-meta-name": name,
         "x-image-meta-property-locations": '[{"url": "file:///etc/shadow"}]',

@@ -40,7 +40,7 @@ def outcome(name: str, world: World, module: str) -> object:
 
 @targets.only(is_33)
 @pytest.mark.parametrize("name", CASES)
-def test_both_give_the_same_unless_novas_is_known_to_be_wrong(name: str, world: World) -> None:
+def test_results_equal_novas_except_known_differences(name: str, world: World) -> None:
     novas, ours = outcome(name, world, "nova"), outcome(name, world, "drop-in")
     difference = DIFFERENCES.get(name)
     if difference is None:

@@ -45,7 +45,7 @@ def test_uploads_are_the_same() -> None:
     assert "12 passed" in run.stdout
 
 
-def test_answers_are_received_alike() -> None:
+def test_responses_are_received_under_eventlet() -> None:
     run = patched(RECEIVING)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "failed" not in run.stdout

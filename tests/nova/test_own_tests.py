@@ -23,7 +23,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("api", ["v2", "v1"])
-def test_novas_own_tests_pass(api: str, source: Path) -> None:
+def test_nova_tests_pass_with_replacement(api: str, source: Path) -> None:
     everything = os.environ.get("GLANCE_COMPAT_NOVA_TESTS") == "all"
     names = SELECTED if everything else OFTEN
     found = functional.run(names, "drop-in", api, source, workers=2)

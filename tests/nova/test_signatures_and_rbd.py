@@ -81,7 +81,7 @@ def test_an_image_in_ceph_is_exported(side: Side, ceph: type[Driver], tmp_path: 
 
 @on_each
 @pytest.mark.parametrize("url", ["rbd://cluster/pool/other/snap", "rbd://cluster", "http://x"])
-def test_glance_is_asked_where_ceph_does_not_give_it(
+def test_download_falls_back_to_glance_when_ceph_fails(
     side: Side, ceph: type[Driver], tmp_path: Path, url: str
 ) -> None:
     path = tmp_path / "image"
@@ -224,7 +224,7 @@ def test_certificates_that_sign_each_other_in_a_circle_are_refused(side: Side) -
     ],
     ids=str,
 )
-def test_nova_is_told_by_its_own_errors_what_is_wrong(
+def test_invalid_signatures_raise_errors_that_nova_expects(
     side: Side, changed: dict[str, str], trusted: str | None, kind: type[Exception]
 ) -> None:
     image_id = side.make(DATA, properties={**signing.properties(DATA), **changed})

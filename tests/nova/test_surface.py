@@ -11,7 +11,7 @@ from tests.nova.surface import SURFACE, found, spelt
 
 
 @pytest.mark.parametrize("name", SURFACE)
-def test_signatures_are_novas(name: str) -> None:
+def test_signatures_match_novas_module(name: str) -> None:
     assert spelt(found(novas, name)) == SURFACE[name]
 
 

@@ -76,7 +76,7 @@ class ReadHandle:
 
 
 @on_each
-def test_vmware_says_size_0_for_data_of_a_size_that_it_does_not_know(side: Side) -> None:
+def test_update_treats_vmware_size_0_as_unknown(side: Side) -> None:
     context = side.context()
     made = side.api.create(context, {"name": "snap"})
     meta = {
@@ -162,7 +162,7 @@ def test_nothing_is_left_of_an_image_that_cannot_be_shared(side: Side, target: T
 
 
 @on_each
-def test_a_quota_is_novas_own_error(side: Side) -> None:
+def test_exceeded_property_quota_raises_image_quota_exceeded(side: Side) -> None:
     properties = {f"p{number}": "x" for number in range(129)}
     with pytest.raises(exception.ImageQuotaExceeded):
         side.api.create(side.context(), {"name": "x", "properties": properties})
@@ -269,7 +269,7 @@ def test_a_file_of_wrong_data_is_emptied(side: Side) -> None:
 
 
 @on_each
-def test_a_caller_without_a_token_sees_what_says_that_it_is_theirs(side: Side) -> None:
+def test_is_available_without_token_checks_owner_properties(side: Side) -> None:
     # Only where Glance asks nobody for a token, which the embedded one does: the image is given.
     theirs = {"properties": {"project_id": side.target.projects["demo"]}, "is_public": False}
     context = side.context()
@@ -311,7 +311,7 @@ def test_nova_s_list_of_servers_stays_as_it_is(side: Side, target: Target) -> No
 
 
 @on_each
-def test_retries_are_novas(side: Side, target: Target) -> None:
+def test_max_attempts_follows_nova_num_retries(side: Side, target: Target) -> None:
     from glance_compat.nova import host
 
     with configured(target, num_retries=7):

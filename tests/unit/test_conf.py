@@ -309,7 +309,7 @@ class TestOldSpellings:
     def test_unset_the_certificate_is_verified(self, read: Read) -> None:
         assert read("").session.verify is True
 
-    def test_a_warning_says_what_to_use_instead(
+    def test_deprecation_warning_names_replacement(
         self, read: Read, caplog: pytest.LogCaptureFixture
     ) -> None:
         # A group of its own: where oslo.log is installed, a process warns once of each option.

@@ -128,7 +128,7 @@ def test_an_error_that_is_not_over_a_text_stays(
     assert (caught.value.status, picky.omits_risky_values) == (status, [False])
 
 
-def test_what_no_image_can_have_is_not_asked_for() -> None:
+def test_impossible_name_filter_sends_no_request() -> None:
     server = Server(images(3))
     assert server.walked(parse_query({"name": "x" * 256})) == []
     assert server.walked(parse_query({"name": "x" * 255})) == []
@@ -166,14 +166,14 @@ def test_pages_are_as_large_as_the_server_grants() -> None:
     assert server.requested == [(None, pagination.PAGE_IMAGES)]
 
 
-def test_a_page_size_is_asked_for() -> None:
+def test_page_size_is_sent_as_limit() -> None:
     server = Server(images(5), says=True)
     assert server.walked(page_size=2) == ids(*range(5))
     assert server.requested == [(None, 2), ("00001", 2), ("00003", 2)]
 
 
 @pytest.mark.parametrize("says", [False, True])
-def test_no_more_is_asked_for_than_the_limit(says: bool) -> None:
+def test_page_limits_add_up_to_list_limit(says: bool) -> None:
     server = Server(images(9), cap=2, says=says)
     assert server.walked(limit=5) == ids(*range(5))
     assert server.requested == [(None, 5), ("00001", 3), ("00003", 1)]
@@ -200,7 +200,7 @@ def test_a_limit_may_be_any_number(limit: int) -> None:
     assert Server(images(5)).walked(query, limit=limit) == ids(*range(5))
 
 
-def test_pages_are_asked_for_when_they_are_needed() -> None:
+def test_pages_are_requested_lazily() -> None:
     server = Server(images(9), cap=3, says=True)
     found = walk(Listing(parse_query(None), None, None, None), server.fetch)
     assert server.requested == []
@@ -335,11 +335,11 @@ def test_page_of_images_that_do_not_match_is_not_the_end() -> None:
 
 
 @pytest.mark.parametrize("more", [None, True])
-def test_an_empty_page_is_the_end_whatever_is_said(more: bool | None) -> None:
+def test_empty_page_ends_walk(more: bool | None) -> None:
     assert list(walk_pages(("ab", True), ("", more))) == ["a", "b"]
 
 
-def test_the_servers_word_is_believed_before_the_size() -> None:
+def test_has_more_of_server_overrides_page_size() -> None:
     assert list(walk_pages(("abc", True), ("d", True), ("ef", False))) == list("abcdef")
     assert list(walk_pages(("a", False))) == ["a"]
 
@@ -354,7 +354,7 @@ def test_an_image_that_moves_is_given_once() -> None:
     assert list(walk_pages(*pages, limit=4)) == list("abcd")
 
 
-def test_more_than_was_asked_for_is_cut_off() -> None:
+def test_excess_images_of_a_page_are_dropped() -> None:
     assert list(walk_pages(("abcdef", True), limit=3)) == list("abc")
 
 

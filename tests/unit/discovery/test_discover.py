@@ -249,7 +249,7 @@ def test_a_pinned_version_needs_no_request(server: ScriptedServer, api: str) -> 
     ],
 )
 @pytest.mark.parametrize("suffix", ["", "/v1", "/v2"])
-def test_nothing_usable_is_an_error_that_says_what_was_wanted_and_what_is_offered(
+def test_no_usable_version_error_lists_wanted_and_offered_versions(
     server: ScriptedServer, given: Rows, options: dict[str, typing.Any], told: str, suffix: str
 ) -> None:
     server.on("GET", "/", document(given))
@@ -452,7 +452,7 @@ V1_LIST = json_reply({"images": []})
     ],
     ids=range(8),
 )
-def test_without_a_document_and_a_path_the_apis_are_asked(
+def test_discover_probes_apis_without_document_and_path(
     server: ScriptedServer, v1: Answer, v2: Answer, api: str, why: str
 ) -> None:
     server.on("GET", "/", HTML)
@@ -469,9 +469,7 @@ def test_without_a_document_and_a_path_the_apis_are_asked(
 
 
 @pytest.mark.parametrize("answer", NO_DOCUMENT.values(), ids=NO_DOCUMENT)
-def test_whatever_is_no_document_leaves_the_apis_to_be_asked(
-    server: ScriptedServer, answer: Answer
-) -> None:
+def test_invalid_version_document_leads_to_probes(server: ScriptedServer, answer: Answer) -> None:
     server.on("GET", "/", answer)
     server.on("GET", "/v1/images", V1_LIST)
     found = discovered(server, **SMALL)
@@ -517,7 +515,7 @@ def test_an_endpoint_that_is_ill_for_the_moment_is_not_judged(
     assert caught.value.endpoint == server.url
 
 
-def test_an_illness_that_says_too_much_is_an_illness(server: ScriptedServer) -> None:
+def test_oversized_error_response_raises_bad_response(server: ScriptedServer) -> None:
     server.on("GET", "/", Reply(503, body=b" " * 200_000))
     with pytest.raises(BadResponse, match="max_response_bytes") as caught:
         discovered(server, **SMALL)
@@ -546,7 +544,7 @@ class Troubled(ksa_plugin.BaseAuthPlugin):
     ],
     ids=lambda one: getattr(one, "__name__", None) or type(one).__name__,
 )
-def test_trouble_with_one_callers_token_says_nothing_of_the_endpoint(
+def test_token_error_of_one_caller_is_not_cached_for_endpoint(
     server: ScriptedServer, error: Exception, ours: type[GlanceCompatError]
 ) -> None:
     server.on("GET", "/", HTML)
@@ -567,7 +565,7 @@ def test_a_call_is_repeated_while_the_document_is_not_there(server: ScriptedServ
     assert server.asked() == ["/", "/", "/", "/v2/images/an-image"]
 
 
-def test_an_endpoint_that_does_not_answer_is_a_failed_connection() -> None:
+def test_unreachable_endpoint_raises_connection_failed() -> None:
     with pytest.raises(GlanceConnectionFailed) as caught:
         Endpoint("http://127.0.0.1:1").discover()
     assert caught.value.endpoint == "http://127.0.0.1:1"
@@ -629,7 +627,7 @@ def test_a_path_tells_only_of_itself(server: ScriptedServer) -> None:
 # How long an answer is believed.
 
 
-def test_an_answer_is_believed_for_its_time(server: ScriptedServer) -> None:
+def test_discovery_is_cached_for_its_ttl(server: ScriptedServer) -> None:
     server.on("GET", "/", document(PIKE), document(PIKE_V1))
     endpoint = Endpoint(server.url)
     for seconds in (0, 100, 199.9):
@@ -661,7 +659,7 @@ def test_the_time_is_an_option(server: ScriptedServer, ttl: float, requests: int
         (document([("v3.0", "CURRENT")]), NoUsableVersion),
     ],
 )
-def test_a_failure_is_believed_for_a_shorter_time(
+def test_failed_discovery_is_cached_for_shorter_ttl(
     server: ScriptedServer, answer: Reply, error: type[GlanceCompatError]
 ) -> None:
     server.on("GET", "/", answer)
@@ -679,7 +677,7 @@ def test_a_failure_is_believed_for_a_shorter_time(
     assert endpoint.discover().api == "v2"
 
 
-def test_a_failure_that_is_not_newer_than_the_callers_own_is_asked_about_again(
+def test_cached_failure_older_than_callers_is_rediscovered(
     server: ScriptedServer,
 ) -> None:
     server.on("GET", "/", Reply(503))
@@ -978,7 +976,9 @@ def test_services_share_the_change_of_an_endpoint(server: ScriptedServer) -> Non
     ]
 
 
-def test_an_api_that_is_offered_and_does_not_answer_is_an_error(server: ScriptedServer) -> None:
+def test_offered_api_that_returns_version_document_raises_no_usable_version(
+    server: ScriptedServer,
+) -> None:
     server.on("GET", "/", document(PIKE))
     server.on("GET", "/v2/images", gone)
     with pytest.raises(NoUsableVersion) as caught:
@@ -1001,7 +1001,9 @@ def test_an_endpoint_is_not_tried_again_because_its_document_changed(
     assert server.asked() == ["/", "/v2/images", "/"]
 
 
-def test_both_apis_that_do_not_answer_are_an_error(server: ScriptedServer) -> None:
+def test_both_apis_returning_version_document_raises_no_usable_version(
+    server: ScriptedServer,
+) -> None:
     server.on("GET", "/", document(PIKE), document(PIKE_V1))
     server.on("GET", "/v2/images", gone)
     server.on("GET", "/v1/images/detail", gone)
@@ -1058,7 +1060,7 @@ def test_an_endpoint_that_changes_is_looked_at_once_by_many_threads(
 # Several endpoints.
 
 
-def test_each_endpoint_of_a_list_has_its_own_answer(server: ScriptedServer) -> None:
+def test_discover_chooses_version_for_each_endpoint(server: ScriptedServer) -> None:
     server.on("GET", "/", document(PIKE))
     server.on("GET", "/v2/images/an-image", json_reply({"id": "an-image"}))
     with fresh() as old, fresh() as new:
@@ -1083,7 +1085,7 @@ def test_a_list_of_one_is_one_endpoint(server: ScriptedServer) -> None:
     assert service_at([server.url]).discover().endpoints == ()
 
 
-def test_an_endpoint_of_a_list_that_does_not_answer_does_not_hide_the_others(
+def test_unreachable_endpoint_does_not_hide_others(
     server: ScriptedServer,
 ) -> None:
     server.on("GET", "/", document(PIKE))
@@ -1204,9 +1206,7 @@ def test_a_pinned_v2_asks_for_the_document_once_when_it_matters(
 
 
 @pytest.mark.parametrize("answer", NO_DOCUMENT.values(), ids=NO_DOCUMENT)
-def test_a_server_that_does_not_say_is_taken_for_2_0_and_not_asked_again(
-    server: ScriptedServer, answer: Answer
-) -> None:
+def test_server_without_document_is_cached_as_2_0(server: ScriptedServer, answer: Answer) -> None:
     server.on("GET", "/", answer)
     server.on("GET", "/v2/schemas/image", V2_SCHEMA)
     pinned = Endpoint(server.url, api_version="2", **SMALL)
@@ -1222,7 +1222,7 @@ def test_a_server_that_does_not_say_is_taken_for_2_0_and_not_asked_again(
         assert server.asked().count("/") <= 4
 
 
-def test_a_pinned_v2_out_of_reach_of_its_document_is_asked_again_later(
+def test_pinned_v2_with_failed_document_is_rediscovered_later(
     server: ScriptedServer,
 ) -> None:
     server.on("GET", "/", Reply(503))
@@ -1248,7 +1248,7 @@ def test_v1_needs_no_capabilities(server: ScriptedServer) -> None:
 # For people.
 
 
-def test_discovery_says_what_it_found(
+def test_discovery_logs_version_request(
     server: ScriptedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.on("GET", "/", document(PIKE))

@@ -97,7 +97,7 @@ def test_empty_checksum_is_not_passed() -> None:
 
 @pytest.mark.parametrize("name", READ_ONLY)
 @pytest.mark.parametrize("value", [None, "x", -1, [], datetime.timedelta()])
-def test_what_nobody_may_write_is_ignored(name: str, value: object) -> None:
+def test_read_only_attributes_are_ignored(name: str, value: object) -> None:
     assert parse_image_meta({name: value}) == ImageMeta({}, {}, frozenset())
 
 
@@ -142,7 +142,7 @@ def test_a_number_that_has_no_text_in_python_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["is_public", "protected", "os_hidden"])
 @pytest.mark.parametrize("value", [1, 0, "maybe", []])
-def test_a_refused_truth_says_what_it_may_be(name: str, value: object) -> None:
+def test_invalid_boolean_error_lists_choices(name: str, value: object) -> None:
     with pytest.raises(ImageBadRequest, match="true or false"):
         parse_image_meta({name: value})
 
@@ -459,7 +459,7 @@ def test_a_purge_leaves_what_is_the_servers() -> None:
 @pytest.mark.parametrize(
     "name", ["location", "copy_from", "store", "is_public", "deleted", "image_id", "properties"]
 )
-def test_a_purge_leaves_what_nobody_may_write(name: str) -> None:
+def test_purge_keeps_reserved_names(name: str) -> None:
     assert compute_change(
         parse_image_meta({}), v2_image(**{name: "x", "a": "1"}), purge=True
     ).removed == {"a"}
@@ -713,7 +713,7 @@ def test_anything_is_metadata_or_refused(
     given=strategies.dictionaries(strategies.sampled_from("abcd"), unicode_texts, max_size=4),
     purge=strategies.booleans(),
 )
-def test_after_an_update_the_properties_are_those_asked_for(
+def test_update_results_in_requested_properties(
     now: dict[str, str], given: dict[str, str], purge: bool
 ) -> None:
     wanted = compute_change(parse_image_meta({"properties": given}), v2_image(**now), purge=purge)

@@ -386,7 +386,7 @@ def test_a_time_that_is_not_in_the_calendar_of_utc_is_a_bad_response() -> None:
         fields.from_v2({"id": "i", "created_at": "0001-01-01T00:00:00+23:59"})
 
 
-def test_a_deleted_image_of_v1_says_when() -> None:
+def test_from_v1_returns_deleted_at() -> None:
     record = {**V1_JSON, "deleted": True, "deleted_at": "2026-11-23T01:02:03.400000"}
     found = fields.from_v1(record)
     assert found["deleted"] is True
@@ -404,7 +404,7 @@ def test_v2_cannot_say_that_an_image_is_deleted() -> None:
     ("since", "names"),
     [((2, 7), ("os_hidden", "os_hash_algo", "os_hash_value")), ((2, 8), ("stores",))],
 )
-def test_an_attribute_of_a_later_minor_version_is_not_believed(
+def test_from_v2_ignores_attributes_of_later_minor_versions(
     since: tuple[int, int], names: tuple[str, ...]
 ) -> None:
     before = fields.from_v2(V2_JSON, (since[0], since[1] - 1))
@@ -551,7 +551,7 @@ RESERVED = {
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED))
-def test_names_that_nobody_may_give_a_property(name: str) -> None:
+def test_is_reserved_is_true_for_reserved_names(name: str) -> None:
     assert fields.is_reserved(name)
 
 
@@ -691,7 +691,7 @@ def test_a_number_that_has_no_text_in_python_is_no_number() -> None:
         fields.FIELDS_BY_NAME["min_disk"].read(10**5000)
 
 
-def test_v1_is_not_told_what_it_does_not_know() -> None:
+def test_to_v1_headers_omits_v2_only_attributes() -> None:
     base = {"name": None, "visibility": "public", "tags": ["a"], "os_hidden": False}
     assert fields.to_v1_headers(base, {}) == {"x-image-meta-name": ""}
 
@@ -973,7 +973,7 @@ def test_any_object_is_an_image_or_a_bad_response(record: dict[str, object]) -> 
         max_size=25,
     )
 )
-def test_any_header_block_is_a_record(lines: list[tuple[str, str]]) -> None:
+def test_parse_v1_headers_accepts_arbitrary_headers(lines: list[tuple[str, str]]) -> None:
     record, complete = fields.parse_v1_headers([*V1_HEADERS.items(), *lines])
     meta = [name for name, _ in lines if name.lower().startswith("x-image-meta-")]
     known = [name for name in meta if name.lower() in V1_HEADERS]

@@ -172,7 +172,7 @@ def test_what_v2_is_sent(case: Case) -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, {}, {"name": None, "property-a": None, "bogus": None}])
-def test_without_filters_all_that_the_caller_may_see_is_asked_for(
+def test_empty_filters_select_all_visible_images(
     nothing: dict[str, object] | None,
 ) -> None:
     query = parse_query(nothing)
@@ -284,7 +284,7 @@ def test_a_property_loses_its_prefix_and_no_other_characters(name: str) -> None:
 @pytest.mark.parametrize(
     ("value", "text"), [(1, "1"), (True, "True"), ("a:b,c", "a:b,c"), (" a ", " a "), (1.5, "1.5")]
 )
-def test_a_property_is_asked_for_as_it_was_written(value: object, text: str) -> None:
+def test_property_filter_is_sent_as_stored(value: object, text: str) -> None:
     query = parse_query({"property-a": value})
     assert ("property-a", text) in filters.to_v1_query(query).params
     assert ("a", text) in filters.to_v2_query(query, PIKE).params
@@ -445,7 +445,7 @@ def test_an_image_of_unknown_size_is_one_of_size_0() -> None:
         assert not parse_query({"size": 1}).matches(found)
 
 
-def test_public_is_asked_for_in_two_words() -> None:
+def test_is_public_and_visibility_public_match_the_same_images() -> None:
     for word in ({"is_public": True}, {"visibility": "public"}):
         assert all(parse_query(word).matches(found) for found in images("public"))
         assert not any(parse_query(word).matches(found) for found in images("shared"))
@@ -628,7 +628,7 @@ def test_any_images_can_be_put_in_any_order(
         (False, 10, 3, 10),
     ],
 )
-def test_no_more_is_asked_for_than_is_wanted(
+def test_page_limit_does_not_exceed_remaining_count(
     exact: bool, size: int, left: int | None, limit: int
 ) -> None:
     assert filters.page_limit(ServerQuery([], exact), size, left) == limit
@@ -708,7 +708,7 @@ def test_what_is_awkward(given: dict[str, object], awkward: bool) -> None:
     assert parse_query(given).has_risky_values is awkward
 
 
-def test_tags_are_told_by_the_library_too() -> None:
+def test_risky_tag_filter_is_applied_by_library() -> None:
     omits_risky_values = parse_query({"tag": ["ü", "a"]}).without_risky_values()
     assert filters.to_v2_query(omits_risky_values, PIKE) == ServerQuery(V2_ALL, exact=False)
     assert omits_risky_values.matches(fields.from_v2({"id": "i", "tags": ["b", "a", "ü"]}))

@@ -176,7 +176,7 @@ def test_a_catalog_with_gaps_names_no_endpoint(entries: object) -> None:
     assert find_in_context(entries, Catalog()) is None
 
 
-def test_the_search_is_told_describe() -> None:
+def test_describe_lists_catalog_query() -> None:
     catalog = Catalog(interface="internal", region_name="one", service_name="glance")
     assert catalog.describe() == "type 'image', name 'glance', interface 'internal', region 'one'"
     assert Catalog().describe() == "type 'image'"

@@ -341,7 +341,7 @@ def test_the_search_follows_region_and_interface() -> None:
         Catalog(service_name="other"),
     ],
 )
-def test_no_endpoint_is_an_error_that_says_what_was_looked_for(catalog: Catalog) -> None:
+def test_missing_endpoint_error_describes_catalog_query(catalog: Catalog) -> None:
     with pytest.raises(NoUsableVersion) as caught:
         Caller(Context(), plugin_of("services-token")).endpoint(catalog)
     assert catalog.describe() in str(caught.value)
@@ -359,7 +359,7 @@ def test_an_endpoint_of_a_catalog_that_is_no_url_is_an_error(url: str) -> None:
         Caller(None, plugin_of("services-token", url)).endpoint(Catalog())
 
 
-def test_trouble_with_the_services_catalog_is_told_as_it_is() -> None:
+def test_unreachable_keystone_raises_connection_failed() -> None:
     own = v3.Password(
         "http://127.0.0.1:1", username="u", password="hunter2", user_domain_id="d", project_id="p"
     )
@@ -434,9 +434,7 @@ def test_hrefs_have_no_endpoint_without_a_catalog() -> None:
         (PluginContext(roles=["member"], plugin=plugin_of("t", roles=("admin",))), False),
     ],
 )
-def test_an_admin_is_told_by_the_context_else_by_its_token(
-    context: object, expected: bool
-) -> None:
+def test_may_be_admin_uses_context_then_token(context: object, expected: bool) -> None:
     assert Caller(context).may_be_admin() is expected
 
 

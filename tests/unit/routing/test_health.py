@@ -29,7 +29,7 @@ def test_an_endpoint_that_rests_is_tried_last_and_not_for_ever() -> None:
     assert health_record.healthy_first(urls) == urls
 
 
-def test_an_endpoint_that_answers_rests_no_longer() -> None:
+def test_mark_healthy_ends_skipping_of_endpoint() -> None:
     health_record = health.EndpointHealth(Clock())
     health_record.mark_unhealthy("http://a")
     health_record.mark_healthy("http://a")

@@ -575,7 +575,7 @@ def test_a_download_of_another_size_is_damaged(size: int) -> None:
         Expected(digest="ab"),
     ],
 )
-def test_what_nobody_said_is_not_compared(expected: Expected) -> None:
+def test_download_does_not_compare_unknown_values(expected: Expected) -> None:
     assert b"".join(Connection(cut(DATA)).download(expected)) == DATA
 
 
@@ -599,7 +599,7 @@ def test_damage_stays() -> None:
             next(download)
 
 
-def test_a_download_that_is_closed_reads_no_more() -> None:
+def test_closed_download_reads_no_further_data() -> None:
     connection = Connection(cut(DATA))
     download = connection.download(Expected(len(DATA)))
     next(download)

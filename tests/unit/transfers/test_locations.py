@@ -261,7 +261,7 @@ def test_the_time_between_blocks_is_the_readers_own(folder: Path) -> None:
     assert len(first + b"".join(blocks)) == 2 * BLOCK_BYTES
 
 
-def test_reading_ends_when_nobody_asks_any_more(folder: Path) -> None:
+def test_closing_iterator_closes_file(folder: Path) -> None:
     before = open_files()
     blocks = read_file(location(f"file://{folder}/image", folder))
     assert next(iter(blocks))

@@ -183,7 +183,7 @@ def test_other_data_is_not_stuck_to_it(server: ScriptedServer, api: str, other: 
     assert caught.value.image_id == IMAGE
 
 
-def test_data_that_says_nothing_of_itself_must_be_long_enough(server: ScriptedServer) -> None:
+def test_download_without_checksum_must_have_expected_size(server: ScriptedServer) -> None:
     unmarked = [
         Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n" + DATA[:600_000]),
         Reply(raw=b"HTTP/1.1 200 OK\r\n\r\n" + DATA[:1000]),
@@ -239,7 +239,7 @@ def test_what_came_before_a_failure_is_not_at_the_path(
 
 
 @both
-def test_progress_is_told_once_for_each_byte(server: ScriptedServer, api: str) -> None:
+def test_progress_counts_resumed_bytes_once(server: ScriptedServer, api: str) -> None:
     told: list[int] = []
     server.on("GET", FILES[api], cut(api, 3 * BLOCK_BYTES + 9), whole(api))
     note: Callable[[int, int | None], None] = lambda done, total: told.append(done)  # noqa: E731

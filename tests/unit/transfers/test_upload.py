@@ -170,7 +170,7 @@ def test_attempts_come_to_an_end(glance: GlanceFixture, failure: Failure) -> Non
     assert stored(glance) == []
 
 
-def test_data_whose_answer_was_lost_is_not_sent_again(glance: GlanceFixture) -> None:
+def test_upload_with_lost_response_is_not_repeated(glance: GlanceFixture) -> None:
     service, failing = service_over(glance, lost)
     created = service.create(None, {"name": "lost", **FORMATS}, data=DATA)
     assert created["size"] == len(DATA)
