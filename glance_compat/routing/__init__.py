@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which endpoint gets a call, for whom, and how often.
+"""Route each call to an endpoint, with the identity of its caller, and retry it.
 
-What must live here: ``dispatcher`` sends a call to an endpoint and repeats it, ``catalog`` finds
-endpoints, ``references`` checks ids and hrefs, ``health`` remembers unhealthy endpoints, and
-``context`` reads the caller's identity from a context.
-What must not: what a call does (``transfers``, ``service``).
+What must live here: sending a call to an endpoint, retries and failover (``dispatcher``); finding
+endpoints (``catalog``); checking ids and hrefs (``references``); recording unhealthy endpoints
+(``health``); and reading the caller's identity from a context (``context``). What must not: the
+operations that a call consists of (see ``service`` and ``transfers``).
 """

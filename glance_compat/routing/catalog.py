@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Endpoints of the image service: those that the caller sets, else those of a service catalog.
+"""Find the endpoints of the image service: in ``endpoint_override`` or in a service catalog.
 
-What must live here: the check of endpoint URLs, and the search of catalogs. What must not: which
-endpoint gets a call (``dispatcher``), versions (``discovery``), contexts (``context``).
+What must live here: the check of endpoint URLs, and the search of service catalogs. What must not:
+the selection of the endpoint for a call (see ``dispatcher``), API versions (``discovery``), and
+reading contexts (``context``).
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from glance_compat.urls import is_http
 
 
 def check_endpoints(endpoint_override: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Return the URLs that the caller sets: none, one or several.
+    """Check the argument ``endpoint_override``, and return its URLs as a tuple.
 
-    :raises glance_compat.exceptions.InvalidOption: one is not an http or https URL.
+    :param endpoint_override: a URL, a list of URLs, or None for an empty tuple.
+    :raises glance_compat.exceptions.InvalidOption: a value is not an http or https URL.
     """
     if endpoint_override is None:
         return ()
@@ -42,7 +44,7 @@ def check_endpoints(endpoint_override: str | Sequence[str] | None) -> tuple[str,
 
 
 class Catalog(typing.NamedTuple):
-    """What to search a service catalog for, as in keystoneauth1.adapter.Adapter."""
+    """Arguments that select an endpoint in the service catalog, as in keystoneauth1's Adapter."""
 
     service_type: str = "image"
     service_name: str | None = None
@@ -50,7 +52,7 @@ class Catalog(typing.NamedTuple):
     region_name: str | None = None
 
     def describe(self) -> str:
-        """Describe the search for a message."""
+        """Return the arguments as a string for a message."""
         named = {
             "name": self.service_name,
             "interface": self.interface,
@@ -61,10 +63,10 @@ class Catalog(typing.NamedTuple):
 
 
 def check_catalog(catalog: Catalog) -> Catalog:
-    """Return the search as it is, after a check of its types.
+    """Check the types of the arguments, and return them unchanged.
 
-    :raises glance_compat.exceptions.InvalidOption: a value is not a string. The interface may be
-        a list of strings, and all but the service type may be None.
+    :raises glance_compat.exceptions.InvalidOption: a value is not a string. The interface may also
+        be a list of strings, and every value except the service type may be None.
     """
     for name, value in catalog._asdict().items():
         several = name == "interface" and isinstance(value, (list, tuple))
@@ -75,14 +77,17 @@ def check_catalog(catalog: Catalog) -> Catalog:
 
 
 def find_endpoint(identity: Identity, session: ksa_session.Session, catalog: Catalog) -> str:
-    """Find the image endpoint in the caller's catalogs.
+    """Return the URL of the image endpoint from a service catalog.
 
-    The context's own catalog comes first, then that of the caller's plugin, then those of the
-    service and the session.
+    The catalogs are searched in this order: the one in the caller's context, then those of the
+    auth plugins of the caller, of the service, and of the session.
 
-    :param session: for requests of auth plugins to the identity service.
-    :raises glance_compat.exceptions.NoUsableVersion: no catalog has one.
-    :raises glance_compat.exceptions.GlanceCompatError: a catalog cannot be fetched or read.
+    :param identity: the identity of the caller.
+    :param session: the session with which auth plugins send requests to the identity service.
+    :param catalog: the arguments that select the endpoint.
+    :raises glance_compat.exceptions.NoUsableVersion: no catalog has such an endpoint, or its URL
+        is invalid.
+    :raises glance_compat.exceptions.GlanceCompatError: a catalog cannot be fetched or is invalid.
     """
     found = find_in_context(identity.service_catalog, catalog)
     for plugin in dict.fromkeys((identity.auth, identity.service_auth, session.auth)):
@@ -103,12 +108,13 @@ def find_endpoint(identity: Identity, session: ksa_session.Session, catalog: Cat
 
 
 def find_in_context(entries: object, catalog: Catalog) -> str | None:
-    """Find the image endpoint in a context's own service catalog, or return None.
+    """Return the URL of the image endpoint from the service catalog in a context, or None.
 
-    :param entries: the list of the catalog, or None.
-    :raises glance_compat.exceptions.Invalid: it is not a catalog.
+    :param entries: the list in the attribute ``service_catalog`` of the context, or None.
+    :param catalog: the arguments that select the endpoint.
+    :raises glance_compat.exceptions.Invalid: entries is not a service catalog.
     """
-    # The default of auth plugins.
+    # "public" is also the default of auth plugins.
     named = catalog._replace(interface=catalog.interface or "public")
     urls = _search(entries, named) if entries else ()
     return next(iter(urls), None)
@@ -117,7 +123,10 @@ def find_in_context(entries: object, catalog: Catalog) -> str | None:
 def _find_in_plugin(
     session: ksa_session.Session, auth: ksa_plugin.BaseAuthPlugin, catalog: Catalog
 ) -> str | None:
-    """Find the image endpoint in the catalog of an auth plugin, without asking it for versions."""
+    """Return the URL of the image endpoint from the catalog of an auth plugin, or None.
+
+    keystoneauth1's own version discovery is skipped.
+    """
     with plugin_errors("looking for the image endpoint in the catalog"):
         return session.get_endpoint(auth, skip_discovery=True, **catalog._asdict()) or None
 
@@ -125,10 +134,13 @@ def _find_in_plugin(
 def find_every_endpoint(
     identity: Identity, session: ksa_session.Session, catalog: Catalog
 ) -> tuple[str, ...]:
-    """Find all endpoints of the image service in the region, whatever their interface.
+    """Return the URLs of all image endpoints in the region, of any interface.
 
-    :param session: for requests of auth plugins to the identity service.
-    :raises glance_compat.exceptions.GlanceCompatError: the catalog cannot be fetched or read.
+    :param identity: the identity of the caller.
+    :param session: the session with which auth plugins send requests to the identity service.
+    :param catalog: the arguments that select the endpoints; the interface is ignored.
+    :raises glance_compat.exceptions.GlanceCompatError: the catalog cannot be fetched or is
+        invalid.
     """
     anywhere = catalog._replace(interface=None)
     if identity.service_catalog:
@@ -152,7 +164,10 @@ def _search(entries: object, catalog: Catalog) -> Sequence[str]:
 
 
 def _parse(entries: object) -> service_catalog.ServiceCatalog:
-    """Parse a context's catalog: in Keystone's v3 format, or in the v2 format that Nova keeps."""
+    """Parse the service catalog in a context.
+
+    It may have Keystone's v3 format, or the v2 format that Nova stores in its contexts.
+    """
     is_v3 = isinstance(entries, list) and any(
         "interface" in endpoint for one in entries for endpoint in one.get("endpoints", ())
     )

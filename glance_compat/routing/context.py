@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The identity of a caller, read from the context that the caller passes.
+"""Read the identity of a caller from the request context that the caller passes.
 
 A context is None, an object with a callable ``get_auth_plugin``, or an object with ``auth_token``
-(Nova's RequestContext has both). When the context brings a token, only that token is sent to
-Glance: the rights of the service that passes the context on are never used for it.
+(Nova's RequestContext has both). For a context other than None, only the context's token is sent
+to Glance, never that of the service.
 
-What must live here: reading a context, and what makes one invalid. What must not: requests, and
-the search of catalogs (``catalog``).
+What must live here: reading and checking a context. What must not: requests, and the search of
+service catalogs (see ``catalog``).
 """
 
 from __future__ import annotations
@@ -27,12 +27,11 @@ R = typing.TypeVar("R")
 
 
 def read_identity(context: object, service_auth: ksa_plugin.BaseAuthPlugin | None) -> Identity:
-    """Read a context.
+    """Return the identity in a context.
 
-    :param context: None for the service itself.
-    :param service_auth: the service's own plugin; None: the session's.
-    :raises glance_compat.exceptions.NotAuthenticated: the context should bring a token and has
-        none.
+    :param context: the caller's request context, or None for the service's own credentials.
+    :param service_auth: the auth plugin of the service, or None for that of the session.
+    :raises glance_compat.exceptions.NotAuthenticated: the context is not None and has no token.
     """
     if context is None:
         return Identity(auth=service_auth, service_auth=service_auth)
@@ -41,14 +40,14 @@ def read_identity(context: object, service_auth: ksa_plugin.BaseAuthPlugin | Non
         service_auth=service_auth,
         service_catalog=getattr(context, "service_catalog", None) or None,
         roles=_roles_of(context),
-        # oslo.middleware ignores a request id that is not a header value, too.
+        # An id that is invalid as a header value is ignored, as in oslo.middleware.
         request_id=_header_value(getattr(context, "global_id", None)),
         project_id=_project_id_of(context),
     )
 
 
 def is_plugin(auth: object) -> bool:
-    """Whether an object is an auth plugin, as far as this shows before it is used."""
+    """Return whether an object looks like an auth plugin: it has a method ``get_headers``."""
     return not isinstance(auth, type) and callable(getattr(auth, "get_headers", None))
 
 
@@ -56,7 +55,7 @@ def _plugin_of(context: object) -> ksa_plugin.BaseAuthPlugin:
     get_auth_plugin = getattr(context, "get_auth_plugin", None)
     if callable(get_auth_plugin):
         plugin = get_auth_plugin()
-        # With None, the session would send its own token, with the service's rights.
+        # With None as plugin, the session would send the service's own token.
         if not is_plugin(plugin):
             raise exceptions.NotAuthenticated(
                 "the context's get_auth_plugin() returned no auth plugin; pass a context that has"
@@ -68,12 +67,12 @@ def _plugin_of(context: object) -> ksa_plugin.BaseAuthPlugin:
         raise exceptions.NotAuthenticated(
             "the context has no token: it must be None, or have get_auth_plugin() or auth_token"
         )
-    # The endpoint of this plugin is never used: requests have absolute URLs.
+    # The endpoint of this plugin is not used, because all requests have absolute URLs.
     return token_endpoint.Token("", token)
 
 
 def _header_value(value: object) -> str | None:
-    """Return a string that is valid as a header value, or None."""
+    """Return the value if it is a string that is valid as a header value, else None."""
     return value if isinstance(value, str) and re.fullmatch(r"[!-~]+", value) else None
 
 
@@ -90,9 +89,10 @@ def _project_id_of(context: object) -> str | None:
 
 
 def context_first(method: Callable[P, R]) -> Callable[P, R]:
-    """Refuse calls of a method that forgot the context, its first argument after ``self``.
+    """Decorate a method so that it raises Invalid if its first argument is not a context.
 
-    Python alone would say of ``show(image_id)`` that ``image_id`` is missing.
+    Without this, Python would report for ``show(image_id)`` that the argument ``image_id`` is
+    missing, although it is the context that is missing.
     """
     name = method.__name__
 
@@ -100,7 +100,7 @@ def context_first(method: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         context = args[1] if len(args) > 1 else kwargs.get("context")
         if _is_another_argument(context):
-            # Its value stays out of the message: it may be a token.
+            # The message does not show the value, because it may be a token.
             raise exceptions.Invalid(
                 f"{name}() was called without a context: the first argument is a"
                 f" {type(context).__name__}; pass None for the rights of the service itself, or"
@@ -112,9 +112,9 @@ def context_first(method: Callable[P, R]) -> Callable[P, R]:
 
 
 def _is_another_argument(context: object) -> bool:
-    """Whether something is an id, or the image_meta or filters, that stand where a context does.
+    """Return whether a value is another argument (an id, image_meta or filters) and not a context.
 
-    A mapping with attributes may be a context.
+    A mapping that has the attributes of a context is a context.
     """
     return isinstance(context, (str, bytes, Mapping)) and not (
         hasattr(context, "auth_token") or hasattr(context, "get_auth_plugin")

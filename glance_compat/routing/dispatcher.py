@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The path of a call to an endpoint: which one, over which API, and how often.
+"""Send a call to an endpoint: select the endpoint and the API version, and retry.
 
-What must live here: the order of endpoints, the choice of an API at each, repeating what may be
-repeated, and a new choice where an endpoint has changed. What must not: what a call does
-(``service``, ``transfers``).
+What must live here: the order of endpoints, the choice of the API version for each, retries, and a
+new choice if an endpoint no longer offers the version. What must not: the operations that a call
+consists of (see ``service`` and ``transfers``).
 """
 
 from __future__ import annotations
@@ -45,17 +45,19 @@ LOG = logging.getLogger(__name__)
 
 Result = typing.TypeVar("Result")
 
-#: What a caller of this module wants done: it gets the API of the endpoint in use.
+#: A call: a function whose argument is the Images API of the selected endpoint.
 Call = Callable[[ImagesApi], Result]
 
 
 @dataclasses.dataclass(slots=True)
 class _State:
-    """One call on its way.
+    """The state of one call.
 
-    :param deadline: of the call with all its attempts.
-    :param attempts: how many were begun.
-    :param failed_at: when the last one failed, by the clock of the discovery cache.
+    :param identity: the identity of the caller.
+    :param deadline: the deadline of the call, for all its attempts together.
+    :param attempts: number of attempts that were started.
+    :param failed_at: time of the last failed attempt, on the clock of the discovery cache, in
+        seconds, or None.
     """
 
     identity: Identity
@@ -64,17 +66,19 @@ class _State:
     failed_at: float | None = None
 
 
-#: Endpoints of one service that are kept. Catalogs may name another one for each project.
+#: Maximum number of endpoints that are kept per service. Service catalogs may contain a different
+#: endpoint for every project.
 MOST_ENDPOINTS = 64
 
 
 @dataclasses.dataclass(slots=True)
 class _Endpoint:
-    """What the calls of one endpoint share.
+    """The objects that all calls to one endpoint share.
 
-    :param name: the URL without credentials, as :data:`ENDPOINT_HEALTH` has it.
-    :param transport: each call has its own, made from this one.
-    :param choice: the API in use. It is replaced when the facts of the endpoint expire.
+    :param name: the URL without credentials, which is also the key in :data:`ENDPOINT_HEALTH`.
+    :param transport: the transport from which each call derives its own.
+    :param choice: the chosen API version, or None. It is replaced when the discovered facts
+        expire.
     """
 
     name: str
@@ -83,10 +87,14 @@ class _Endpoint:
 
 
 class Dispatcher:
-    """The endpoints of one image service.
+    """Sends the calls of one image service to its endpoints.
 
-    :param auth: the service's own plugin; None: the session's.
-    :param endpoint_override: URLs of the endpoints; None: the service catalog's.
+    :param session: the keystoneauth1 session.
+    :param auth: the auth plugin of the service, or None for that of the session.
+    :param endpoint_override: a URL or a list of URLs of endpoints, or None for the endpoint in the
+        service catalog.
+    :param catalog: the arguments that select the endpoint in the service catalog.
+    :param options: the options of the library.
     :raises glance_compat.exceptions.InvalidOption: a URL is invalid.
     """
 
@@ -104,22 +112,23 @@ class Dispatcher:
         self._trusted = check_endpoints(options.trusted_endpoints)
         self._catalog = catalog
         self._options = options
-        #: Identifies the service within the process, without a request.
+        #: A string that identifies the service within the process. It is computed without a
+        #: request.
         self.name = repr([redact_url(url) for url in self._endpoints] or catalog)
         self._prepared: dict[str, _Endpoint] = {}
 
     def close(self) -> None:
-        """Close the connections of this process that are not those of the caller's session."""
+        """Close the connections that this object has opened; the caller's session stays open."""
         self._sessions.close()
 
     def read_identity(self, context: object) -> Identity:
-        """Read a context; see :mod:`glance_compat.routing.context`."""
+        """Return the identity in a context; see :mod:`glance_compat.routing.context`."""
         return contexts.read_identity(context, self._auth)
 
     def parse_image_id(self, identity: Identity, reference: object) -> str:
-        """Return the id that an id or an href of this image service names.
+        """Return the image id in an image reference: an id, or an href of this image service.
 
-        :raises glance_compat.exceptions.InvalidImageRef: it is neither.
+        :raises glance_compat.exceptions.InvalidImageRef: the reference is neither.
         """
 
         def known_endpoints() -> Iterator[str]:
@@ -139,10 +148,10 @@ class Dispatcher:
         deadline: bool = True,
         failed: exceptions.GlanceCompatError | None = None,
     ) -> Result:
-        """Make a call, and repeat it while it fails temporarily.
+        """Make a call and return its result; retry after temporary failures.
 
-        :param deadline: whether the option ``deadline`` bounds the call with all its attempts.
-        :param failed: how a first attempt failed that the caller has made already.
+        :param deadline: whether the option ``deadline`` limits the call with all its attempts.
+        :param failed: the exception of a first attempt that the caller has already made, or None.
         """
         state = self._begin(identity, deadline)
         if failed is None:
@@ -156,10 +165,11 @@ class Dispatcher:
     def repeat_removal(
         self, identity: Identity, call: Call[None], gone: type[exceptions.NotFound]
     ) -> None:
-        """Make a call that removes something, and repeat it while it fails temporarily.
+        """Make a call that removes a resource; retry after temporary failures.
 
-        :param gone: the error when there is nothing to remove. After the first attempt it counts
-            as done: an earlier attempt may have removed it and lost its response.
+        :param gone: the exception that the call raises if the resource does not exist. If a retry
+            raises it, the call succeeds, because an earlier attempt whose response was lost has
+            probably removed the resource.
         """
         state = self._begin(identity, deadline=True)
         try:
@@ -171,7 +181,7 @@ class Dispatcher:
     def once(self, identity: Identity, call: Call[Result], *, deadline: bool = True) -> Result:
         """Make a call that must not be repeated, at the first endpoint that responds.
 
-        :param deadline: whether the option ``deadline`` bounds the call.
+        :param deadline: whether the option ``deadline`` limits the call.
         """
         state = self._begin(identity, deadline)
         *others, last = self._list_urls(identity)
@@ -179,9 +189,11 @@ class Dispatcher:
         return self._call_endpoint(state, url, call)
 
     def discover(self, identity: Identity) -> Discovery:
-        """Find out which API each endpoint offers.
+        """Choose an API version for each endpoint, and return the result for the first usable one.
 
-        :raises glance_compat.exceptions.GlanceCompatError: no endpoint can be used.
+        Its ``endpoints`` has the results for all usable endpoints, if there are several.
+
+        :raises glance_compat.exceptions.GlanceCompatError: no endpoint is usable.
         """
         deadline = Deadline(self._options.deadline)
         found: list[Discovery] = []
@@ -206,7 +218,7 @@ class Dispatcher:
         return retry.repeat(lambda: self._attempt(state, call), self._options, state.deadline)
 
     def _attempt(self, state: _State, call: Call[Result]) -> Result:
-        """Make a call at the first endpoint that has a usable API."""
+        """Make one attempt of a call, at the first endpoint that offers a usable API version."""
         state.attempts += 1
         *others, last = self._list_urls(state.identity)
         for url in others:
@@ -226,7 +238,10 @@ class Dispatcher:
         return result
 
     def _call_api(self, state: _State, url: str, call: Call[Result]) -> Result:
-        """Make a call over the chosen API; where that is gone, over the one that replaced it."""
+        """Make a call at one endpoint, over the chosen API version.
+
+        If the endpoint no longer offers this version, choose again and repeat the call once.
+        """
         transport = self._make_transport(state.identity, url, state.deadline)
         choice = self._choose(transport, url, state.failed_at)
         try:
@@ -239,7 +254,7 @@ class Dispatcher:
             raise discover.not_offered_error(now) from None
 
     def _choose(self, transport: Transport, url: str, failed_at: float | None = None) -> Choice:
-        """Return the choice of the API of an endpoint, a new one if the facts have changed."""
+        """Return the choice for an endpoint: the stored one, or a new one if it is out of date."""
         endpoint = self._prepare_endpoint(url)
         choice = endpoint.choice
         if (
@@ -295,12 +310,15 @@ class Dispatcher:
         return endpoint
 
     def _make_auth_session(self) -> ksa_session.Session:
-        """Return the session with which auth plugins fetch a catalog."""
+        """Return the session with which auth plugins fetch service catalogs."""
         return auth_session(
             self._sessions.get(), self._options.read_timeout, self._options.deadline
         )
 
 
 def _is_of_endpoint(error: exceptions.GlanceCompatError) -> bool:
-    """Whether another endpoint may do better: this one is unhealthy or has no image service."""
+    """Return whether the error is due to the endpoint, so that another one should be tried.
+
+    That is a temporary failure, or no usable API version at the endpoint.
+    """
     return retry.is_transient(error) or isinstance(error, exceptions.NoUsableVersion)

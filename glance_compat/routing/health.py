@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which endpoints failed lately.
+"""Record the endpoints that failed recently, so that calls try them last.
 
-What must live here: how long an unhealthy endpoint is tried last, and how many are recorded. What
-must not: which endpoints there are (``catalog``), and what a call does with them (``dispatcher``).
+What must live here: the record of unhealthy endpoints, its expiry and its maximum size. What must
+not: the list of endpoints (see ``catalog``), and sending calls to them (see ``dispatcher``).
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from collections.abc import Callable, Sequence
 
 from glance_compat.redaction import redact_url
 
-#: How long an endpoint is tried last after it failed, in seconds.
+#: How long an endpoint counts as unhealthy after a failure, in seconds.
 UNHEALTHY_SECONDS = 30.0
 
-#: Endpoints that are recorded; the one that failed longest ago makes room for another. Catalogs
-#: may name a different endpoint for every project.
+#: Maximum number of recorded endpoints. Beyond it, the one that failed first is removed. Service
+#: catalogs may contain a different endpoint for every project.
 RECORDED_ENDPOINTS = 1024
 
 
 class EndpointHealth:
-    """The endpoints that failed lately, shared by all threads of a process.
+    """The endpoints that failed recently, for all threads of a process.
 
-    :ivar unhealthy_until: URL, without credentials, to the time, by the clock, at which it is
-        tried in turn again; in the order of these times.
+    :param clock: returns the current time, in seconds.
+    :ivar unhealthy_until: the time, on the clock, until which an endpoint counts as unhealthy, by
+        the URL without credentials. The items are in the order of these times.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,13 +35,16 @@ class EndpointHealth:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all failures. A forked process needs a new lock: another thread may hold the old
-        one."""
+        """Remove all records, and create a new lock.
+
+        It is called in the child process after a fork, where a thread that held the old lock does
+        not exist.
+        """
         self.unhealthy_until: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def mark_unhealthy(self, endpoint: str) -> None:
-        """Try an endpoint last for :data:`UNHEALTHY_SECONDS`."""
+        """Record a failure of an endpoint: calls try it last for :data:`UNHEALTHY_SECONDS`."""
         name = redact_url(endpoint)
         with self._lock:
             self.unhealthy_until.pop(name, None)
@@ -49,12 +53,12 @@ class EndpointHealth:
                 del self.unhealthy_until[next(iter(self.unhealthy_until))]
 
     def mark_healthy(self, endpoint: str) -> None:
-        """Try an endpoint in turn again."""
+        """Remove the record of an endpoint after it has responded."""
         with self._lock:
             self.unhealthy_until.pop(redact_url(endpoint), None)
 
     def healthy_first(self, endpoints: Sequence[str]) -> list[str]:
-        """Sort endpoints into the order in which to try them."""
+        """Return the endpoints in the order in which to try them: unhealthy ones last."""
         now = self._clock()
 
         def pause(url: str) -> float:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check the ids of images and members, and hrefs of images.
 
-What must live here: whether an id is one safe path segment, and whether an href belongs to this
-image service. What must not: where endpoints come from (``catalog``).
+What must live here: the checks that an id is safe as a path segment of a URL, and that an href
+belongs to this image service. What must not: finding endpoints (see ``catalog``).
 """
 
 from __future__ import annotations
@@ -19,22 +19,24 @@ from glance_compat.urls import is_http, origin, unversioned
 _UNSAFE = re.compile(r"[/?#\\\x00-\x1f\x7f]")
 
 
-#: Maximum length of a quoted id in a path, in bytes. Front ends accept request lines of about 4000
-#: bytes by default (gunicorn 4094, uWSGI 4096 with all headers); Glance's own ids have 36.
+#: Maximum length of a percent-encoded id in a path, in bytes. Front ends accept request lines of
+#: about 4000 bytes by default (gunicorn 4094, uWSGI 4096 with all headers); ids that Glance
+#: generates have 36.
 _SEGMENT_BYTES = 1024
 
 
-# No user information: it could make a foreign host look like the endpoint.
+# User information is not matched, because it could make another host look like the endpoint.
 _HREF = re.compile(
     r"(?P<base>(?i:https?)://[^/@\\]+(?:/.+?)??)(?:/v[0-9]+(?:\.[0-9]+)?)?/images/(?P<id>[^/]+)"
 )
 
 
 def check_path_segment(value: object, what: str) -> str:
-    """Return an id that is one safe path segment.
+    """Return the id, or raise an exception if it is not safe as a path segment of a URL.
 
-    :param what: what the id should be, for the message ("an image id").
-    :raises glance_compat.exceptions.InvalidImageRef: it is not one.
+    :param what: a noun phrase for the message, such as "an image id".
+    :raises glance_compat.exceptions.InvalidImageRef: the value is not a string, is empty or too
+        long, or has a character that is not allowed.
     """
     if not isinstance(value, str) or value in ("", ".", "..") or _UNSAFE.search(value):
         raise exceptions.InvalidImageRef(f"{quote_value(value)} is not {what}")
@@ -46,14 +48,14 @@ def check_path_segment(value: object, what: str) -> str:
         raise exceptions.InvalidImageRef(
             f"{quote_value(value)} is not {what}: it is longer than {_SEGMENT_BYTES} bytes"
         )
-    # A plain str: a str Enum is sent as its value, but formatted as its name.
+    # A plain str, because a str Enum is sent as its value, but formatted as its name.
     return str.__str__(value)
 
 
 def check_member_id(value: object) -> str:
-    """Return the id of a project that an image is shared with.
+    """Return the id of a member, or raise an exception if it is invalid.
 
-    :raises glance_compat.exceptions.InvalidImageRef: it is invalid.
+    :raises glance_compat.exceptions.InvalidImageRef: the value cannot be the id of a project.
     """
     member_id = check_path_segment(value, "a member id")
     # For an id that is not ASCII, v1 responds with 500, and Glance 33 adds the member and cannot
@@ -68,14 +70,14 @@ def check_member_id(value: object) -> str:
 
 
 def check_marker(value: object) -> str | None:
-    """Return the id of the image after which a list starts, or None for None and "".
+    """Return the marker of a list, which is an image id, or None if the marker is None or "".
 
-    :raises glance_compat.exceptions.Invalid: no image can have this id.
+    :raises glance_compat.exceptions.Invalid: the value cannot be the id of an image.
     """
     if value is None or value == "":
         return None
     marker = check_path_segment(value, "a marker")
-    # 400 on v1 and on Glance 33, but 500 on v2 of Glance 15.0.2.
+    # Rejected here, because v2 of Glance 15.0.2 responds with 500; v1 and Glance 33 with 400.
     if not marker.isascii():
         raise exceptions.Invalid(
             f"marker {quote_value(marker)} is not an image id: pass the id of the last image that"
@@ -85,10 +87,12 @@ def check_marker(value: object) -> str | None:
 
 
 def parse_image_id(reference: object, known_endpoints: Callable[[], Iterable[str]]) -> str:
-    """Return the id of an image from its id, or from an href of the image service itself.
+    """Return the image id in an image reference: an id, or an href of this image service.
 
-    :param known_endpoints: returns the endpoints of the image service; called only for an href.
-    :raises glance_compat.exceptions.InvalidImageRef: the reference is neither.
+    :param known_endpoints: a function that returns the URLs of the image service. It is called
+        only for an href.
+    :raises glance_compat.exceptions.InvalidImageRef: the reference is neither an id nor an href of
+        this image service.
     """
     if not isinstance(reference, str) or "/" not in reference:
         return check_path_segment(reference, "an image id")

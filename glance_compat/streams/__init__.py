@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image data on its way: counted, hashed, and written to a file.
+"""Streams of image data: counting, hashing, and writing to files.
 
-What must live here: reading the caller's data, verifying what was sent or received (``streams``),
-and writing a download to a path or a file object (``target``).
-What must not: requests, and what a failed transfer leaves on the server (``transfers``).
+What must live here: reading the data of an upload, verifying data that was sent or received
+(``streams``), and writing a download to a path or a file object (``target``). What must not:
+requests, and cleanup on the server after a failed transfer (see ``transfers``).
 """

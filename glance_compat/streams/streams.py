@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams of image data: uploads from the caller, downloads to the caller, and their hashes.
+"""Streams of image data for uploads and downloads, which count and hash the data.
 
-What must live here: streams and hashing. What must not: requests (``transport``), what to do when
-one fails (``transfers``), and where a download is written (``target``).
+What must live here: the streams and their verification. What must not: requests (see
+``transport``), recovery after a failed transfer (``transfers``), and writing to files
+(``target``).
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from glance_compat.redaction import quote_value
 
 Progress = Callable[[int, "int | None"], object]
 
-#: Bytes to read and send at a time. Larger blocks take more system time on ext4 (measured: up to
-#: ten times as much for 1 MiB), smaller ones take more time in Python.
+#: Size of the blocks that are read and sent, in bytes. Larger blocks take more system time on ext4
+#: (measured: up to ten times as much for 1 MiB), smaller ones take more time in Python.
 BLOCK_BYTES = 256 * 1024
 
 
@@ -30,9 +31,9 @@ def _md5() -> hashlib._Hash:
 
 
 def check_progress(progress: object) -> Progress | None:
-    """Return the callback for progress, or None.
+    """Check the argument ``progress``, and return it.
 
-    :raises glance_compat.exceptions.Invalid: it is not callable.
+    :raises glance_compat.exceptions.Invalid: progress is neither callable nor None.
     """
     if progress is not None and not callable(progress):
         raise exceptions.Invalid(f"progress must be callable, not {type(progress).__name__}")
@@ -45,21 +46,23 @@ def _report_progress(progress: Progress | None, done: int, total: int | None) ->
     try:
         progress(done, total)
     except StopIteration as stop:
-        # In an iterator it would end the data early, and look like success.
+        # A StopIteration in an iterator would end the data early, without an error.
         raise RuntimeError("progress raised StopIteration") from stop
 
 
 class Upload:
-    """The caller's data, read once from its current position, counted and hashed.
+    """The data of an upload: an iterable that reads, counts and hashes the caller's data.
 
-    :param data: bytes, a binary file object, or an iterable of bytes. A text file is read
-        through its buffer.
+    :param data: bytes, a binary file object, which is read from its current position, or an
+        iterable of bytes. A text file is read through its attribute ``buffer``.
     :param size: the size that the caller declares, in bytes, or None.
-    :param checksum: the MD5 that the caller declares, hexadecimal, or None. It is compared before
-        the last block is sent, so data with another checksum never becomes an image.
-    :param progress: called after each block with the bytes sent so far, and the total or None.
-    :raises glance_compat.exceptions.Invalid: data has another type.
-    :raises glance_compat.exceptions.DataSourceError: data has another size than declared.
+    :param checksum: the MD5 checksum that the caller declares, in hexadecimal, or None. It is
+        compared before the last block is sent, so data with a different checksum never becomes an
+        image.
+    :param progress: a function that is called after each block with the number of bytes sent so
+        far, and with the total or None.
+    :raises glance_compat.exceptions.Invalid: data has an unsupported type.
+    :raises glance_compat.exceptions.DataSourceError: the size of the data differs from ``size``.
     """
 
     def __init__(
@@ -78,7 +81,8 @@ class Upload:
         #: Whether any data may have been sent since the start or the last rewind.
         self.begun = False
         self.sent = 0
-        #: The error of the caller's side, which is raised instead of the one that it caused below.
+        #: The exception that the caller's data or callback raised, or None. It is raised to the
+        #: caller instead of the exception of the request that it made fail.
         self.failure: BaseException | None = None
         measured = _count_remaining(self._source)
         if None not in (size, measured) and size != measured:
@@ -90,17 +94,17 @@ class Upload:
 
     @property
     def checksum(self) -> str:
-        """Return the MD5 of the data sent so far, hexadecimal, as Glance has it."""
+        """Return the MD5 checksum of the data sent so far, in hexadecimal like Glance's."""
         return self._hash.hexdigest()
 
     def body(self) -> Iterable[bytes]:
-        """Return the body for requests: with Content-Length if the size is known, or chunked."""
+        """Return the request body: sent with Content-Length if the size is known, else chunked."""
         return self if self.size is None else _Sized(self, self.size)
 
     def rewind(self) -> bool:
-        """Go back to the position where the data started.
+        """Rewind the data to its start position.
 
-        :returns: False if that is not possible, so that the data cannot be sent again.
+        :returns: whether this succeeded, so that the data can be sent again.
         """
         if not self.begun:
             return True
@@ -115,7 +119,7 @@ class Upload:
         return True
 
     def __iter__(self) -> Iterator[bytes]:
-        # Sent a second time, data that cannot be rewound would be empty.
+        # Without a rewind, a second iteration would send no data.
         if not self.rewind():
             self.failure = exceptions.DataSourceError(
                 "the data must be sent again, but it can be read only once; pass a seekable file"
@@ -131,7 +135,7 @@ class Upload:
             raise
 
     def _verified_blocks(self) -> Iterator[bytes]:
-        """Yield the blocks; the last one only after size and checksum were compared."""
+        """Yield the blocks; compare the size and checksum before the last block is yielded."""
         held: bytes | None = None
         for block in self._blocks():
             if held is not None:
@@ -172,7 +176,7 @@ class Upload:
         source = typing.cast(typing.IO[bytes], self._source)
         while True:
             block = source.read(BLOCK_BYTES)
-            # None is not the end: a non-blocking file has no data yet.
+            # A non-blocking file returns None if it has no data yet; only b"" is the end.
             if block is not None and not len(block):
                 return
             yield block
@@ -188,7 +192,7 @@ class Upload:
 
 
 class _Sized:
-    """An iterable that requests sends with a Content-Length."""
+    """An iterable with a length, which the library requests sends with a Content-Length."""
 
     def __init__(self, blocks: Iterable[bytes], size: int) -> None:
         self._blocks = blocks
@@ -198,7 +202,7 @@ class _Sized:
         return self._size
 
     def __bool__(self) -> bool:
-        # requests treats a false body as no body; empty data is still data.
+        # requests would omit a false body, but empty data must be sent.
         return True
 
     def __iter__(self) -> Iterator[bytes]:
@@ -223,7 +227,7 @@ def _readable_source(data: object) -> Iterable[bytes] | typing.IO[bytes]:
 
 
 def _to_contiguous(data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
-    """Return data with contiguous bytes, which BytesIO needs; copy it if necessary."""
+    """Return data in contiguous memory, as BytesIO requires; copy it if necessary."""
     try:
         strided = isinstance(data, memoryview) and not data.c_contiguous
         return data.tobytes() if strided and isinstance(data, memoryview) else data
@@ -231,12 +235,12 @@ def _to_contiguous(data: bytes | bytearray | memoryview) -> bytes | bytearray | 
         raise exceptions.Invalid("data is a released memoryview; pass one that is not") from None
 
 
-# A pipe, a closed file, and classes without seek(), or with a seek() without whence.
+# Raised by pipes, closed files, and classes that have no seek() or whose seek() has no whence.
 _NOT_SEEKABLE = (AttributeError, OSError, TypeError, ValueError)
 
 
 def _position(source: object) -> int | None:
-    """Return the position of a seekable file; None for anything else."""
+    """Return the position of a seekable file, or None for any other object."""
     try:
         return typing.cast(typing.IO[bytes], source).tell()
     except _NOT_SEEKABLE:
@@ -244,13 +248,13 @@ def _position(source: object) -> int | None:
 
 
 def _count_remaining(source: object) -> int | None:
-    """Return the bytes from here to the end of a seekable file; None for anything else."""
+    """Return the number of bytes from the position of a seekable file to its end, or None."""
     start = _position(source)
     if start is None:
         return None
     file = typing.cast(typing.IO[bytes], source)
     try:
-        # seek() of the caller's own class may return None.
+        # The return value of seek() is not used, because the caller's class may return None.
         file.seek(0, os.SEEK_END)
         end = file.tell()
         file.seek(start)
@@ -260,7 +264,12 @@ def _count_remaining(source: object) -> int | None:
 
 
 class Expected(typing.NamedTuple):
-    """The expected size, in bytes, and digest of a download; None where they are unknown."""
+    """The size and digest that downloaded data must have; None if unknown.
+
+    :param size: the size, in bytes.
+    :param algorithm: the name of the hash algorithm, such as "sha512".
+    :param digest: the digest, in hexadecimal.
+    """
 
     size: int | None = None
     algorithm: str | None = None
@@ -268,24 +277,24 @@ class Expected(typing.NamedTuple):
 
 
 class Verifier(typing.Protocol):
-    """Verifies data in addition to size and hash."""
+    """An additional verification of downloaded data, such as that of a signature."""
 
     def update(self, block: bytes) -> None:
-        """Take the next part of the data."""
+        """Add the next block of the data."""
 
     def verify(self) -> None:
-        """Raise an error of the library if the data is invalid; called after the last part."""
+        """Raise an exception of the library if the data is invalid; called after all blocks."""
 
 
 class Download:
-    """The data of one image, as an iterator of bytes: what ``download()`` returns.
+    """An iterator over the data of one image, as returned by ``download()``.
 
-    The iterator ends only after all of the data has arrived and its size and hash are right. Call
-    :meth:`close`, or use ``contextlib.closing``, to stop earlier.
+    The iterator stops only after all data was received and its size and hash were verified. To
+    stop earlier, call :meth:`close`, or use the object as a context manager.
 
-    :ivar received: bytes that have arrived.
-    :raises glance_compat.exceptions.IntegrityError: instead of the end, if the data
-        has another size or hash.
+    :ivar received: number of bytes received so far.
+    :raises glance_compat.exceptions.IntegrityError: raised instead of StopIteration, if the size
+        or the hash of the data is wrong.
     """
 
     def __init__(
@@ -298,12 +307,15 @@ class Download:
         progress: Progress | None = None,
         verifier: Verifier | None = None,
     ) -> None:
-        """Make a download of data that has begun to arrive.
+        """Create the iterator for an open response.
 
-        :param blocks: the bytes as they arrive; it raises the errors of the connection.
-        :param expected: compared at the end.
-        :param close: releases the connection.
-        :param verifier: judges the data after size and hash.
+        :param blocks: an iterator over the data. It raises an exception if the connection fails.
+        :param expected: the size and digest that the data must have.
+        :param close: a function that releases the connection.
+        :param image_id: the id of the image, for messages.
+        :param progress: a function that is called after each block with the number of bytes
+            received so far, and with the total or None.
+        :param verifier: an additional verification, after those of size and hash, or None.
         """
         self._blocks = blocks
         self._expected = expected
@@ -320,7 +332,7 @@ class Download:
         return self
 
     def __next__(self) -> bytes:
-        # A next() after a failure must not look like the end of a complete image.
+        # After a failure, next() must not raise StopIteration, as if the image were complete.
         if self._failed is not None:
             raise self._failed
         if self._ended:
@@ -344,7 +356,7 @@ class Download:
         self.received += len(block)
         size = self._expected.size
         if size is not None and self.received > size:
-            # The rest is neither read nor written.
+            # Stop here, and do not read or write the rest.
             self._differ(f"more than {size} bytes arrived, the size of the image")
         if self._hash is not None:
             self._hash.update(block)
@@ -371,7 +383,7 @@ class Download:
     def close(self) -> None:
         """Release the connection. The rest of the data cannot be read afterwards."""
         if not self._ended and self._failed is None:
-            # Like the next() of a closed file.
+            # next() raises an exception from now on, like that of a closed file.
             self._failed = exceptions.Invalid(
                 f"the download of image {self._image_id} was closed before its end",
                 image_id=self._image_id,
@@ -385,7 +397,7 @@ class Download:
         self.close()
 
 
-#: Hash algorithms that Glance may store and that are compared (Glance 33: sha512 by default).
+#: Hash algorithms of os_hash_algo that are supported (the default of Glance 33 is sha512).
 HASHES = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512"}) | {
     "sha3_224",
     "sha3_256",
@@ -402,9 +414,10 @@ def _create_hash(expected: Expected) -> hashlib._Hash | None:
     return hashlib.new(expected.algorithm, usedforsecurity=False)
 
 
-# disk_format to what the inspector may find, where that is not just the format's own name. A
-# partition table makes a raw disk, the Amazon formats are raw to everybody, and an ISO image that
-# boots from a disk too has a partition table. Any other two formats in one are a disguise.
+# The formats that the inspector may find, by disk_format, if it is not just the same name. Raw
+# disks may have a partition table; Amazon formats are not distinguishable from raw ones; and an
+# ISO image that can also boot from a disk has a partition table. Any other combination of two
+# formats is treated as an attack.
 _RAW = ({"raw"}, {"gpt"})
 _CONTENT: typing.Mapping[str, tuple[set[str], ...]] = {
     **dict.fromkeys(("raw", "ami", "ari", "aki"), _RAW),
@@ -414,12 +427,12 @@ _NOT_INSPECTABLE = frozenset({"ploop"})
 
 
 def verify_format(blocks: Iterator[bytes], disk_format: str | None) -> Iterator[bytes]:
-    """Pass data through, and raise an error at its end if it does not have its disk format.
+    """Yield the blocks, and raise an exception at the end if their format is not disk_format.
 
-    The inspector is that of oslo.utils, which also refuses backing files and external data files.
+    oslo.utils inspects the data. It also rejects backing files and external data files.
 
-    :raises glance_compat.exceptions.ImageUnacceptable: the content has another format, or is
-        unsafe.
+    :raises glance_compat.exceptions.ImageUnacceptable: the data has a different format, is unsafe,
+        or cannot be inspected.
     """
     inspected = format_inspector.InspectWrapper(typing.cast(typing.IO[bytes], blocks))
     yield from inspected
@@ -432,7 +445,8 @@ def verify_format(blocks: Iterator[bytes], disk_format: str | None) -> Iterator[
     except (format_inspector.ImageFormatError, format_inspector.SafetyCheckFailed) as error:
         raise exceptions.ImageUnacceptable(f"the content is not safe: {error}") from error
     except Exception as error:
-        # AttributeError for text like a VMDK descriptor (verified on oslo.utils 10.2).
+        # For text that resembles a VMDK descriptor, oslo.utils 10.2 raises AttributeError
+        # (verified).
         raise exceptions.ImageUnacceptable("the content cannot be inspected") from error
     names = {str(one) for one in found}
     if names not in _CONTENT.get(disk_format, ({disk_format},)):

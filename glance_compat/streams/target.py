@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write a download to the caller's file object, or to a path.
+"""Write a download to a file object of the caller, or to a path.
 
-What must live here: the check of both, and writing. What must not: where the data comes from, and
-its verification (``streams``).
+What must live here: the checks of these two arguments, and the writing. What must not: reading and
+verifying the data (see ``streams``).
 """
 
 from __future__ import annotations
@@ -25,25 +25,26 @@ from glance_compat.redaction import quote_value
 
 LOG = logging.getLogger(__name__)
 
-#: How long to wait until another process opens a FIFO for reading, in seconds.
+#: How long to wait for another process to open a FIFO for reading, in seconds.
 READER_SECONDS = 5.0
 
 
 class Destination(typing.Protocol):
-    """Where a download is written."""
+    """The file that a download is written to."""
 
     def open(self, source: str) -> contextlib.AbstractContextManager[typing.IO[bytes]]:
-        """Open it before any request, so that an unwritable file costs no request.
+        """Open the file, as a context manager that gets the exception if the download fails.
 
-        The context is left with the error if the download fails.
+        It is called before any request, so that no request is sent if the file is not writable.
 
-        :param source: identifies the service and the image, for the name of the partial file.
-        :raises OSError: it cannot be written.
+        :param source: a string that identifies the service and the image. The name of the partial
+            file is derived from it.
+        :raises OSError: the file cannot be written.
         """
 
 
 class _FileObject:
-    """The caller's own file object."""
+    """A destination that is a file object of the caller, which stays open."""
 
     def __init__(self, file: typing.IO[bytes]) -> None:
         self._file = file
@@ -53,10 +54,13 @@ class _FileObject:
 
 
 class _Path:
-    """A path, which is absolute from here on: the process may change its working directory."""
+    """A destination that is a path. A relative path is made absolute immediately.
+
+    The process may change its working directory later.
+    """
 
     def __init__(self, path: str) -> None:
-        # Not abspath(), which resolves ".." without regard to symbolic links.
+        # abspath() is not used, because it removes ".." without following symbolic links.
         self._path = os.path.join(os.getcwd(), path)
 
     def open(self, source: str) -> contextlib.AbstractContextManager[typing.IO[bytes]]:
@@ -64,12 +68,12 @@ class _Path:
 
 
 def check_destination(data: object, dst_path: object) -> Destination | None:
-    """Check where to write a download.
+    """Check the arguments ``data`` and ``dst_path`` of a download.
 
-    :param data: a file object for bytes, or None.
+    :param data: a binary file object, or None.
     :param dst_path: a path (str or PathLike), or None.
-    :returns: None if both are None.
-    :raises glance_compat.exceptions.Invalid: one is invalid, or both are set.
+    :returns: the destination, or None if both arguments are None.
+    :raises glance_compat.exceptions.Invalid: an argument is invalid, or both are set.
     :raises OSError: the path is relative, and the working directory does not exist.
     """
     if data is not None and dst_path is not None:
@@ -93,7 +97,7 @@ def _check_writable(data: object) -> typing.IO[bytes]:
 
 
 def _check_path(dst_path: object) -> str:
-    # Not bytes, and never a number, which would be an open file descriptor.
+    # bytes are rejected, and so are numbers, which open() would treat as file descriptors.
     path = os.fspath(dst_path) if isinstance(dst_path, os.PathLike) else dst_path
     if not isinstance(path, str) or not path or "\0" in path:
         raise exceptions.Invalid(f"dst_path must be a path, not {quote_value(dst_path)}")
@@ -107,7 +111,7 @@ def _check_path(dst_path: object) -> str:
 
 
 def write_to_file(blocks: Iterable[bytes], file: typing.IO[bytes]) -> None:
-    """Write data to a file object, at its current position.
+    """Write all blocks to a file object at its current position, and flush it.
 
     :raises OSError: the file cannot be written.
     """
@@ -118,7 +122,7 @@ def write_to_file(blocks: Iterable[bytes], file: typing.IO[bytes]) -> None:
 
 
 def _write(block: bytes, file: typing.IO[bytes]) -> None:
-    """Write a whole block; only an unbuffered file may write a part of it."""
+    """Write a whole block. An unbuffered file may need several calls for it."""
     rest = block
     while rest:
         taken = file.write(rest)
@@ -130,9 +134,9 @@ def _write(block: bytes, file: typing.IO[bytes]) -> None:
 
 
 def write_to_path(blocks: Iterable[bytes], path: str, source: str = "") -> None:
-    """Write data to a path, so that the path never has only a part of it.
+    """Write all blocks to a path; an incomplete file never appears at the path.
 
-    :param source: see :meth:`Destination.open`.
+    :param source: a string that identifies the data; see :meth:`Destination.open`.
     :raises OSError: the path cannot be written.
     """
     with _Path(path).open(source) as file:
@@ -144,9 +148,9 @@ def _open_path(path: str, source: str) -> contextlib.AbstractContextManager[typi
 
 
 def _is_special(path: str) -> bool:
-    """Whether a path is a device, a FIFO or the like, which a new file must not replace.
+    """Return whether a path is a device, a FIFO or similar, which a file must not replace.
 
-    :raises OSError: the path cannot be that of a file.
+    :raises OSError: the path is a directory, or cannot be accessed.
     """
     try:
         mode = os.stat(path).st_mode
@@ -164,12 +168,13 @@ def _is_special(path: str) -> bool:
 
 
 def _open_special(path: str) -> typing.IO[bytes]:
-    """Open a device or a FIFO to write directly.
+    """Open a device or a FIFO for writing.
 
-    What is at the path now may be something else than a moment ago, so a file is neither created
-    nor truncated, and what was opened is examined.
+    The path may have been replaced since it was checked. So a file is neither created nor
+    truncated, and the type is checked again after opening.
 
-    :raises OSError: it is neither, or nothing opened the FIFO for reading.
+    :raises OSError: the path is neither a device nor a FIFO, or no process opened the FIFO for
+        reading within :data:`READER_SECONDS`.
     """
     file = _wait_for_reader(path)
     mode = os.fstat(file.fileno()).st_mode
@@ -181,7 +186,10 @@ def _open_special(path: str) -> typing.IO[bytes]:
 
 
 def _wait_for_reader(path: str) -> typing.IO[bytes]:
-    """Open a device or a FIFO, which without O_NONBLOCK may wait for ever for a reader."""
+    """Open a device or a FIFO with O_NONBLOCK; retry while no process reads the FIFO.
+
+    Without O_NONBLOCK, opening a FIFO waits forever for a reader.
+    """
     flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
     until = time.monotonic() + READER_SECONDS
     while True:
@@ -199,9 +207,10 @@ def _wait_for_reader(path: str) -> typing.IO[bytes]:
 
 @contextlib.contextmanager
 def _replacing(path: str, source: str) -> Iterator[typing.IO[bytes]]:
-    """Open a new file that replaces the path at the end, so that it never has a partial file.
+    """Open a new file, and move it to the path at the end if no exception was raised.
 
-    The file has mode 0600, is in the same folder, and is synced before it is renamed.
+    The new file has mode 0600, is in the same directory, and is synced before it is moved. So the
+    path never has an incomplete file.
 
     :raises OSError: the path cannot be written.
     """
@@ -212,7 +221,7 @@ def _replacing(path: str, source: str) -> Iterator[typing.IO[bytes]]:
         os.fsync(file.fileno())
         os.replace(part, path)
     except BaseException:
-        # Before it is closed: while it is locked, the name belongs to this download.
+        # Removed before it is closed: as long as it is locked, no other download uses the name.
         _remove_part(part, file)
         with contextlib.suppress(OSError):
             file.close()
@@ -222,15 +231,17 @@ def _replacing(path: str, source: str) -> Iterator[typing.IO[bytes]]:
 
 
 def _open_part(path: str, source: str) -> tuple[str, typing.IO[bytes]]:
-    """Open a new file beside the path, and lock it; return its path as well.
+    """Open and lock a new partial file in the directory of the path.
 
-    The name depends on the path and the source, so that a download removes what another one of
-    the same image left that was killed. Where another process or thread is writing that file, the
-    name is random.
+    The name is derived from the path and the source, so that a download removes the partial file
+    of an earlier download of the same image that was killed. If another process or thread is
+    writing that file, the name is random.
+
+    :returns: the path of the partial file, and the open file.
     """
     folder, name = os.path.split(path)
     digest = hashlib.sha256(f"{path}\0{source}".encode("utf-8", "surrogatepass")).hexdigest()
-    # A name has at most 255 bytes, and a character up to four.
+    # A file name has at most 255 bytes, and a character has up to four.
     beginning = os.path.join(folder, f".{name[:50]}.")
     part = f"{beginning}{digest[:16]}.part"
     _remove_abandoned(part)
@@ -249,9 +260,9 @@ def _create(part: str) -> typing.IO[bytes]:
 
 
 def _remove_abandoned(part: str) -> None:
-    """Remove a partial file that nobody is writing, if there is one."""
+    """Remove a partial file if it exists and no process holds its lock."""
     flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-    # What cannot be opened, locked or removed stays; then the download has a random name.
+    # A file that cannot be opened, locked or removed stays. Then this download uses a random name.
     with contextlib.suppress(OSError):
         descriptor = os.open(part, flags)
         with open(descriptor, "wb", buffering=0) as file:
@@ -260,10 +271,10 @@ def _remove_abandoned(part: str) -> None:
 
 
 def _lock(file: typing.IO[bytes]) -> bool:
-    """Lock a file until it is closed; False where another process holds a lock.
+    """Lock a file until it is closed; return False if it is already locked.
 
-    Without a lock, on a file system that has none, no other download can lock the file either,
-    and so none removes it.
+    On a file system without locks the result is True. No other download can lock the file there
+    either, so none removes it.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -275,7 +286,7 @@ def _lock(file: typing.IO[bytes]) -> bool:
 
 
 def _is_at(part: str, file: typing.IO[bytes]) -> bool:
-    """Whether a path still leads to an open file."""
+    """Return whether a path still names this open file."""
     try:
         return os.path.samestat(os.lstat(part), os.fstat(file.fileno()))
     except FileNotFoundError:
@@ -283,24 +294,26 @@ def _is_at(part: str, file: typing.IO[bytes]) -> bool:
 
 
 def _remove_part(part: str, file: typing.IO[bytes]) -> None:
-    # Another file of that name belongs to another download.
+    # If another file has this name, it belongs to another download.
     if _is_at(part, file):
         os.unlink(part)
 
 
-#: Errors of file systems that cannot sync a folder (CIFS and some of FUSE).
+#: Errors of file systems that cannot sync a directory (CIFS, and some FUSE file systems).
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 def _sync_folder(folder: str) -> None:
-    """Make a rename durable, where the folder can be opened and the file system supports it.
+    """Sync a directory, so that a renamed file in it survives a crash.
 
-    :raises OSError: the file system failed.
+    Nothing is done if the directory cannot be opened, or if the file system does not support it.
+
+    :raises OSError: the sync failed.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except PermissionError as error:
-        # A folder of mode 0300 can be written, but not opened.
+        # A directory with mode 0300 is writable, but cannot be opened.
         LOG.debug("Cannot sync folder %s: %s", folder, error.strerror)
         return
     try:
