@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 import typing
 from collections.abc import Iterator
 
@@ -18,7 +19,7 @@ import requests
 import urllib3.exceptions
 
 from glance_compat import exceptions
-from glance_compat.redaction import describe_error
+from glance_compat.redaction import describe_error, redact_text, redact_url
 from glance_compat.streams.streams import Upload
 
 _NO_TOKEN = (
@@ -71,6 +72,7 @@ _BELOW: tuple[tuple[tuple[type[Exception], ...], type[exceptions.GlanceCompatErr
 _MALFORMED_IDENTITY = (AttributeError, IndexError, KeyError, TypeError)
 
 _HttpError = keystoneauth1.exceptions.HttpError
+_REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 _IDENTITY = "identity service"
 _BUSY_STATUS = frozenset({429, 500, 502, 503, 504})
@@ -192,11 +194,32 @@ def _is_too_long(error: BaseException) -> bool:
     return of_http and any("got more than" in str(one) for one in error.args)
 
 
+_EXAMINED_CHARACTERS = 4000
+_SHOWN_CHARACTERS = 300
+
+
+def _describe_response(error: _HttpError) -> str:
+    """Describe an error response of the identity service: URL, status, message and request id."""
+    # keystoneauth sets them when it raises; an exception that was copied may lack them.
+    method, url, said, request_id = (
+        str(getattr(error, name, None) or "")
+        for name in ("method", "url", "message", "request_id")
+    )
+    message = redact_text(said[:_EXAMINED_CHARACTERS])[:_SHOWN_CHARACTERS]
+    shown = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in message)
+    asked = f"{method} {redact_url(url)} returned " if url else ""
+    identified = f" (request id {request_id})" if _REQUEST_ID.fullmatch(request_id) else ""
+    return f"{asked}{error.http_status} {shown}".rstrip(" .") + identified
+
+
 def _reason(error: BaseException) -> str:
     """Describe the innermost cause; exceptions of outer layers contain URLs with queries."""
     chain = list(chain_of(error))
     if any(map(_is_too_long, chain)):
         return "the response's headers are too long"
+    response = next((one for one in chain if isinstance(one, _HttpError)), None)
+    if response is not None:
+        return _describe_response(response)
     inner, described = chain[-1], describe_error(chain[-1])
     if inner is error or described != type(inner).__name__:
         return described

@@ -14,6 +14,7 @@ from keystoneauth1 import fixture
 
 PASSWORD = "a-password-that-is-right"
 TOKEN = "a-token-of-the-fake-keystone"
+REQUEST_ID = "req-of-the-fake-keystone"
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -43,6 +44,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(octets)))
         self.send_header("X-Subject-Token", TOKEN)
+        self.send_header("X-Openstack-Request-Id", REQUEST_ID)
         self.end_headers()
         self.wfile.write(octets)
 

@@ -302,6 +302,17 @@ def test_password_option_overrides_file(cloud: Cloud) -> None:
     assert (cloud.user["name"], cloud.user["password"]) == (FILE_USER, "wrong")
 
 
+@pytest.mark.usefixtures("file")
+def test_error_of_identity_service_has_its_message(cloud: Cloud) -> None:
+    outcome = in_process("list", "--os-cloud", "lab", "--os-password", "not-the-password")
+    url = f"{cloud.keystone.url}/v3/auth/tokens"
+    assert f"POST {url} returned 401 Wrong." in outcome.error
+    assert f"(request id {keystone.REQUEST_ID})" in outcome.error
+    assert "Check the credentials" in outcome.error
+    assert "not-the-password" not in outcome.err
+    assert outcome.err.replace("\n", "").isprintable()
+
+
 #: Auth option, and where its value is in the request to log in.
 SENT = {
     "username": ("user", "name"),
