@@ -103,8 +103,9 @@ def read(name: str | None, region_name: str | None, *, lone: bool) -> FileCloud:
             app_name="glance-compat",
             app_version=metadata.version("glance-compat"),
         )
-    has_file = config.config_filename or config.secure_config_filename
-    clouds = config.cloud_config["clouds"] if has_file else {}
+    # Without any file openstacksdk makes up a cloud of this name (4.0.0 to 4.13.0, loader.py).
+    is_made_up = config.default_cloud == "defaults"
+    clouds = {} if is_made_up else config.cloud_config["clouds"]
     if name is None and lone and len(clouds) == 1:
         [name] = clouds
     if name is None:

@@ -329,13 +329,14 @@ def test_invented_requests_leave_nothing_on_stderr(release: str, proxied: bool) 
     fuzz(release, proxied, seed=19, count=1500)
 
 
-def test_server_can_be_restarted_on_its_port(glance: GlanceFixture) -> None:
-    host, port = address_of(glance)
-    client = http.client.HTTPConnection(host, port, timeout=PROMPTLY)
-    client.request("GET", "/versions")
-    client.getresponse().read()
-    # The server closes first, so its side of the connection waits for a minute.
-    glance.cleanUp()
+@pytest.mark.parametrize("fault_injection", [False, True], ids=["server", "behind the proxy"])
+def test_server_can_be_restarted_on_its_port(fault_injection: bool) -> None:
+    with GlanceFixture(fault_injection=fault_injection) as first:
+        host, port = address_of(first)
+        client = http.client.HTTPConnection(host, port, timeout=PROMPTLY)
+        client.request("GET", "/versions")
+        client.getresponse().read()
+        # The server closes first, so its side of the connection waits for a minute.
     client.close()
     with GlanceFixture(port=port, fault_injection=False) as again:
         assert address_of(again) == (host, port)
