@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only sender of requests.
+"""Send HTTP requests; no other package does.
 
-What must live here: one HTTP request and its response. ``client`` sends over the caller's
-keystoneauth session, ``messages`` has requests and responses as data, ``response_reader`` reads
-responses from connections, ``sessions`` derives sessions from the caller's and gets the reader to
-their connections, ``error_mapping`` turns the exceptions of the libraries below into this
-library's own, ``v1_headers`` spells metadata headers, and ``retry`` has the retry policy.
-What must not: what a request means (``backends``), and which endpoint gets it (``routing``).
+What must live here: sending a request with the caller's keystoneauth session (``client``);
+requests and responses as data (``messages``); reading responses from connections
+(``response_reader``); sessions that are derived from the caller's and use this reader
+(``sessions``); converting the exceptions of other libraries to this library's own
+(``error_mapping``); the encoding of metadata headers (``v1_headers``); and the retry policy
+(``retry``). What must not: the content of requests (see ``backends``), and the selection of
+endpoints (see ``routing``).
 """

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Map what the layers below raise to errors of this library.
+"""Convert the exceptions of other libraries to exceptions of this library.
 
-What must live here: the map from exceptions of requests, urllib3, http.client and keystoneauth to
-ours, and the advice that error messages end with. What must not: the map from HTTP statuses
-(``exceptions.STATUS_ERRORS``).
+What must live here: the conversion of the exceptions of requests, urllib3, http.client and
+keystoneauth, and the advice at the end of error messages. What must not: the conversion of HTTP
+statuses (see ``exceptions.STATUS_ERRORS``).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NO_ENDPOINT = (
     keystoneauth1.exceptions.ImpliedMinVersionMismatch,
     keystoneauth1.exceptions.ImpliedMaxVersionMismatch,
 )
-# The request itself is invalid, and was not sent.
+# The request is invalid, and was not sent.
 _NOT_SENT = (
     requests.exceptions.InvalidHeader,
     requests.exceptions.InvalidURL,
@@ -68,7 +68,7 @@ _BELOW: tuple[tuple[tuple[type[Exception], ...], type[exceptions.GlanceCompatErr
     ((keystoneauth1.exceptions.ClientException, ValueError), exceptions.BadResponse),
 )
 
-# What keystoneauth raises over a response that has not the identity service's form.
+# Exceptions of keystoneauth for a malformed response from the identity service.
 _MALFORMED_IDENTITY = (AttributeError, IndexError, KeyError, TypeError)
 
 _HttpError = keystoneauth1.exceptions.HttpError
@@ -94,10 +94,11 @@ def advice_for(
     status: int | None = None,
     service: str = "image service",
 ) -> str:
-    """Return what to do next about an error, as one sentence.
+    """Return a sentence that tells the user what to do about an error.
 
-    :param status: the HTTP status of the response, if there was one.
-    :param service: the service that the request went to.
+    :param error: the class of the exception.
+    :param status: the HTTP status of the response, or None if there was no response.
+    :param service: the name of the service that the request was sent to.
     """
     if status in _BUSY_STATUS:
         return "Try again later; if it persists, give the request id to the cloud's operator."
@@ -112,12 +113,13 @@ def translated_errors(
     service: str = "image service",
     **details: typing.Any,
 ) -> Iterator[None]:
-    """Turn exceptions of the layers below into errors of this library.
+    """Convert exceptions of other libraries to exceptions of this library.
 
-    :param subject: what was tried, for the message ("GET http://...").
-    :param upload: data that is being sent: if its source failed, that error is raised.
-    :param service: the service that requests go to, for the message.
-    :param details: attributes of the error (``endpoint``, ``image_id``).
+    :param subject: the description of the request, for the message, such as "GET http://...".
+    :param upload: the data that is sent, or None. If reading it failed, the exception of that
+        failure is raised instead.
+    :param service: the name of the service that the request is sent to, for the message.
+    :param details: attributes of the exception (``endpoint``, ``image_id``).
     """
     try:
         yield
@@ -129,8 +131,8 @@ def translated_errors(
         ours = _ours_for(error)
         if ours is None:
             raise
-        # The message of a request that was refused repeats the request, with its token, and the
-        # frames of http.client hold it in local variables, which some tracebacks show.
+        # The message of an exception about an invalid request contains the request with the token.
+        # Frames of http.client have it in local variables, which some tracebacks show.
         cause = None if ours is exceptions.Invalid else error
         for below in chain_of(error):
             below.__traceback__ = None
@@ -144,9 +146,10 @@ def translated_errors(
 
 @contextlib.contextmanager
 def plugin_errors(action: str, **details: typing.Any) -> Iterator[None]:
-    """Translate errors like :func:`translated_errors`, for calls of auth plugins.
+    """Convert the exceptions of auth plugins, like :func:`translated_errors`.
 
-    :param action: what was tried, for the message ("getting a token").
+    :param action: the description of the action, for the message, such as "getting a token".
+    :param details: attributes of the exception (``endpoint``, ``image_id``).
     """
     try:
         with translated_errors(action, service=_IDENTITY, **details):
@@ -160,10 +163,11 @@ def plugin_errors(action: str, **details: typing.Any) -> Iterator[None]:
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what caused it, the innermost cause last.
+    """Yield an exception and its causes, the innermost cause last.
 
-    urllib3 and requests keep the cause of some exceptions in ``args`` only. A chain may lead back
-    into itself: an error that is kept and raised again has what it caused as its context.
+    urllib3 and requests store the cause of some exceptions only in ``args``. The chain may be
+    circular, because a stored exception that is raised again may get an exception that it caused
+    as its context.
     """
     seen: set[int] = set()
     current: BaseException | None = error
@@ -175,11 +179,12 @@ def chain_of(error: BaseException) -> Iterator[BaseException]:
 
 
 def _ours_for(error: Exception) -> type[exceptions.GlanceCompatError] | None:
-    # keystoneauth wraps exceptions that it does not know.
+    # keystoneauth wraps unknown exceptions.
     original = getattr(error, "original", None)
     known = original if isinstance(original, Exception) else error
     if any(isinstance(inner, urllib3.exceptions.InvalidHeader) for inner in known.args):
-        # requests has one name for a header that cannot be sent and a response with two lengths.
+        # requests raises the same exception for an invalid header of a request and for a response
+        # with two lengths. This is the latter.
         return exceptions.GlanceConnectionFailed
     if any(map(_is_too_long, chain_of(known))):
         return exceptions.BadResponse
@@ -187,7 +192,7 @@ def _ours_for(error: Exception) -> type[exceptions.GlanceCompatError] | None:
 
 
 def _is_too_long(error: BaseException) -> bool:
-    """Return whether http.client refused a response because of the size of its headers."""
+    """Return whether http.client rejected a response because its headers are too large."""
     if isinstance(error, http.client.LineTooLong):
         return True
     of_http = isinstance(error, http.client.HTTPException)
@@ -213,7 +218,10 @@ def _describe_response(error: _HttpError) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Describe the innermost cause; exceptions of outer layers contain URLs with queries."""
+    """Return a description of the innermost cause.
+
+    The messages of the outer exceptions are not used, because they contain URLs with queries.
+    """
     chain = list(chain_of(error))
     if any(map(_is_too_long, chain)):
         return "the response's headers are too long"

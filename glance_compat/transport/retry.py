@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only retry policy: whether a call is repeated, how often, after which pause, until when.
+"""The retry policy of the library.
 
-The error decides *whether* (:func:`is_transient`), together with the caller, which alone knows if
-a call may be repeated. *How often* and the *pauses* are options. *Until when* is a
-:class:`Deadline`.
+A call is retried if its error is transient (:func:`is_transient`) and the code that makes the call
+permits it. The number of attempts and the delays are options, and a :class:`Deadline` limits the
+total time.
 
-What must live here: every pause and every repetition of a call. What must not: requests.
+What must live here: all retries, and all delays between them. What must not: requests.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ LOG = logging.getLogger(__name__)
 
 Result = typing.TypeVar("Result")
 
-#: HTTP statuses after which the same request may succeed (RFC 9110 and RFC 6585).
+#: HTTP statuses of temporary failures, after which a retry may succeed (RFC 9110 and RFC 6585).
 TRANSIENT_STATUS = frozenset({429, 502, 503, 504})
 
 
 class Deadline:
-    """The time at which a call gives up, on the monotonic clock.
+    """The time, on the monotonic clock, until which a call must be complete.
 
-    :param seconds: from now; None for never (transfers of data have a stall timeout instead).
+    :param seconds: the number of seconds from now, or None for no limit. (Transfers of data have
+        no deadline, but a stall timeout.)
     """
 
     def __init__(self, seconds: float | None) -> None:
@@ -41,20 +42,23 @@ class Deadline:
         self._end = None if seconds is None else time.monotonic() + seconds
 
     def remaining(self) -> float:
-        """Return the seconds left, never negative, and infinite if there is no end."""
+        """Return the number of seconds left: at least 0, or infinity without a limit."""
         return float("inf") if self._end is None else max(0.0, self._end - time.monotonic())
 
     def check(self, subject: str) -> None:
-        """Raise an error if the deadline has passed.
+        """Raise an exception if the deadline has passed.
 
-        :param subject: what did not finish, for the message.
-        :raises glance_compat.exceptions.DeadlineExceeded: it has passed.
+        :param subject: the description of the request, for the message.
+        :raises glance_compat.exceptions.DeadlineExceeded: the deadline has passed.
         """
         if not self.remaining():
             raise exceptions.DeadlineExceeded(self.exceeded(subject))
 
     def exceeded(self, subject: str) -> str:
-        """Return the message about something that did not finish in time."""
+        """Return the message for a request that did not finish before the deadline.
+
+        :param subject: the description of the request.
+        """
         return (
             f"{subject} failed: it did not finish within the deadline of {self.seconds:g} s."
             " Check the endpoint, or raise the option deadline."
@@ -62,7 +66,7 @@ class Deadline:
 
 
 def is_transient(error: BaseException | None) -> bool:
-    """Return whether the same call may succeed a little later."""
+    """Return whether an error is temporary, so that a retry may succeed."""
     if isinstance(error, exceptions.DeadlineExceeded):
         return False
     if isinstance(error, exceptions.GlanceConnectionFailed):
@@ -71,16 +75,16 @@ def is_transient(error: BaseException | None) -> bool:
 
 
 # ---------------------------------------------------------------------------------------------
-# Process-wide, for metrics and for tests.
+# Hooks and settings for the whole process, for metrics and for tests.
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Retrying:
-    """A failed attempt that will be repeated, as hooks receive it.
+    """A failed attempt that will be retried; the argument of a retry hook.
 
-    :param error: why it failed.
-    :param attempt: its number, from 1.
-    :param pause: seconds until the next attempt.
+    :param error: the exception of the attempt.
+    :param attempt: the number of the attempt, starting at 1.
+    :param pause: the delay before the next attempt, in seconds.
     """
 
     error: exceptions.GlanceCompatError
@@ -101,10 +105,12 @@ _PROCESS = _Process()
 
 
 def set_hooks(hooks: Iterable[Hook]) -> None:
-    """Set the hooks that are called whenever a failed attempt will be repeated.
+    """Set the hooks that are called before each retry; they replace all earlier hooks.
 
-    They replace earlier ones. They are called in the thread of the call, before the pause. An
-    exception that a hook raises is logged and otherwise ignored.
+    A hook is called in the thread of the call, before the delay. If a hook raises an exception,
+    the exception is logged and the call goes on.
+
+    :param hooks: functions whose argument is a :class:`Retrying`.
     """
     _PROCESS.hooks = tuple(hooks)
 
@@ -142,7 +148,7 @@ def _call_hooks(state: tenacity.RetryCallState) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# How often, and after which pause.
+# Retries.
 
 
 def repeat(
@@ -151,22 +157,28 @@ def repeat(
     deadline: Deadline,
     again: Callable[[BaseException], bool] = is_transient,
 ) -> Result:
-    """Call until it succeeds, fails permanently, or attempts or time run out.
+    """Make a call and return its result; retry it after errors that ``again`` permits.
 
-    :param again: whether an error permits another attempt; asked once for each error.
+    It is retried until the option ``max_attempts`` or the deadline is reached.
+
+    :param call: the function to call.
+    :param options: the options with the number of attempts and the maximum delay.
+    :param deadline: limits the call with all its attempts.
+    :param again: a function that returns whether a retry is permitted after an exception. It is
+        called once for each exception.
     :raises glance_compat.exceptions.DeadlineExceeded: the call failed temporarily, and the
         deadline has passed.
-    :raises Exception: the last error of the call, unchanged.
+    :raises Exception: the exception of the last attempt, unchanged.
     """
     try:
         return call()
-    except BaseException as error:  # noqa: BLE001 - raised below, unless it permits another
+    except BaseException as error:  # noqa: BLE001 - raised below, unless a retry is permitted
         failed = error
-    # Not in the except block: what fails later does not come from the first error.
+    # Outside the except block, so that later exceptions do not get this one as their context.
     try:
         return repeat_after(failed, call, options, deadline, again)
     finally:
-        # The traceback of the error leads here, a circle that would keep connections open.
+        # Avoids a reference cycle through the traceback, which would keep connections open.
         del failed
 
 
@@ -177,9 +189,9 @@ def repeat_after(
     deadline: Deadline,
     again: Callable[[BaseException], bool] = is_transient,
 ) -> Result:
-    """Repeat a call whose first attempt has already failed, like :func:`repeat`.
+    """Retry a call whose first attempt has already failed; otherwise like :func:`repeat`.
 
-    :param failed: the error of the first attempt.
+    :param failed: the exception of the first attempt.
     """
     jitter = tenacity.wait_random_exponential(multiplier=0.5, max=options.backoff_max)
 
@@ -209,7 +221,7 @@ def repeat_after(
 
 @contextlib.contextmanager
 def _deadline_named(deadline: Deadline) -> Iterator[None]:
-    """Turn a transient error that came at the deadline into DeadlineExceeded."""
+    """Convert a transient error to DeadlineExceeded if the deadline has passed."""
     try:
         yield
     except exceptions.GlanceCompatError as error:
@@ -224,7 +236,7 @@ def _deadline_named(deadline: Deadline) -> Iterator[None]:
         ) from error
 
 
-# A server that was still reading a request when its connection was cut finishes it later.
+# After a lost connection, a server may complete the request a little later.
 _SETTLING = tenacity.Retrying(
     stop=tenacity.stop_after_attempt(5),
     wait=tenacity.wait_exponential(multiplier=0.05),
@@ -234,19 +246,19 @@ _SETTLING = tenacity.Retrying(
 
 
 def until_found(call: Callable[[], object]) -> None:
-    """Call until the image is found, for about a second.
+    """Repeat a call for about a second, until it does not raise ImageNotFound.
 
-    :raises glance_compat.exceptions.ImageNotFound: it was not found in that time.
+    :raises glance_compat.exceptions.ImageNotFound: the image was not found in that time.
     """
     policy = _SETTLING.copy(retry=tenacity.retry_if_exception_type(exceptions.ImageNotFound))
     policy(call)
 
 
 def until(call: Callable[[], Result], settled: Callable[[Result], bool]) -> Result:
-    """Call until the result is settled, for about a second.
+    """Repeat a call for about a second, until its result is final.
 
-    :param settled: returns whether a result is final.
-    :returns: the last result, settled or not.
+    :param settled: a function that returns whether a result is final.
+    :returns: the last result, final or not.
     """
     policy = _SETTLING.copy(
         retry=tenacity.retry_if_result(lambda found: not settled(found)),
@@ -258,13 +270,13 @@ def until(call: Callable[[], Result], settled: Callable[[Result], bool]) -> Resu
 def awaited(
     call: Callable[[], Result], settled: Callable[[Result], bool], options: Options
 ) -> Result:
-    """Call until the result is settled, within the option ``deadline``.
+    """Repeat a call until its result is final, but no longer than the option ``deadline``.
 
-    Calls that fail with a transient error or a BadResponse are repeated.
+    A call that raises a transient error or a BadResponse is retried.
 
-    :param settled: returns whether a result is final.
-    :returns: the last result, settled or not.
-    :raises Exception: the error of the last attempt, if all attempts of a call failed.
+    :param settled: a function that returns whether a result is final.
+    :returns: the last result, final or not.
+    :raises Exception: the exception of the last attempt, if all attempts of a call failed.
     """
     deadline = Deadline(options.deadline)
 
