@@ -13,19 +13,39 @@ import reprlib
 #: Maximum length of a quoted string or object repr, in characters. Ids and most hrefs are shorter.
 _CHARACTERS = 80
 
-_SHORT = reprlib.Repr()
+
+class _Quoter(reprlib.Repr):
+    """Shortens values, without the credentials of URLs in them."""
+
+    def repr_str(self, x: str, level: int) -> str:
+        return super().repr_str(_redact_urls(str(x)), level)
+
+    def repr_bytes(self, x: bytes, level: int) -> str:
+        redacted = _redact_urls(x.decode("latin-1")).encode("latin-1")
+        return self.repr_instance(redacted, level)
+
+
+_SHORT = _Quoter()
 _SHORT.maxstring = _SHORT.maxother = _CHARACTERS
 
 
 def quote_value(value: object) -> str:
-    """Return the repr of a value, shortened for a message."""
+    """Quote a value for a message, shortened, and without credentials of URLs in it."""
     try:
-        return _SHORT.repr(value)
+        return _SHORT.repr(str(value) if isinstance(value, str) else value)
     except ValueError:
-        # By default, Python does not convert an integer of more than 4,300 digits to a string.
+        # Python refuses to print an integer of more than 4,300 digits.
         return type(value).__name__
 
 
+def _redact_urls(text: str) -> str:
+    """Redact the words of a text that contains a URL; text without one is returned unchanged."""
+    if not _URL.search(text):
+        return text
+    return re.sub(r"\S+", lambda word: _redact_word(word[0]), text)
+
+
+_URL = re.compile(r"[A-Za-z0-9+.-]:[/\\]")
 _QUERY = re.compile(r"[?#;]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _PATH = re.compile(r"[/\\]")
@@ -51,8 +71,12 @@ def redact_url(url: str) -> str:
             return scheme + _HIDDEN
         return scheme + rest.rpartition("@")[2]
     host = authority.rpartition("@")[2]
-    if not _HOST.fullmatch(host):
-        host = _HIDDEN
+    is_host = bool(_HOST.fullmatch(host))
+    if "@" in path and (not is_host or ":" in authority):
+        # A password with a slash in it, of which the first part may look like a port.
+        return f"{scheme}//{_HIDDEN}@{path.rpartition('@')[2]}"
+    if not is_host:
+        return f"{scheme}//{_HIDDEN}{'' if is_cut else path}"
     return f"{scheme}//{host}{_redact_path(path, is_cut)}"
 
 

@@ -121,6 +121,8 @@ WORST: dict[str, tuple[Make, ...]] = {
         repeat("a/v1/"),
     ),
     r"[?#;]": (repeat("a"),),
+    r"[A-Za-z0-9+.-]:[/\\]": (repeat("a"), repeat("a:")),
+    r"\S+": (repeat("a"), repeat("a ")),
     r"[A-Za-z][A-Za-z0-9+.-]*:": (repeat("a"),),
     r"[/\\]": (repeat("a"),),
     r"(?:\[[0-9A-Fa-f:.]+(?:%[\w.~-]+)?\]|[^:@]*)(?::[0-9]*)?": (

@@ -173,6 +173,55 @@ def test_no_spelling_of_user_information_is_shown(before: str, between: str, aft
     assert SECRET not in redact_text(f"see {url} for more")
 
 
+@hypothesis.given(before=some, start=strategies.sampled_from(["a/", "1/", "1\\", "/"]), after=some)
+def test_no_password_with_a_slash_is_shown(before: str, start: str, after: str) -> None:
+    url = f"https://{before}user:{start}{SECRET}@{after}"
+    assert SECRET not in redact_url(url)
+    assert SECRET not in redact_text(f"see {url} for more")
+
+
+ATTRIBUTES = ("location", "copy_from")
+VALUES: tuple[object, ...] = (
+    f"http://user:{SECRET}@store/\nkey",
+    f"http://us er:{SECRET}@store/key",
+    f"http:/user:{SECRET}@store/key\r",
+    f"http://user:{'x' * 60}{SECRET}@store/\0",
+    f"http://store/\0key?signature={SECRET}",
+    f"http://user:{SECRET}@store/key".encode(),
+    [f"http://user:{SECRET}@store/key"],
+    {"url": f"http://user:{SECRET}@store/key"},
+    ({"url": [f"swift+https://acc%3Auser:{SECRET}@store/key"]},),
+)
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+@pytest.mark.parametrize("attribute", ATTRIBUTES)
+@pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))
+def test_refused_location_is_shown_without_credentials(
+    version: str, attribute: str, value: object
+) -> None:
+    meta = {"name": "n", "disk_format": "raw", "container_format": "bare", attribute: value}
+    with pytest.raises(exceptions.GlanceCompatError) as caught:
+        service_at("http://127.0.0.1:9", api_version=version).create(None, meta)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+REFERENCES: tuple[object, ...] = (
+    f"http://user:{SECRET}@glance/v2/images/an-image",
+    f"http:/user:{SECRET}@glance/v2/images/an-image",
+    f"http://glance/v2/images/an-image?key={SECRET}",
+    f"http://user:{SECRET}@glance/v1/images/an-image".encode(),
+)
+
+
+@pytest.mark.parametrize("reference", REFERENCES, ids=range(len(REFERENCES)))
+def test_refused_href_is_shown_without_credentials(reference: object) -> None:
+    service = service_at("http://127.0.0.1:9", api_version="2")
+    with pytest.raises(exceptions.InvalidImageRef) as caught:
+        service.show(None, typing.cast(str, reference))
+    assert SECRET not in str(caught.value)
+
+
 @hypothesis.given(before=some, after=some)
 def test_no_spelling_of_a_query_is_shown(before: str, after: str) -> None:
     url = f"https://{before}?{after}temp_url_sig={SECRET}"
