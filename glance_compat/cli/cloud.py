@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Choose the cloud and the user: options, OS_* variables, clouds.yaml.
 
-The options are keystoneauth1's, so they have their usual names.
+The options have the names that keystoneauth1 defines for them.
 
-What must live here: the options of all commands that need a cloud, and the image service that
-they describe. What must not: commands.
+What must live here: the options that all commands for a cloud share, and the image service that
+they select. What must not: commands.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ if typing.TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-#: Options of the connection, which have a variable of the same name.
+#: Options of the connection; each has an environment variable of the same name.
 _CONNECTION = (
     ("os-cloud", "NAME", "a cloud of clouds.yaml"),
     ("os-region-name", "REGION", "the region in the catalog"),
     ("os-interface", "INTERFACE", "the interface in the catalog: public, internal or admin"),
-    ("os-cacert", "FILE", "the CA certificates that the server's certificate is verified with"),
+    ("os-cacert", "FILE", "CA bundle that verifies the server's certificate"),
     ("os-cert", "FILE", "a client certificate"),
     ("os-key", "FILE", "the private key of the client certificate"),
 )
 
-#: Variables that select a file or a cloud, or belong to other programs.
+#: Variables that select a file or a cloud, and prefixes of variables of other programs.
 _SELECTORS = frozenset({"cloud", "cloud_name", "client_config_file", "client_secure_file"})
 _FOREIGN = ("OS_TEST", "OS_STD", "OS_LOG")
 
@@ -74,7 +74,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_auth_options(parser)
     group = parser.add_argument_group(
         "cloud options",
-        "Options override OS_* variables, and these override clouds.yaml, each value for itself.",
+        "Each option overrides its OS_* variable, and each variable its value in clouds.yaml.",
     )
     for name, metavar, text in _CONNECTION:
         variable = name.upper().replace("-", "_")
@@ -86,8 +86,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         dest="endpoints",
         type=argument_type(_parse_endpoint),
         action="append",
-        help="the image endpoint, instead of the one in the catalog; may be repeated for equal"
-        " endpoints. Without any credentials, no token is sent",
+        help="image endpoint URL; overrides the catalog. Repeat it to list equivalent endpoints."
+        " If no credentials are set, requests carry no token",
     )
     group.add_argument(
         "--insecure",
@@ -101,7 +101,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         dest="os_api_timeout",
         metavar="SECONDS",
         type=argument_type(_parse_seconds),
-        help="time to connect, and time without a response; default: 10 and 60",
+        help="connect and read timeout; default: 10 to connect, 60 to read",
     )
     _add_library_options(parser)
 
@@ -110,14 +110,14 @@ def _add_auth_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "authentication options",
         "Each option has a variable of the same name, for example OS_AUTH_TYPE for --os-auth-type."
-        " Without an auth type, it follows from the credentials.",
+        " The default auth type depends on which credentials are set.",
     )
     group.add_argument(
         "--os-auth-type",
         "--os-auth-plugin",
         metavar="NAME",
-        help="a keystoneauth plugin; admin_token (or token_endpoint) sends a token as it is, none"
-        " sends no token",
+        help="a keystoneauth plugin; admin_token (or token_endpoint) sends a token without logging"
+        " in, none sends no token",
     )
     older: dict[str, list[str]] = {}
     for old, name in cloud_config.ALIASES.items():
@@ -149,12 +149,13 @@ def _add_library_options(parser: argparse.ArgumentParser) -> None:
 
 
 class Cloud:
-    """The cloud that the options choose. Creating one sends no request.
+    """The cloud that the options select; creating an instance sends no request.
 
-    :param options: as parsed with :func:`add_options`.
-    :raises glance_compat.cli.usage.UsageError: no cloud is chosen, or a required value is
+    :param options: the parsed options of :func:`add_options`.
+    :raises glance_compat.cli.usage.UsageError: no cloud is selected, or a required value is
         missing.
-    :raises glance_compat.exceptions.InvalidOption: clouds.yaml or OS_* have an invalid value.
+    :raises glance_compat.exceptions.InvalidOption: a value of clouds.yaml or of an OS_* variable
+        is invalid.
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -189,15 +190,16 @@ class Cloud:
     def find_project_id(self, name_or_id: str) -> str:
         """Return the id of a project; see :func:`glance_compat.cli.projects.find_project_id`.
 
-        :raises glance_compat.exceptions.GlanceCompatError: the Identity service cannot be asked.
+        :raises glance_compat.exceptions.GlanceCompatError: the request to the Identity service
+            failed.
         """
         with plugin_errors(f"looking for the project {quote_value(name_or_id)}"):
             return projects.find_project_id(self._session, name_or_id)
 
     def log_surprises(self, service: ImageService) -> None:
-        """Log what a user may not expect of the endpoint, before it is used.
+        """Log what a user may not expect: a foreign endpoint, or another API than requested.
 
-        This sends no additional request: the results of the discovery and of the log-in are kept.
+        This sends no additional requests, because the results of discovery and log-in are cached.
         """
         self._log_foreign_endpoints()
         if self._wish is not None:
@@ -208,12 +210,12 @@ class Cloud:
         if not self._endpoints or not isinstance(plugin, BaseIdentityPlugin):
             return
         if not LOG.isEnabledFor(logging.INFO):
-            # Only then is a log-in justified that the command may not need.
+            # The message needs a log-in, which the command itself may not need.
             return
         try:
             access = plugin.get_access(self._session)
         except ksa_exceptions.ClientException:
-            # The command will report it.
+            # The command's own request will report the error.
             return
         offered = access.service_catalog.get_urls(service_type="image")
         known = {origin(url) for url in offered if url}
@@ -235,7 +237,7 @@ class Cloud:
             )
 
     def checked_service(self, **choices: typing.Any) -> ImageService:
-        """Return an image service, after logging what a user may not expect of the endpoint.
+        """Return an image service, after :meth:`log_surprises`.
 
         :param choices: fields of :class:`glance_compat.Options`.
         """
@@ -244,7 +246,7 @@ class Cloud:
         return service
 
     def dispatcher(self, **choices: typing.Any) -> Dispatcher:
-        """Return a dispatcher, for raw records that the image service does not return.
+        """Return a dispatcher, which also returns raw records.
 
         :param choices: fields of :class:`glance_compat.Options`.
         """
@@ -253,7 +255,7 @@ class Cloud:
 
 
 def make_service(options: argparse.Namespace, *, extended: bool = False) -> ImageService:
-    """Return the image service of the cloud that the options choose; see :class:`Cloud`.
+    """Return the image service of the cloud that the options select; see :class:`Cloud`.
 
     :param extended: as in :class:`glance_compat.Options`.
     """
@@ -264,15 +266,15 @@ def make_service(options: argparse.Namespace, *, extended: bool = False) -> Imag
 # Options, variables and clouds.yaml.
 
 _WAYS = (
-    "choose a cloud with OS_* variables, with --os-cloud NAME, or, without an Identity service,"
-    " with --endpoint URL"
+    "select a cloud with OS_* variables or --os-cloud NAME, or pass --endpoint URL if there is no"
+    " Keystone"
 )
 
 
 def _resolve(options: argparse.Namespace) -> tuple[CloudRegion, ApiVersionWish]:
-    """Return the cloud and region, and the Images API that clouds.yaml asks for."""
+    """Return the cloud's region, and the Images API that clouds.yaml requests, if any."""
     with require_extra("cli"):
-        # Slow: it imports the whole SDK.
+        # Imported here because it imports the whole SDK, which is slow.
         from glance_compat.cli import clouds_yaml
     asked, variables = _read_options(options), _read_variables()
     name = asked.pop("cloud", None) or os.environ.get("OS_CLOUD")
@@ -314,9 +316,9 @@ def _read_variables() -> dict[str, typing.Any]:
 
 
 def _options_of(auth_type: str) -> frozenset[str]:
-    """Return the names of the options that an auth plugin takes.
+    """Return the names of the options that an auth plugin accepts.
 
-    :raises glance_compat.cli.usage.UsageError: no such plugin is installed.
+    :raises glance_compat.cli.usage.UsageError: the plugin is not installed.
     """
     try:
         loader: loading.BaseLoader[typing.Any] = loading.get_plugin_loader(auth_type)
@@ -327,12 +329,12 @@ def _options_of(auth_type: str) -> frozenset[str]:
         ) from error
     names = {option.dest for option in loader.get_options()}
     if auth_type == "v3multifactor":
-        # It takes those of all its methods.
+        # It accepts the options of all its methods.
         names |= cloud_config.AUTH_OPTIONS.keys()
     return frozenset(names)
 
 
-#: Without these, the plugins fail in the middle of the log-in.
+#: Options that password plugins need. The plugins themselves do not check them before the log-in.
 _PASSWORD_NEEDS = (("username", "user_id"), ("password",))
 
 
@@ -343,6 +345,6 @@ def _check_complete(description: Description) -> None:
         if not any(name in description.auth for name in names):
             flags = " or ".join(f"--os-{name.replace('_', '-')}" for name in names)
             raise UsageError(
-                f"the auth type {description.auth_type} needs {flags}, or the variable or the key"
-                " in clouds.yaml of the same name"
+                f"the auth type {description.auth_type} needs {flags}, or the environment variable"
+                " or key in clouds.yaml of the same name"
             )

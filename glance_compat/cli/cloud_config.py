@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Merge the description of a cloud: options before OS_* variables before clouds.yaml.
+"""Merge the settings of a cloud: options override OS_* variables, these override clouds.yaml.
 
-Each value is resolved for itself, so a password on the command line is used with the user name of
+Each value is resolved separately: a password on the command line is used with the user name in
 clouds.yaml.
 
-What must live here: which value wins, and which auth plugin the values ask for. Pure: it reads
-neither files nor the environment. What must not: how options are declared (``cloud``).
+What must live here: the precedence of values, and the choice of the auth plugin; pure functions
+that read neither files nor the environment. What must not: the declaration of options (``cloud``).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from glance_compat.cli.usage import UsageError
 
 Values = Mapping[str, typing.Any]
 
-#: The auth options of keystoneauth1's plugins, with the help of ``--os-NAME``. The plugins' own
-#: table is not read, because loading all plugins takes longer than most commands.
+#: The auth options of keystoneauth1's plugins, with the help text of ``--os-NAME``. They are not
+#: read from the plugins, because loading all plugins takes longer than most commands.
 AUTH_OPTIONS: Mapping[str, str] = {
     "auth_url": "the URL of the Identity service",
     "username": "the user's name",
@@ -38,7 +38,7 @@ AUTH_OPTIONS: Mapping[str, str] = {
     "default_domain_id": "the id of the domain of the user and the project",
     "system_scope": "log in to the system: all",
     "trust_id": "the id of a trust to log in with",
-    "token": "a token to log in with, or to send as it is",
+    "token": "a token to log in with, or to send without logging in",
     "application_credential_id": "the id of an application credential",
     "application_credential_name": "the name of an application credential",
     "application_credential_secret": "the secret of an application credential",
@@ -65,7 +65,7 @@ AUTH_OPTIONS: Mapping[str, str] = {
     "oauth2_client_secret": "the OAuth 2.0 client secret",
 }
 
-#: Older names of options, variables and keys of clouds.yaml.
+#: The current name for each older name of an option, a variable or a key of clouds.yaml.
 ALIASES: Mapping[str, str] = {
     "tenant_name": "project_name",
     "tenant_id": "project_id",
@@ -78,7 +78,7 @@ ALIASES: Mapping[str, str] = {
     "url": "endpoint",
 }
 
-#: Options that identify the same thing: one on a higher level replaces the other on a lower one.
+#: Pairs of options that identify the same object. Either replaces the other on a lower level.
 _SAME = (
     ("username", "user_id"),
     ("user_domain_name", "user_domain_id"),
@@ -90,7 +90,7 @@ _SAME = (
 )
 _REPLACES = {one: other for pair in _SAME for one, other in (pair, pair[::-1])}
 
-#: What a log-in is for.
+#: Options that set the scope of a log-in: a project, a domain or the system.
 _TARGET = frozenset(
     {
         *("project_name", "project_id", "project_domain_name", "project_domain_id"),
@@ -101,18 +101,20 @@ _DOMAINS = frozenset(
     {"default_domain_name", "default_domain_id", "user_domain_name", "user_domain_id"}
 )
 
-#: With one of these options or variables, a lone cloud of clouds.yaml is used only if it is named:
-#: its credentials must not reach the endpoint of another cloud.
+#: If one of these options or variables is set, the only cloud in clouds.yaml is used only if it is
+#: named, because its credentials must not be sent to the endpoint of another cloud.
 _IDENTITY = frozenset({"auth_type", "endpoint", *AUTH_OPTIONS}) - _TARGET - _DOMAINS
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Levels:
-    """The values of each level, by their names in clouds.yaml; values of ``auth`` at the top.
+    """The values of each level, by their names in clouds.yaml.
 
-    :param options: from the command line.
-    :param variables: from OS_* variables.
-    :param file: from clouds.yaml and secure.yaml, for one cloud and region.
+    Values inside ``auth`` are moved to the top; see :func:`normalize`.
+
+    :param options: values of the command line.
+    :param variables: values of OS_* variables.
+    :param file: values of clouds.yaml and secure.yaml for one cloud and region.
     """
 
     options: Values
@@ -120,17 +122,17 @@ class Levels:
     file: Values
 
     def __iter__(self) -> Iterator[Values]:
-        """Return the levels, the highest first."""
+        """Iterate over the levels, the highest first."""
         return iter((self.options, self.variables, self.file))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Description:
-    """A cloud, resolved.
+    """The resolved settings of a cloud.
 
     :param auth_type: the name of a keystoneauth1 plugin.
-    :param auth: the values that the plugin takes.
-    :param other: everything else: region, interface, certificates.
+    :param auth: the values of the plugin's options.
+    :param other: all other values: region, interface, certificates.
     """
 
     auth_type: str
@@ -139,10 +141,10 @@ class Description:
 
 
 def normalize(values: Values) -> dict[str, typing.Any]:
-    """Give values their current names, and move those of ``auth`` to the top.
+    """Rename values to their current names, and move those inside ``auth`` to the top.
 
-    A value at the top wins over the same one in ``auth``, as in openstacksdk. Empty values count
-    as not set.
+    A value at the top overrides the same one in ``auth``, as in openstacksdk. Empty values are
+    dropped.
     """
     auth = values.get("auth")
     nested = normalize(auth) if isinstance(auth, Mapping) else {}
@@ -155,14 +157,14 @@ def normalize(values: Values) -> dict[str, typing.Any]:
 
 
 def names_identity(levels: Iterable[Values]) -> bool:
-    """Return whether a level names an endpoint, an auth type, an auth URL or a credential."""
+    """Return whether any level sets an endpoint, an auth type, an auth URL or a credential."""
     return any(not _IDENTITY.isdisjoint(level) for level in levels)
 
 
 def merge(levels: Levels) -> dict[str, typing.Any]:
-    """Return each value from the highest level that has it.
+    """Return each value from the highest level that sets it.
 
-    A name replaces the id of the same thing on a lower level, and the reverse.
+    A name replaces the id of the same object on a lower level, and vice versa.
     """
     merged: dict[str, typing.Any] = {}
     for level in reversed(list(levels)):
@@ -175,9 +177,9 @@ def merge(levels: Levels) -> dict[str, typing.Any]:
 
 
 def choose_auth_type(levels: Levels) -> str:
-    """Return the plugin that a level names, or else the one for its credentials.
+    """Return the auth plugin that the highest level names, or the one for its credentials.
 
-    ``token_endpoint`` is the old name of ``admin_token``.
+    ``token_endpoint`` is an old name of ``admin_token``.
     """
     for level in levels:
         named = level.get("auth_type")
@@ -201,27 +203,29 @@ _APPLICATION_CREDENTIAL = frozenset(
 
 
 def describe(levels: Levels, auth_type: str, accepted: Collection[str]) -> Description:
-    """Return the merged description of a cloud.
+    """Return the merged settings of a cloud.
 
-    Values of a file or of variables that the plugin does not take are dropped: they belong to
+    Values of files and variables that the plugin does not accept are dropped, because they are for
     another plugin.
 
+    :param auth_type: the name of the plugin.
     :param accepted: the names of the plugin's options.
-    :raises glance_compat.cli.usage.UsageError: an option is set that the plugin does not take.
+    :raises glance_compat.cli.usage.UsageError: the command line sets an option that the plugin
+        does not accept.
     """
     taken = {ALIASES.get(name, name) for name in accepted}
     ignored = sorted((levels.options.keys() & AUTH_OPTIONS.keys()) - taken)
     if ignored:
         option = f"--os-{ignored[0].replace('_', '-')}"
         raise UsageError(
-            f"{option} cannot be used with the auth type {auth_type}: name another one with"
-            " --os-auth-type"
+            f"{option} cannot be used with the auth type {auth_type}: select another auth type"
+            " with --os-auth-type"
         )
     merged = merge(levels)
     if auth_type == "v3applicationcredential" and _TARGET.isdisjoint(levels.options):
-        # It has its own project; Keystone refuses any other target (verified on Keystone 30).
+        # It has its own project; Keystone rejects any other scope (verified on Keystone 30).
         merged = {name: value for name, value in merged.items() if name not in _TARGET}
-    # The plugins of the Identity API v2 have the older names.
+    # The plugins of the Identity API v2 use the older names.
     current = {name: ALIASES.get(name, name) for name in accepted}
     auth = {name: merged[key] for name, key in current.items() if key in merged}
     dropped = {*current.values(), *AUTH_OPTIONS, "endpoint", "auth_type"}

@@ -2,10 +2,10 @@
 """Read clouds.yaml, and log in to a cloud, with openstacksdk.
 
 ``openstack.config`` reads clouds.yaml, secure.yaml and vendor profiles, as ``openstack`` does.
-keystoneauth1 has no such reader, and os-client-config is retired in favour of openstacksdk. Its
-import is slow, so this module is imported when a command needs a cloud.
+keystoneauth1 cannot read them, and os-client-config is retired in favour of openstacksdk. The
+import of openstacksdk is slow, so this module is imported only when a command needs a cloud.
 
-What must live here: everything that needs openstacksdk. What must not: which value wins
+What must live here: all code that needs openstacksdk. What must not: the precedence of values
 (``cloud_config``).
 """
 
@@ -30,16 +30,18 @@ from glance_compat.redaction import quote_value, redact_text
 
 ApiVersionWish = typing.Literal["1", "2"] | None
 
-#: The name of a cloud that no file describes.
+#: The name for a cloud that is not from clouds.yaml.
 _UNNAMED = "glance-compat"
 
 
 @dataclasses.dataclass(frozen=True)
 class FileCloud:
-    """A cloud of clouds.yaml, or none.
+    """A cloud of clouds.yaml; without a name, the settings of a cloud that is not in it.
 
-    :param values: its normalized values, those of the region included.
-    :param region_name: the region that was asked for, else the first of the file, else None.
+    :param config: the reader of openstacksdk.
+    :param name: the name of the cloud; None if no cloud of the file is used.
+    :param values: its normalized values, including those of the region.
+    :param region_name: the requested region, otherwise the first in the file, otherwise None.
     :param profile: the name of its vendor profile.
     :param unknown: keys of its ``auth`` that no plugin of keystoneauth1 has.
     """
@@ -53,15 +55,15 @@ class FileCloud:
 
     @property
     def image_api_version(self) -> ApiVersionWish:
-        """The Images API that the file or its vendor profile asks for."""
+        """The Images API that the file or its vendor profile requests, or None."""
         asked = str(self.values.get("image_api_version", "")).removeprefix("v")
         return "1" if asked.split(".")[0] == "1" else "2" if asked.split(".")[0] == "2" else None
 
     def region(self, description: cloud_config.Description) -> CloudRegion:
-        """Return the cloud with its auth plugin; no request is sent.
+        """Return openstacksdk's object for the cloud, with its auth plugin; sends no request.
 
-        :raises keystoneauth1.exceptions.OptionError: the plugin needs more values.
-        :raises glance_compat.exceptions.InvalidOption: a value is not valid.
+        :raises keystoneauth1.exceptions.OptionError: a value that the plugin needs is missing.
+        :raises glance_compat.exceptions.InvalidOption: a value is invalid.
         """
         wrong = sorted(self.unknown - description.auth.keys())
         if wrong:
@@ -79,7 +81,7 @@ class FileCloud:
         if self.profile:
             entry["profile"] = self.profile
         if self.region_name:
-            # A region that the file does not list is allowed: the catalog decides.
+            # The file need not list the region; the catalog determines whether it exists.
             entry["regions"] = [{"name": self.region_name, "values": {}}]
         self.config.cloud_config["clouds"][key] = entry
         with _invalid_option():
@@ -89,16 +91,16 @@ class FileCloud:
 def read(name: str | None, region_name: str | None, *, lone: bool) -> FileCloud:
     """Read a cloud of clouds.yaml.
 
-    :param name: None: no cloud is named.
-    :param region_name: the region whose values are read; None: the first of the file.
-    :param lone: use the cloud of the file without its name if it is the only one.
-    :raises glance_compat.exceptions.InvalidOption: the file has no such cloud, or is not valid.
+    :param name: the name of the cloud; None if the user named none.
+    :param region_name: the region whose values to read; None: the first in the file.
+    :param lone: whether to use the only cloud of the file if ``name`` is None.
+    :raises glance_compat.exceptions.InvalidOption: the file is invalid or does not have the cloud.
     """
     with _invalid_option():
         config = openstack.config.OpenStackConfig(
             config_files=_files("OS_CLIENT_CONFIG_FILE", loader.CONFIG_FILES),
             secure_files=_files("OS_CLIENT_SECURE_FILE", loader.SECURE_FILES),
-            # They are a level of their own here.
+            # Variables are a separate level; see cloud_config.
             load_envvars=False,
             app_name="glance-compat",
             app_version=metadata.version("glance-compat"),
@@ -123,7 +125,7 @@ def _read_entry(
 ) -> FileCloud:
     profile = entry.get("profile", entry.get("cloud"))
     vendor = (vendors.get_profile(profile) or {}) if profile else {}
-    # Of a vendor profile openstacksdk merges all but what decides about the plugin.
+    # openstacksdk merges the other values of a vendor profile itself.
     base: dict[str, typing.Any] = {
         key: value for key, value in vendor.items() if key in ("auth_type", "image_api_version")
     }
@@ -147,7 +149,7 @@ _NOT_VALUES = frozenset({"profile", "cloud", "regions"})
 def _find_region(
     regions: Sequence[str | Mapping[str, typing.Any]], wanted: str | None
 ) -> tuple[str | None, Mapping[str, typing.Any]]:
-    """Return the name and the values of a region of the file."""
+    """Return the name and the values of the wanted region, or of the first one."""
     for region in regions:
         found, values = (
             (region, {}) if isinstance(region, str) else (region["name"], region.get("values"))
@@ -179,13 +181,13 @@ _RAISED = (
 
 @contextlib.contextmanager
 def _invalid_option() -> Iterator[None]:
-    """Turn what openstacksdk and the plugins raise into InvalidOption."""
+    """Convert the exceptions of openstacksdk and the plugins to InvalidOption."""
     try:
         yield
     except ksa_exceptions.OptionError:
-        # Values are missing; the caller says how to set them.
+        # Values are missing; the caller adds how to set them.
         raise
     except _RAISED as error:
         raise exceptions.InvalidOption(
-            f"the description of the cloud is invalid: {redact_text(str(error))}"
+            f"the settings of the cloud are invalid: {redact_text(str(error))}"
         ) from error

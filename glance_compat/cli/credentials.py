@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write the settings of a served Glance for other programs: openrc, clouds.yaml, Tempest."""
+"""Format the credentials of the embedded Glance as openrc, clouds.yaml, or files for Tempest."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _DOMAIN = "Default"
 
 @dataclasses.dataclass(frozen=True)
 class Credentials:
-    """The settings with which a client logs in.
+    """The credentials that a client needs to log in.
 
     :ivar auth_url: URL of the Identity API v3.
-    :ivar project_name: None: the log-in is to the system.
+    :ivar project_name: name of the project; None: log in to the system.
     :ivar roles: roles of the user.
     """
 
@@ -36,7 +36,7 @@ class Credentials:
     roles: tuple[str, ...] = ("member",)
 
     def auth(self) -> dict[str, str]:
-        """Return the parameters of keystoneauth's plugin ``password``."""
+        """Return the options of keystoneauth's plugin ``password``."""
         scope = {"system_scope": "all"}
         if self.project_name is not None:
             scope = {"project_name": self.project_name, "project_domain_name": _DOMAIN}
@@ -50,7 +50,7 @@ class Credentials:
 
 
 def openrc(clouds: Mapping[str, Credentials]) -> str:
-    """Return shell commands that set the environment variables of the first cloud."""
+    """Return shell commands that set the OS_* variables of the first cloud."""
     login = next(iter(clouds.values()))
     variables = {
         **{f"OS_{name.upper()}": value for name, value in login.auth().items()},
@@ -70,7 +70,7 @@ def clouds_yaml(clouds: Mapping[str, Credentials]) -> str:
     return text
 
 
-#: Functions by the name of the form.
+#: The choices of ``serve --export``, and the function that formats each.
 FORMS: Mapping[str, Callable[[Mapping[str, Credentials]], str]] = {
     "openrc": openrc,
     "clouds.yaml": clouds_yaml,
@@ -79,10 +79,10 @@ FORMS: Mapping[str, Callable[[Mapping[str, Credentials]], str]] = {
 
 
 def write_tempest(folder: Path, logins: Sequence[Credentials], *, has_import: bool) -> None:
-    """Write tempest.conf and accounts.yaml.
+    """Write the files tempest.conf and accounts.yaml.
 
-    :param folder: an existing folder.
-    :param logins: the users; one with the role admin also becomes the administrator of the system.
+    :param folder: an existing directory.
+    :param logins: the accounts; those with the role admin are marked as administrators.
     :param has_import: whether the release has image import.
     :raises OSError: when a file cannot be written.
     """

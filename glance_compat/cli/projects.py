@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find the id of a project that the user names.
+"""Find the id of a project by its name.
 
-Images have the id of their project, not its name. A filter with a name would match nothing, and
-look as if there were no images.
+Glance stores the id of an image's project, not its name. A filter with a name would match no
+image, without an error.
 
-What must live here: requests about projects to the Identity service. What must not: images.
+What must live here: requests for projects to the Identity service. What must not: code about
+images.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ from glance_compat.redaction import quote_value, redact_url
 
 Project = Mapping[str, typing.Any]
 
-#: What Keystone makes ids of.
+#: Matches the ids that Keystone generates.
 _ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
 def find_project_id(session: Session, name_or_id: str) -> str:
     """Return the id of a project.
 
-    As ``openstack`` does, an id is tried first, then a name. Both need permission; without it, the
-    projects that the user may log in to are searched. Without an Identity service the value is
-    taken as an id.
+    As in ``openstack``, the value is looked up as an id first, then as a name. If the user may not
+    read all projects, those that the user can log in to are searched. Without an Identity service
+    the value is treated as an id.
 
-    :raises glance_compat.cli.usage.UsageError: no project of that name was found, or several.
+    :raises glance_compat.cli.usage.UsageError: no project or several projects have that name.
     """
     plugin = session.auth
     if not isinstance(plugin, BaseIdentityPlugin):
@@ -55,10 +56,10 @@ def find_project_id(session: Session, name_or_id: str) -> str:
         )
     if named is None and _ID.fullmatch(name_or_id):
         return name_or_id
-    search = "its projects" if named is not None else "the projects that you may log in to"
+    search = "all projects" if named is not None else "the projects that you can log in to"
     raise UsageError(
-        f"there is no project {quote_value(name_or_id)}: the Identity service at {redact_url(url)}"
-        f" was asked for {search}. Pass the project's id"
+        f"project {quote_value(name_or_id)} was not found: the Identity service at"
+        f" {redact_url(url)} does not list it among {search}. Pass the project's id"
     )
 
 
@@ -66,7 +67,7 @@ def _fetch(session: Session, url: str, key: str = "projects") -> list[Project] |
     """Return projects, or None if the user may not read them.
 
     :raises keystoneauth1.exceptions.ClientException: the Identity service cannot be reached, or
-        refuses the log-in.
+        rejects the log-in.
     """
     response = session.get(url, raise_exc=False, headers={"Accept": "application/json"})
     if response.status_code in (403, 404):

@@ -35,7 +35,7 @@ def _port(text: str) -> int:
 
 
 class _Login(typing.NamedTuple):
-    """A user that may log in."""
+    """A user that can log in."""
 
     name: str
     password: str
@@ -43,7 +43,7 @@ class _Login(typing.NamedTuple):
     roles: tuple[str, ...] = ("member",)
 
 
-#: Users for ``--tempest`` when ``--user`` names none.
+#: The users for ``--tempest`` without ``--user``.
 _TEMPEST_USERS = (
     _Login("admin", "admin-password", ("admin",), ("admin",)),
     _Login("demo", "demo-password", ("demo",)),
@@ -51,7 +51,7 @@ _TEMPEST_USERS = (
     _Login("demo_reader", "demo_reader-password", ("demo",), ("reader",)),
     *(_Login(f"tempest-{n}", f"tempest-{n}-password", (f"tempest-{n}",)) for n in (1, 2)),
 )
-#: Clouds as devstack names them: the user, and whether the log-in is to the system.
+#: The clouds that devstack defines: the user of each, and whether it logs in to the system.
 _DEVSTACK = {
     "devstack": ("demo", False),
     "devstack-admin": ("admin", False),
@@ -74,7 +74,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _option(text: str) -> tuple[str, typing.Any]:
-    """Parse ``NAME=VALUE``, with a value as in YAML."""
+    """Parse ``NAME=VALUE``; the value is YAML."""
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise ValueError(f"must be NAME=VALUE, not {text!r}")
@@ -93,7 +93,7 @@ def _source(text: str) -> tuple[str, str | int]:
 
 
 class Serve(Command):
-    """Run a Glance in memory until SIGTERM or Ctrl-C.
+    """Run an in-memory Glance until SIGTERM or Ctrl-C.
 
     The first line of output is its URL. Any string is accepted as the token of an ordinary member.
     A token of the form user:project:role,role selects another user, project and roles. Clients can
@@ -143,16 +143,16 @@ class Serve(Command):
 def _add_address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on; default: 127.0.0.1")
     parser.add_argument(
-        "--port", type=argument_type(_port), help="port to listen on; default: a free one"
+        "--port", type=argument_type(_port), help="port to listen on; default: a free port"
     )
     parser.add_argument(
         "--allow-host",
         dest="allowed_hosts",
         metavar="NAME",
         action="append",
-        help="further host name under which clients reach the server, such as a service name of"
-        " Docker Compose; * allows every name; may be repeated. Addresses, localhost and the name"
-        " of this host are always allowed",
+        help="additional host name to accept in the Host header, such as a service name of Docker"
+        " Compose; * accepts every name; may be repeated. IP addresses, localhost and the name of"
+        " this host are always accepted",
     )
     parser.add_argument("--prefix", help="path of the endpoint, such as /image")
 
@@ -165,12 +165,13 @@ def _add_glance(parser: argparse.ArgumentParser) -> None:
         metavar="VERSIONS",
         type=argument_type(_apis),
         action="append",
-        help="APIs to offer: v1, v2 or v1,v2; may be repeated; default: all of the release",
+        help="APIs to offer: v1, v2 or v1,v2; may be repeated; default: all APIs that the release"
+        " has",
     )
     parser.add_argument(
         "--release",
         help="release of Glance to emulate: kilo, mitaka, newton, pike (15.0.2, the default),"
-        " rocky, train, yoga or 33; those after pike have only v2",
+        " rocky, train, yoga or 33; releases after pike have only v2",
     )
     parser.add_argument(
         "--option",
@@ -184,8 +185,8 @@ def _add_glance(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images",
         metavar="FILE",
-        help="YAML file with a list of initial images, or nova for those of Nova's functional"
-        " tests, or none, the default",
+        help="initial images: a YAML file with a list of images, nova (the images of Nova's"
+        " functional tests), or none (the default)",
     )
     parser.add_argument(
         "--source",
@@ -193,8 +194,9 @@ def _add_glance(parser: argparse.ArgumentParser) -> None:
         metavar="URL=FILE",
         type=argument_type(_source),
         action="append",
-        help="data, or an error status, at a URL from which images are copied and imported; a"
-        " folder stands for all files below it; may be repeated. Nothing else is ever fetched",
+        help="serve a file, or an error status, for an external URL that copies and imports read;"
+        " with a folder, serve each file in it below the URL; may be repeated. The server sends no"
+        " network requests",
     )
 
 
@@ -229,17 +231,17 @@ def _add_users(parser: argparse.ArgumentParser) -> None:
         "--tempest",
         metavar="FOLDER",
         type=pathlib.Path,
-        help="write tempest.conf and accounts.yaml for this server; without --user, the users that"
-        " Tempest needs may log in",
+        help="write tempest.conf and accounts.yaml for this server to a folder; without --user,"
+        " create the users that Tempest needs",
     )
 
 
 def _settings(parsed_args: argparse.Namespace) -> dict[str, typing.Any]:
-    """Return the parameters of the fixture: those of the file, then those of the options.
+    """Return the parameters of the fixture; options override those in the file.
 
     :raises UsageError: for an invalid file or option.
     """
-    # Only this command needs the extra.
+    # Imported here because only this command and demo need the extra.
     with require_extra("fixtures"):
         from glance_compat.fixture import GlanceFixture, settings_file
 
@@ -286,7 +288,7 @@ def _users(parsed_args: argparse.Namespace) -> dict[str, typing.Any]:
     return {"users": users} if users else {}
 
 
-#: What differs from the defaults of the fixture.
+#: Defaults that differ from those of the fixture.
 _DEFAULTS = {
     "host": "127.0.0.1",
     "fault_injection": False,
@@ -322,7 +324,7 @@ def _warning(host: str) -> str:
 
 
 def _clouds(glance: GlanceFixture, settings: dict[str, typing.Any]) -> dict[str, Credentials]:
-    """Return credentials by the name of the cloud, those of the first user first."""
+    """Return the credentials for each cloud name, those of the first user first."""
     from glance_compat.fixture import ORDINARY_USER, User
 
     users = settings.get("users") or [User(ORDINARY_USER, "any")]

@@ -258,7 +258,7 @@ def test_unknown_owner_is_refused(cloud: Cloud, tmp_path: Path, user: str) -> No
     where = at(cloud, Place("glance-33", "auto"))
     outcome = program(environment, "audit", *where, "--owner", "nobody-has-this-name")
     assert (outcome.code, outcome.out) == (2, "")
-    assert "there is no project 'nobody-has-this-name'" in outcome.error
+    assert "project 'nobody-has-this-name' was not found" in outcome.error
 
 
 def test_application_credential_is_sent_without_project(

@@ -516,9 +516,9 @@ def test_owner_is_found_by_name_or_id(
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
-        ({BY_NAME: (200, projects())}, "was asked for its projects"),
+        ({BY_NAME: (200, projects())}, "does not list it among all projects"),
         ({BY_NAME: (200, projects(PROJECT, OTHER))}, f"one of them, {PROJECT}, {OTHER}"),
-        ({BY_NAME: FORBIDDEN}, "the projects that you may log in to"),
+        ({BY_NAME: FORBIDDEN}, "the projects that you can log in to"),
     ],
 )
 @pytest.mark.parametrize("command", ["list", "audit"])
