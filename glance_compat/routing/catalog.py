@@ -96,7 +96,8 @@ def find_endpoint(identity: Identity, session: ksa_session.Session, catalog: Cat
                 found = _find_in_plugin(session, plugin, catalog)
     if found is None:
         raise exceptions.NoUsableVersion(
-            f"the service catalog has no endpoint of {catalog.describe()}; set endpoint_override,"
+            f"the service catalog has no endpoint of {catalog.describe()};"
+            f"{_describe_regions(identity, session, catalog)} set endpoint_override,"
             " or use an auth plugin whose catalog has one"
         )
     if not is_http(found):
@@ -105,6 +106,25 @@ def find_endpoint(identity: Identity, session: ksa_session.Session, catalog: Cat
             f" {redact_url(found)!r}; set endpoint_override, or correct the catalog"
         )
     return found
+
+
+#: A message has at most this many names.
+_SHOWN_REGIONS = 20
+
+
+def _describe_regions(identity: Identity, session: ksa_session.Session, catalog: Catalog) -> str:
+    """Return the regions of the plugins' catalogs that have an image endpoint, as a clause."""
+    names: set[str] = set()
+    for plugin in (identity.auth, identity.service_auth, session.auth):
+        if catalog.region_name is None or not hasattr(plugin, "get_access"):
+            continue
+        # The token was fetched before; the message must not fail over another problem.
+        with contextlib.suppress(exceptions.GlanceCompatError), plugin_errors("listing regions"):
+            found = typing.cast(typing.Any, plugin).get_access(session).service_catalog
+            endpoints = found.get_endpoints_data(service_type=catalog.service_type)
+            names |= {quote_value(one.region_name) for some in endpoints.values() for one in some}
+    shown = ", ".join(sorted(names)[:_SHOWN_REGIONS])
+    return f" the regions with one are {shown};" if names else ""
 
 
 def find_in_context(entries: object, catalog: Catalog) -> str | None:

@@ -173,6 +173,7 @@ def test_unknown_region_is_no_usable_version(
     assert outcome.code == 1
     assert outcome.error.startswith("NoUsableVersion: ")
     assert "'third'" in outcome.error
+    assert "the regions with one are 'first', 'second';" in outcome.error
 
 
 def test_unreachable_keystone_is_connection_failed(
