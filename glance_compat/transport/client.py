@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Send requests to one image endpoint.
 
-Requests go through keystoneauth1's Adapter over the caller's session, which is never altered.
-Nothing below replays a body: keystoneauth's retries, redirects and (for data) re-authentication
-are off. Every failure leaves here as an error of this library.
+Requests are sent with keystoneauth1's Adapter and the caller's session, which is not modified.
+keystoneauth's own retries, redirects and re-authentication are turned off, so that it never sends
+a request body twice. Every failure is raised as an exception of this library.
 
-What must live here: sending, reading, redirects, limits and the request log. What must not: what a
-request and a response contain (``messages``), and anything that differs between v1 and v2.
+What must live here: sending requests, reading responses, redirects, time and size limits, and the
+request log. What must not: the classes for requests and responses (see ``messages``), and
+differences between v1 and v2.
 """
 
 from __future__ import annotations
@@ -56,16 +57,16 @@ _IMAGE_DATA = "application/octet-stream"
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """The caller of one call, as its context describes it.
+    """The identity of a caller, from the request context.
 
-    :param auth: the plugin whose token is sent; None: the session's own. Requests go without a
-        token where there is neither.
-    :param service_auth: the service's own plugin. Only its catalog is used for callers that have
-        another plugin, never its token.
-    :param service_catalog: the context's own service catalog, or None.
-    :param roles: names of the caller's roles, or None where the context does not list them.
-    :param request_id: the caller's global request id (``X-OpenStack-Request-ID``).
-    :param project_id: the caller's project, or None where the context does not name it.
+    :param auth: the auth plugin whose token is sent, or None for the plugin of the session. If the
+        session has none either, requests are sent without a token.
+    :param service_auth: the auth plugin of the service, or None. For a caller with another plugin,
+        only the service catalog of this one is used, never its token.
+    :param service_catalog: the service catalog in the context, or None.
+    :param roles: the names of the caller's roles, or None if the context does not have them.
+    :param request_id: the caller's global request id (``X-OpenStack-Request-ID``), or None.
+    :param project_id: the id of the caller's project, or None if the context does not have it.
     """
 
     auth: ksa_plugin.BaseAuthPlugin | None = None
@@ -77,10 +78,14 @@ class Identity:
 
 
 class Transport:
-    """Send requests to one image endpoint, for one identity, within one deadline.
+    """Sends requests to one image endpoint, with the identity of one caller and one deadline.
 
-    :param endpoint: unversioned URL without a slash at its end. A name and a password in it are
-        sent as the Authorization header and never shown.
+    :param session: the keystoneauth1 session.
+    :param endpoint: the unversioned URL of the endpoint, without a trailing slash. A user name and
+        password in it are sent as the Authorization header; messages and logs do not show them.
+    :param options: the options of the library.
+    :param identity: the identity of the caller.
+    :param deadline: limits all requests together.
     """
 
     def __init__(
@@ -104,21 +109,29 @@ class Transport:
     def for_call(
         self, session: ksa_session.Session, identity: Identity, deadline: Deadline
     ) -> Transport:
-        """Return a transport to the same endpoint for one call."""
+        """Return a copy for one call to the same endpoint.
+
+        :param session: the session of this process.
+        :param identity: the identity of the caller.
+        :param deadline: the deadline of the call.
+        """
         other = self.within(deadline)
         other._session, other._identity = sessions.prepared_session(session), identity
         return other
 
     def within(self, deadline: Deadline) -> Transport:
-        """Return the same transport with another deadline."""
+        """Return a copy with another deadline."""
         other = copy.copy(self)
         other.deadline = deadline
         return other
 
     def may_be_admin(self) -> bool:
-        """Return whether the caller may have an admin's rights; True if nothing lists the roles.
+        """Return whether the caller may be an admin, judged by the names of the roles.
 
-        :raises glance_compat.exceptions.GlanceCompatError: the identity service failed.
+        If the roles are unknown, the result is True.
+
+        :raises glance_compat.exceptions.GlanceCompatError: the roles could not be fetched from the
+            identity service.
         """
         roles = self._identity.roles
         plugin = typing.cast(typing.Any, self._identity.auth or self._session.auth)
@@ -128,7 +141,7 @@ class Transport:
         return roles is None or any("admin" in role.lower() for role in roles)
 
     def project_id(self) -> str | None:
-        """Return the caller's project, or None if the token has none."""
+        """Return the id of the caller's project, or None if the token is not for a project."""
         auth = self._identity.auth or self._session.auth
         if self._identity.project_id is not None or auth is None:
             return self._identity.project_id
@@ -136,19 +149,21 @@ class Transport:
             return auth.get_project_id(self._plugin_session())
 
     def authenticate(self) -> None:
-        """Get a token, if there is an auth plugin.
+        """Get a token from the auth plugin, if there is one, to check that this succeeds.
 
-        :raises glance_compat.exceptions.GlanceCompatError: the plugin returns none.
+        :raises glance_compat.exceptions.GlanceCompatError: the plugin returns no token.
         """
         if self._has_auth():
             self._token()
 
     def send(self, request: Request, *, token: bool = True) -> Response:
-        """Send a request and read its response.
+        """Send a request, and return its response.
 
-        :param token: False: send no token, because the response does not depend on the caller.
+        :param token: whether to send the caller's token. It is not needed if the response does not
+            depend on the caller.
         :raises VersionDocumentReceived: the status is 300.
-        :raises glance_compat.exceptions.GlanceCompatError: the status is not a success.
+        :raises glance_compat.exceptions.GlanceCompatError: the status is another one that the
+            request does not list as success, or the request failed.
         """
         response = self.exchange(request, token=token)
         if response.status in request.success:
@@ -157,12 +172,12 @@ class Transport:
         if response.status == 300:
             raise VersionDocumentReceived
         if 200 <= response.status < 300:
-            # Glance reports success of this request with another status: this is another server.
+            # Glance never responds to this request with this status, so the server is not Glance.
             raise response.invalid("has a status that Glance never sends here")
         raise self.error_of(request, response)
 
     def exchange(self, request: Request, *, token: bool = True) -> Response:
-        """Send a request like :meth:`send`, and return the response whatever its status."""
+        """Send a request like :meth:`send`, and return its response with any status."""
         url = f"{self._base}{request.path}"
         if request.params:
             with translated_errors(self._subject(request), **self._details(request)):
@@ -194,9 +209,10 @@ class Transport:
         return self._transmit(request, url, token)
 
     def _may_send_again(self, request: Request) -> bool:
-        """Return whether there is a new token and the data sent with the old one was rewound.
+        """Get ready to send a request again after a 401; return whether it can be sent again.
 
-        keystoneauth would send again by itself, but replays consumed data as nothing.
+        The token is invalidated, and the data is rewound. keystoneauth's own re-authentication is
+        not used, because it does not rewind data and would send an empty body.
         """
         if not self._has_auth():
             return False
@@ -218,7 +234,7 @@ class Transport:
             client_name="glance_compat",
             global_request_id=self._identity.request_id,
         )
-        # Hooks of a request replace those of the session.
+        # The hooks of a request replace those of the session, so both are passed.
         own_hooks = self._session.session.hooks.get("response", ())
         started = time.monotonic()
         with self._errors_of(request):
@@ -242,7 +258,7 @@ class Transport:
         return response
 
     def _requests_auth(self) -> typing.Any:
-        """Return what requests authenticates with; without it, requests reads ~/.netrc."""
+        """Return the ``auth`` argument for requests; without one, requests reads ~/.netrc."""
         return self._basic or (None if self._session.session.auth else _no_auth)
 
     def _token(self) -> Mapping[str, str]:
@@ -257,7 +273,7 @@ class Transport:
         return {name: _Secret(value) for name, value in headers.items()}
 
     def _plugin_session(self) -> ksa_session.Session:
-        # A transfer of data has no deadline; requests to the identity service meanwhile have one.
+        # A data transfer has no deadline, but its requests to the identity service have one.
         left = min(self.options.deadline, self._left())
         return sessions.auth_session(self._session, min(self.options.read_timeout, left), left)
 
@@ -272,7 +288,7 @@ class Transport:
     def _headers(self, request: Request) -> dict[str, str]:
         sent = {"Accept": "application/json"}
         if request.stream:
-            # Sizes and checksums are those of the data itself.
+            # No compression, because sizes and checksums are those of the uncompressed data.
             sent = {"Accept": "*/*", "Accept-Encoding": "identity"}
         if request.upload is not None:
             sent["Content-Type"] = _IMAGE_DATA
@@ -284,20 +300,20 @@ class Transport:
         }
 
     def _timeout(self, request: Request) -> tuple[float, float]:
-        """Return the timeouts for connecting and for reading, in seconds."""
+        """Return the connect timeout and the read timeout of a request, in seconds."""
         own = self._session.timeout
         connect = self.options.connect_timeout if own is None else own
         read = self.options.read_timeout if own is None else own
         if request.stream or request.upload is not None:
             read = self.options.stall_timeout
         if request.upload is not None:
-            # urllib3 sends each block within the timeout for connecting; it has none for sending.
+            # urllib3 has no timeout for sending; the connect timeout applies to each block.
             connect = max(connect, self.options.stall_timeout)
         left = self._left()
         return min(connect, left), min(read, left)
 
     def _left(self) -> float:
-        # Sockets treat a timeout of 0 as none, and urllib3 refuses it.
+        # Never 0, which sockets treat as no timeout and urllib3 rejects.
         return min(max(self.deadline.remaining(), 0.001), sessions.LONGEST_SECONDS)
 
     def _redirect_target(self, request: Request, response: requests.Response, url: str) -> str:
@@ -331,7 +347,10 @@ class Transport:
         )
 
     def _with_deadline(self) -> Transport:
-        """Return a transport with a deadline; a transfer of data has none for its own."""
+        """Return this object, or a copy with the option ``deadline`` if it has no deadline.
+
+        A data transfer has no deadline, but reading an error response needs one.
+        """
         has_one = self.deadline.seconds is not None
         return self if has_one else self.within(Deadline(self.options.deadline))
 
@@ -352,9 +371,9 @@ class Transport:
         return bytes(body)
 
     def blocks(self, request: Request, response: Response) -> Iterator[bytes]:
-        """Yield the image data of a response as it arrives.
+        """Yield the image data of a response in blocks, and close the response at the end.
 
-        :raises glance_compat.exceptions.GlanceConnectionFailed: the connection was cut, or no
+        :raises glance_compat.exceptions.GlanceConnectionFailed: the connection was lost, or no
             byte arrived within the option ``stall_timeout``.
         """
         with contextlib.closing(response), self._errors_of(request):
@@ -370,7 +389,10 @@ class Transport:
 
     @contextlib.contextmanager
     def _plugin_errors(self, action: str) -> Iterator[None]:
-        """Translate errors of auth plugins."""
+        """Convert exceptions of auth plugins to exceptions of this library.
+
+        :param action: the description of the action, for the message.
+        """
         try:
             yield
         except Exception:
@@ -379,9 +401,10 @@ class Transport:
 
     @contextlib.contextmanager
     def _errors_of(self, request: Request) -> Iterator[None]:
-        """Translate errors from below; one that the deadline caused becomes DeadlineExceeded.
+        """Convert exceptions of other libraries to exceptions of this library.
 
-        Nothing is prepared for errors before there is one: most requests have none.
+        An exception that the deadline caused becomes DeadlineExceeded. Message and attributes are
+        computed only after an exception, because most requests raise none.
         """
         try:
             yield
@@ -393,7 +416,7 @@ class Transport:
 
     @contextlib.contextmanager
     def _deadline_errors(self, request: Request) -> Iterator[None]:
-        """Log an error, and replace it by DeadlineExceeded if the deadline has passed."""
+        """Log an exception; raise DeadlineExceeded instead of it if the deadline has passed."""
         try:
             yield
         except exceptions.GlanceCompatError as error:
@@ -409,7 +432,7 @@ class Transport:
             )
 
     def error_of(self, request: Request, response: Response) -> exceptions.GlanceCompatError:
-        """Return the error that the request's table has for the status of a response."""
+        """Return the exception for a response; ``request.errors`` has its class by the status."""
         kind = request.errors.get(response.status, exceptions.BadResponse)
         reason = error_text(response) or "the server gave no reason"
         error = kind(
@@ -424,7 +447,7 @@ class Transport:
 
 
 class _Secret(str):
-    """A header's value that tracebacks with local variables do not show."""
+    """A header value whose repr is hidden, for tracebacks that show local variables."""
 
     __slots__ = ()
 
@@ -450,22 +473,23 @@ def _log(request: Request, url: str, response: requests.Response, seconds: float
 
 
 def _hide_redirect(response: requests.Response, *_: object, **__: object) -> None:
-    """Hide a redirect from requests.
+    """Remove the Location header of a redirect, so that requests does not process the redirect.
 
-    Even if it must not follow one, it reads all of its body, however long, and fails on a location
-    that is not a URL (requests 2.34, ``Session.send``).
+    Even with ``allow_redirects=False``, requests reads the whole body of a redirect, of any
+    length, and fails if Location is not a URL (requests 2.34, ``Session.send``).
     """
     if response.status_code in _REDIRECTS:
         response.headers.pop("Location", None)
 
 
 def _arriving_blocks(response: requests.Response) -> Iterator[bytes]:
-    """Yield a body in whatever blocks arrive, so that time and size are checked in between.
+    """Yield the body of a response in blocks as they arrive, of any size.
 
-    ``iter_content`` waits for a whole block, however slowly its bytes drip.
+    So the caller can check the time and size limits in between. ``iter_content`` would wait for a
+    full block, even if its bytes arrive very slowly.
     """
     if not isinstance(response.raw, urllib3.response.BaseHTTPResponse):
-        # From an adapter that is not made of urllib3's classes.
+        # The adapter of the session does not use urllib3.
         yield from response.iter_content(BLOCK_BYTES)
         return
     while block := response.raw.read1(BLOCK_BYTES, decode_content=True):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests and responses as data, and how a response is parsed.
+"""Classes for requests and responses, and parsing of responses.
 
-What must live here: the two halves of an exchange, and the errors about a response that Glance
-would not send. What must not: sending (``client``), and anything that differs between v1 and v2.
+What must live here: these two classes, and the exceptions for responses that Glance would not
+send. What must not: sending requests (see ``client``), and differences between v1 and v2.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from glance_compat.transport.error_mapping import advice_for
 
 
 class VersionDocumentReceived(Exception):
-    """A resource returned 300: the endpoint does not offer this API, or no longer.
+    """Raised for a response with status 300: the endpoint does not offer this API version.
 
-    Verified on Glance 15.0.2 and 33: requests to a disabled API get the version document.
+    Glance responds to requests for a disabled API with the version document (verified on Glance
+    15.0.2 and 33).
     """
 
 
@@ -35,16 +36,18 @@ class VersionDocumentReceived(Exception):
 class Request:
     """One request to an image endpoint.
 
-    :param path: from the unversioned endpoint on, quoted ("/v2/images").
-    :param params: query parameters, in order.
-    :param headers: names and text; the text is sent as UTF-8.
-    :param json: an object to send, or None.
-    :param json_type: the content type of that object.
-    :param upload: image data to send, or None.
-    :param stream: leave the body unread, because it is image data.
-    :param success: the HTTP statuses of success.
-    :param errors: HTTP status to error, from :data:`glance_compat.exceptions.STATUS_ERRORS`.
-    :param image_id: the image that errors name.
+    :param method: the HTTP method.
+    :param path: the percent-encoded path after the unversioned endpoint, such as "/v2/images".
+    :param params: the query parameters, in order.
+    :param headers: the headers, by name. Values are sent as UTF-8.
+    :param json: an object to send as JSON, or None.
+    :param json_type: the Content-Type of that JSON.
+    :param upload: the image data to send, or None.
+    :param stream: whether the body of the response is image data, which is not read immediately.
+    :param success: the HTTP statuses that mean success.
+    :param errors: the exception class for each HTTP status, from
+        :data:`glance_compat.exceptions.STATUS_ERRORS`.
+    :param image_id: the id of the image, for exceptions, or None.
     """
 
     method: str
@@ -62,14 +65,15 @@ class Request:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Response:
-    """One response, read completely unless its body is image data.
+    """One response. It has been read completely, unless its body is image data.
 
-    :param headers: in order, including repeated ones, as UTF-8 text.
-    :param body: the bytes of a metadata response; empty for image data.
-    :param damaged: the header block has lines that are not headers.
-    :param http: the response of requests.
-    :param subject: the request, for messages ("GET http://...").
-    :param details: attributes of errors about the response (``endpoint``, ``image_id``).
+    :param status: the HTTP status.
+    :param headers: pairs of name and value, decoded as UTF-8, in order and with repeated ones.
+    :param body: the body of a metadata response; empty for image data.
+    :param damaged: whether there were lines between the headers that are not headers.
+    :param http: the response object of the library requests.
+    :param subject: the description of the request, for messages, such as "GET http://...".
+    :param details: attributes of exceptions about the response (``endpoint``, ``image_id``).
     """
 
     status: int
@@ -81,11 +85,14 @@ class Response:
     details: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
 
     def close(self) -> None:
-        """Close the response, and its connection unless it was read completely."""
+        """Close the response. If it was not read completely, its connection is closed as well."""
         self.http.close()
 
     def header(self, name: str) -> str | None:
-        """Return the first header with a name, which is in lower case."""
+        """Return the value of the first header with this name, or None.
+
+        :param name: the name in lower case.
+        """
         return next((value for key, value in self.headers if key.lower() == name), None)
 
     @property
@@ -93,14 +100,14 @@ class Response:
         return checked_request_id(self.header("x-openstack-request-id"))
 
     def summary(self) -> str:
-        """Return status and request id, for messages."""
+        """Return the status and the request id as a string for messages."""
         status = f"HTTP {self.status}"
         return status if self.request_id is None else f"{status}, request id {self.request_id}"
 
     def json(self) -> object:
-        """Parse the body.
+        """Return the decoded JSON body.
 
-        :raises glance_compat.exceptions.BadResponse: it is not JSON, or has too many values.
+        :raises glance_compat.exceptions.BadResponse: the body is not JSON, or has too many values.
         """
         if len(self.body) > _MOST_VALUES and _count_values(self.body) > _MOST_VALUES:
             raise self.invalid(f"has more than {_MOST_VALUES} values")
@@ -110,9 +117,9 @@ class Response:
             raise self.invalid("is not JSON") from None
 
     def json_object(self) -> dict[str, typing.Any]:
-        """Parse the body as a JSON object.
+        """Return the decoded JSON body, which must be an object.
 
-        :raises glance_compat.exceptions.BadResponse: it is something else.
+        :raises glance_compat.exceptions.BadResponse: the body is not a JSON object.
         """
         value = self.json()
         if not isinstance(value, dict):
@@ -120,9 +127,9 @@ class Response:
         return value
 
     def object_at(self, key: str) -> dict[str, typing.Any]:
-        """Return the object with a key.
+        """Return the value of a key in the JSON body, which must be an object.
 
-        :raises glance_compat.exceptions.BadResponse: there is none.
+        :raises glance_compat.exceptions.BadResponse: there is no such object.
         """
         value = self.json_object().get(key)
         if not isinstance(value, dict):
@@ -130,9 +137,9 @@ class Response:
         return value
 
     def objects_at(self, key: str) -> list[dict[str, typing.Any]]:
-        """Return the list of objects with a key.
+        """Return the value of a key in the JSON body, which must be a list of objects.
 
-        :raises glance_compat.exceptions.BadResponse: there is none.
+        :raises glance_compat.exceptions.BadResponse: there is no such list.
         """
         values = self.json_object().get(key)
         if not isinstance(values, list) or not all(isinstance(one, dict) for one in values):
@@ -140,9 +147,9 @@ class Response:
         return values
 
     def records(self) -> list[dict[str, typing.Any]]:
-        """Return the images of a list, as the server wrote them.
+        """Return the unconverted JSON objects of the images in a list.
 
-        :raises glance_compat.exceptions.BadResponse: they are not objects with an id.
+        :raises glance_compat.exceptions.BadResponse: there is no list of objects with ids.
         """
         found = self.objects_at("images")
         if not all(isinstance(one.get("id"), str) and one["id"] for one in found):
@@ -151,7 +158,7 @@ class Response:
 
     @contextlib.contextmanager
     def named_in_errors(self) -> Iterator[None]:
-        """Name this response in a BadResponse that parsing a part of it raises."""
+        """Add the request and the status of this response to a BadResponse from parsing it."""
         try:
             yield
         except exceptions.BadResponse as error:
@@ -160,19 +167,22 @@ class Response:
             raise self.invalid(f"is not one that Glance sends: {error}") from error
 
     def check_image_id(self, found: str, wanted: str) -> None:
-        """Check that the response is about the image of the request.
+        """Raise an exception if the response is about another image than the request.
 
-        Databases that ignore case find an id in any, and return their own spelling.
+        Case is ignored: a case-insensitive database finds an id in any case, and returns the
+        stored one.
 
-        :raises glance_compat.exceptions.BadResponse: it is about another image.
+        :param found: the image id in the response.
+        :param wanted: the image id in the request.
+        :raises glance_compat.exceptions.BadResponse: the ids differ.
         """
         if found.lower() != wanted.lower():
             raise self.invalid(f"is about another image, {quote_value(found)}")
 
     def invalid(self, predicate: str) -> exceptions.BadResponse:
-        """Return the error about a response that Glance would not send.
+        """Return the exception for a response that Glance would not send.
 
-        :param predicate: the rest of a sentence that begins with "the response".
+        :param predicate: the end of a sentence that begins with "the response", for the message.
         """
         return exceptions.BadResponse(
             f"{self.subject} failed: the response {predicate} ({self.summary()})."
@@ -183,18 +193,18 @@ class Response:
         )
 
 
-# A small value takes up to 100 times its bytes when it is parsed. Glance's pages have at most some
-# 100,000 values: 1,000 images (option api_limit_max).
+# Maximum number of values in a JSON body. A parsed value takes up to 100 times the memory of its
+# JSON. Pages of Glance have at most about 100,000 values: 1,000 images (option api_limit_max).
 _MOST_VALUES = 1_000_000
 
 
 def _count_values(body: bytes) -> int:
-    """Return an upper bound for the values in JSON: commas in strings count as well."""
+    """Return an upper bound for the number of values in JSON; it counts commas in strings, too."""
     return 1 + sum(map(body.count, (b",", b"[", b"{")))
 
 
 def headers_of(response: requests.Response) -> v1_headers.Headers:
-    """Return the headers of a response in order, including repeated ones, as UTF-8 text."""
+    """Return the headers of a response, decoded as UTF-8, in order and with repeated ones."""
     raw = getattr(response.raw, "headers", None)
     items = raw.items() if raw is not None else response.headers.items()
     return [
@@ -203,7 +213,7 @@ def headers_of(response: requests.Response) -> v1_headers.Headers:
 
 
 def checked_request_id(value: str | None) -> str | None:
-    """Return a request id if it is one: a foreign server may send control characters."""
+    """Return the request id if it is valid, else None; a server may send control characters."""
     return value if value and re.fullmatch(r"[!-~]{1,128}", value) else None
 
 
@@ -214,10 +224,10 @@ _SHOWN_CHARACTERS = 300
 
 
 def error_text(response: Response) -> str:
-    """Return Glance's own words for an error as one short printable line, or "".
+    """Return the message in an error response of Glance as one short printable line, or "".
 
-    Glance sends JSON whose ``message`` contains HTML (verified on Glance 15.0.2 and 33). Text in
-    any other form comes from some proxy and may contain anything, so it is not repeated.
+    Glance sends JSON whose ``message`` contains HTML (verified on Glance 15.0.2 and 33). A body in
+    another format comes from a proxy and may contain anything, so it is not used.
     """
     if len(response.body) > _EXAMINED_BYTES:
         return ""
@@ -227,13 +237,13 @@ def error_text(response: Response) -> str:
         return ""
     if not isinstance(message, str):
         return ""
-    # Neither the expression nor html.unescape is made for long hostile text.
+    # Cut first, because the regular expression and html.unescape are slow on long hostile text.
     text = html.unescape(_TAG.sub(" ", message[:_EXAMINED_CHARACTERS]))
     text = redact_text(text)[:_SHOWN_CHARACTERS]
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
 def retry_after(response: Response) -> float | None:
-    """Return the seconds of a Retry-After header; Glance never sends the form with a date."""
+    """Return the seconds in the Retry-After header, or None. Glance never sends a date in it."""
     value = response.header("retry-after") or ""
     return float(value) if re.fullmatch(r"[0-9]{1,6}", value) else None

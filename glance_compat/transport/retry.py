@@ -117,9 +117,9 @@ def set_hooks(hooks: Iterable[Hook]) -> None:
 
 @contextlib.contextmanager
 def without_pauses() -> Iterator[None]:
-    """Repeat attempts without a pause, in all threads; for tests of programs.
+    """Retry without delays, in all threads of the process. For use in the tests of programs.
 
-    Only :func:`awaited` still pauses while a server works in the background.
+    :func:`awaited`, which waits for background work of a server, still has delays.
     """
     before, _PROCESS.pauses = _PROCESS.pauses, False
     try:
