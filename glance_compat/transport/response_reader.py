@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read responses from connections: header blocks whole and of any length, within time limits.
+"""Read responses from connections: with any number of headers, and within time limits.
 
-http.client alone has four gaps. It reads at most 100 headers, and a v1 image has one header for
-each property. It treats the end of a connection as the end of a header block, so a response to
-HEAD that was cut between two properties looks complete. A socket's timeout starts again with every
-byte, so a response may drip forever. And it skips interim responses with status 100 only, without
-a limit; it treats any other 1xx response as final.
+http.client has four limitations that this module removes:
 
-What must live here: what reads one response from one connection. What must not: how a connection
-of the caller's session gets to use it (``sessions``), and what headers mean. Nothing
-process-wide of http.client is changed.
+- It reads at most 100 headers, but v1 sends one header for each property of an image.
+- It treats the end of a connection as the end of the headers, so a response to HEAD that was cut
+  off between two properties looks complete.
+- The timeout of a socket restarts with every byte, so a slow response may take forever.
+- It skips only interim responses with status 100, and any number of them; it treats every other
+  1xx response as final.
+
+What must live here: the classes that read one response from one connection. What must not: making
+the connections of the caller's session use them (see ``sessions``), and the meaning of headers. No
+process-wide setting of http.client is changed.
 """
 
 from __future__ import annotations
@@ -27,7 +30,8 @@ from collections.abc import Callable, Iterator
 
 from glance_compat.transport.retry import Deadline
 
-# A server that sends headers without end must neither fill the memory nor keep us reading.
+# Limits for headers, so that a server that sends them without end cannot fill the memory or keep
+# the call busy forever.
 _HEADER_BYTES = 1024 * 1024
 _HEADERS_BYTES = 16 * 1024 * 1024
 _HEADERS = 65536
@@ -36,10 +40,10 @@ _INTERIM_RESPONSES = 100
 _LENGTH_CHARACTERS = 64
 
 _HEADER = re.compile(rb"([!-9;-~]+):[^\r]*\r?\n")
-# The empty line that ends a header block, or the end of the response.
+# The empty line at the end of the headers, or the end of the response.
 _BLOCK_ENDS = (b"\r\n", b"\n", b"")
 _IMAGE_HEADER = b"x-image-meta-"
-# What http.client itself reads to find the end of a response.
+# The headers that http.client uses to find the end of a response.
 _FRAMING = frozenset(
     {b"connection", b"content-length", b"keep-alive", b"proxy-connection", b"transfer-encoding"}
 )
@@ -47,12 +51,12 @@ _FRAMING = frozenset(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a response may take, and whether its connection is used again.
+    """The time limits of a response, and whether its connection may be reused.
 
-    :param stall_timeout: seconds without a byte. A header block, and the lines between two chunks
-        of data, must be complete within that time.
-    :param deadline: returns the deadline of a response that starts now.
-    :param keep_v1_connections: use a connection again after a response with image headers.
+    :param stall_timeout: maximum time without a byte, in seconds. The status line with all
+        headers, and the lines between two chunks of data, must be complete within this time.
+    :param deadline: a function that returns the deadline for a response that starts now.
+    :param keep_v1_connections: whether to reuse a connection after a response with image headers.
     """
 
     stall_timeout: float
@@ -65,7 +69,7 @@ _LIMITS: contextvars.ContextVar[Limits | None] = contextvars.ContextVar("limits"
 
 @contextlib.contextmanager
 def limits_in_force(limits: Limits) -> Iterator[None]:
-    """Apply limits to the responses of requests that this thread sends meanwhile."""
+    """Apply limits to the responses of all requests that this thread sends in the context."""
     token = _LIMITS.set(limits)
     try:
         yield
@@ -74,9 +78,9 @@ def limits_in_force(limits: Limits) -> Iterator[None]:
 
 
 def is_damaged(response: object) -> bool:
-    """Return whether a header block has lines that are not headers.
+    """Return whether there were lines between the headers of a response that are not headers.
 
-    :param response: the http.client response; anything else counts as undamaged.
+    :param response: the http.client response. For an object of another type the result is False.
     """
     if not isinstance(response, http.client.HTTPResponse):
         return False
@@ -85,9 +89,12 @@ def is_damaged(response: object) -> bool:
 
 
 class _TimedSocket(io.RawIOBase):
-    """Read from a socket within limits.
+    """A raw stream that reads from a socket within time limits.
 
-    :ivar in_headers: True while a header block is read: the connection must not end now.
+    :param raw: the raw stream of the socket.
+    :param sock: the socket, whose timeout is set.
+    :param limits: the time limits.
+    :ivar in_headers: whether headers are being read. The end of the connection is an error then.
     """
 
     def __init__(self, raw: io.RawIOBase, sock: typing.Any, limits: Limits) -> None:
@@ -102,11 +109,11 @@ class _TimedSocket(io.RawIOBase):
         self._received = False
 
     def begin_framing(self) -> None:
-        """Bound what is read from now on as a whole: it is a line of HTTP and not data."""
+        """Limit the total time of all reads from now on, which are lines of HTTP and not data."""
         self._in_framing = True
 
     def begin_data(self) -> None:
-        """Let what is read from now on come slowly."""
+        """Limit only the time without a byte from now on, because data is read."""
         self._in_framing, self._framing_begun = False, None
 
     def readable(self) -> bool:
@@ -129,7 +136,7 @@ class _TimedSocket(io.RawIOBase):
 
     def _limit_wait(self, seconds: float) -> None:
         if seconds <= 0:
-            # The error of a socket whose timeout has passed.
+            # The same exception that a socket raises after its timeout.
             raise TimeoutError("timed out")
         if seconds != self._timeout:
             self._sock.settimeout(seconds)
@@ -146,7 +153,11 @@ class _TimedSocket(io.RawIOBase):
 
 
 class _ResponseStream(io.BufferedReader):
-    """A response's bytes. http.client and urllib3 read lines of everything except data."""
+    """The bytes of a response.
+
+    It distinguishes data from lines of HTTP by the method that is called: http.client and urllib3
+    call ``readline`` for everything except data.
+    """
 
     def __init__(self, source: _TimedSocket) -> None:
         super().__init__(source)
@@ -170,7 +181,7 @@ class _ResponseStream(io.BufferedReader):
 
     @contextlib.contextmanager
     def header_block(self) -> Iterator[_HeaderBlock]:
-        """Read a header block, within which the connection must not end."""
+        """Return a reader for the status line and headers; the connection must not end in them."""
         self._source.in_headers = True
         self._source.begin_framing()
         yield _HeaderBlock(super().readline)
@@ -178,17 +189,20 @@ class _ResponseStream(io.BufferedReader):
 
 
 class _HeaderBlock:
-    """The lines of a status line and headers, of which http.client gets only those it needs.
+    """A reader for the status line and headers that passes only some of the lines to http.client.
 
-    http.client's limits are process-wide and stay as they are: headers that do not frame the
-    response are kept here. Interim responses are skipped. Lines that are not headers are left
-    out, because http.client would stop at the first of them: they are the rest of a property's
-    value that contains a line break (verified on Glance 15.0.2). Headers that are too large or
-    too many are left out as well.
+    http.client gets the status line and the headers that it needs to find the end of the response.
+    All other headers are stored here, because http.client's limit of their number is process-wide
+    and is not changed.
 
-    :ivar headers: the lines that were kept here.
-    :ivar damaged: lines were left out.
-    :ivar has_image: there are headers of an image.
+    Interim responses are skipped. Lines that are not headers are skipped too, because http.client
+    would stop at the first of them; they come from property values with line breaks (verified on
+    Glance 15.0.2). Headers beyond the limits of size and number are skipped as well.
+
+    :param read_line: reads one line; its argument is the maximum number of bytes.
+    :ivar headers: the lines of the stored headers.
+    :ivar damaged: whether lines were skipped, other than those of interim responses.
+    :ivar has_image: whether there are headers of a v1 image.
     """
 
     def __init__(self, read_line: Callable[[int], bytes]) -> None:
@@ -200,7 +214,7 @@ class _HeaderBlock:
         self._bytes = 0
 
     def readline(self, limit: int = -1) -> bytes:
-        """Return the next line for http.client, which passes a limit."""
+        """Return the next line for http.client, cut to the limit that it passes."""
         line = self._next_line() if self._status_read else self._status_line()
         return line[:limit] if limit >= 0 else line
 
@@ -229,7 +243,7 @@ class _HeaderBlock:
         return line
 
     def _line(self) -> bytes:
-        """Return the next line, or only its beginning if it is too long, and read all of it."""
+        """Read the next line completely; return it, or only its start if it is too long."""
         line = part = self._part()
         while len(part) == _HEADER_BYTES and not part.endswith(b"\n"):
             part = self._part()
@@ -252,19 +266,25 @@ class _HeaderBlock:
 
 
 def _refuse_long_numbers(headers: http.client.HTTPMessage) -> None:
-    """Refuse a length that Python cannot convert, or only in quadratic time."""
+    """Raise an exception if Content-Length has very many digits.
+
+    Python needs quadratic time to convert them, or rejects them.
+    """
     if any(len(value) > _LENGTH_CHARACTERS for value in headers.get_all("content-length", ())):
         raise http.client.HTTPException("Content-Length is too long")
 
 
 def _is_interim(status_line: bytes) -> bool:
-    """Return whether a final response follows; after 101 another protocol would."""
+    """Return whether a status line is that of an interim response, which a final one follows.
+
+    101 is not interim: another protocol would follow it.
+    """
     parts = status_line.split(None, 2)
     return len(parts) > 1 and len(parts[1]) == 3 and parts[1][:1] == b"1" and parts[1] != b"101"
 
 
 class _Response(http.client.HTTPResponse):
-    """An http.client response that is read through :class:`_HeaderBlock`."""
+    """An http.client response that reads its headers with :class:`_HeaderBlock`."""
 
     damaged = False
     keeps_v1_connections = False
@@ -291,22 +311,27 @@ class _Response(http.client.HTTPResponse):
             self.will_close = True
 
     def _is_ambiguous(self) -> bool:
-        """Return whether two readers could disagree about where the response ends."""
+        """Return whether programs could disagree about the end of the response.
+
+        That is so if it has more than one Content-Length or Transfer-Encoding.
+        """
         names = ("content-length", "transfer-encoding")
         return sum(len(self.headers.get_all(name, ())) for name in names) > 1
 
     def _may_continue(self, block: _HeaderBlock) -> bool:
-        """Return whether a value may have forged the rest of the block and a whole response.
+        """Return whether more bytes of this response may arrive, which look like another response.
 
-        No look at the connection can prove that no more of it is on the way.
+        A property value may contain the end of the headers and a forged response. The client
+        cannot tell whether more bytes will arrive, so the connection must not be reused.
         """
         return block.has_image and not self.keeps_v1_connections
 
 
 class ResponseFactory:
-    """Makes the responses of a connection, in place of its ``response_class``.
+    """Creates the responses of a connection, as a replacement of its ``response_class``.
 
-    :ivar response_class: the connection's own.
+    :param response_class: the original ``response_class`` of the connection.
+    :param limits: the time limits of the responses.
     """
 
     def __init__(self, response_class: type[http.client.HTTPResponse], limits: Limits) -> None:
@@ -327,7 +352,7 @@ class ResponseFactory:
         return response
 
     def close(self) -> None:
-        """Close the response that was made last."""
+        """Close the response that was created last."""
         if self._response is not None:
             self._response.close()
 
@@ -343,9 +368,11 @@ def _reading_class(response_class: type[http.client.HTTPResponse]) -> type[_Resp
 
 
 def attach(connection: typing.Any) -> ResponseFactory | None:
-    """Let a connection read its next responses within the limits in force.
+    """Make a connection read its next responses with this module, within the current limits.
 
-    :returns: None if no limits are in force, or the connection is not made of http.client's.
+    :param connection: a connection of urllib3.
+    :returns: the factory of the responses, or None if there are no current limits or if the
+        connection does not use http.client.
     """
     limits = _LIMITS.get()
     own = getattr(connection, "response_class", None)
@@ -356,7 +383,7 @@ def attach(connection: typing.Any) -> ResponseFactory | None:
 
 
 def detach(connection: typing.Any) -> None:
-    """Let a connection read as it did before :func:`attach`."""
+    """Undo :func:`attach`: restore the ``response_class`` of a connection."""
     factory = getattr(connection, "response_class", None)
     if isinstance(factory, ResponseFactory):
         connection.response_class = factory.response_class

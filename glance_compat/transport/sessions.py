@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions derived from the caller's, which is never altered.
+"""Sessions that are derived from the caller's keystoneauth session, which is not modified.
 
-They have its settings as these are at each send, and differ in one thing each: limits for
-responses, a timeout for auth plugins or, after a fork, their own connections.
+A derived session uses the current settings of the caller's session in each request. It differs
+only in its limits for responses, in its timeout for auth plugins, or, after a fork, in its
+connections.
 
-A *view* is an object that shares the attributes of the session, requests session, adapter or pool
-that it stands for, and overrides a few methods. Connections, adapters, proxies, certificates and
-subclasses are the caller's own. A session's views are made once; only the pool's is made for each
-request, because it holds what one request needs. An adapter that is not made of requests',
-urllib3's and http.client's classes is used as it is.
+A *view* is an object that shares the attributes of another (a session, requests session, adapter
+or connection pool) and overrides a few methods. So connections, adapters, proxies, certificates
+and subclasses are those of the caller. The views of a session are created once, except that of the
+pool, which is created for each request because it stores data of the request. An adapter that is
+not based on the classes of requests, urllib3 and http.client is used without a view.
 
-What must live here: the way from the caller's session to its connections. What must not: reading
-responses (``response_reader``).
+What must live here: the derived sessions, and the views down to the connections. What must not:
+reading responses (see ``response_reader``).
 """
 
 from __future__ import annotations
@@ -40,16 +41,19 @@ from glance_compat.transport.response_reader import (
 from glance_compat.transport.retry import Deadline
 from glance_compat.urls import keeps_credentials_safe
 
-#: Longer timeouts fail: the operating system counts their milliseconds in 32 bits.
+#: Maximum timeout, in seconds. Longer ones fail, because the operating system stores milliseconds
+#: in 32 bits.
 LONGEST_SECONDS = 1_000_000.0
 
 
 class ForkSafeSession:
-    """Hold the caller's session; a forked process gets its own connections.
+    """Holds the caller's session, and replaces it in a forked process by one with new connections.
 
-    If two processes use one connection, each gets the other's responses. The process id tells
-    them apart, and not ``os.register_at_fork``: uWSGI runs such functions only when an option asks
-    for it (uWSGI 2.0, ``py-call-osafterfork``).
+    Processes that share a connection would receive each other's responses. A fork is detected by
+    the process id and not with ``os.register_at_fork``, because uWSGI calls such functions only
+    if an option is set (uWSGI 2.0, ``py-call-osafterfork``).
+
+    :param session: the caller's session.
     """
 
     def __init__(self, session: ksa_session.Session) -> None:
@@ -58,7 +62,7 @@ class ForkSafeSession:
         self._process = os.getpid()
 
     def get(self) -> ksa_session.Session:
-        """Return the session to use in this process."""
+        """Return the session for this process."""
         if self._process != os.getpid():
             self._session = _with_own_connections(self._session)
             self._prepared, self._process = prepared_session(self._session), os.getpid()
@@ -72,7 +76,7 @@ class ForkSafeSession:
 
 def _with_own_connections(session: ksa_session.Session) -> ksa_session.Session:
     http = copy.copy(session.session)
-    # requests tries adapters in the order of the lengths of their prefixes, which mount() keeps.
+    # mount() keeps the adapters sorted by the length of their prefixes, as requests needs them.
     adapters, http.adapters = http.adapters, OrderedDict()
     for prefix, adapter in adapters.items():
         http.mount(prefix, _with_empty_pool(adapter))
@@ -80,13 +84,17 @@ def _with_own_connections(session: ksa_session.Session) -> ksa_session.Session:
 
 
 def _with_empty_pool(adapter: requests.adapters.BaseAdapter) -> requests.adapters.BaseAdapter:
-    """Copy an adapter without its connections; return one that is not requests' own unchanged."""
+    """Return a copy of an adapter without its connections.
+
+    An adapter that is not a requests HTTPAdapter is returned unchanged.
+    """
     if not isinstance(adapter, requests.adapters.HTTPAdapter):
         return adapter
-    # Not copy.copy: keystoneauth's own adapter cannot be made from the state that requests saves.
+    # copy.copy() is not used, because keystoneauth's adapter cannot be created from the state that
+    # requests' __getstate__ returns.
     empty = type(adapter).__new__(type(adapter))
     empty.__dict__.update(adapter.__dict__, proxy_manager={})
-    # requests itself makes the pool of an unpickled adapter from these.
+    # requests creates the pool of an unpickled adapter from the same attributes.
     state = vars(adapter)
     empty.init_poolmanager(
         state["_pool_connections"], state["_pool_maxsize"], block=state["_pool_block"]
@@ -97,16 +105,17 @@ def _with_empty_pool(adapter: requests.adapters.BaseAdapter) -> requests.adapter
 def auth_session(
     session: ksa_session.Session, timeout: float, seconds: float | None = None
 ) -> ksa_session.Session:
-    """Return the session that auth plugins send to the identity service with.
+    """Return a session with which auth plugins send requests to the identity service.
 
-    keystoneauth waits forever unless the session has a timeout.
+    It always has a timeout: without one, keystoneauth waits forever.
 
-    :param timeout: seconds without a response, if the session has no timeout of its own.
-    :param seconds: the time in which each response must be complete; None: no limit.
+    :param session: the caller's session.
+    :param timeout: the timeout, in seconds, if the session has none.
+    :param seconds: time limit for each complete response, in seconds, or None for no limit.
     """
     own = session.timeout
     chosen = min(timeout, LONGEST_SECONDS) if own is None else own
-    # Each response has its own deadline: a plugin may keep the session for longer than a call.
+    # Each response has its own deadline, because a plugin may keep the session after the call.
     limits = Limits(float(chosen or timeout), lambda: Deadline(seconds))
     limited = identity_session(session, limits, chosen)
     if limited is not session or own is not None:
@@ -117,7 +126,11 @@ def auth_session(
 def _copy_of(
     session: ksa_session.Session, http: requests.Session, timeout: float | None
 ) -> ksa_session.Session:
-    """Return a session with the settings of another, which is not altered."""
+    """Return a new session with the settings of another one.
+
+    :param http: the requests session of the new session.
+    :param timeout: the timeout of the new session, in seconds, or None.
+    """
     made = ksa_session.Session(
         auth=session.auth,
         session=http,
@@ -143,14 +156,15 @@ Viewed = typing.TypeVar("Viewed")
 # The statuses whose Location keystoneauth follows (5.18).
 _FOLLOWED = frozenset({301, 302, 303, 305, 307, 308})
 
-# Adapters of one session whose views are kept. A session seldom has more than two.
+# Maximum number of adapters per session whose views are kept. Few sessions have more than two.
 _MOST_ADAPTERS = 16
 
 
 class _View:
-    """An object that shares the attributes of another; its own are in slots.
+    """An object that shares the attributes of another one, and stores its own in slots.
 
-    :ivar _viewed: kept alive, because sessions and pools close their connections when they end.
+    :ivar _viewed: the other object. The reference keeps it alive, because sessions and pools close
+        their connections when they are deleted.
     """
 
     __slots__ = ("_viewed",)
@@ -165,7 +179,7 @@ def _view_class(view: type, own: type) -> typing.Any:
 
 
 def _view_of(viewed: Viewed, view: type[_View]) -> Viewed:
-    """Return a view, or the object itself if nothing can be derived from its class."""
+    """Return a view of an object, or the object itself if its class cannot be subclassed."""
     try:
         made = object.__new__(_view_class(*typing.cast(typing.Any, (view, type(viewed)))))
         made.__dict__ = viewed.__dict__
@@ -178,8 +192,8 @@ def _view_of(viewed: Viewed, view: type[_View]) -> Viewed:
 def image_session(session: ksa_session.Session, limits: Limits) -> ksa_session.Session:
     """Return a view of a session for requests to the image service.
 
-    Its responses keep within limits, and it neither keeps nor sends cookies. It is cheap for a
-    session that :func:`prepared_session` returned.
+    The view applies limits to responses, and neither stores nor sends cookies. Creating it is
+    cheap if the session was returned by :func:`prepared_session`.
     """
     return _limited_view(session, _ImageHttpView, limits, None)
 
@@ -189,10 +203,10 @@ def identity_session(
 ) -> ksa_session.Session:
     """Return a view of a session for requests to the identity service.
 
-    Its responses keep within limits, and it follows no redirect that would send credentials to
+    The view applies limits to responses, and rejects redirects that would send credentials to
     another host.
 
-    :param timeout: the view's timeout in seconds; None: the session's own.
+    :param timeout: the timeout of the view, in seconds, or None for that of the session.
     """
     return _limited_view(session, _IdentityHttpView, limits, timeout)
 
@@ -211,7 +225,10 @@ def _limited_view(
 
 
 def prepared_session(session: ksa_session.Session) -> ksa_session.Session:
-    """Return the view of a session that limited ones are made from; it is made once."""
+    """Return a view of a session, from which the views for single requests are created.
+
+    It holds the views of the session's adapters, so that they are created only once.
+    """
     is_plain = isinstance(session, ksa_session.Session) and isinstance(
         session.session, requests.Session
     )
@@ -228,7 +245,7 @@ class _KeystoneView(_View, ksa_session.Session):
     __slots__ = ("_http_class", "_http_views", "_limits", "_own_timeout")
 
     _http_class: type[_HttpView]
-    #: The requests session that was viewed last, and its view, for each class of view.
+    #: The current requests session and its view, by the class of the view.
     _http_views: dict[type[_HttpView], tuple[requests.Session, requests.Session]]
     _limits: Limits | None
     _own_timeout: float | None
@@ -254,14 +271,14 @@ class _KeystoneView(_View, ksa_session.Session):
             return super().request(*args, **kwargs)
 
     def __del__(self) -> None:
-        # keystoneauth's closes the connections of the session that this is a view of.
+        # keystoneauth's method would close the connections of the original session.
         pass
 
 
 class _HttpView(_View, requests.Session):
     __slots__ = ("_adapter_views",)
 
-    #: By the id of the adapter, which is kept alive beside its view.
+    #: Pairs of an adapter and its view, by the id() of the adapter, which is thereby kept alive.
     _adapter_views: dict[int, tuple[requests.adapters.BaseAdapter, requests.adapters.BaseAdapter]]
 
     def get_adapter(self, url: str) -> requests.adapters.BaseAdapter:
@@ -284,7 +301,7 @@ def _http_view_of(session: requests.Session, view: type[_HttpView]) -> requests.
 
 
 class _NoCookies(requests.cookies.RequestsCookieJar):
-    """An empty jar that stays empty."""
+    """A cookie jar that stores no cookies."""
 
     def set_cookie(self, cookie: object, *args: object, **kwargs: object) -> None:
         pass
@@ -296,8 +313,8 @@ _NO_COOKIES = _NoCookies()
 class _ImageHttpView(_HttpView):
     @property
     def cookies(self) -> requests.cookies.RequestsCookieJar:  # type: ignore[override]
-        # One caller's response must not change another caller's request, and a jar sends the
-        # cookies of the identity service to all ports of its host.
+        # A cookie from one caller's response must not be sent in another caller's request. Also, a
+        # cookie jar would send the cookies of the identity service to all ports of its host.
         return _NO_COOKIES
 
 
@@ -307,7 +324,7 @@ class _IdentityHttpView(_HttpView):
         location = response.headers.get("location")
         if location is None or response.status_code not in _FOLLOWED:
             return response
-        # keystoneauth follows it itself, with the password or the token.
+        # keystoneauth will follow the redirect, and send the password or token.
         if not keeps_credentials_safe(url, location):
             response.close()
             raise exceptions.BadResponse(
@@ -342,7 +359,7 @@ class _PoolView(_View, urllib3.connectionpool.HTTPConnectionPool):
         try:
             return super().urlopen(*args, **kwargs)
         except BaseException:
-            # urllib3 leaves a response open that it refuses, for example one with two lengths.
+            # urllib3 does not close a response that it rejects, such as one with two lengths.
             if self._factory is not None:
                 self._factory.close()
             raise
