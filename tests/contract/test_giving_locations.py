@@ -62,7 +62,7 @@ def test_hashes_of_location_are_set_later_if_server_computes_them(place: Place, 
     assert (found["checksum"], found["os_hash_algo"], found["os_hash_value"]) == expected
 
 
-def test_the_rest_of_an_update_goes_before_it(place: Place, name: str) -> None:
+def test_attributes_are_updated_before_location(place: Place, name: str) -> None:
     target = place.target
     image_id = target.make(name=name, properties={"one": "1", "two": "2"})
     meta = {
@@ -104,7 +104,7 @@ def test_an_image_is_created_with_it(place: Place, name: str, chosen: bool) -> N
     assert b"".join(service.download(None, created["id"])) == DATA
 
 
-def test_what_is_created_with_another_size_is_removed(place: Place, name: str) -> None:
+def test_created_image_with_wrong_size_is_removed(place: Place, name: str) -> None:
     meta = {"name": name, **FORMATS, "location": f"{place.source}/data", "size": 1}
     with pytest.raises(exceptions.IntegrityError):
         place.target.service().create(None, meta)
@@ -132,7 +132,7 @@ def test_an_update_that_another_writer_undoes_is_made_again_without_it() -> None
 # -- refused
 
 
-def test_a_location_of_nothing_is_not_taken_for_one(place: Place, name: str) -> None:
+def test_unreadable_location_raises_bad_request(place: Place, name: str) -> None:
     # Glance 33 answers 202, and leaves the image queued.
     target = place.target
     image_id = target.make(name=name)
@@ -161,7 +161,7 @@ def test_an_image_without_formats_is_not_given_one(place: Place, name: str) -> N
     assert exchanges == []
 
 
-def test_an_active_image_takes_none(place: Place, name: str) -> None:
+def test_setting_location_of_active_image_is_rejected(place: Place, name: str) -> None:
     target = place.target
     image_id = target.make(name=name, data=DATA)
     before = target.record(image_id)
@@ -174,9 +174,7 @@ def test_an_active_image_takes_none(place: Place, name: str) -> None:
     "url",
     ["rbd://cluster/pool/image/snap", "file:///etc/hosts", "é ü", "x" * 250],
 )
-def test_whom_the_api_refuses_is_let_in_by_a_patch_or_not_at_all(
-    place: Place, name: str, url: str
-) -> None:
+def test_falls_back_to_patch_when_locations_api_forbids(place: Place, name: str, url: str) -> None:
     target = place.target
     image_id = target.make(name=name)
     with target.counting() as exchanges, pytest.raises(exceptions.GlanceCompatError) as caught:
@@ -208,7 +206,7 @@ def test_a_location_that_is_too_long_is_refused(place: Place, name: str, scheme:
     assert target.record(image_id)["status"] == "queued"
 
 
-def test_what_the_server_may_not_fetch_is_no_way_around_that(place: Place, name: str) -> None:
+def test_location_that_server_rejects_is_not_retried_with_patch(place: Place, name: str) -> None:
     # A PATCH would not be filtered.
     target = place.target
     image_id = target.make(name=name)
@@ -277,7 +275,7 @@ def test_location_update_past_deadline_raises_outcome_unknown(
     assert service.show(None, image_id)["status"] == "active"
 
 
-def test_what_is_created_is_left_to_a_server_that_still_looks(
+def test_create_past_deadline_leaves_image_to_server(
     late: tuple[Place, GlanceFixture],
 ) -> None:
     place, glance = late

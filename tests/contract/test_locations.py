@@ -523,7 +523,7 @@ def test_the_example_handler_stays_in_its_folder(
     assert asked == ["look", "data"]
 
 
-def test_what_a_handler_gets(place: Place, odd: Any) -> None:
+def test_location_handler_gets_location_and_entries(place: Place, odd: Any) -> None:
     place.image({"url": "COUNTS://a?b#c", "metadata": {"pool": "x"}})
     allowed = ("counts", place.folder.as_uri())
     assert read(place, allowed_location_schemes=allowed) == DATA
@@ -574,7 +574,7 @@ def test_a_handler_that_breaks_off(
     assert len(odd.CLOSED) == 1
 
 
-def test_the_rest_comes_from_the_middle_on(place: Place, odd: Any) -> None:
+def test_interrupted_direct_download_continues_over_api(place: Place, odd: Any) -> None:
     own = "file:///var/lib/glance/images/image"
     # The API tells MD5 with the data, and Glance 33 SHA-512 with the image.
     digest = hashlib.sha512(DATA).hexdigest()

@@ -116,7 +116,7 @@ def test_an_empty_snapshot(ceph: Ceph) -> None:
     assert read(ceph) == b""
 
 
-def test_what_the_image_holds_later_is_not_read(ceph: Ceph) -> None:
+def test_download_reads_snapshot_not_later_data(ceph: Ceph) -> None:
     ceph.put("images", "image", DATA)
     ceph.overwrite("images", "image", OTHER)
     assert read(ceph) == DATA
@@ -238,7 +238,7 @@ def test_another_scheme(tmp_path: Path, scheme: str) -> None:
 
 
 @pytest.mark.parametrize("image_id", ["other", "IMAGE", "", "image ", "../image", "image\0"])
-def test_only_what_has_the_name_of_the_image(tmp_path: Path, image_id: str) -> None:
+def test_ceph_image_with_another_name_is_rejected(tmp_path: Path, image_id: str) -> None:
     error = nowhere(tmp_path, USUAL, image_id=image_id)
     assert error.strerror == "it has another name than the image"
 
@@ -407,7 +407,9 @@ def test_nothing_is_read_unless_allowed(place: Place) -> None:
 @pytest.mark.parametrize(
     "data", [OTHER, DATA[:-1], DATA + b"x", b""], ids=["changed", "short", "long", "empty"]
 )
-def test_damage_is_no_reason_to_look_elsewhere(place: Place, data: bytes, tmp_path: Path) -> None:
+def test_corrupt_ceph_data_raises_integrity_error(
+    place: Place, data: bytes, tmp_path: Path
+) -> None:
     place.image()
     place.ceph.put("images", "image", data)
     with place.asked() as asked, pytest.raises(exceptions.IntegrityError) as caught:
@@ -441,7 +443,7 @@ def test_more_is_not_read_than_the_image_has(place: Place) -> None:
     ],
     ids=ascii,
 )
-def test_what_cannot_be_read_comes_from_the_api(
+def test_unreadable_rbd_location_falls_back_to_api(
     place: Place, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     place.image(path)
@@ -468,7 +470,9 @@ def test_a_cluster_that_is_away(place: Place, caplog: pytest.LogCaptureFixture) 
     assert "the Ceph cluster cannot be reached: Connection timed out" in caplog.text
 
 
-def test_the_rest_comes_from_the_api(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+def test_interrupted_ceph_download_continues_over_api(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
     data = DATA * 10
     place.image(data=data)
     place.glance.sources[f"rbd://{place.ceph.fsid}/images/image/snap"] = data

@@ -88,7 +88,7 @@ def test_signature_is_not_verified_without_trusted_certs(target: Target, none: A
     assert len(exchanges) == 1
 
 
-def test_it_costs_one_look(target: Target) -> None:
+def test_signature_verification_sends_one_extra_request(target: Target) -> None:
     image_id, trusted = signed(target), [signing.root()]
     service = target.service()
     with target.counting() as exchanges:
@@ -123,7 +123,7 @@ def test_very_little_data(target: Target, empty: bytes) -> None:
 
 @embedded
 @pytest.mark.parametrize("verify", ["auto", "strong", "off"])
-def test_whatever_else_is_verified(target: Target, verify: str) -> None:
+def test_signature_verification_combines_with_other_checks(target: Target, verify: str) -> None:
     service = target.service(verify_downloads=verify, check_format=True)
     image_id = signed(target)
     found = service.download(None, image_id, trusted_certs=[signing.root()])
@@ -356,7 +356,7 @@ NO_LISTS: tuple[Any, ...] = (
 
 @on_each_api
 @pytest.mark.parametrize("value", NO_LISTS, ids=repr)
-def test_what_is_no_list_of_ids(target: Target, value: Any) -> None:
+def test_invalid_trusted_certs_raise_invalid_option(target: Target, value: Any) -> None:
     with target.counting() as exchanges, pytest.raises(exceptions.InvalidOption) as caught:
         target.service().download(None, "any", trusted_certs=value)
     assert "trusted_certs" in str(caught.value)

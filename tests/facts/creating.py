@@ -116,7 +116,7 @@ OVER_V1 = (
         PIKE,
         "A checksum without data is kept by a queued image.",
         "needs-v1",
-        deviations("test_what_needs_v1"),
+        deviations("test_features_that_need_v1"),
         wire("v1 checksum and size that are right"),
     ),
     bridged(
@@ -184,7 +184,7 @@ OVER_V1 = (
         "x-glance-api-copy-from is 201, queued with its size, active later.",
         "needs-v1",
         create("test_copy_from_on_v1"),
-        deviations("test_what_needs_v1"),
+        deviations("test_features_that_need_v1"),
     ),
     bridged(
         "v1-copies-of-nothing",
@@ -192,7 +192,7 @@ OVER_V1 = (
         "A source that is not there is 404, one that cannot be reached or is of another scheme"
         " 400; nothing is left.",
         create("test_refused_source_leaves_no_image"),
-        deviations("test_what_needs_v1"),
+        deviations("test_features_that_need_v1"),
         wire("v1 external sources"),
     ),
     refused(
@@ -384,10 +384,10 @@ OVER_V2 = (
         " a user's), others those of http where there is an http store: else 403. What is not to"
         " be fetched is 400.",
         giving("test_an_image_is_active_when_the_call_is_over"),
-        giving("test_whom_the_api_refuses_is_let_in_by_a_patch_or_not_at_all"),
+        giving("test_falls_back_to_patch_when_locations_api_forbids"),
         giving("test_a_service_may_give_what_a_user_may_not"),
         giving("test_the_token_of_a_service_beside_the_users_is_enough"),
-        giving("test_what_the_server_may_not_fetch_is_no_way_around_that"),
+        giving("test_location_that_server_rejects_is_not_retried_with_patch"),
         wire("the resource of locations"),
     ),
     bridged(
@@ -396,7 +396,7 @@ OVER_V2 = (
         "It answers 202 before it has looked. An image whose location is of no use is queued"
         " again, without a word; one without formats keeps its location and stays queued. The"
         " property os_glance_import_task is there for as long as it works.",
-        giving("test_a_location_of_nothing_is_not_taken_for_one"),
+        giving("test_unreadable_location_raises_bad_request"),
         giving("test_an_image_without_formats_is_not_given_one"),
         giving("test_location_update_past_deadline_raises_outcome_unknown"),
         wire("locations that turn out to be wrong"),

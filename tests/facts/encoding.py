@@ -291,7 +291,7 @@ ATTRIBUTES = (
         "disk_format and container_format of None or '' are 400 on v1; None of an image with data"
         " is refused by v2.",
         update("test_update_changes_attributes", "'disk_format': None"),
-        unit_change("test_none_is_not_given"),
+        unit_change("test_none_value_is_omitted"),
         wire("v1 values that are refused"),
     ),
     bridged(
@@ -392,7 +392,7 @@ READING = (
         "head-forged-header",
         corpus("test_show", "v2 forged property"),
         corpus("test_show", "v2 forged checksum"),
-        deviations("test_what_v1_has_shown_is_what_is_sent_back"),
+        deviations("test_update_with_shown_v1_properties"),
         front_ends("test_v2_property_can_forge_a_v1_header"),
     ),
     deviation(
@@ -401,7 +401,7 @@ READING = (
         "v2's os:type is read through HEAD as os with the value 'type: ...'.",
         "head-property-colon",
         corpus("test_show", "v2 colon in a key"),
-        deviations("test_what_v1_has_shown_is_what_is_sent_back"),
+        deviations("test_update_with_shown_v1_properties"),
     ),
     bridged(
         "lines-of-64-kib",

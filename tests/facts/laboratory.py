@@ -29,7 +29,7 @@ FACTS = (
         "A filter by text that is not ASCII is 500 on v1 and v2, over SQLite; 33 finds the image.",
         lists("test_value_refused_in_a_query_is_filtered_by_the_library", "letters"),
         lists("test_tags_refused_in_a_query_are_filtered_by_the_library"),
-        unit_listing("test_a_text_that_is_not_taken_is_spared_from_then_on"),
+        unit_listing("test_rejected_filter_value_is_not_sent_again"),
     ),
     bridged(
         "front-end-lengths",
@@ -38,7 +38,7 @@ FACTS = (
         " with that of 15.0.2.",
         lists("test_value_refused_in_a_query_is_filtered_by_the_library", "a long property"),
         lists("test_impossible_value_matches_nothing_without_a_request"),
-        unit_listing("test_a_text_that_is_not_taken_is_spared_from_then_on"),
+        unit_listing("test_rejected_filter_value_is_not_sent_again"),
     ),
     bridged(
         "sqlite-numbers",

@@ -119,7 +119,7 @@ FACTS = (
         "needs-v2",
         members("test_member_sets_status_on_v2"),
         members("test_member_cannot_set_status_on_v1"),
-        deviations("test_what_needs_v2", "update_member"),
+        deviations("test_calls_that_need_v2", "update_member"),
     ),
     fixture_only(
         "shared-images",

@@ -63,7 +63,7 @@ FACTS = (
         "changes-since",
         lists("test_changes_since"),
         deviations("test_changes_since"),
-        unit_filters("test_what_v2_is_sent"),
+        unit_filters("test_v2_query_of_filter"),
     ),
     bridged(
         "nova-passes-filters-through",

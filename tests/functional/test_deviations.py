@@ -108,7 +108,7 @@ def test_a_purge_of_what_v1_cannot_carry(sides: Sides, name: str) -> None:
     ],
     ids=str,
 )
-def test_what_v1_has_shown_is_what_is_sent_back(
+def test_update_with_shown_v1_properties(
     sides: Sides, name: str, stored: dict[str, str], shown: dict[str, str]
 ) -> None:
     after: dict[str, object] = {}
@@ -268,14 +268,14 @@ GIVES = {
 
 @shows("needs-v2")
 @pytest.mark.parametrize("call", NEEDS_V2)
-def test_what_needs_v2(sides: Sides, call: str) -> None:
+def test_calls_that_need_v2(sides: Sides, call: str) -> None:
     image_id = sides["v2"].make(name="needs v2")
     found = on_both(sides, lambda target: NEEDS_V2[call](target.service(), image_id))
     assert found == {"v1": exceptions.UnsupportedByVersion, "v2": GIVES.get(call, [])}
 
 
 @shows("needs-v1")
-def test_what_needs_v1(sides: Sides, name: str) -> None:
+def test_features_that_need_v1(sides: Sides, name: str) -> None:
     checksum = "d" * 32
 
     def with_checksum(target: Target) -> object:

@@ -93,7 +93,7 @@ def test_download_falls_back_to_glance_when_ceph_fails(
 
 
 @on_each
-def test_what_came_past_glance_and_is_not_what_was_signed_does_not_stay(
+def test_direct_download_with_wrong_signature_is_removed(
     side: Side, ceph: type[Driver], tmp_path: Path
 ) -> None:
     path = tmp_path / "image"
@@ -177,7 +177,7 @@ def download(side: Side, image_id: str, trusted: list[str]) -> bytes | BaseExcep
 
 @on_each
 @pytest.mark.usefixtures("key_manager")
-def test_what_a_trusted_certificate_has_signed_is_given(side: Side, target: Target) -> None:
+def test_data_signed_by_trusted_certificate_is_returned(side: Side, target: Target) -> None:
     image_id = side.make(DATA, properties=signing.properties(DATA))
     assert download(side, image_id, [signing.root()]) == DATA
     with configured(target, verify_glance_signatures=True):

@@ -183,7 +183,7 @@ def test_a_location_is_given_in_an_update(place: Place, module: str) -> None:
         assert b"".join(side.api.download(context, made["id"])) == DATA
 
 
-def test_a_location_of_nothing_is_not_taken_for_one(place: Place) -> None:
+def test_unreadable_location_raises_bad_request(place: Place) -> None:
     found = {}
     for name, module in MODULES.items():
         with configured(place.target):

@@ -236,7 +236,7 @@ def test_files_need_their_folder(entry: str) -> None:
         *(f" rbd://{FSID}/images", f"rbd://{FSID}0/images", f"rbd+x://{FSID}/images"),
     ],
 )
-def test_what_is_no_scheme(entry: str) -> None:
+def test_invalid_location_schemes_are_rejected(entry: str) -> None:
     assert "a scheme in lower case" in refused("allowed_location_schemes", (entry,)).message
     assert "rbd://01234567-89ab-cdef-0123-456789abcdef/images" in (
         refused("allowed_location_schemes", (entry,)).message
@@ -251,7 +251,7 @@ def test_a_file_of_ceph(path: str) -> None:
 @pytest.mark.parametrize(
     "path", ["", "ceph.conf", "~/ceph.conf", "/a\0", "/a\n", "/\ud800", None, 1, b"/a"]
 )
-def test_what_is_no_file_of_ceph(path: object) -> None:
+def test_ceph_conf_must_be_absolute_path(path: object) -> None:
     assert "an absolute path" in refused("ceph_conf", path).message
 
 
@@ -261,5 +261,5 @@ def test_a_user_of_ceph(user: str) -> None:
 
 
 @pytest.mark.parametrize("user", ["client.glance", "client.", "a\0", "a\n", "\ud800", None, 1])
-def test_what_is_no_user_of_ceph(user: object) -> None:
+def test_invalid_ceph_user_is_rejected(user: object) -> None:
     assert "without client." in refused("ceph_user", user).message

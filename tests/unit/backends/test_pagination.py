@@ -98,14 +98,12 @@ AWKWARD = ({"name": "größe"}, {"property-größe": "x"}, {"property-p": "x" * 
 
 @pytest.mark.parametrize("given", AWKWARD, ids=str)
 @pytest.mark.parametrize("status", [414, 500])
-def test_a_text_that_is_not_taken_is_spared_from_then_on(
-    given: dict[str, object], status: int
-) -> None:
+def test_rejected_filter_value_is_not_sent_again(given: dict[str, object], status: int) -> None:
     assert Picky(status).requested(parse_query(given), times=3) == [False, True, True, True]
 
 
 @pytest.mark.parametrize("given", AWKWARD, ids=str)
-def test_a_text_that_is_taken_is_sent(given: dict[str, object]) -> None:
+def test_accepted_filter_value_is_sent(given: dict[str, object]) -> None:
     assert Picky(None).requested(parse_query(given), times=2) == [False, False]
 
 
@@ -348,7 +346,7 @@ def test_pages_of_any_size_are_read_to_the_end() -> None:
     assert list(walk_pages(("a", None), ("bc", None), ("d", None), ("", None))) == list("abcd")
 
 
-def test_an_image_that_moves_is_given_once() -> None:
+def test_image_on_two_pages_is_returned_once() -> None:
     pages = [("abc", True), ("cbd", True), ("dde", False)]
     assert list(walk_pages(*pages)) == list("abcde")
     assert list(walk_pages(*pages, limit=4)) == list("abcd")
@@ -412,7 +410,7 @@ class Id(str):
     __slots__ = ("__weakref__",)
 
 
-def test_of_pages_that_were_read_nothing_is_kept() -> None:
+def test_walk_does_not_retain_pages() -> None:
     made: list[weakref.ref[Id]] = []
 
     def fetch(marker: str | None, size: int, left: int | None) -> Page:

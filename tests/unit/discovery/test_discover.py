@@ -502,7 +502,7 @@ def test_a_401_of_an_api_is_not_authenticated(server: ScriptedServer, path: str)
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 @pytest.mark.parametrize("path", ["/", "/v1/images", "/v2/schemas/image"])
-def test_an_endpoint_that_is_ill_for_the_moment_is_not_judged(
+def test_transient_error_of_probe_raises_bad_response(
     server: ScriptedServer, status: int, path: str
 ) -> None:
     server.on("GET", "/", Reply(404))
@@ -731,7 +731,7 @@ def test_cached_failure_has_neither_cause_nor_traceback_of_another_caller() -> N
     assert caught[1].__cause__ is None
 
 
-def test_what_is_known_is_known_to_all_services_of_the_process(server: ScriptedServer) -> None:
+def test_discovery_cache_is_shared_by_services(server: ScriptedServer) -> None:
     server.on("GET", "/", document(PIKE))
     for _ in range(3):
         assert service_at(server.url).discover().api == "v2"

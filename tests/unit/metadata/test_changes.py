@@ -87,7 +87,7 @@ def test_an_attribute_is_read_to_its_own_type(name: str, given: object, value: o
 
 
 @pytest.mark.parametrize("name", sorted(WRITABLE.keys() - CLEARED))
-def test_none_is_not_given(name: str) -> None:
+def test_none_value_is_omitted(name: str) -> None:
     assert parse_image_meta({name: None}).base == {}
 
 
@@ -230,7 +230,7 @@ def circular() -> list[object]:
         pytest.param("mappings", [10**5000], id="a number too long for JSON"),
     ],
 )
-def test_what_is_no_text_is_no_property(name: object, value: object) -> None:
+def test_invalid_property_raises_property_not_allowed(name: object, value: object) -> None:
     with pytest.raises(PropertyNotAllowed, match="property"):
         parse_image_meta({"properties": {name: value}})
 
@@ -316,13 +316,11 @@ def test_a_contradiction_is_refused(visibility: str) -> None:
         ({"properties": {"os_glance_failed_import": ""}}, False, True),
     ],
 )
-def test_when_an_update_needs_a_look(
-    image_meta: dict[str, object], purge: bool, look: bool
-) -> None:
+def test_needs_current_image(image_meta: dict[str, object], purge: bool, look: bool) -> None:
     assert needs_current_image(parse_image_meta(image_meta), purge=purge) is look
 
 
-def test_without_a_look_all_that_may_be_changed_is_sent() -> None:
+def test_change_without_current_image_sends_all_writable_attributes() -> None:
     meta = parse_image_meta(
         {"id": "i", "size": 5, "checksum": "ab", "name": "x", "properties": {"a": "b", "c": None}}
     )
@@ -331,12 +329,12 @@ def test_without_a_look_all_that_may_be_changed_is_sent() -> None:
     )
 
 
-def test_without_a_look_no_reserved_name_is_sent() -> None:
+def test_change_without_current_image_rejects_reserved_names() -> None:
     with pytest.raises(PropertyNotAllowed, match="status"):
         compute_change(parse_image_meta({"properties": {"status": "x"}}), None, purge=False)
 
 
-def test_only_what_differs_is_sent() -> None:
+def test_only_changed_attributes_are_sent() -> None:
     now = v2_image(name="x", min_disk=1, protected=False, tags=["b", "a"], os_type="linux", a="1")
     image_meta = {
         "name": "x",
@@ -425,7 +423,7 @@ def test_a_structure_is_compared_as_a_structure() -> None:
     ("now", "then"),
     [("[1]", "[true]"), ("[0]", "[false]"), ("[1]", "[1.0]"), ('{"a": true}', '{"a": 1}')],
 )
-def test_values_that_python_takes_for_equal_are_not(now: str, then: str) -> None:
+def test_values_equal_only_in_python_are_sent(now: str, then: str) -> None:
     for name in ("block_device_mapping", "mappings"):
         meta = parse_image_meta({"properties": {name: then}})
         assert compute_change(meta, v2_image(**{name: now}), purge=True).properties == {name: then}
@@ -637,7 +635,7 @@ unicode_texts = strategies.text(strategies.characters(exclude_categories=["Cs"])
     ),
     name=unicode_texts,
 )
-def test_what_is_not_refused_survives_a_header_block(
+def test_accepted_metadata_survives_header_round_trip(
     properties: dict[str, str], name: str
 ) -> None:
     try:
@@ -660,7 +658,7 @@ def test_what_is_not_refused_survives_a_header_block(
 
 
 @hypothesis.given(name=unicode_texts, text=unicode_texts)
-def test_what_is_refused_is_named(name: str, text: str) -> None:
+def test_v1_limit_error_names_property(name: str, text: str) -> None:
     begins = f"property {quote_value(name)} cannot be sent over v1: "
     said = begins
     try:

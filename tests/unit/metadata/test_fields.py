@@ -511,7 +511,7 @@ def test_a_structure_is_decoded(name: str, text: str, value: object) -> None:
         pytest.param("[" + "9" * 10_000 + "]", id="a number too long to be read"),
     ],
 )
-def test_what_is_no_structure_stays_text(name: str, text: str) -> None:
+def test_invalid_json_property_stays_string(name: str, text: str) -> None:
     v1 = fields.from_v1({"id": "i", "properties": {name: text}})
     v2 = fields.from_v2({"id": "i", name: text})
     assert v1["properties"] == v2["properties"] == {name: text}

@@ -148,7 +148,7 @@ def test_every_row_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_what_v1_is_sent(case: Case) -> None:
+def test_v1_query_of_filter(case: Case) -> None:
     query = parse_query({case.name: case.value})
     if case.v1 is None:
         with pytest.raises(UnsupportedByVersion, match=case.name):
@@ -159,7 +159,7 @@ def test_what_v1_is_sent(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_what_v2_is_sent(case: Case) -> None:
+def test_v2_query_of_filter(case: Case) -> None:
     query = parse_query({case.name: case.value})
     if case.v2 is None:
         with pytest.raises(UnsupportedByVersion, match=f"{case.name}.*v2.{case.version[1]}"):
@@ -307,7 +307,7 @@ def test_a_property_that_can_have_no_such_name_is_refused() -> None:
         parse_query({"property-\ud800": "x"})
 
 
-def test_a_text_of_a_kind_of_its_own_is_what_it_is() -> None:
+def test_str_enum_filter_is_sent_as_its_value() -> None:
     query = parse_query({"property-a": Firmware.UEFI, "name": Firmware.UEFI})
     assert query.properties == {"a": "uefi"}
     assert ("name", "eq:uefi") in filters.to_v1_query(query).params
@@ -427,7 +427,7 @@ def test_the_library_sees_what_fits(name: str, value: object, other: object) -> 
         *(("created_at", f"neq:{TIME}"), ("updated_at", f"lt:{TIME}")),
     ],
 )
-def test_none_fits_no_value(name: str, value: str) -> None:
+def test_filter_does_not_match_missing_value(name: str, value: str) -> None:
     assert not parse_query({name: value}).matches(fields.from_v2({"id": "i"}))
 
 
@@ -704,7 +704,7 @@ def test_a_sparing_query_sends_no_awkward_text_and_filters_by_it() -> None:
         ({"size_min": 10**19, "created_at": "gt:2020-01-01T00:00:00Z"}, False),
     ],
 )
-def test_what_is_awkward(given: dict[str, object], awkward: bool) -> None:
+def test_has_risky_values(given: dict[str, object], awkward: bool) -> None:
     assert parse_query(given).has_risky_values is awkward
 
 

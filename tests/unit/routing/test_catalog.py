@@ -62,7 +62,7 @@ def test_urls_that_are_refused(url: str, several: bool) -> None:
 
 
 @pytest.mark.parametrize("given", [5, 5.0, b"http://glance", [None], [b"http://glance"], {"a": 1}])
-def test_what_is_no_url_at_all_is_refused(given: object) -> None:
+def test_invalid_endpoint_url_is_rejected(given: object) -> None:
     with pytest.raises(InvalidOption, match="endpoint_override"):
         catalog.check_endpoints(given)  # type: ignore[arg-type]
 

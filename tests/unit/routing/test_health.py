@@ -15,7 +15,7 @@ class Clock:
         return self.now
 
 
-def test_an_endpoint_that_rests_is_tried_last_and_not_for_ever() -> None:
+def test_unhealthy_endpoint_is_last_until_it_recovers() -> None:
     clock = Clock()
     health_record = health.EndpointHealth(clock)
     urls = ["http://a", "http://b", "http://c"]
@@ -37,7 +37,7 @@ def test_mark_healthy_ends_skipping_of_endpoint() -> None:
     assert health_record.healthy_first(["http://a", "http://b"]) == ["http://a", "http://b"]
 
 
-def test_all_endpoints_are_tried_even_if_all_of_them_rest() -> None:
+def test_all_endpoints_are_returned_if_all_are_unhealthy() -> None:
     health_record = health.EndpointHealth(Clock())
     urls = ["http://a", "http://b"]
     for url in urls:

@@ -149,6 +149,6 @@ def test_a_service_without_endpoints_takes_no_href() -> None:
 
 
 @pytest.mark.parametrize("reference", [None, 7, b"http://glance:9292/v1/images/1", object()])
-def test_what_is_no_text_is_no_reference(reference: object) -> None:
+def test_non_string_reference_raises_invalid_image_ref(reference: object) -> None:
     with pytest.raises(InvalidImageRef):
         image_id_of(reference)

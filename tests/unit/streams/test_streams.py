@@ -203,7 +203,7 @@ def test_a_real_pipe_is_sent() -> None:
     ["text", io.StringIO("text"), 5, 1.5, {"a": b"b"}, object(), None],
     ids=lambda data: type(data).__name__,
 )
-def test_what_is_no_data_is_refused(data: object) -> None:
+def test_invalid_data_type_is_rejected(data: object) -> None:
     with pytest.raises(Invalid, match="data"):
         Upload(data)
 
@@ -309,7 +309,7 @@ def test_a_failure_of_the_data_is_a_data_source_error(source: Callable[[], objec
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
-def test_an_interrupt_stays_what_it_is(error: BaseException) -> None:
+def test_interrupt_while_reading_data_is_reraised(error: BaseException) -> None:
     upload = Upload(breaking(error))
     with pytest.raises(type(error)):
         sent(upload)
@@ -324,7 +324,7 @@ def test_a_closed_file_is_a_data_source_error() -> None:
         sent(upload)
 
 
-def test_a_transfer_that_was_given_up_is_no_failure_of_the_data() -> None:
+def test_abandoned_transfer_is_not_an_upload_failure() -> None:
     upload = Upload(DATA)
     blocks = iter(upload)
     next(blocks)
@@ -336,7 +336,7 @@ def test_a_transfer_that_was_given_up_is_no_failure_of_the_data() -> None:
 # -- progress
 
 
-def test_progress_is_what_was_sent() -> None:
+def test_upload_progress_counts_sent_bytes() -> None:
     told: list[tuple[int, int | None]] = []
     upload = Upload(DATA, progress=lambda done, total: told.append((done, total)))
     seen = []
@@ -638,7 +638,7 @@ def test_a_failure_stays_after_close() -> None:
         next(download)
 
 
-def test_progress_is_what_has_come() -> None:
+def test_download_progress_counts_received_bytes() -> None:
     told: list[tuple[int, int | None]] = []
     connection = Connection([b"ab", b"c"])
     list(connection.download(Expected(3), lambda done, total: told.append((done, total))))
@@ -749,7 +749,7 @@ def test_content_must_be_of_its_format(content: str, disk_format: str) -> None:
         inspected(data, disk_format)
 
 
-def test_all_of_the_data_is_given_before_it_is_refused() -> None:
+def test_verify_format_yields_all_data_before_raising() -> None:
     blocks = verify_format(iter(cut(CONTENTS["qcow2"])), "raw")
     given = bytearray()
     with pytest.raises(ImageUnacceptable):

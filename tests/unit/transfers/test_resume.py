@@ -223,7 +223,7 @@ def test_the_next_endpoint_goes_on(server: ScriptedServer, api: str) -> None:
 
 
 @both
-def test_what_came_before_a_failure_is_not_at_the_path(
+def test_failed_download_leaves_path_unchanged(
     server: ScriptedServer, api: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "image"

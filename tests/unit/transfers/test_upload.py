@@ -145,7 +145,7 @@ class Pipe:
 
 @pytest.mark.parametrize("failure", [cut, busy])
 @pytest.mark.parametrize("kind", [Pipe, lambda: iter([DATA[:1000], DATA[1000:]])])
-def test_what_can_be_read_once_is_sent_once(
+def test_unseekable_data_is_sent_once(
     glance: GlanceFixture, failure: Failure, kind: Callable[[], Any]
 ) -> None:
     service, failing = service_over(glance, failure)
@@ -155,7 +155,7 @@ def test_what_can_be_read_once_is_sent_once(
     assert stored(glance) == []
 
 
-def test_what_was_not_begun_is_sent_after_all(glance: GlanceFixture) -> None:
+def test_unseekable_data_is_retried_if_not_started(glance: GlanceFixture) -> None:
     service, _ = service_over(glance, refused)
     service.create(None, {"name": "pipe", **FORMATS}, data=Pipe())
     assert stored(glance) == [("pipe", DATA)]
@@ -224,7 +224,7 @@ def cancel(done: int, total: int | None) -> None:
     raise CancelledError
 
 
-def test_what_the_caller_cancels_is_not_sent_again(glance: GlanceFixture) -> None:
+def test_cancelled_upload_is_not_retried(glance: GlanceFixture) -> None:
     service, failing = service_over(glance, lost, times=0)
     with pytest.raises(CancelledError):
         service.create(None, {"name": "cancelled", **FORMATS}, data=DATA, progress=cancel)
