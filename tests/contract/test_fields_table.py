@@ -8,6 +8,7 @@ embedded Glance of the oldest release that offers the version; its version docum
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -29,6 +30,7 @@ from glance_compat.fixture import GlanceFixture
 from glance_compat.fixture.faults.rules import Faults
 from glance_compat.fixture.servers.mounted import MountedServer
 from glance_compat.metadata.fields import FIELDS, Access
+from tests.cases import check_each
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -215,8 +217,7 @@ def check(server: Server, sample: Sample, call: Callable[[], Mapping[str, Any]])
     assert record.properties == {}
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=by_name)
-def test_create_stores_or_refuses(server: Server, sample: Sample) -> None:
+def create(server: Server, sample: Sample) -> None:
     server.glance.reset()
     meta = {"name": "table", **sample.meta, sample.name: sample.value}
     check(
@@ -226,8 +227,7 @@ def test_create_stores_or_refuses(server: Server, sample: Sample) -> None:
     )
 
 
-@pytest.mark.parametrize("sample", [one for one in SAMPLES if one.update], ids=by_name)
-def test_update_stores_or_refuses(server: Server, sample: Sample) -> None:
+def update(server: Server, sample: Sample) -> None:
     server.glance.reset()
     image_id = server.service.create(None, {"name": "table", **sample.meta})["id"]
     meta = {sample.name: sample.value}
@@ -236,6 +236,16 @@ def test_update_stores_or_refuses(server: Server, sample: Sample) -> None:
         server,
         sample,
         lambda: server.service.update(None, image_id, meta, data=data, purge_props=False),
+    )
+
+
+def test_create_stores_or_refuses(server: Server) -> None:
+    check_each((by_name(one), functools.partial(create, server, one)) for one in SAMPLES)
+
+
+def test_update_stores_or_refuses(server: Server) -> None:
+    check_each(
+        (by_name(one), functools.partial(update, server, one)) for one in SAMPLES if one.update
     )
 
 
@@ -266,8 +276,7 @@ NOTHING: tuple[tuple[str, Any], ...] = (
 )
 
 
-@pytest.mark.parametrize(("name", "value"), NOTHING)
-def test_a_value_that_asks_for_nothing_is_left_out(server: Server, name: str, value: Any) -> None:
+def write_nothing(server: Server, name: str, value: Any) -> None:
     server.glance.reset()
     created = server.service.create(None, {"name": "table", name: value})
     updated = server.service.update(None, created["id"], {"name": "other", name: value})
@@ -276,16 +285,34 @@ def test_a_value_that_asks_for_nothing_is_left_out(server: Server, name: str, va
     assert (record.properties, record.tags, record.os_hidden) == ({}, [], False)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [("os_hidden", "maybe"), ("tags", "a"), ("store", ""), ("location", "a\nb")]
+def test_a_value_that_asks_for_nothing_is_left_out(server: Server) -> None:
+    check_each(
+        (f"{name}={value!r}", functools.partial(write_nothing, server, name, value))
+        for name, value in NOTHING
+    )
+
+
+#: What no version takes.
+INVALID: tuple[tuple[str, Any], ...] = (
+    ("os_hidden", "maybe"),
+    ("tags", "a"),
+    ("store", ""),
+    ("location", "a\nb"),
 )
-def test_an_invalid_value_is_refused_before_the_version_matters(
-    server: Server, name: str, value: Any
-) -> None:
+
+
+def refuse_invalid(server: Server, name: str, value: Any) -> None:
     del server.glance.requests[:]
     with pytest.raises(exceptions.ImageBadRequest, match=name):
         server.service.create(None, {"name": "table", name: value})
     assert server.glance.requests == []
+
+
+def test_an_invalid_value_is_refused_before_the_version_matters(server: Server) -> None:
+    check_each(
+        (f"{name}={value!r}", functools.partial(refuse_invalid, server, name, value))
+        for name, value in INVALID
+    )
 
 
 def test_an_image_can_be_unhidden() -> None:
@@ -378,12 +405,7 @@ def with_new_rows(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return json.loads(run.stdout)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_new_row_works_without_any_other_change(
-    with_new_rows: Any, case: tuple[Version, str, Any]
-) -> None:
-    version, _call, value = case
-    found = with_new_rows[0][CASES.index(case)]
+def check_outcome(found: list[Any], version: Version, value: Any) -> None:
     if value is None:
         assert found == [None, {}, {}]
     elif value == 5:
@@ -395,6 +417,14 @@ def test_a_new_row_works_without_any_other_change(
     else:
         assert (found[0], found[2]) == ("UnsupportedByVersion", [])
         assert f"Images API {'v2' if version == V1 else 'v2.18'} (vendor)" in found[1]
+
+
+def test_a_new_row_works_without_any_other_change(with_new_rows: Any) -> None:
+    outcomes = with_new_rows[0]
+    check_each(
+        (str((version, call, value)), functools.partial(check_outcome, found, version, value))
+        for (version, call, value), found in zip(CASES, outcomes, strict=True)
+    )
 
 
 def test_a_new_row_brings_its_capability(with_new_rows: Any) -> None:
