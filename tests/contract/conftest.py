@@ -23,7 +23,8 @@ def embedded_target() -> Iterator[Callable[[Kind], Target]]:
     """Open each embedded server once."""
     with contextlib.ExitStack() as stack:
         yield functools.cache(
-            lambda kind: _warm(stack.enter_context(targets.embedded(kind)), stack)
+            # Its images go with the server.
+            lambda kind: _warm(stack.enter_context(targets.embedded(kind)))
         )
 
 
@@ -31,11 +32,16 @@ def embedded_target() -> Iterator[Callable[[Kind], Target]]:
 def real_target(cloud: Cloud) -> Iterator[Callable[[Kind], Target]]:
     """Open each real server once; they are clean before the cloud may stop."""
     with contextlib.ExitStack() as stack:
-        yield functools.cache(lambda kind: _warm(targets.real(kind, cloud), stack))
+
+        def find(kind: Kind) -> Target:
+            target = targets.real(kind, cloud)
+            stack.callback(target.clean)
+            return _warm(target)
+
+        yield functools.cache(find)
 
 
-def _warm(target: Target, stack: contextlib.ExitStack) -> Target:
-    stack.callback(target.clean)
+def _warm(target: Target) -> Target:
     # What requests cost is counted when the versions are known.
     target.service().discover()
     return target
@@ -43,7 +49,7 @@ def _warm(target: Target, stack: contextlib.ExitStack) -> Target:
 
 @pytest.fixture(scope="session")
 def open_target(request: pytest.FixtureRequest) -> Callable[[Kind], Target]:
-    """Open each server once, whatever the order of the tests; all are clean in the end."""
+    """Open each server once, whatever the order of the tests; real ones are clean in the end."""
 
     def find(kind: Kind) -> Target:
         name = "embedded_target" if kind.region is None else "real_target"
