@@ -119,9 +119,9 @@ KINDS: tuple[Kind, ...] = (
         severity="loss",
         target_apis=_V1,
         meaning=(
-            "v1 converts the name to lower case and dashes to underscores, which gives the name of"
-            " an attribute. After an update over v1, v2 does not show the property any more"
-            " (verified on Glance 15.0.2)."
+            "v1 converts the name to lower case and dashes to underscores; the result is the name"
+            " of an attribute. After an update over v1, v2 no longer shows the property (verified"
+            " on Glance 15.0.2)."
         ),
         to_do="Rename the property over v2.",
         detect=detectors.find_names_folded_to_reserved,
@@ -237,8 +237,8 @@ KINDS: tuple[Kind, ...] = (
         severity="change",
         target_apis=_V2,
         meaning=(
-            "v1 shows deleted images to an admin; v2 shows them to no one (verified on Glance"
-            " 15.0.2 and 33)."
+            "v1 shows deleted images to an admin; v2 never shows them (verified on Glance 15.0.2"
+            " and 33)."
         ),
         to_do="Save the metadata that you still need, for example for billing.",
         detect=detectors.for_image(detectors.describe_deleted),
@@ -249,7 +249,7 @@ KINDS: tuple[Kind, ...] = (
         target_apis=_V2,
         meaning=(
             f"The property's name is longer than {ATTRIBUTE_CHARACTERS} characters. Glance"
-            " 15.0.2 does not check this; v2 of Glance 33 answers 400."
+            " 15.0.2 does not check this; v2 of Glance 33 responds with 400."
         ),
         to_do="Rename the property.",
         detect=detectors.for_each_property(detectors.describe_long_name),
@@ -319,8 +319,8 @@ KINDS: tuple[Kind, ...] = (
         severity="change",
         target_apis=_V1,
         meaning=(
-            "v1 returns the data of a deactivated image to no one, not even to an admin, and"
-            " cannot reactivate it (verified on Glance 15.0.2)."
+            "v1 never returns the data of a deactivated image, not even to an admin, and cannot"
+            " reactivate it (verified on Glance 15.0.2)."
         ),
         to_do="Reactivate or delete it while v2 is available.",
         detect=detectors.for_image(detectors.match_status("deactivated")),
@@ -372,9 +372,9 @@ KINDS: tuple[Kind, ...] = (
         severity="note",
         target_apis=_V2,
         meaning=(
-            "The image became active without data, for example to represent a volume. v1 answers a"
-            " download with no bytes, v2 with 204, which some clients treat as an error (verified"
-            " on Glance 15.0.2)."
+            "The image became active without data, for example to represent a volume. For a"
+            " download v1 returns no bytes and v2 returns 204, which some clients treat as an"
+            " error (verified on Glance 15.0.2)."
         ),
         to_do="Nothing, if it represents a volume or a snapshot.",
         detect=detectors.for_image(detectors.describe_missing_data),
@@ -395,8 +395,8 @@ KINDS: tuple[Kind, ...] = (
         severity="note",
         target_apis=_V2,
         meaning=(
-            "Its upload failed. v2 lists killed images to no one, but shows one by its id"
-            " (verified on Glance 15.0.2)."
+            "Its upload failed. v2 does not list killed images, but shows one by its id (verified"
+            " on Glance 15.0.2)."
         ),
         to_do="Delete it.",
         detect=detectors.for_image(detectors.match_status("killed")),
@@ -453,7 +453,7 @@ KINDS: tuple[Kind, ...] = (
         target_apis=_BOTH,
         meaning=(
             f"Only Glance itself writes properties that begin with {SERVER_OWNED_PREFIX}: v2 of"
-            " Glance 33 answers 403 to a change or removal, v1 lets any user change them."
+            " Glance 33 rejects a change or removal with 403; v1 lets any user change them."
         ),
         to_do="Nothing, if Glance wrote it.",
         detect=detectors.for_each_property(detectors.describe_server_owned),
@@ -485,7 +485,8 @@ KINDS: tuple[Kind, ...] = (
         name="unreadable-image",
         severity="unread",
         target_apis=_BOTH,
-        meaning="A list has the image in a form that Glance never sends; a part was not read.",
+        meaning="A list contains the image in a format that Glance never sends, so that a part of"
+        " the image was not read.",
         to_do="Find out which server responds at the endpoint.",
         detect=detectors.for_image(detectors.describe_unreadable),
     ),
@@ -505,8 +506,8 @@ KINDS: tuple[Kind, ...] = (
         severity="unread",
         target_apis=_V2,
         meaning=(
-            "Only v1 shows the properties that v2 hides, and which values are NULL. It was not"
-            " read."
+            "v1 was not read. Only v1 shows the properties that v2 hides, and which values are"
+            " NULL."
         ),
         to_do="If the cloud ever had v1, run the audit on an endpoint that offers it.",
     ),
@@ -515,8 +516,8 @@ KINDS: tuple[Kind, ...] = (
         severity="unread",
         target_apis=_V1,
         meaning=(
-            "Only v2 shows tags, locations, community images of other projects, and the difference"
-            " between private and shared. It was not read."
+            "v2 was not read. Only v2 shows tags, locations, community images of other projects,"
+            " and the difference between private and shared."
         ),
         to_do="If the cloud has v2, run the audit on an endpoint that offers it.",
     ),
@@ -535,7 +536,7 @@ KINDS: tuple[Kind, ...] = (
         name="list-incomplete",
         severity="unread",
         target_apis=_BOTH,
-        meaning="A list could not be read to its end: the audit may lack images.",
+        meaning="A list could not be read to its end, so images may be missing from the audit.",
         to_do="Fix the cause of the error, and run the audit again.",
     ),
 )
