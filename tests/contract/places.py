@@ -23,7 +23,7 @@ from tests.functional.cloud.topology import SERVERS, VARIANTS
 
 #: Has the role service.
 SERVICE = "glance"
-ROLES = {"admin": "admin", "demo": "member", "other": "member", SERVICE: "service"}
+ROLES = {"admin": "admin", "demo": "member", "other": "member", SERVICE: "service,member"}
 PROJECTS = {user: f"{user}-project" for user in ROLES}
 
 Where = Literal["embedded", "embedded-unshown", "33-web", "33-web-unshown"]
