@@ -31,55 +31,58 @@ class Deviation:
     remedy: str = ""
 
 
-_EXACT = "Options(v1_exact_show=True) reads the lossless list, at the cost of one more request."
+_EXACT = (
+    "Options(v1_exact_show=True) also reads the image from the list of images, which loses no"
+    " metadata; this takes one more request."
+)
 
 DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         name="head-property-case",
         calls=("show",),
         v1=(
-            "Names of properties are in lower case, foo-bar; of names that differ only in case,"
-            " one is shown."
+            "Property names are returned in lower case, such as foo-bar. If names differ only in"
+            " case, only one of the properties is returned."
         ),
-        v2="Names of properties are as they were written: Foo-Bar.",
+        v2="Property names are returned as they were written, such as Foo-Bar.",
         fact=(
-            "v1 shows one image as headers only, and writes their names in lower case (verified on"
-            " Glance 15.0.2). Only v2 can have written such a name."
+            "v1 returns a single image as headers, with names in lower case (verified on Glance"
+            " 15.0.2). Only v2 can have stored a name with upper-case letters."
         ),
         remedy=_EXACT,
     ),
     Deviation(
         name="head-empty-property",
         calls=("show",),
-        v1="A property without a value is not shown.",
-        v2="A property without a value is shown as ''.",
+        v1="A property with an empty value is not returned.",
+        v2="A property with an empty value is returned as ''.",
         fact=(
-            "Over v1 an empty value is stored as NULL, and headers leave NULL out (verified on"
-            " Glance 15.0.2: HEAD omits it, the list says null, v2 says '')."
+            "v1 stores an empty value as NULL, and its headers omit NULL (verified on Glance"
+            " 15.0.2: HEAD omits it, the list has null, v2 has '')."
         ),
         remedy=_EXACT,
     ),
     Deviation(
         name="head-blanks",
         calls=("show",),
-        v1="Blanks and tabs at the beginning of a name or a value are not shown.",
-        v2="They are shown.",
+        v1="Blanks and tabs at the start of a property name or value are not returned.",
+        v2="They are returned.",
         fact=(
-            "A header's value begins after its blanks (RFC 9110, section 5.5); only v2 can have"
-            " written such a value (verified on Glance 15.0.2). Sent back with a purge, it is"
-            " stored as it was shown."
+            "Leading white space is not part of a header value (RFC 9110, section 5.5). Only v2"
+            " can have stored such a value (verified on Glance 15.0.2). An update with purge"
+            " stores the value as it was returned."
         ),
         remedy=_EXACT,
     ),
     Deviation(
         name="head-property-colon",
         calls=("show",),
-        v1="A property with a colon in its name is shown under the part before the colon: os.",
-        v2="It is shown under its own name: os:type.",
+        v1="A property os:type is returned as os, the part of its name before the colon.",
+        v2="It is returned under its full name, os:type.",
         fact=(
-            "v1 writes names as they are, and a header's name ends at its first colon (verified on"
-            " Glance 15.0.2). Only v2 can have written such a name. Sent back with a purge, it is"
-            " stored as it was shown."
+            "v1 does not encode names, and the name of a header ends at the first colon (verified"
+            " on Glance 15.0.2). Only v2 can have stored such a name. An update with purge stores"
+            " the property as it was returned."
         ),
         remedy=_EXACT,
     ),
@@ -87,48 +90,51 @@ DEVIATIONS: tuple[Deviation, ...] = (
         name="head-forged-header",
         calls=("show",),
         v1=(
-            "What follows a line break in a property's value is shown as another property, or as"
-            " an attribute that the image does not have."
+            "If a property value contains a line break, the text after it may be returned as"
+            " another property, or as an attribute that the image does not have."
         ),
-        v2="The value is shown as it is, with its line break.",
+        v2="The value is returned unchanged, with its line break.",
         fact=(
-            "v1 writes a value with CR LF as it is into its headers (verified on Glance 15.0.2)."
-            " What follows and is a well-formed header that is there only once cannot be told from"
-            " a true one. An attribute that has a value cannot be forged: it would be there twice,"
-            " which is noticed and looked up. Sent back with a purge, it is stored as it was"
-            " shown."
+            "v1 sends a value with CR LF unencoded in its headers (verified on Glance 15.0.2). If"
+            " the text after it is a valid header, it is not distinguishable from a real one. An"
+            " attribute that the image has cannot be forged: the library detects that the header"
+            " occurs twice, and reads the image from the list. An update with purge stores the"
+            " properties as they were returned."
         ),
         remedy=_EXACT,
     ),
     Deviation(
         name="deleted-images",
         calls=("show",),
-        v1="An administrator sees deleted images, with deleted True and deleted_at.",
-        v2="A deleted image is ImageNotFound, for an administrator too.",
-        fact="v2 shows deleted images to no caller (verified on Glance 15.0.2 and 33).",
-        remedy="show(..., show_deleted=False) raises ImageNotFound on both.",
+        v1="A deleted image is returned to an admin, with deleted True and deleted_at.",
+        v2="A deleted image raises ImageNotFound, for an admin as well.",
+        fact="v2 returns deleted images to no caller (verified on Glance 15.0.2 and 33).",
+        remedy="show(..., show_deleted=False) raises ImageNotFound over both.",
     ),
     Deviation(
         name="changes-since",
         calls=("detail", "iter_detail"),
         v1="With the filter changes-since, deleted and killed images are listed as well.",
-        v2="They are not.",
+        v2="They are not listed.",
         fact=(
-            "v2 never lists deleted or killed images, whatever the filter (verified on Glance"
-            " 15.0.2 and 33); a caller who asks v1 for changes wants to know of deletions."
+            "v2 never lists deleted or killed images, with any filter (verified on Glance 15.0.2"
+            " and 33). The library does not remove them from v1's list, because a caller who"
+            " filters by changes needs to know of deletions."
         ),
     ),
     Deviation(
         name="property-folding",
         calls=("create", "update"),
         v1=(
-            "A new property Foo-Bar is stored as foo_bar, beside an old one of that spelling; a"
-            " purge stores those that it keeps as foo_bar. A warning is logged once for each name."
+            "A new property Foo-Bar is stored as foo_bar; an existing Foo-Bar is kept beside it."
+            " An update with purge stores the properties that it keeps as foo_bar. A warning is"
+            " logged once for each name."
         ),
-        v2="The name is stored as it is, and a purge leaves it alone.",
+        v2="The name is stored unchanged, and an update with purge does not change it.",
         fact=(
-            "v1 takes names from headers, in lower case and with underscores for dashes, and"
-            " cannot remove one property: a purge sends what stays (verified on Glance 15.0.2)."
+            "v1 reads names from headers, and converts them to lower case and dashes to"
+            " underscores. It cannot remove a single property, so an update with purge sends all"
+            " properties that are kept (verified on Glance 15.0.2)."
         ),
         remedy='Options(v1_folding="refuse") raises PropertyNotAllowed.',
     ),
@@ -136,24 +142,25 @@ DEVIATIONS: tuple[Deviation, ...] = (
         name="purge-of-the-unportable",
         calls=("update",),
         v1=(
-            "A purge that would keep a property that v1 cannot carry (a line break, blanks around"
-            " it, an invalid header name) is PropertyNotAllowed and changes nothing."
+            "If the image keeps a property that cannot be sent over v1 (with a line break, with"
+            " leading or trailing blanks, or with an invalid header name), an update with purge"
+            " raises PropertyNotAllowed and changes nothing."
         ),
-        v2="The purge succeeds.",
+        v2="The update succeeds.",
         fact=(
-            "A purge over v1 sends all properties that stay, as headers (verified on Glance"
-            " 15.0.2)."
+            "Over v1, an update with purge sends all properties that are kept, as headers"
+            " (verified on Glance 15.0.2)."
         ),
-        remedy="purge_props=False never touches such a property.",
+        remedy="purge_props=False never sends such a property.",
     ),
     Deviation(
         name="visibility-words",
         calls=("create", "update"),
         v1=(
-            "private and shared both mean: not public. A new image is shared, and an image that is"
-            " not public stays as it is."
+            "private and shared both mean not public. A new image becomes shared, and the"
+            " visibility of an existing image that is not public does not change."
         ),
-        v2="private, shared and community are different.",
+        v2="private, shared and community are different visibilities.",
         fact=(
             "v1 has only is_public; an image that is not public is stored as shared (verified on"
             " Glance 15.0.2)."
@@ -162,11 +169,11 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         name="formats-of-active-images",
         calls=("update",),
-        v1="disk_format and container_format of an image with data are changed.",
-        v2="ImageNotAuthorized.",
+        v1="disk_format and container_format of an image with data can be changed.",
+        v2="Changing them raises ImageNotAuthorized.",
         fact=(
-            "v2 replaces them in a queued image only (verified on Glance 15.0.2 and 33), v1 in any"
-            " (verified on Glance 15.0.2)."
+            "v2 allows this only for queued images (verified on Glance 15.0.2 and 33), v1 for all"
+            " images (verified on Glance 15.0.2)."
         ),
     ),
     Deviation(
@@ -183,20 +190,21 @@ DEVIATIONS: tuple[Deviation, ...] = (
         name="members-of-unshared-images",
         calls=("members", "add_member"),
         v1=(
-            "A private or public image can have members, which gives access to nothing; they are"
-            " listed."
+            "Members can be added to a private or public image, and are listed, but this gives"
+            " them no access."
         ),
-        v2="Adding one is ImageNotAuthorized; there are none.",
+        v2="Adding a member raises ImageNotAuthorized; the list of members is empty.",
         fact=(
-            "v1 does not distinguish private from shared and stores the member (verified on"
-            " Glance 15.0.2); v2 answers 403 to both calls (verified on Glance 15.0.2 and 33)."
+            "v1 does not distinguish private from shared, and stores the member (verified on"
+            " Glance 15.0.2); v2 responds to both calls with 403 (verified on Glance 15.0.2 and"
+            " 33)."
         ),
     ),
     Deviation(
         name="locations",
         calls=("show",),
-        v1="locations is [] and direct_url None, always.",
-        v2="They are returned where the cloud permits it.",
+        v1="locations is always [], and direct_url is always None.",
+        v2="They are returned if the cloud permits it.",
         fact="v1 never returns locations (verified on Glance 15.0.2).",
     ),
     Deviation(
@@ -206,73 +214,76 @@ DEVIATIONS: tuple[Deviation, ...] = (
             "With Options(extended=True), visibility is public or None; tags, os_hidden, os_hash_*"
             " and stores are None; shadowed_properties are returned."
         ),
-        v2="The former are returned as far as the server has them; shadowed_properties is None.",
+        v2="The attributes are returned if the server has them; shadowed_properties is None.",
         fact=(
             "v1 has no such attributes, and v2 hides properties with names of attributes"
-            " (verified on Glance 15.0.2). None means: unknown."
+            " (verified on Glance 15.0.2). None means unknown."
         ),
     ),
     Deviation(
         name="needs-v2",
         calls=("create", "update", "detail", "iter_detail", "update_member"),
         v1=(
-            "UnsupportedByVersion for: tags, os_hidden, visibility community, the status of a"
-            " member, and filters by tag, member_status, os_hidden True and visibility other than"
-            " public."
+            "UnsupportedByVersion is raised for: tags, os_hidden, visibility community, the status"
+            " of a member, and filters by tag, member_status, os_hidden True and visibility other"
+            " than public."
         ),
-        v2="They work where the server's minor version has them.",
+        v2="They are supported if the server's minor version has them.",
         fact="v1 does not have them, and ignores such filters (verified on Glance 15.0.2).",
     ),
     Deviation(
         name="needs-v1",
         calls=("create", "update"),
-        v1="copy_from, store, and checksum without data work.",
+        v1="copy_from, store, and checksum without data are supported.",
         v2=(
-            "UnsupportedByVersion; store works together with data where the server has several"
-            " stores (2.8)."
+            "They raise UnsupportedByVersion. store is supported together with data, if the server"
+            " has multiple stores (2.8)."
         ),
         fact=(
-            "v2 stores copy_from and store as properties that mean nothing, and answers 403 to"
-            " checksum (verified on Glance 15.0.2 and 33)."
+            "v2 stores copy_from and store as properties without effect, and responds to checksum"
+            " with 403 (verified on Glance 15.0.2 and 33)."
         ),
     ),
     Deviation(
         name="killed-images",
         calls=("update",),
-        v1="A queued image whose data was cut off is killed; only deleting it helps.",
-        v2="It is queued again, and the data can be uploaded.",
-        fact=(
-            "Glance kills it over v1 and queues it again over v2 (verified on Glance 15.0.2: "
-            "api/v1/upload_utils.py, api/v2/image_data.py)."
+        v1=(
+            "After an interrupted upload to a queued image, the image has the status killed and"
+            " can only be deleted."
         ),
-        remedy="create() with data leaves nothing behind on either.",
+        v2="The image is queued again, and its data can be uploaded.",
+        fact=(
+            "Glance sets the status to killed over v1 and to queued over v2 (verified on Glance"
+            " 15.0.2: api/v1/upload_utils.py, api/v2/image_data.py)."
+        ),
+        remedy="create() with data deletes the image after a failed upload, over both.",
     ),
     Deviation(
         name="delayed-deletion",
         calls=("add_member", "delete"),
         v1=(
-            "Where deletion is delayed, an administrator can add a member to an image that is"
-            " pending deletion, which gives access to nothing."
+            "If deletion is delayed, an admin can add a member to an image that is pending"
+            " deletion, but this gives the member no access."
         ),
         v2=(
-            "It is ImageNotFound. When an administrator deletes a deactivated image, that is"
-            " ImageBadRequest, and it stays."
+            "Adding a member to it raises ImageNotFound. If an admin deletes a deactivated image,"
+            " ImageBadRequest is raised and the image is not deleted."
         ),
         fact=(
             "With the option delayed_delete, v1 silently accepts members of such an image;"
             " v2 has no transition from deactivated to pending_delete (400, verified on Glance"
-            " 15.0.2, glance/domain). The image's owner, who may not see where its data is,"
-            " deletes it over both."
+            " 15.0.2, glance/domain). The owner of the image, who may not see its locations, can"
+            " delete it over both."
         ),
         remedy="Reactivate the image before it is deleted, or let its owner delete it.",
     ),
     Deviation(
         name="restricted-schema",
         calls=("show", "detail", "iter_detail", "create", "update"),
-        v1="Properties of any name are stored and shown.",
+        v1="Properties of any name are stored and returned.",
         v2=(
-            "Where a site permits only the properties of its schema, others are refused, and those"
-            " that an image has are not shown; a purge leaves them."
+            "If the cloud permits only the properties in its schema, others are rejected. Existing"
+            " ones are not returned, and an update with purge does not remove them."
         ),
         fact=(
             "With allow_additional_image_properties off, v2 filters an image by"
@@ -282,30 +293,32 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         name="unshown-locations",
         calls=("create", "update"),
-        v1="location works.",
+        v1="location is supported.",
         v2=(
-            "Where locations are not shown, location is ImageNotAuthorized, and nothing stays;"
-            " since v2.17 only for callers that are not services, and where no http store has the"
-            " location."
+            "If the server does not show locations, location raises ImageNotAuthorized, and a new"
+            " image is deleted again. Since v2.17 that is so only for callers that are not"
+            " services, and for locations that are not in an http store of the server."
         ),
         fact=(
-            "With show_multiple_locations off, v2 refuses to add one by PATCH (403, verified on"
-            " Glance 15.0.2 and 33), and so does the locations API of v2.17 (403, verified on"
-            " Glance 33); v1 has no such check."
+            "With show_multiple_locations off, v2 rejects a PATCH that adds a location (403,"
+            " verified on Glance 15.0.2 and 33), and so does the locations API of v2.17 (403,"
+            " verified on Glance 33); v1 has no such check."
         ),
     ),
     Deviation(
         name="concurrent-updates",
         calls=("update",),
-        v1="Changes of different properties by several writers are all kept.",
-        v2="Some can be lost, without an error for any writer.",
+        v1="If clients change different properties at the same time, all changes are kept.",
+        v2="Some of these changes may be lost, without an error for any client.",
         fact=(
             "v2 reads the image, applies the patch and writes all properties back, without a"
-            " lock (verified on Glance 15.0.2 and 33: of twelve writers four were kept)."
+            " lock (verified on Glance 15.0.2 and 33: of the changes of twelve clients, four were"
+            " kept)."
         ),
         remedy=(
-            "Options(verify_updates=True) reads the image after each change and repeats it, or"
-            " raises UpdateConflict; a later writer can still undo it."
+            "With Options(verify_updates=True), the library reads the image after each update, and"
+            " repeats the update if it was lost, or raises UpdateConflict. A later update by"
+            " another client can still overwrite it."
         ),
     ),
 )
