@@ -15,7 +15,7 @@ _CHARACTERS = 80
 
 
 class _Quoter(reprlib.Repr):
-    """Shortens values, without the credentials of URLs in them."""
+    """A reprlib.Repr that also removes the credentials from URLs in strings and bytes."""
 
     def repr_str(self, x: str, level: int) -> str:
         return super().repr_str(_redact_urls(str(x)), level)
@@ -30,16 +30,16 @@ _SHORT.maxstring = _SHORT.maxother = _CHARACTERS
 
 
 def quote_value(value: object) -> str:
-    """Quote a value for a message, shortened, and without credentials of URLs in it."""
+    """Return the repr of a value, shortened for a message, without the credentials of URLs."""
     try:
         return _SHORT.repr(str(value) if isinstance(value, str) else value)
     except ValueError:
-        # Python refuses to print an integer of more than 4,300 digits.
+        # By default, Python does not convert an integer of more than 4,300 digits to a string.
         return type(value).__name__
 
 
 def _redact_urls(text: str) -> str:
-    """Redact the words of a text that contains a URL; text without one is returned unchanged."""
+    """Return a text without the credentials of URLs in it; text without URLs is unchanged."""
     if not _URL.search(text):
         return text
     return re.sub(r"\S+", lambda word: _redact_word(word[0]), text)
@@ -73,7 +73,7 @@ def redact_url(url: str) -> str:
     host = authority.rpartition("@")[2]
     is_host = bool(_HOST.fullmatch(host))
     if "@" in path and (not is_host or ":" in authority):
-        # A password with a slash in it, of which the first part may look like a port.
+        # The password contains a slash, and its first part may look like a port.
         return f"{scheme}//{_HIDDEN}@{path.rpartition('@')[2]}"
     if not is_host:
         return f"{scheme}//{_HIDDEN}{'' if is_cut else path}"
@@ -120,17 +120,18 @@ def _redact_word(word: str) -> str:
     return word[: len(word) - len(url)] + redact_url(url)
 
 
-#: Of the message of an exception.
+#: Maximum length of the message of an exception, in characters.
 _REASON_CHARACTERS = 200
 
 
 def describe_error(error: BaseException, safe: tuple[str, ...] = ()) -> str:
-    """Return the system's message of an OSError, or the class name of any other exception.
+    """Return a description of an exception that contains no credentials.
 
-    The message of another exception may contain a token, a password or a URL with either.
+    It is the system's message of an OSError, the shortened message of an exception from a safe
+    module, or else the class name: other messages may contain a token, a password or a URL.
 
-    :param safe: prefixes of the names of modules whose own exceptions have no secrets in their
-        messages. These messages are returned, shortened.
+    :param safe: prefixes of the names of the modules whose exceptions never have credentials in
+        their messages.
     """
     if safe and type(error).__module__.startswith(safe):
         text = str(error)[:_REASON_CHARACTERS]

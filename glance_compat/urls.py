@@ -41,7 +41,10 @@ def origin(url: str) -> tuple[str, str, int | None]:
 
 
 def without_user_information(url: str) -> str:
-    """Return a URL that :func:`is_http` accepts without the name and the password in it."""
+    """Return a URL without the user name and password in it.
+
+    :param url: a URL that :func:`is_http` accepts.
+    """
     return re.sub(r"//[^/]*@", "//", url, count=1)
 
 

@@ -325,7 +325,7 @@ class V2:
     def _upload(self, image_id: str, meta: ImageMeta, upload: Upload) -> Image:
         headers = fields.to_v2_data_headers(meta.base)
         if upload.size:
-            # Glance 33 compares it; 15.0.2 ignores it.
+            # Glance 33 compares this size with the data; 15.0.2 ignores it.
             headers["x-openstack-image-size"] = str(upload.size)
         self._transport.send(
             Request(
@@ -662,7 +662,10 @@ def _parse_range(response: Response) -> _Part | None:
 
 
 def _length(response: Response) -> int | None:
-    """Return the bytes of the data; None where a proxy has compressed it, or does not say."""
+    """Return the size of the data, in bytes, from the Content-Length of a response.
+
+    The result is None if there is no Content-Length, or if a proxy has compressed the data.
+    """
     if response.header("content-encoding") is not None:
         return None
     length = response.header("content-length")

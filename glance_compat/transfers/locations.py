@@ -43,7 +43,7 @@ GROUP = "glance_compat.locations"
 #: 10 by default.
 MOST_LOCATIONS = 10
 
-#: Modules whose exceptions have no secrets in their messages; those of handlers may have some.
+#: Modules whose exceptions never have credentials in their messages. Messages of handlers may.
 _SAFE = (__name__,)
 
 

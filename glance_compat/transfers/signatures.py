@@ -30,8 +30,8 @@ HASH_METHOD = "img_signature_hash_method"
 KEY_TYPE = "img_signature_key_type"
 CERTIFICATE = "img_signature_certificate_uuid"
 
-#: Modules whose exceptions have no secrets in their messages. Those of key managers and of other
-#: libraries may hold a token.
+#: Modules whose exceptions never have credentials in their messages. Messages of key managers and
+#: other libraries may contain a token.
 _SAFE = ("cursive.", __name__)
 
 #: The id of a certificate, and its cryptography object.
