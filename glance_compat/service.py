@@ -50,7 +50,7 @@ from glance_compat.streams.streams import Download, Progress
 from glance_compat.streams.target import check_destination, write_to_file
 from glance_compat.transfers import signatures
 from glance_compat.transfers.download import Downloader
-from glance_compat.transfers.upload import Uploader
+from glance_compat.transfers.upload import Attempt, Uploader
 from glance_compat.types import Image, Member
 
 
@@ -324,7 +324,15 @@ class ImageService:
         """
         identity = self._dispatcher.read_identity(context)
         progress = streams.check_progress(progress)
-        return self._select_visible(self._uploader.create(identity, image_meta, data, progress))
+        attempt = Attempt()
+        try:
+            return self._select_visible(
+                self._uploader.create(identity, image_meta, data, progress, attempt)
+            )
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self._uploader.remove_interrupted(identity, attempt)
+            raise
 
     @context_first
     def update(

@@ -38,6 +38,10 @@ A list is as long as the server makes it. ``deadline`` bounds each page, not the
 bounds the list. It ends with :class:`~glance_compat.exceptions.BadResponse` at a page that has
 only images of earlier pages, or that ends with the same image as an earlier one.
 
+An interrupt (Ctrl-C, ``SystemExit``, the end of a green thread) may come at any line of
+``create()``. The new image is removed, and a warning in the log names it. Where the caller chose
+the id and no response says that this call created the image, the warning alone is left.
+
 This holds for every session whose transports are
 requests' own ``HTTPAdapter`` or derived from it; a transport of another kind is used as it is, and
 says itself what is an answer.

@@ -194,4 +194,6 @@ def delete_on_failure(image_id: str, delete: Callable[[], object]) -> Iterator[N
             if isinstance(error, exceptions.GlanceCompatError):
                 error.image_id = image_id
                 error.message += f"; image {image_id} could not be deleted, delete it yourself"
+            else:
+                LOG.warning("Image %s could not be deleted, delete it yourself", image_id)
         raise

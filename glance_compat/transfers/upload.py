@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import uuid
 from collections.abc import Mapping
 
@@ -26,6 +27,8 @@ from glance_compat.transport import retry
 from glance_compat.transport.client import Identity
 from glance_compat.transport.retry import Deadline
 
+LOG = logging.getLogger(__name__)
+
 #: Exceptions that, if they have no status, mean that the server has no image: either no request
 #: was sent, or the image is deleted already.
 _REFUSALS = (exceptions.Invalid, exceptions.UnsupportedByVersion)
@@ -37,24 +40,28 @@ _OF_DATA = frozenset({"id", "size", "checksum"})
 
 @dataclasses.dataclass(slots=True)
 class Attempt:
-    """The state of the current attempt to create an image with its data.
+    """The state of the current attempt to create an image.
 
     Each attempt uses a new image id, because the id of a deleted image cannot be used again.
 
     :param image_id: the id of the image in this attempt.
+    :param is_own: whether an image with that id is certainly of this call: the library chose the
+        id, or a response says that the image was created.
     :param sent: whether the server may have received the request that creates the image.
     :param response_received: whether the server has responded to the last request.
     :param cleaned_up: whether everything that the attempt created is deleted.
     """
 
     image_id: str = ""
+    is_own: bool = True
     sent: bool = False
     response_received: bool = True
     cleaned_up: bool = False
 
-    def begin(self) -> None:
-        """Start the next attempt, with a new image id."""
-        self.image_id = str(uuid.uuid4())
+    def begin(self, chosen: str | None = None) -> None:
+        """Start the next attempt, with a new image id or the caller's."""
+        self.image_id = chosen or str(uuid.uuid4())
+        self.is_own = chosen is None
         self.sent = self.cleaned_up = False
         self.response_received = True
 
@@ -127,8 +134,12 @@ class Uploader:
         image_meta: Mapping[str, object],
         data: object,
         progress: Progress | None,
+        attempt: Attempt,
     ) -> Image:
-        """Create an image, and upload its data if there is any; see ``ImageService.create``."""
+        """Create an image, and upload its data if there is any; see ``ImageService.create``.
+
+        :param attempt: a new one, which records what :meth:`remove_interrupted` must remove.
+        """
         meta = changes.parse_image_meta(image_meta)
         _refuse_two_sources(meta, data)
         empty = data is None and meta.base.get("size") == 0 and not _has_remote_data(meta)
@@ -139,9 +150,35 @@ class Uploader:
         if data is None:
             # The server compares size with the data only if it fetches the data itself.
             unused = {"id"} if _has_remote_data(meta) else {"id", "size"}
-            return self._create_without_data(identity, chosen, meta.without(unused))
+            return self._create_without_data(identity, attempt, chosen, meta.without(unused))
         upload = _upload_of(data, meta, progress)
-        return self._create_with_data(identity, chosen, meta.without(_OF_DATA), upload)
+        return self._create_with_data(identity, attempt, chosen, meta.without(_OF_DATA), upload)
+
+    def remove_interrupted(self, identity: Identity, attempt: Attempt) -> None:
+        """Remove the image of a creation that was interrupted, or log its id.
+
+        Errors of the creation itself remove what it made; this is for interrupts (Ctrl-C, the exit
+        of a thread), which may come at any line.
+        """
+        if not attempt.sent or attempt.cleaned_up:
+            return
+        if not attempt.is_own:
+            LOG.warning(
+                "The creation of image %s was interrupted; check whether the image exists, and"
+                " delete it",
+                attempt.image_id,
+            )
+            return
+        # First, for another interrupt may come while it is deleted.
+        LOG.warning("The creation of image %s was interrupted; deleting it", attempt.image_id)
+        try:
+            retry.until_found(lambda: self._delete(identity, attempt.image_id))
+        except exceptions.ImageNotFound:
+            pass
+        except exceptions.GlanceCompatError as error:
+            LOG.warning(
+                "Image %s could not be deleted, delete it yourself: %s", attempt.image_id, error
+            )
 
     def update(
         self,
@@ -167,7 +204,7 @@ class Uploader:
     # -- without data
 
     def _create_without_data(
-        self, identity: Identity, chosen: str | None, meta: ImageMeta
+        self, identity: Identity, attempt: Attempt, chosen: str | None, meta: ImageMeta
     ) -> Image:
         """Create an image without data.
 
@@ -175,28 +212,30 @@ class Uploader:
             retry can find the image that an earlier attempt has created.
         """
         if meta.base.get("location") is not None:
-            return self._create_at_location(identity, chosen, meta)
-        image_id = chosen or str(uuid.uuid4())
-        creation = _Creation(image_id, meta, has_own_id=chosen is None)
+            return self._create_at_location(identity, attempt, chosen, meta)
+        attempt.begin(chosen)
+        creation = _Creation(attempt.image_id, meta, has_own_id=chosen is None)
+        attempt.sent = True
         try:
             return self._dispatcher.repeat(identity, creation)
         except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
             # If only the response was lost or damaged, the image exists.
-            found = self._find(identity, image_id) if chosen is None else None
+            found = self._find(identity, attempt.image_id) if chosen is None else None
             if found is None:
                 raise
             return found
 
     def _create_at_location(
-        self, identity: Identity, chosen: str | None, meta: ImageMeta
+        self, identity: Identity, attempt: Attempt, chosen: str | None, meta: ImageMeta
     ) -> Image:
         """Create an image whose data is at a URL; this may take several requests.
 
         :param chosen: the id that the caller chose, or None.
         """
         if chosen is None:
-            return self._create_whole(identity, meta, None)
-        return self._dispatcher.once(identity, lambda api: api.create(chosen, meta, None))
+            return self._create_whole(identity, attempt, meta, None)
+        attempt.begin(chosen)
+        return self._dispatcher.once(identity, lambda api: attempt.create(api, meta, None))
 
     def _find(self, identity: Identity, image_id: str) -> Image | None:
         try:
@@ -207,19 +246,25 @@ class Uploader:
     # -- with data
 
     def _create_with_data(
-        self, identity: Identity, chosen: str | None, meta: ImageMeta, upload: Upload
+        self,
+        identity: Identity,
+        attempt: Attempt,
+        chosen: str | None,
+        meta: ImageMeta,
+        upload: Upload,
     ) -> Image:
         """Create an image with its data, and delete the image if that fails.
 
         :param chosen: the id that the caller chose, or None.
         """
         if chosen is None:
-            return self._create_whole(identity, meta, upload)
+            return self._create_whole(identity, attempt, meta, upload)
         # With an id that the caller chose, only a response proves that this call has created the
         # image and may delete it. So the image is created first, without data.
         store = ImageMeta({name: meta.base[name] for name in ("store",) if name in meta.base}, {})
-        self._create_without_data(identity, chosen, meta.without({"store"}))
-        with delete_on_failure(chosen, lambda: self._delete(identity, chosen)):
+        self._create_without_data(identity, attempt, chosen, meta.without({"store"}))
+        attempt.is_own = True
+        with delete_on_failure(chosen, lambda: self._clean_up(identity, attempt)):
             return self._send_data_to(identity, chosen, store, upload)
 
     def _send_data_to(
@@ -241,13 +286,14 @@ class Uploader:
         )
         return self._verify(stored, upload)
 
-    def _create_whole(self, identity: Identity, meta: ImageMeta, upload: Upload | None) -> Image:
+    def _create_whole(
+        self, identity: Identity, attempt: Attempt, meta: ImageMeta, upload: Upload | None
+    ) -> Image:
         """Create an image with its data, with a new image id for each attempt.
 
         :param upload: the data, or None if the data is at a URL. In that case the option
             ``deadline`` limits the call.
         """
-        attempt = Attempt()
 
         def may_repeat(error: BaseException) -> bool:
             if not attempt.cleaned_up:

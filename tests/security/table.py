@@ -318,6 +318,18 @@ ATTACKS: tuple[Attack, ...] = (
         ),
     ),
     Attack(
+        "images left by interrupts",
+        "local user",
+        "A creation is interrupted (Ctrl-C, the exit of a thread) again and again, and each time"
+        " a queued record stays that nobody knows.",
+        "The image is removed, and its id logged as a warning. Under an id of the caller's choice,"
+        " where no response proves that the image is the caller's, the log names it only.",
+        (
+            "test_interrupts.py::test_interrupted_creation_is_removed_or_named",
+            "test_interrupts.py::test_interrupted_creation_that_cannot_be_removed_is_named",
+        ),
+    ),
+    Attack(
         "memory of the embedded server",
         "network",
         "Many requests, endless header blocks, endless lines and huge sizes in chunked bodies,"

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Interrupts (Ctrl-C) at any line of a creation: the image is removed, or the log names it."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterator
+
+import pytest
+from keystoneauth1 import token_endpoint
+from keystoneauth1.session import Session
+
+from glance_compat import ImageService, Options
+from glance_compat.fixture import GlanceFixture, faults
+
+FORMATS = {"disk_format": "raw", "container_format": "bare", "name": "interrupted"}
+CHOSEN = "11111111-2222-4333-8444-555555555555"
+DATA = bytes(600_000)
+#: Moments over the whole call, and the last lines one by one.
+SPREAD, LAST = 8, 6
+
+
+@pytest.fixture
+def glance() -> Iterator[GlanceFixture]:
+    with GlanceFixture(fault_injection=False) as fixture:
+        yield fixture
+
+
+def service_of(glance: GlanceFixture, api: str) -> ImageService:
+    session = Session(auth=token_endpoint.Token(glance.url, "t"))
+    options = Options(api_version=typing.cast("typing.Literal['1', '2']", api))
+    service = ImageService(session, endpoint_override=glance.url, options=options)
+    service.detail(None)
+    return service
+
+
+def interrupted_at(number: int, call: Callable[[], object]) -> int | None:
+    """Interrupt a call before the line with a number; return how many lines it has otherwise."""
+    lines = itertools.count(1)
+
+    def trace(frame: types.FrameType, event: str, argument: object) -> typing.Any:
+        if event == "line" and next(lines) == number:
+            sys.settrace(before)
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    except KeyboardInterrupt:
+        return None
+    finally:
+        sys.settrace(before)
+    return next(lines) - 1
+
+
+@pytest.mark.slow
+# An interrupt may come between the opening of a socket and its first use.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("chosen", [None, CHOSEN], ids=["own id", "caller's id"])
+@pytest.mark.parametrize("data", [None, DATA], ids=["empty", "data"])
+@pytest.mark.parametrize("api", ["1", "2"])
+def test_interrupted_creation_is_removed_or_named(
+    glance: GlanceFixture,
+    caplog: pytest.LogCaptureFixture,
+    api: str,
+    data: bytes | None,
+    chosen: str | None,
+) -> None:
+    service = service_of(glance, api)
+
+    def create() -> object:
+        meta = FORMATS if chosen is None else {**FORMATS, "id": ids[-1]}
+        return service.create(None, meta, data)
+
+    ids = [CHOSEN]
+    # With the imports of a first call, the second one says how many lines it has.
+    create()
+    ids.append(CHOSEN.replace("1", "2"))
+    lines = interrupted_at(0, create)
+    assert lines is not None
+    before = {image["id"] for image in service.detail(None)}
+    interrupted = 0
+    for moment in sorted({*range(1, lines, lines // SPREAD), *range(lines - LAST, lines + 1)}):
+        ids.append(f"{moment:08}-2222-4333-8444-555555555555")
+        caplog.clear()
+        done = interrupted_at(moment, create) is not None
+        left = {image["id"] for image in service.detail(None)} - before
+        before |= left
+        # What is called by the interpreter itself, such as __del__, swallows the interrupt.
+        interrupted += not done
+        if not done:
+            assert all(f"image {one} was interrupted" in caplog.text for one in left), moment
+            assert not left or chosen is not None, moment
+    assert interrupted > SPREAD // 2
+
+
+@pytest.mark.parametrize("api", ["1", "2"])
+def test_interrupted_creation_that_cannot_be_removed_is_named(
+    caplog: pytest.LogCaptureFixture, api: str
+) -> None:
+    def interrupt(done: int, total: int | None) -> None:
+        raise KeyboardInterrupt
+
+    with GlanceFixture() as glance:
+        glance.faults.add(faults.Status(403), "DELETE", "images/*", times=None)
+        service = service_of(glance, api)
+        with pytest.raises(KeyboardInterrupt):
+            service.create(None, FORMATS, DATA, progress=interrupt)
+        left = service.detail(None)
+    assert "could not be deleted, delete it yourself" in caplog.text
+    # Over v1 the interrupt cut the request that would have created the image.
+    assert len(left) == (api == "2")
+    assert all(image["id"] in caplog.text for image in left)
