@@ -121,5 +121,6 @@ def _account(login: Credentials) -> dict[str, Any]:
         "domain_name": _DOMAIN,
         **scope,
         "roles": list(login.roles),
-        "types": ["admin"] if "admin" in login.roles else [],
+        # An administrator of the system may not do what one of a project may.
+        "types": ["admin"] if login.project_name and "admin" in login.roles else [],
     }
