@@ -32,11 +32,30 @@ pytest_plugins = ["tests.functional.cloud.plugin", "tests.ceph.plugin", "pyteste
 #: The node ids of everything that this run collected, whatever it deselects afterwards.
 COLLECTED = pytest.StashKey[frozenset[str]]()
 
+#: Files and tests that are slow as a whole although no case of theirs takes a second, and why.
+SLOW = {
+    "tests/faults/test_table.py": "every fault in every call",
+    "tests/unit/cli/test_demo.py": "starts three servers for each test",
+    "tests/unit/fixture/test_wire.py": "replays every recorded request",
+    "tests/unit/test_facts.py::test_every_test_of_a_fact_exists": "collects all tests again",
+    "tests/unit/test_public_names.py::test_typed_program_satisfies_mypy": "runs mypy",
+}
+
+
+def is_slow(item: pytest.Item) -> bool:
+    """Tell whether a test is listed as slow, or tries many examples."""
+    test = item.nodeid.partition("[")[0]
+    if test in SLOW or test.partition("::")[0] in SLOW:
+        return True
+    return hypothesis.is_hypothesis_test(getattr(item, "obj", None))
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
     """Mark every test ``quick`` that is neither ``slow`` nor ``functional``."""
     config.stash[COLLECTED] = frozenset(item.nodeid for item in items)
     for item in items:
+        if is_slow(item):
+            item.add_marker(pytest.mark.slow)
         if not any(item.get_closest_marker(name) for name in ("slow", "functional")):
             item.add_marker(pytest.mark.quick)
