@@ -44,7 +44,8 @@ def levels(**values: Mapping[str, Any]) -> Levels:
 def test_every_auth_option_of_keystoneauth_is_known() -> None:
     known = {option.dest for plugin in LOADERS.values() for option in plugin.get_options()}
     assert known - AUTH_OPTIONS.keys() == {"endpoint", "tenant_name", "tenant_id"}
-    assert AUTH_OPTIONS.keys() <= known
+    # keystoneauth1 5.10 has no plugin with these.
+    assert AUTH_OPTIONS.keys() - known <= {"redirect_host", "redirect_port", "login_timeout"}
     older = {
         old.dest.replace("-", "_"): option.dest
         for plugin in LOADERS.values()
