@@ -36,6 +36,7 @@ from glance_compat.streams.streams import BLOCK_BYTES
 from glance_compat.transport import sessions, v1_headers
 from glance_compat.transport.error_mapping import advice_for, plugin_errors, translated_errors
 from glance_compat.transport.messages import (
+    ERROR_TEXT_BYTES,
     Request,
     Response,
     VersionDocumentReceived,
@@ -360,6 +361,9 @@ class Transport:
             for block in _arriving_blocks(response):
                 self._check_deadline(request)
                 body += block
+                if response.status_code >= 400 and len(body) > ERROR_TEXT_BYTES:
+                    # Too long for a message: the rest is not read.
+                    break
                 if len(body) > self.options.max_response_bytes:
                     raise exceptions.BadResponse(
                         f"{self._subject(request)} failed: the response is larger than"

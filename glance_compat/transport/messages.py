@@ -218,7 +218,8 @@ def checked_request_id(value: str | None) -> str | None:
 
 
 _TAG = re.compile(r"<[^>]*>")
-_EXAMINED_BYTES = 64 * 1024
+#: Bytes of an error's body that are read. Glance's are much shorter.
+ERROR_TEXT_BYTES = 64 * 1024
 _EXAMINED_CHARACTERS = 4000
 _SHOWN_CHARACTERS = 300
 
@@ -229,7 +230,7 @@ def error_text(response: Response) -> str:
     Glance sends JSON whose ``message`` contains HTML (verified on Glance 15.0.2 and 33). A body in
     another format comes from a proxy and may contain anything, so it is not used.
     """
-    if len(response.body) > _EXAMINED_BYTES:
+    if len(response.body) > ERROR_TEXT_BYTES:
         return ""
     try:
         message = response.json_object().get("message")
