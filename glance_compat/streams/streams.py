@@ -146,7 +146,7 @@ class Upload:
             self._hash.update(block)
             self._check_length(ended=False)
         self._check_length(ended=True)
-        if self._declared is not None and self._declared != self.checksum:
+        if self._declared is not None and self._declared.lower() != self.checksum:
             raise exceptions.IntegrityError(
                 f"the data has MD5 {self.checksum}, but {quote_value(self._declared)} was declared"
             )
@@ -369,7 +369,7 @@ class Download:
         size, _, digest = self._expected
         if size is not None and size != self.received:
             self._differ(f"{self.received} bytes were received, but the image has {size}")
-        if self._hash is not None and self._hash.hexdigest() != digest:
+        if self._hash is not None and digest and self._hash.hexdigest() != digest.lower():
             self._differ(f"its {self._hash.name} is not that of the image")
         if self._verifier is not None:
             self._verifier.verify()

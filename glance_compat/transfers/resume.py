@@ -110,6 +110,6 @@ def _may_be_same_data(one: Expected, other: Expected) -> bool:
     """
     # Digests of different algorithms cannot be compared; all data is verified at the end.
     alike = one.algorithm == other.algorithm
-    digests = [found.digest for found in (one, other) if found.digest and alike]
+    digests = [found.digest.lower() for found in (one, other) if found.digest and alike]
     sizes = [found.size for found in (one, other) if found.size is not None]
     return len({*digests}) < 2 and len({*sizes}) < 2

@@ -377,7 +377,7 @@ class Uploader:
                 endpoint=failure.endpoint,
                 image_id=image_id,
             ) from error
-        complete = found["size"] == upload.sent and found["checksum"] == upload.checksum
+        complete = found["size"] == upload.sent and _is_checksum(found, upload)
         return found if found["status"] == "active" and complete else None
 
     def _is_queued(self, identity: Identity, image_id: str) -> bool:
@@ -401,7 +401,7 @@ class Uploader:
         """
         if not self._options.verify_uploads:
             return stored
-        same = stored["checksum"] in (None, upload.checksum)
+        same = stored["checksum"] is None or _is_checksum(stored, upload)
         if stored["status"] == "active" and stored["size"] == upload.sent and same:
             return stored
         raise exceptions.IntegrityError(
@@ -415,6 +415,11 @@ def _upload_of(data: object, meta: ImageMeta, progress: Progress | None) -> Uplo
     # A size of 0 counts as unknown: Nova's VMware driver passes 0 if it does not know the size.
     size = meta.base.get("size") or None
     return Upload(data, size=size, checksum=meta.base.get("checksum"), progress=progress)
+
+
+def _is_checksum(stored: Image, upload: Upload) -> bool:
+    """Return whether the server's MD5, in capitals or not, is that of the data that was sent."""
+    return (stored["checksum"] or "").lower() == upload.checksum
 
 
 def _has_remote_data(meta: ImageMeta) -> bool:

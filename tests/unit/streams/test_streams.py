@@ -869,3 +869,10 @@ def test_a_failure_of_the_connection_comes_through() -> None:
     connection = Connection(cut(CONTENTS["qcow2"]), ConnectionError("cut"))
     with pytest.raises(ConnectionError):
         list(verify_format(connection.blocks, "qcow2"))
+
+
+def test_checksum_in_capitals_is_the_same_checksum() -> None:
+    digest = hashlib.md5(b"data", usedforsecurity=False).hexdigest().upper()
+    expected = Expected(4, "md5", digest)
+    assert list(Download(iter([b"data"]), expected, bool, image_id="8f6a")) == [b"data"]
+    assert list(Upload(b"data", checksum=digest)) == [b"data"]

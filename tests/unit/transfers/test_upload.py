@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, cast
@@ -10,6 +11,8 @@ from typing import Any, BinaryIO, cast
 import pytest
 import requests
 import requests.adapters
+from keystoneauth1 import session as ksa_session
+from keystoneauth1 import token_endpoint
 
 from glance_compat import ImageService, Options, exceptions
 from glance_compat.fixture import GlanceFixture
@@ -246,3 +249,15 @@ def test_a_source_that_fails_is_no_network_error(glance: GlanceFixture) -> None:
         service.create(None, {"name": "broken", **FORMATS}, data=source)
     assert failing.attempts == 1
     assert stored(glance) == []
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_declared_checksum_may_be_in_capitals(version: Any) -> None:
+    digest = hashlib.md5(DATA, usedforsecurity=False).hexdigest()
+    with GlanceFixture() as glance:
+        session = ksa_session.Session(auth=token_endpoint.Token(glance.url, "t"))
+        service = ImageService(
+            session, endpoint_override=glance.url, options=Options(api_version=version)
+        )
+        created = service.create(None, {**FORMATS, "checksum": digest.upper()}, DATA)
+    assert created["checksum"] == digest
