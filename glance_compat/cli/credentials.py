@@ -17,6 +17,8 @@ import yaml
 CLOUD = "glance-compat"
 
 _DOMAIN = "Default"
+#: As devstack writes it; python-glanceclient's functional tests read the id.
+_DOMAIN_ID = "default"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,12 +41,12 @@ class Credentials:
         """Return the options of keystoneauth's plugin ``password``."""
         scope = {"system_scope": "all"}
         if self.project_name is not None:
-            scope = {"project_name": self.project_name, "project_domain_name": _DOMAIN}
+            scope = {"project_name": self.project_name, "project_domain_id": _DOMAIN_ID}
         return {
             "auth_url": self.auth_url,
             "username": self.username,
             "password": self.password,
-            "user_domain_name": _DOMAIN,
+            "user_domain_id": _DOMAIN_ID,
             **scope,
         }
 
