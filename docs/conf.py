@@ -32,7 +32,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     (
         "py:.*",
-        r"(collections|datetime|os|ssl|typing|keystoneauth1|requests|oslo_config)\..*",
+        r"(collections|datetime|os|pathlib|ssl|typing|keystoneauth1|requests|oslo_config)\..*",
     )
 ]
 # Sphinx does not evaluate the overloads of a decorated method, nor what is imported for type

@@ -119,7 +119,7 @@ def set_hooks(hooks: Iterable[Hook]) -> None:
 def without_pauses() -> Iterator[None]:
     """Retry without delays, in all threads of the process. For use in the tests of programs.
 
-    :func:`awaited`, which waits for background work of a server, still has delays.
+    ``awaited``, which waits for background work of a server, still has delays.
     """
     before, _PROCESS.pauses = _PROCESS.pauses, False
     try:
