@@ -229,7 +229,7 @@ def test_fixtures_are_listed_with_descriptions(pytester: pytest.Pytester) -> Non
         "v1": "*Images API v1 only.",
         "v2": "*Images API v2 only.",
         "both": "*both Images APIs over the same images.",
-        "each": "*each of the three in turn: the test runs three times.",
+        "each": "*with v1, v2 and both in turn: the test runs three times.",
         "service": "*ImageService for each of the three, as an ordinary member.",
     }.items():
         result.stdout.fnmatch_lines([f"*glance_compat_{name}*", description])
