@@ -106,6 +106,11 @@ _MEANINGS: Mapping[str, Mapping[str, str]] = {
 }
 
 
+#: Options with URLs, which may hold a name and a password. oslo.config shows no value of a secret
+#: option in the log (``log_opt_values``).
+_URLS = frozenset({"trusted_endpoints"})
+
+
 def _option(field: dataclasses.Field[typing.Any], hint: typing.Any) -> cfg.Opt:
     """Return the oslo.config option for one field of Options.
 
@@ -115,6 +120,8 @@ def _option(field: dataclasses.Field[typing.Any], hint: typing.Any) -> cfg.Opt:
     :param hint: the type of the field, with string annotations resolved.
     """
     common: dict[str, typing.Any] = {"help": _HELP[field.name], "default": field.default}
+    if field.name in _URLS:
+        common["secret"] = True
     if typing.get_origin(hint) is typing.Literal:
         meanings = _MEANINGS[field.name]
         choices = [(choice, meanings[choice]) for choice in typing.get_args(hint)]
@@ -140,6 +147,7 @@ _ENDPOINTS = cfg.ListOpt(
     "endpoints",
     help="URLs of equivalent image endpoints, which are tried in turn. Set this option or "
     "endpoint_override, not both.",
+    secret=True,
 )
 
 # ---------------------------------------------------------------------------------------------
@@ -202,7 +210,7 @@ def _old(
 _DEFAULT = ("DEFAULT",)
 
 _OLD: Sequence[_Old] = (
-    _old(cfg.ListOpt, "api_servers", "endpoints", _keep, "the value is the same"),
+    _old(cfg.ListOpt, "api_servers", "endpoints", _keep, "the value is the same", secret=True),
     _old(
         cfg.ListOpt,
         "glance_api_servers",
@@ -210,6 +218,7 @@ _OLD: Sequence[_Old] = (
         _keep,
         "the value is the same",
         also_in=_DEFAULT,
+        secret=True,
     ),
     _old(
         cfg.IntOpt, "num_retries", "max_attempts", _retries_to_attempts, "it is one greater", min=0
@@ -262,6 +271,7 @@ def _catalog_options() -> list[cfg.Opt]:
     cfg.set_defaults(options, service_type="image")
     for one in options:
         if one.dest == "endpoint_override":
+            one.secret = True
             # keystoneauth1's help text mentions version options that this library does not have.
             one.help = (
                 "URL of the image endpoint, with or without a version. Unset: the endpoint of the"

@@ -251,10 +251,12 @@ ATTACKS: tuple[Attack, ...] = (
             "test_secrets.py::test_foreign_errors_are_shown_without_secrets",
             "test_secrets.py::test_only_safe_modules_are_quoted",
             "test_secrets.py::test_process_caches_no_urls",
+            "test_secrets.py::test_configured_urls_are_not_logged",
             "test_secrets.py::test_endpoint_in_messages_has_no_password",
             "test_secrets.py::test_foreign_errors_are_shown_without_secrets",
             "test_secrets.py::test_only_safe_modules_are_quoted",
             "test_secrets.py::test_process_caches_no_urls",
+            "test_secrets.py::test_configured_urls_are_not_logged",
         ),
     ),
     Attack(

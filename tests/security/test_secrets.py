@@ -10,14 +10,17 @@ import sys
 import traceback
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 from hypothesis import strategies
 from keystoneauth1 import session as ksa_session
 from keystoneauth1.identity import v3
+from oslo_config import cfg
 
 from glance_compat import ImageService, exceptions
+from glance_compat import conf as glance_conf
 from glance_compat.options import Options
 from glance_compat.redaction import describe_error, redact_text, redact_url
 from tests.security.images import PASSWORD, TOKEN, VICTIM_ID, json_response, response, service_at
@@ -279,3 +282,18 @@ def test_process_caches_no_urls() -> None:
         "glance_compat.transport.response_reader._reading_class",
         "glance_compat.transport.sessions._view_class",
     }
+
+
+def test_configured_urls_are_not_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    names = ("endpoint_override", "endpoints", "api_servers", "glance_api_servers")
+    url = f"https://user:{SECRET}@glance.example"
+    lines = [f"{name} = {url}" for name in (*names, "trusted_endpoints")]
+    file = tmp_path / "service.conf"
+    file.write_text("\n".join(["[glance_compat]", *lines]) + "\n")
+    conf = cfg.ConfigOpts()
+    conf([], default_config_files=[str(file)], default_config_dirs=[])
+    glance_conf.register_opts(conf)
+    with caplog.at_level(logging.DEBUG):
+        conf.log_opt_values(logging.getLogger("service"), logging.DEBUG)
+    assert "trusted_endpoints" in caplog.text
+    assert SECRET not in caplog.text
