@@ -117,7 +117,7 @@ def signed_as(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Have an image verified as if something had been signed."""
 
     def become(data: bytes) -> None:
-        monkeypatch.setattr(signatures, "verifier_of", lambda *arguments: Verifier(data))
+        monkeypatch.setattr(signatures, "make_verifier", lambda *arguments: Verifier(data))
 
     return become
 
