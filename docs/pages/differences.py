@@ -27,7 +27,7 @@ Filters and sort keys have a page of their own, :doc:`filters`; so have :doc:`ca
 """
 
 _KINDS = {
-    fields.Access.READ: "nobody",
+    fields.Access.READ: "only the server",
     fields.Access.CREATE: "in a new image",
     fields.Access.DATA: "together with data",
     fields.Access.WRITE: "always",
@@ -98,7 +98,8 @@ def _attributes() -> str:
         (
             title("Attributes"),
             "Where v1 or v2 does not have an attribute, the value of a server that has none is"
-            " shown.\nWhat nobody writes is ignored when a whole image dict is sent back.\n",
+            " shown.\nWhat only the server writes is ignored when a whole image dict is sent"
+            " back.\n",
             table(header, rows),
             f"Written and never shown: {codes(fields.ORIGINS)}.\n",
             "A v1 header block that lacks one of these is damaged by the image's own metadata,"

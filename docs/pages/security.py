@@ -28,17 +28,17 @@ _ATTACKERS: Mapping[Attacker, tuple[str, str]] = {
     ),
     "tenant": (
         "A hostile tenant",
-        "Somebody who may create images in the cloud, and share or publish them. Names,"
+        "A user who may create images in the cloud, and share or publish them. Names,"
         " properties, locations and data are the tenant's own text.",
     ),
     "network": (
         "The network",
-        "Somebody who can answer in a server's place, or a proxy between client and server. Use"
+        "A host that can respond in a server's place, or a proxy on the way. Use"
         " https: without it, the network sees and changes everything.",
     ),
     "local user": (
         "Another user of the machine",
-        "Somebody who may read the log of a program that uses the library, or write to a folder"
+        "A user who may read the log of a program that uses the library, or write to a folder"
         " that it writes to.",
     ),
     "browser": (
