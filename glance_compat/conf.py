@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import loading
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 from glance_compat import exceptions
 from glance_compat.arguments import ServiceArguments
@@ -66,6 +66,9 @@ _HELP: Mapping[str, str] = {
     "another client has overwritten it.",
     "check_format": "Whether to reject downloaded data whose format is not the image's "
     "disk_format.",
+    "download_mode": "Permissions of a file that a download to a path creates or replaces, as an "
+    "octal number such as 0600. Unset: those of the file that is replaced, else 0666 less the "
+    "umask.",
     "v1_folding": "What to do with property names that v1 would change: v1 converts names to "
     "lower case, and dashes to underscores.",
     "v1_exact_show": "Whether to also read an image that is shown over v1 from the list of "
@@ -110,6 +113,35 @@ _MEANINGS: Mapping[str, Mapping[str, str]] = {
 #: option in the log (``log_opt_values``).
 _URLS = frozenset({"trusted_endpoints"})
 
+#: Options that are written as octal numbers, as chmod has them.
+_OCTAL = frozenset({"download_mode"})
+
+
+class _Octal(types.ConfigType):
+    """An option's type: the permissions of a file, as an octal number."""
+
+    def __init__(self, type_name: str = "octal value") -> None:
+        super().__init__(type_name=type_name)
+
+    def __call__(self, value: object) -> int:
+        # A value that a program sets with set_override() or set_default() may be a number.
+        mode = value if isinstance(value, int) else int(str(value), 8)
+        if isinstance(value, bool) or not 0 <= mode <= 0o777:
+            raise ValueError("must be an octal number from 0 to 0777, such as 0600")
+        return mode
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+    def __repr__(self) -> str:
+        return "Octal"
+
+    def _formatter(self, value: object) -> str:
+        return f"{value:04o}"
+
 
 def _option(field: dataclasses.Field[typing.Any], hint: typing.Any) -> cfg.Opt:
     """Return the oslo.config option for one field of Options.
@@ -130,6 +162,8 @@ def _option(field: dataclasses.Field[typing.Any], hint: typing.Any) -> cfg.Opt:
         return cfg.BoolOpt(field.name, **common)
     if hint is float:
         return cfg.FloatOpt(field.name, min=0, **common)
+    if field.name in _OCTAL:
+        return cfg.Opt(field.name, type=_Octal(), **common)
     if hint in (int, int | None):
         return cfg.IntOpt(field.name, min=1, **common)
     if hint is str:

@@ -74,6 +74,9 @@ class Options:
     verify_updates: bool = False
     #: Whether to reject downloaded data whose format is not the image's disk_format.
     check_format: bool = False
+    #: Permissions of a file that a download to a path creates or replaces, such as 0o600. None:
+    #: those of the file that is replaced, else 0666 less the umask.
+    download_mode: int | None = None
     #: What to do with property names that v1 would change: v1 converts names to lower case, and
     #: dashes to underscores. "fold": store the changed name, and log it once. "refuse": raise
     #: PropertyNotAllowed.
@@ -107,13 +110,17 @@ class Options:
         """Show the options that differ from their defaults, with credentials removed from URLs."""
         values = ((field, getattr(self, field.name)) for field in dataclasses.fields(self))
         said = (
-            f"{field.name}={_shown(value)!r}" for field, value in values if value != field.default
+            f"{field.name}={_shown(field.name, value)}"
+            for field, value in values
+            if value != field.default
         )
         return f"{type(self).__name__}({', '.join(said)})"
 
 
-def _shown(value: object) -> object:
-    return tuple(map(redact_url, value)) if isinstance(value, tuple) else value
+def _shown(name: str, value: object) -> str:
+    if isinstance(value, tuple):
+        return repr(tuple(map(redact_url, value)))
+    return f"{value:#o}" if name == "download_mode" else repr(value)
 
 
 def _refuse(name: str, value: object, wanted: str) -> typing.NoReturn:
@@ -158,6 +165,12 @@ def _check_count(name: str, value: object) -> None:
 def _check_count_or_none(name: str, value: object) -> None:
     if value is not None:
         _check_count(name, value)
+
+
+def _check_mode_or_none(name: str, value: object) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value is not None and not (whole and 0 <= typing.cast(int, value) <= 0o777):
+        _refuse(name, value, "the permissions of a file, from 0 to 0o777, such as 0o600")
 
 
 def _check_strings(name: str, value: object) -> None:
@@ -231,6 +244,7 @@ _CHECKS: dict[str, typing.Callable[[str, object], None]] = {
     "verify_uploads": _check_boolean,
     "verify_updates": _check_boolean,
     "check_format": _check_boolean,
+    "download_mode": _check_mode_or_none,
     "v1_folding": _check_one_of("fold", "refuse"),
     "v1_exact_show": _check_boolean,
     "v1_keep_connections": _check_boolean,

@@ -464,7 +464,7 @@ class ImageService:
         :raises glance_compat.exceptions.SignatureVerificationError: the signature or its
             certificate is invalid. It is raised before any data is read.
         """
-        destination = check_destination(data, dst_path)
+        destination = check_destination(data, dst_path, mode=self._options.download_mode)
         progress = streams.check_progress(progress)
         trusted = signatures.check_certificate_ids(trusted_certs)
         identity = self._dispatcher.read_identity(context)

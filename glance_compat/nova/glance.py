@@ -188,7 +188,10 @@ class GlanceImageServiceV2:
             context, lambda: self.show(context, image_id), trusted_certs
         )
         if dst_path is not None and signatures.fetch_directly(
-            lambda: self.show(context, image_id, include_locations=True), dst_path, verifier
+            lambda: self.show(context, image_id, include_locations=True),
+            dst_path,
+            verifier,
+            host.read_download_mode(),
         ):
             return None
         with translate_errors(IMAGE_ERRORS, image_id):
@@ -198,7 +201,8 @@ class GlanceImageServiceV2:
             return blocks
         with source:
             if data is None:
-                target.write_to_path(blocks, typing.cast(str, dst_path), str(image_id))
+                path, mode = typing.cast(str, dst_path), host.read_download_mode()
+                target.write_to_path(blocks, path, str(image_id), mode=mode)
             else:
                 with signatures.truncate_on_failure(data, verifier):
                     target.write_to_file(blocks, data)

@@ -60,6 +60,14 @@ def make_image_service() -> ImageService:
     )
 
 
+def read_download_mode() -> int | None:
+    """Return the option ``download_mode`` of ``[glance_compat]``.
+
+    :raises glance_compat.exceptions.InvalidOption: an option has an invalid value.
+    """
+    return conf.read_options(nova_conf()).download_mode
+
+
 def _servers(settings: typing.Any) -> list[str]:
     """Return a shuffled copy of ``[glance]api_servers``."""
     servers = list(settings.api_servers or ())

@@ -117,25 +117,32 @@ def truncate_on_failure(file: typing.IO[bytes], verifier: Verifier | None) -> It
 # Downloads that bypass Glance.
 
 
-def fetch_directly(show: Callable[[], Image], path: str, verifier: Verifier | None) -> bool:
+def fetch_directly(
+    show: Callable[[], Image], path: str, verifier: Verifier | None, mode: int | None
+) -> bool:
     """Download from Ceph with Nova's driver, if ``[glance]enable_rbd_download`` is set.
 
     :param show: a function that returns the image with its locations.
     :param path: the file to write.
+    :param mode: the permissions of the file, or None for those that Nova's driver gives it.
     :returns: whether the data was written; if not, download it from Glance.
     """
     if not host.nova_conf().glance.enable_rbd_download:
         return False
     for location in show().get("locations", ()):
         url = urllib.parse.urlsplit(location["url"])
-        if url.scheme == "rbd" and _fetch(url, path, verifier):
+        if url.scheme == "rbd" and _fetch(url, path, verifier, mode):
             return True
     return False
 
 
-def _fetch(url: urllib.parse.SplitResult, path: str, verifier: Verifier | None) -> bool:
+def _fetch(
+    url: urllib.parse.SplitResult, path: str, verifier: Verifier | None, mode: int | None
+) -> bool:
     try:
         rbd_download(url, path)
+        if mode is not None:
+            os.chmod(path, mode)
         if verifier is not None:
             with open(path, "rb") as file:
                 for _ in verify_blocks(iter(lambda: file.read(1 << 20), b""), verifier):

@@ -59,19 +59,25 @@ class _Path:
     The process may change its working directory later.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, mode: int | None) -> None:
         # abspath() is not used, because it removes ".." without following symbolic links.
         self._path = os.path.join(os.getcwd(), path)
+        self._mode = mode
 
     def open(self, source: str) -> contextlib.AbstractContextManager[typing.IO[bytes]]:
-        return _open_path(self._path, source)
+        if _is_special(self._path):
+            return _open_special(self._path)
+        return _replacing(self._path, source, self._mode)
 
 
-def check_destination(data: object, dst_path: object) -> Destination | None:
+def check_destination(
+    data: object, dst_path: object, *, mode: int | None = None
+) -> Destination | None:
     """Check the arguments ``data`` and ``dst_path`` of a download.
 
     :param data: a binary file object, or None.
     :param dst_path: a path (str or PathLike), or None.
+    :param mode: the permissions of the file at ``dst_path``; see ``Options.download_mode``.
     :returns: the destination, or None if both arguments are None.
     :raises glance_compat.exceptions.Invalid: an argument is invalid, or both are set.
     :raises OSError: the path is relative, and the working directory does not exist.
@@ -80,7 +86,7 @@ def check_destination(data: object, dst_path: object) -> Destination | None:
         raise exceptions.Invalid("data and dst_path are both set; pass only one of them")
     if data is not None:
         return _FileObject(_check_writable(data))
-    return None if dst_path is None else _Path(_check_path(dst_path))
+    return None if dst_path is None else _Path(_check_path(dst_path), mode)
 
 
 def _check_writable(data: object) -> typing.IO[bytes]:
@@ -133,18 +139,17 @@ def _write(block: bytes, file: typing.IO[bytes]) -> None:
         rest = rest[taken:]
 
 
-def write_to_path(blocks: Iterable[bytes], path: str, source: str = "") -> None:
+def write_to_path(
+    blocks: Iterable[bytes], path: str, source: str = "", *, mode: int | None = None
+) -> None:
     """Write all blocks to a path; an incomplete file never appears at the path.
 
     :param source: a string that identifies the data; see :meth:`Destination.open`.
+    :param mode: the permissions of the file; see ``Options.download_mode``.
     :raises OSError: the path cannot be written.
     """
-    with _Path(path).open(source) as file:
+    with _Path(path, mode).open(source) as file:
         write_to_file(blocks, file)
-
-
-def _open_path(path: str, source: str) -> contextlib.AbstractContextManager[typing.IO[bytes]]:
-    return _open_special(path) if _is_special(path) else _replacing(path, source)
 
 
 def _is_special(path: str) -> bool:
@@ -206,25 +211,26 @@ def _wait_for_reader(path: str) -> typing.IO[bytes]:
 
 
 @contextlib.contextmanager
-def _replacing(path: str, source: str) -> Iterator[typing.IO[bytes]]:
+def _replacing(path: str, source: str, mode: int | None) -> Iterator[typing.IO[bytes]]:
     """Open a new file, and move it to the path at the end if no exception was raised.
 
-    The new file has mode 0600, is in the same directory, and is synced before it is moved. So the
-    path never has an incomplete file.
+    The new file is in the same directory, has mode 0600 while it is written, and is synced before
+    it is moved. So the path never has an incomplete file.
 
+    :param mode: the mode of the file at the end. None: that of the file at the path, else 0666
+        less the umask.
     :raises OSError: the path cannot be written.
     """
     part, file = _open_part(path, source)
     try:
         yield file
         file.flush()
-        os.fsync(file.fileno())
+        _set_mode(file, _default_mode(path) if mode is None else mode)
+        _sync(file.fileno(), part)
         os.replace(part, path)
     except BaseException:
         # Removed before it is closed: as long as it is locked, no other download uses the name.
-        _remove_part(part, file)
-        with contextlib.suppress(OSError):
-            file.close()
+        _abandon(part, file)
         raise
     file.close()
     _sync_folder(os.path.dirname(path))
@@ -254,9 +260,9 @@ def _open_part(path: str, source: str) -> tuple[str, typing.IO[bytes]]:
     return part, _create(part)
 
 
-def _create(part: str) -> typing.IO[bytes]:
+def _create(part: str, mode: int = 0o600) -> typing.IO[bytes]:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    return open(part, "xb", opener=lambda name, _: os.open(name, flags, 0o600))
+    return open(part, "xb", opener=lambda name, _: os.open(name, flags, mode))
 
 
 def _remove_abandoned(part: str) -> None:
@@ -293,14 +299,24 @@ def _is_at(part: str, file: typing.IO[bytes]) -> bool:
         return False
 
 
+def _abandon(part: str, file: typing.IO[bytes]) -> None:
+    """Remove a partial file and close it, without an error that would replace the first one."""
+    try:
+        _remove_part(part, file)
+    except OSError as error:
+        LOG.warning("Cannot remove partial download %s: %s", part, error.strerror)
+    with contextlib.suppress(OSError):
+        file.close()
+
+
 def _remove_part(part: str, file: typing.IO[bytes]) -> None:
     # If another file has this name, it belongs to another download.
     if _is_at(part, file):
         os.unlink(part)
 
 
-#: Errors of file systems that cannot sync a directory (CIFS, and some FUSE file systems).
-_NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+#: Errors of file systems that do not support an operation (CIFS, vfat, some FUSE file systems).
+_NOT_SUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 def _sync_folder(folder: str) -> None:
@@ -312,15 +328,89 @@ def _sync_folder(folder: str) -> None:
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY)
-    except PermissionError as error:
-        # A directory with mode 0300 is writable, but cannot be opened.
+    except OSError as error:
+        # A directory with mode 0300 is writable, but cannot be opened. Other reasons, such as too
+        # many open files, do not make the complete file invalid either.
         LOG.debug("Cannot sync folder %s: %s", folder, error.strerror)
         return
     try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_SYNC:
-            raise
-        LOG.debug("Cannot sync folder %s: %s", folder, error.strerror)
+        _sync(descriptor, f"folder {folder}")
     finally:
         os.close(descriptor)
+
+
+def _sync(descriptor: int, subject: str) -> None:
+    """Sync a file or a directory, unless the file system does not support it.
+
+    :param subject: the description of the file, for the log.
+    :raises OSError: the sync failed.
+    """
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_SUPPORTED:
+            raise
+        LOG.debug("Cannot sync %s: %s", subject, error.strerror)
+
+
+# ---------------------------------------------------------------------------------------------
+# The permissions of the new file.
+
+
+#: A file with the umask of the process (Linux 4.7, proc(5)).
+_STATUS = "/proc/self/status"
+
+
+def _set_mode(file: typing.IO[bytes], mode: int) -> None:
+    """Set the mode of a file, unless the file system does not support it.
+
+    :raises OSError: setting the mode failed.
+    """
+    if stat.S_IMODE(os.fstat(file.fileno()).st_mode) == mode:
+        return
+    try:
+        os.fchmod(file.fileno(), mode)
+    except OSError as error:
+        # On vfat, the mode of all files is that of the mount, and a change is EPERM.
+        if error.errno not in _NOT_SUPPORTED | {errno.EPERM}:
+            raise
+        LOG.debug("Cannot set mode %04o of %s: %s", mode, file.name, error.strerror)
+
+
+def _default_mode(path: str) -> int:
+    """Return the mode of the file at the path, or that which a new file would have.
+
+    The bits setuid, setgid and sticky are not kept, because the new data was not there when they
+    were set.
+
+    :raises OSError: the file cannot be accessed.
+    """
+    try:
+        return os.stat(path).st_mode & 0o777
+    except FileNotFoundError:
+        umask = _read_umask()
+        return _mode_of_new_file(path) if umask is None else 0o666 & ~umask
+
+
+def _read_umask() -> int | None:
+    """Return the umask of the process, or None if the system does not show it.
+
+    It is not read with ``os.umask``, which changes it for all threads.
+    """
+    try:
+        with open(_STATUS, encoding="ascii", errors="replace") as status:
+            lines = [line for line in status if line.startswith("Umask:")]
+        return int(lines[0].split()[1], 8)
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def _mode_of_new_file(path: str) -> int:
+    """Return the mode that a new file gets in the directory of a path.
+
+    :raises OSError: no file can be created there.
+    """
+    name = os.path.join(os.path.dirname(path), f".{secrets.token_hex(8)}.part")
+    with _create(name, 0o666) as file:
+        os.unlink(name)
+        return stat.S_IMODE(os.fstat(file.fileno()).st_mode)

@@ -62,15 +62,25 @@ def test_download_writes_to_path(
     service = target.service(verify_downloads=verify)
     assert service.download(None, image_id, dst_path=str(path)) is None
     assert path.read_bytes() == DATA
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    usual = tmp_path.parent / f"{tmp_path.name}-usual"
+    usual.touch()
+    assert path.stat().st_mode == usual.stat().st_mode
     assert [one.name for one in tmp_path.iterdir()] == ["image"]
+
+
+def test_download_mode_sets_permissions(target: Target, image_id: str, tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    target.service(download_mode=0o600).download(None, image_id, dst_path=str(path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_download_replaces_file(target: Target, image_id: str, tmp_path: Path) -> None:
     path = tmp_path / "image"
     path.write_bytes(b"old and longer" * 1000)
+    path.chmod(0o604)
     target.service().download(None, image_id, dst_path=str(path))
     assert path.read_bytes() == DATA
+    assert stat.S_IMODE(path.stat().st_mode) == 0o604
 
 
 def test_download_to_file_and_path_is_refused(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,10 +74,19 @@ def located(*urls: str) -> dict[str, Any]:
 def test_an_image_in_ceph_is_exported(side: Side, ceph: type[Driver], tmp_path: Path) -> None:
     path = tmp_path / "image"
     image = located("file:///image", "rbd://wrong", RBD)
-    assert signatures.fetch_directly(lambda: image, str(path), Verifier(DATA))
+    assert signatures.fetch_directly(lambda: image, str(path), Verifier(DATA), None)
     assert path.read_bytes() == DATA
     assert (ceph.made[0]["user"], ceph.made[0]["pool"]) == ("u", "p")
     assert ceph.made[0]["connect_timeout"] == 5
+
+
+@on_each
+def test_image_from_ceph_has_mode_of_option(
+    side: Side, ceph: type[Driver], tmp_path: Path
+) -> None:
+    path = tmp_path / "image"
+    assert signatures.fetch_directly(lambda: located(RBD), str(path), None, 0o600)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 @on_each
@@ -85,7 +95,7 @@ def test_download_falls_back_to_glance_when_ceph_fails(
     side: Side, ceph: type[Driver], tmp_path: Path, url: str
 ) -> None:
     path = tmp_path / "image"
-    assert not signatures.fetch_directly(lambda: located(url), str(path), None)
+    assert not signatures.fetch_directly(lambda: located(url), str(path), None, None)
     assert not path.exists()
     image_id = side.make(DATA)
     assert side.api.download(side.context(), image_id, dest_path=str(path)) is None
@@ -98,7 +108,7 @@ def test_direct_download_with_wrong_signature_is_removed(
 ) -> None:
     path = tmp_path / "image"
     signed = Verifier(b"other")
-    assert not signatures.fetch_directly(lambda: located(RBD), str(path), signed)
+    assert not signatures.fetch_directly(lambda: located(RBD), str(path), signed, None)
     assert not path.exists()
 
 
@@ -108,7 +118,7 @@ def test_rbd_is_left_alone_unless_it_is_configured(
 ) -> None:
     with configured(target):
         path = str(tmp_path / "image")
-        assert not signatures.fetch_directly(lambda: located(RBD), path, None)
+        assert not signatures.fetch_directly(lambda: located(RBD), path, None, None)
     assert ceph.made == []
 
 

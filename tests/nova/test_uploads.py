@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -333,3 +334,31 @@ def test_the_switch_of_newton_keeps_its_meaning(
             assert side.api.get(side.context(), made["id"])["name"] == "newton"
     assert requests
     assert {f"/{api}/images" in one.path for one in requests} == {True}
+
+
+@on_each
+@pytest.mark.parametrize("before", [None, 0o640, 0o600])
+def test_downloaded_file_has_mode_that_nova_gives_it(
+    side: Side, tmp_path: Path, before: int | None
+) -> None:
+    """Nova's own module writes with ``open(path, "wb")``, so that other daemons can read it."""
+    image_id = side.make(DATA)
+    ours, novas = tmp_path / "ours", tmp_path / "novas"
+    for path in (ours, novas):
+        if before is not None:
+            path.touch()
+            path.chmod(before)
+    novas.write_bytes(DATA)
+    side.api.download(side.context(), image_id, dest_path=str(ours))
+    assert ours.read_bytes() == DATA
+    assert ours.stat().st_mode == novas.stat().st_mode
+
+
+@on_each
+def test_downloaded_file_has_mode_of_option(target: Target, tmp_path: Path) -> None:
+    path, file = tmp_path / "image", tmp_path / "nova.conf"
+    file.write_text("[glance_compat]\ndownload_mode = 0600\n")
+    with configured(target, files=[str(file)]):
+        side = Side(glance, World(target, "", {}))
+        side.api.download(side.context(), side.make(DATA), dest_path=str(path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -34,6 +34,7 @@ DEFAULTS: dict[str, object] = {
     "verify_uploads": True,
     "verify_updates": False,
     "check_format": False,
+    "download_mode": None,
     "v1_folding": "fold",
     "v1_exact_show": False,
     "v1_keep_connections": False,
@@ -56,7 +57,7 @@ ZERO_OR_MORE = ["discovery_ttl", "discovery_failure_ttl", "backoff_max"]
 COUNTS = ["page_size", "max_attempts", "max_response_bytes"]
 TEXTS = ["trusted_endpoints", "allowed_location_schemes"]
 FSID = "01234567-89ab-cdef-0123-456789abcdef"
-OTHERS = ["ceph_conf", "ceph_user"]
+OTHERS = ["ceph_conf", "ceph_user", "download_mode"]
 
 
 def with_option(name: str, value: object) -> Options:
@@ -246,6 +247,21 @@ def test_invalid_location_schemes_are_rejected(entry: str) -> None:
 @pytest.mark.parametrize("path", ["/etc/ceph/ceph.conf", "/a b/\u00fc.conf"])
 def test_a_file_of_ceph(path: str) -> None:
     assert Options(ceph_conf=path).ceph_conf == path
+
+
+@pytest.mark.parametrize("mode", [0, 0o400, 0o600, 0o644, 0o777, None])
+def test_download_mode_is_permissions(mode: int | None) -> None:
+    assert Options(download_mode=mode).download_mode == mode
+
+
+@pytest.mark.parametrize("mode", [-1, 600, 644, 0o1777, 0o4755, 0.5, True, "0600", "600"])
+def test_download_mode_must_be_permissions(mode: object) -> None:
+    """A mode in decimal digits (600, 644) is above 0o777."""
+    assert "from 0 to 0o777" in refused("download_mode", mode).message
+
+
+def test_download_mode_is_shown_in_octal() -> None:
+    assert repr(Options(download_mode=0o640)) == "Options(download_mode=0o640)"
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,6 @@ def test_data_is_put_at_a_path(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "image"
     target.write_to_path(cut(data), str(path))
     assert path.read_bytes() == data
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert left(path) == ["image"]
 
 
@@ -123,7 +122,6 @@ def test_an_old_file_is_replaced(old: Path) -> None:
         target.write_to_path(cut(DATA), str(old))
         assert before.read() == b"old"
     assert old.read_bytes() == DATA
-    assert stat.S_IMODE(old.stat().st_mode) == 0o600
     assert left(old) == ["image"]
 
 
@@ -371,3 +369,194 @@ def refuse_folders(reason: int) -> typing.Callable[[int], None]:
         fsync(descriptor)
 
     return refuse
+
+
+# The permissions of the new file.
+
+
+def failing(reason: int) -> typing.Callable[..., typing.NoReturn]:
+    def fail(*_: object, **__: object) -> typing.NoReturn:
+        raise OSError(reason, os.strerror(reason))
+
+    return fail
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture(params=[0o022, 0o077, 0o002, 0])
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def test_new_file_has_mode_of_umask(tmp_path: Path, umask: int) -> None:
+    path = tmp_path / "image"
+    target.write_to_path([b"new"], str(path))
+    assert mode_of(path) == 0o666 & ~umask
+
+
+def test_new_file_has_mode_of_umask_without_proc(
+    tmp_path: Path, umask: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target, "_STATUS", str(tmp_path / "missing"))
+    path = tmp_path / "image"
+    target.write_to_path([b"new"], str(path))
+    assert mode_of(path) == 0o666 & ~umask
+    assert left(path) == ["image"]
+
+
+@pytest.mark.parametrize("status", ["", "Name:\tpython\n", "Umask:\n", "Umask:\tnone\n"])
+def test_unreadable_umask_is_that_of_a_new_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    file = tmp_path / "status"
+    file.write_text(status)
+    monkeypatch.setattr(target, "_STATUS", str(file))
+    path, usual = tmp_path / "image", tmp_path / "usual"
+    usual.touch()
+    target.write_to_path([b"new"], str(path))
+    assert mode_of(path) == mode_of(usual)
+
+
+def test_umask_of_process_is_never_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """os.umask() would change it for the other threads for a moment."""
+    monkeypatch.setattr(os, "umask", failing(errno.EPERM))
+    target.write_to_path([b"new"], str(tmp_path / "image"))
+    monkeypatch.setattr(target, "_STATUS", str(tmp_path / "missing"))
+    target.write_to_path([b"new"], str(tmp_path / "other"))
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o600, 0o640, 0o664, 0o444])
+def test_replaced_file_keeps_its_mode(old: Path, mode: int) -> None:
+    old.chmod(mode)
+    target.write_to_path([b"new"], str(old))
+    assert mode_of(old) == mode
+
+
+@pytest.mark.parametrize("bit", [stat.S_ISUID, stat.S_ISGID, stat.S_ISVTX])
+def test_new_data_has_no_setuid_setgid_and_sticky(old: Path, bit: int) -> None:
+    old.chmod(0o755 | bit)
+    target.write_to_path([b"new"], str(old))
+    assert mode_of(old) == 0o755
+
+
+def test_replaced_link_has_mode_of_its_file(old: Path) -> None:
+    old.chmod(0o640)
+    link = old.with_name("link")
+    link.symlink_to(old)
+    target.write_to_path([b"new"], str(link))
+    assert not link.is_symlink()
+    assert mode_of(link) == 0o640
+
+
+def test_file_that_appears_meanwhile_determines_mode(tmp_path: Path) -> None:
+    path = tmp_path / "image"
+
+    def racing() -> Iterator[bytes]:
+        yield b"new"
+        path.touch(0o600)
+
+    target.write_to_path(racing(), str(path))
+    assert mode_of(path) == 0o600
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0])
+@pytest.mark.parametrize("exists", [False, True])
+def test_mode_of_option_is_exact(tmp_path: Path, umask: int, mode: int, exists: bool) -> None:
+    path = tmp_path / "image"
+    if exists:
+        path.touch(0o755)
+    target.write_to_path([b"new"], str(path), mode=mode)
+    assert mode_of(path) == mode
+
+
+def test_mode_of_option_does_not_apply_to_devices() -> None:
+    before = Path(os.devnull).stat().st_mode
+    target.write_to_path([b"new"], os.devnull, mode=0o600)
+    assert Path(os.devnull).stat().st_mode == before
+
+
+@pytest.mark.parametrize(
+    "reason", [errno.EPERM, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS]
+)
+def test_file_system_without_modes_is_not_an_error(
+    old: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    reason: int,
+) -> None:
+    """On vfat, all files have the mode of the mount."""
+    monkeypatch.setattr(os, "fchmod", failing(reason))
+    with caplog.at_level("DEBUG", "glance_compat.streams.target"):
+        target.write_to_path([b"new"], str(old))
+    assert old.read_bytes() == b"new"
+    [message] = caplog.messages
+    assert message.startswith("Cannot set mode 0644 of ")
+    assert message.endswith(os.strerror(reason))
+
+
+def test_mode_that_cannot_be_set_is_an_error(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fchmod", failing(errno.EIO))
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        target.write_to_path([b"new"], str(old))
+    assert old.read_bytes() == b"old"
+    assert left(old) == ["image"]
+
+
+# Other errors of the file system.
+
+
+@pytest.mark.parametrize("reason", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
+def test_file_system_without_sync_is_not_an_error(
+    old: Path, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    """Some FUSE file systems cannot sync files either."""
+    monkeypatch.setattr(os, "fsync", failing(reason))
+    target.write_to_path([b"new"], str(old))
+    assert old.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("reason", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+def test_file_that_fails_to_sync_is_an_error(
+    old: Path, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    monkeypatch.setattr(os, "fsync", failing(reason))
+    with pytest.raises(OSError, match=os.strerror(reason)):
+        target.write_to_path([b"new"], str(old))
+    assert old.read_bytes() == b"old"
+    assert left(old) == ["image"]
+
+
+@pytest.mark.parametrize("reason", [errno.EACCES, errno.EROFS, errno.EIO, errno.ENOENT])
+def test_download_error_is_raised_if_part_cannot_be_removed(
+    old: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, reason: int
+) -> None:
+    """The reason of the failure is that of the download."""
+    monkeypatch.setattr(os, "unlink", failing(reason))
+    with pytest.raises(IntegrityError, match="short"):
+        target.write_to_path(arriving([b"new"], IntegrityError("short")), str(old))
+    assert old.read_bytes() == b"old"
+    [message] = caplog.messages
+    assert message.startswith("Cannot remove partial download")
+    assert message.endswith(os.strerror(reason))
+
+
+@pytest.mark.parametrize("reason", [errno.EMFILE, errno.ENFILE, errno.EIO])
+def test_folder_that_cannot_be_opened_is_not_an_error(
+    old: Path, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    usual = os.open
+
+    def refuse(path: str, flags: int, *rest: int) -> int:
+        if os.path.isdir(path):
+            raise OSError(reason, os.strerror(reason))
+        return usual(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", refuse)
+    target.write_to_path([b"new"], str(old))
+    assert old.read_bytes() == b"new"
