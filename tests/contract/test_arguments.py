@@ -267,7 +267,7 @@ def test_non_contiguous_buffer_is_uploaded(target: Target, name: str) -> None:
     assert b"".join(service.download(None, created["id"])) == DATA[::2]
 
 
-def test_str_subclass_is_sent_as_its_text(target: Target, name: str) -> None:
+def test_str_subclass_is_sent_as_its_value(target: Target, name: str) -> None:
     service = target.service()
     meta = {"name": name, "properties": {Word.NAME: Word.NAME}}
     created = service.create(None, meta)

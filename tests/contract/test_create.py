@@ -72,7 +72,7 @@ def opened(form: Callable[[Path], object], folder: Path) -> Iterator[object]:
 
 @everywhere
 @pytest.mark.parametrize("form", FORMS)
-def test_create_accepts_every_form_of_data(
+def test_create_accepts_all_data_types(
     target: Target, name: str, form: str, tmp_path: Path
 ) -> None:
     expected = b"" if "empty" in form or form == "no bytes" else DATA
@@ -331,7 +331,7 @@ def test_location_makes_image_active(target: Target, name: str, source: str) -> 
 
 
 @only(lambda kind: kind.name == "pike-v1")
-def test_copy_from_on_v1(target: Target, name: str, source: str) -> None:
+def test_copy_from_copies_data_on_v1(target: Target, name: str, source: str) -> None:
     meta = {"name": name, **FORMATS, "copy_from": f"{source}/data"}
     created = target.service().create(None, meta)
     assert created["status"] in ("queued", "saving", "active")

@@ -239,7 +239,9 @@ def test_written_metadata_reads_the_same(embedded_pair: Pair, meta: dict[str, An
 @pytest.mark.functional
 @there()
 @given(meta=METAS)
-def test_written_metadata_reads_the_same_really(real_pair: Pair, meta: dict[str, Any]) -> None:
+def test_written_metadata_reads_the_same_on_real_servers(
+    real_pair: Pair, meta: dict[str, Any]
+) -> None:
     check_written(real_pair, meta)
 
 
@@ -340,7 +342,7 @@ def test_update_changes_only_its_attributes(
 @pytest.mark.functional
 @there()
 @UPDATES
-def test_update_changes_only_its_attributes_really(
+def test_update_changes_only_its_attributes_on_real_servers(
     real_pair: Pair, old: dict[str, str], new: dict[str, Any], purge: bool, whole: bool
 ) -> None:
     check_updated(real_pair, old, new, purge, whole)
@@ -456,7 +458,7 @@ def test_lists_are_equal_on_both_apis(
 @pytest.mark.functional
 @there()
 @LISTS
-def test_lists_are_equal_on_both_apis_really(
+def test_lists_are_equal_on_real_servers(
     real_pair: Pair,
     asked: dict[str, Any],
     keys: Any,

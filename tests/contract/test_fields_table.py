@@ -249,7 +249,7 @@ def test_update_stores_or_refuses(server: Server) -> None:
     )
 
 
-def test_v1_is_sent_the_store() -> None:
+def test_store_is_sent_over_v1() -> None:
     # Pike has stores by the scheme of their URLs: file is one, slow is none.
     for server in start(V1):
         meta = {"name": "table", **FORMATS}
@@ -285,7 +285,7 @@ def write_nothing(server: Server, name: str, value: Any) -> None:
     assert (record.properties, record.tags, record.os_hidden) == ({}, [], False)
 
 
-def test_a_value_that_asks_for_nothing_is_left_out(server: Server) -> None:
+def test_no_op_value_is_omitted(server: Server) -> None:
     check_each(
         (f"{name}={value!r}", functools.partial(write_nothing, server, name, value))
         for name, value in NOTHING
@@ -308,21 +308,21 @@ def refuse_invalid(server: Server, name: str, value: Any) -> None:
     assert server.glance.requests == []
 
 
-def test_an_invalid_value_is_refused_before_the_version_matters(server: Server) -> None:
+def test_invalid_value_is_refused_before_version_check(server: Server) -> None:
     check_each(
         (f"{name}={value!r}", functools.partial(refuse_invalid, server, name, value))
         for name, value in INVALID
     )
 
 
-def test_an_image_can_be_unhidden() -> None:
+def test_update_unhides_image() -> None:
     for server in start((2, 7)):
         image_id = server.service.create(None, {"name": "table", "os_hidden": True})["id"]
         server.service.update(None, image_id, {"os_hidden": False})
         assert server.glance.images[image_id].os_hidden is False
 
 
-def test_the_version_document_is_fetched_once_and_only_for_newer_values() -> None:
+def test_version_document_is_fetched_once_for_newer_values() -> None:
     for server in start((2, 7), api_version="2", extended=False):
         fetched = []
         for meta in ({"tags": ["a"], "visibility": "public"}, {"os_hidden": True}) * 2:
@@ -419,7 +419,7 @@ def check_outcome(found: list[Any], version: Version, value: Any) -> None:
         assert f"Images API {'v2' if version == V1 else 'v2.18'} (vendor)" in found[1]
 
 
-def test_a_new_row_works_without_any_other_change(with_new_rows: Any) -> None:
+def test_new_row_works_without_other_changes(with_new_rows: Any) -> None:
     outcomes = with_new_rows[0]
     check_each(
         (str((version, call, value)), functools.partial(check_outcome, found, version, value))
@@ -427,5 +427,5 @@ def test_a_new_row_works_without_any_other_change(with_new_rows: Any) -> None:
     )
 
 
-def test_a_new_row_brings_its_capability(with_new_rows: Any) -> None:
+def test_new_row_adds_its_capability(with_new_rows: Any) -> None:
     assert with_new_rows[1] == [False, True]

@@ -36,7 +36,7 @@ def methods(exchanges: list[Exchange]) -> list[str]:
 # -- given
 
 
-def test_an_image_is_active_when_the_call_is_over(place: Place, name: str) -> None:
+def test_update_with_location_returns_active_image(place: Place, name: str) -> None:
     target = place.target
     image_id = target.make(name=name, properties={"a": "b"})
     service = target.service(extended=True)
@@ -83,7 +83,7 @@ def test_attributes_are_updated_before_location(place: Place, name: str) -> None
     assert kept == {"two": "2", "three": "3"}
 
 
-def test_formats_may_come_with_it(place: Place, name: str) -> None:
+def test_update_sets_formats_and_location(place: Place, name: str) -> None:
     service = place.target.service()
     created = service.create(None, {"name": name})
     meta = {**FORMATS, "location": f"{place.source}/data"}
@@ -92,7 +92,7 @@ def test_formats_may_come_with_it(place: Place, name: str) -> None:
 
 
 @pytest.mark.parametrize("chosen", [False, True])
-def test_an_image_is_created_with_it(place: Place, name: str, chosen: bool) -> None:
+def test_create_with_location_makes_image_active(place: Place, name: str, chosen: bool) -> None:
     target, some_id = place.target, str(uuid.uuid4())
     service = target.service()
     meta = {"name": name, **FORMATS, "location": f"{place.source}/data", "size": len(DATA)}
@@ -111,7 +111,7 @@ def test_created_image_with_wrong_size_is_removed(place: Place, name: str) -> No
     assert place.target.leftovers(name) == []
 
 
-def test_an_update_that_another_writer_undoes_is_made_again_without_it() -> None:
+def test_concurrently_undone_update_is_repeated_without_location() -> None:
     with embedded(shown=True) as (place, glance):
         target = place.target
         image_id = target.make(name="x", properties={"a": "1"})
@@ -147,7 +147,7 @@ def test_unreadable_location_raises_bad_request(place: Place, name: str) -> None
     assert target.leftovers(made) == []
 
 
-def test_an_image_without_formats_is_not_given_one(place: Place, name: str) -> None:
+def test_location_of_image_without_formats_is_refused(place: Place, name: str) -> None:
     # Glance 33 answers 202, keeps the location, and leaves the image queued for ever.
     service, target = place.target.service(), place.target
     location = {"location": f"{place.source}/data"}
@@ -188,9 +188,7 @@ def test_falls_back_to_patch_when_locations_api_forbids(place: Place, name: str,
 
 
 @pytest.mark.parametrize("url", ["http://h/\r\nx", "rbd://a/b/c/d\0", "", 1, {}])
-def test_a_location_that_is_no_url_is_refused_before_any_request(
-    place: Place, url: object
-) -> None:
+def test_invalid_location_url_is_refused_without_a_request(place: Place, url: object) -> None:
     image_id = str(uuid.uuid4())
     with place.target.counting() as exchanges, pytest.raises(exceptions.ImageBadRequest):
         place.target.service().update(None, image_id, {"location": url})
@@ -198,7 +196,7 @@ def test_a_location_that_is_no_url_is_refused_before_any_request(
 
 
 @pytest.mark.parametrize("scheme", ["http://", "rbd://"])
-def test_a_location_that_is_too_long_is_refused(place: Place, name: str, scheme: str) -> None:
+def test_overlong_location_is_refused(place: Place, name: str, scheme: str) -> None:
     target = place.target
     image_id = target.make(name=name)
     with pytest.raises(exceptions.GlanceCompatError):
@@ -215,7 +213,7 @@ def test_location_that_server_rejects_is_not_retried_with_patch(place: Place, na
     assert [(one.method, one.status) for one in exchanges] == [("GET", 200), ("POST", 400)]
 
 
-def test_a_service_may_give_what_a_user_may_not(place: Place, name: str) -> None:
+def test_service_role_may_use_locations_api(place: Place, name: str) -> None:
     # There is no such store: it is taken, and turns out to be wrong.
     target = place.target
     image_id = target.make(user=SERVICE, name=name)
@@ -225,7 +223,7 @@ def test_a_service_may_give_what_a_user_may_not(place: Place, name: str) -> None
     assert target.record(image_id)["status"] == "queued"
 
 
-def test_the_token_of_a_service_beside_the_users_is_enough(place: Place, name: str) -> None:
+def test_service_token_permits_locations_api(place: Place, name: str) -> None:
     # As Nova sends them with [service_user]send_service_user_token.
     target = place.target
     image_id = target.make(name=name)
@@ -286,7 +284,7 @@ def test_create_past_deadline_leaves_image_to_server(
     assert place.target.record(str(caught.value.image_id))["status"] == "active"
 
 
-def test_the_call_ends_when_the_server_is_done(late: tuple[Place, GlanceFixture]) -> None:
+def test_update_returns_when_location_import_finishes(late: tuple[Place, GlanceFixture]) -> None:
     place, glance = late
     image_id = place.target.make(name="x")
     asked = threading.Event()
@@ -308,7 +306,7 @@ def test_the_call_ends_when_the_server_is_done(late: tuple[Place, GlanceFixture]
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])
-def test_a_server_that_has_no_such_api_after_all_takes_a_patch(status: int) -> None:
+def test_falls_back_to_patch_without_locations_api(status: int) -> None:
     with embedded(shown=True) as (place, glance):
         image_id = place.target.make(name="x")
         glance.faults.add(faults.Status(status), "POST", "images/*/locations", times=None)
@@ -318,7 +316,7 @@ def test_a_server_that_has_no_such_api_after_all_takes_a_patch(status: int) -> N
         assert changed["status"] == "active"
 
 
-def test_an_older_server_is_given_a_patch_with_all_of_the_change() -> None:
+def test_older_server_gets_one_patch_with_all_changes() -> None:
     with embedded(shown=True, release="yoga") as (place, _):
         service = place.target.service()
         service.discover()

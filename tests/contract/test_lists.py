@@ -121,7 +121,7 @@ ASKED = (
 
 
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: f"{asked.user}-{asked.filters}")
-def test_filters(target: Target, images: Population, asked: Asked) -> None:
+def test_filter_selects_images(target: Target, images: Population, asked: Asked) -> None:
     service = target.service(asked.user)
     before = dict(asked.filters)
     if asked.v2_only and target.is_v1:
@@ -135,13 +135,15 @@ def test_filters(target: Target, images: Population, asked: Asked) -> None:
     assert asked.filters == before
 
 
-def test_ids(target: Target, images: Population) -> None:
+def test_id_filter_selects_image(target: Target, images: Population) -> None:
     wanted = images.ids["pending"]
     assert images.list_names(target.service(), {"id": wanted}) == ["pending"]
 
 
 @pytest.mark.parametrize(("user", "names"), [("demo", MINE), ("other", SHARED), ("admin", ())])
-def test_owners(target: Target, images: Population, user: str, names: tuple[str, ...]) -> None:
+def test_owner_filter_selects_images(
+    target: Target, images: Population, user: str, names: tuple[str, ...]
+) -> None:
     filters = {"owner": target.projects[user]}
     assert set(images.list_names(target.service(), filters)) == set(names)
 
@@ -155,7 +157,7 @@ def test_empty_name_filter_excludes_images_without_name(target: Target) -> None:
 
 
 @pytest.mark.parametrize("key", ["created_at", "updated_at"])
-def test_times(
+def test_time_filter_selects_images(
     target: Target, images: Population, key: Literal["created_at", "updated_at"]
 ) -> None:
     service = target.service()
@@ -180,7 +182,7 @@ def test_times(
         assert set(found) == {name for name, moment in moments.items() if fits(moment)}, operator
 
 
-def test_changes_since(target: Target, images: Population) -> None:
+def test_changes_since_selects_recent_images(target: Target, images: Population) -> None:
     service = target.service()
     before = images.begun - datetime.timedelta(seconds=2)
     for spelling in (before, before.strftime("%Y-%m-%dT%H:%M:%SZ"), before.isoformat()):
@@ -190,7 +192,7 @@ def test_changes_since(target: Target, images: Population) -> None:
 
 
 @on_33
-def test_hidden_images(target: Target, name: str) -> None:
+def test_hidden_images_are_listed_on_demand(target: Target, name: str) -> None:
     image_id = target.make(name=name, os_hidden=True)
     service = target.service()
     assert service.detail(None, filters={"name": name}) == []
@@ -368,7 +370,7 @@ def test_marker_at_the_end_lists_nothing(target: Target, images: Population) -> 
 
 
 @pytest.mark.parametrize("page_size", [None, 3])
-def test_marker_with_several_sort_keys(
+def test_marker_works_with_several_sort_keys(
     target: Target, images: Population, page_size: int | None
 ) -> None:
     service = target.service()
@@ -391,7 +393,7 @@ def test_marker_with_several_sort_keys(
     ],
     ids=["not public", "public", "size", "empty property"],
 )
-def test_pages_with_filters_of_the_library(
+def test_library_filters_apply_across_pages(
     target: Target,
     images: Population,
     filters: dict[str, Any],
@@ -406,7 +408,7 @@ def test_pages_with_filters_of_the_library(
 
 @on_v2
 @pytest.mark.parametrize("page_size", [1, None])
-def test_pages_with_several_tags(
+def test_several_tags_apply_across_pages(
     target: Target, images: Population, page_size: int | None
 ) -> None:
     # The server's link to the next page keeps the last tag only.
@@ -432,7 +434,7 @@ UNTAKEN: dict[str, dict[str, object]] = {
 
 @pytest.mark.parametrize("kind", UNTAKEN)
 @pytest.mark.parametrize("page_size", [1, None])
-def test_value_refused_in_a_query_is_filtered_by_the_library(
+def test_library_filters_values_refused_in_queries(
     target: Target, name: str, kind: str, page_size: int | None
 ) -> None:
     filters = {"property-mark": name, **UNTAKEN[kind]}
@@ -452,7 +454,7 @@ def test_value_refused_in_a_query_is_filtered_by_the_library(
 
 @on_v2
 @pytest.mark.parametrize("tags", [["größe", "a"], [f"{number:0200}" for number in range(30)]])
-def test_tags_refused_in_a_query_are_filtered_by_the_library(
+def test_library_filters_tags_refused_in_queries(
     target: Target, name: str, tags: list[str]
 ) -> None:
     image_id = target.make(name=name, tags=tags)
@@ -462,7 +464,9 @@ def test_tags_refused_in_a_query_are_filtered_by_the_library(
 
 
 @pytest.mark.parametrize("size", [2**63 - 1, 2**63, 10**19])
-def test_size_filter_beyond_database_range(target: Target, images: Population, size: int) -> None:
+def test_size_filter_beyond_database_range_is_clamped(
+    target: Target, images: Population, size: int
+) -> None:
     service = target.service()
     assert images.list_names(service, {"size_min": size}) == []
     largest = images.list_names(service, {"size_max": 10**12})

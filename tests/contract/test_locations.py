@@ -123,14 +123,14 @@ def test_download_from_file_sends_no_data_request(place: Place, tmp_path: Path) 
     assert asked == ["look"] * 3
 
 
-def test_nothing_is_read_unless_allowed(place: Place) -> None:
+def test_file_is_not_read_unless_allowed(place: Place) -> None:
     place.image(place.file(data=OTHER))
     with place.asked() as asked:
         assert read(place, allowed_location_schemes=()) == DATA
     assert asked == ["data"]
 
 
-def test_direct_url_alone(tmp_path: Path) -> None:
+def test_direct_url_is_used_without_locations(tmp_path: Path) -> None:
     with GlanceFixture(sockets=False, config={"show_image_direct_url": True}) as glance:
         place = Place(glance, tmp_path)
         place.image(place.file())
@@ -141,7 +141,7 @@ def test_direct_url_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("verify", ["auto", "strong", "off"])
 @pytest.mark.parametrize("user", ["u:p:member", "u:p:admin"])
-def test_one_request_whatever_is_verified(place: Place, verify: str, user: str) -> None:
+def test_direct_download_sends_one_request(place: Place, verify: str, user: str) -> None:
     place.image(place.file(), owner="p")
     service = place.service(user, verify_downloads=verify, check_format=True)
     with place.asked() as asked:
@@ -149,7 +149,7 @@ def test_one_request_whatever_is_verified(place: Place, verify: str, user: str) 
     assert asked == ["look"]
 
 
-def test_the_first_that_can_be_read(place: Place) -> None:
+def test_first_readable_location_is_used(place: Place) -> None:
     place.file("second")
     place.file("third", OTHER)
     place.image("http://elsewhere.example/image", "rbd://a/b/c/d", "missing", "second", "third")
@@ -158,7 +158,9 @@ def test_the_first_that_can_be_read(place: Place) -> None:
     assert asked == ["look"]
 
 
-def test_an_image_without_a_checksum(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+def test_image_without_checksum_is_read_with_warning(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
     place.image(place.file(data=OTHER), checksum=None, os_hash_algo=None, os_hash_value=None)
     assert read(place) == OTHER
     assert "no checksum" in caplog.text
@@ -194,7 +196,7 @@ def sparse(path: Path) -> None:
     ],
     ids=["changed", "short", "long", "empty", "huge"],
 )
-def test_damaged_data(
+def test_damaged_file_raises_integrity_error(
     place: Place, data: bytes | None, modes: tuple[str, ...], tmp_path: Path
 ) -> None:
     place.image(place.file(data=data or b""), "second")
@@ -299,7 +301,7 @@ UNREADABLE: tuple[Callable[[Place], str], ...] = (
 
 
 @pytest.mark.parametrize("make", UNREADABLE, ids=lambda make: make.__name__)
-def test_a_location_that_cannot_be_read(
+def test_unreadable_location_falls_back_to_api(
     place: Place, make: Callable[[Place], str], caplog: pytest.LogCaptureFixture
 ) -> None:
     place.image(make(place))
@@ -320,7 +322,7 @@ def test_a_location_that_cannot_be_read(
         ["http://elsewhere.example/image", "cinder://1", ":", "://", "nothing"],
     ],
 )
-def test_locations_of_other_schemes(
+def test_other_schemes_fall_back_to_api(
     place: Place, locations: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     place.image(*[{"url": one, "metadata": {}} for one in locations])
@@ -343,7 +345,7 @@ def test_download_uses_api_when_locations_are_hidden(
     assert caplog.text == ""
 
 
-def test_download_tries_at_most_as_many_locations_as_glance_allows(
+def test_download_tries_limited_number_of_locations(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     place.image(*[f"missing{number}" for number in range(100)], place.file())
@@ -358,7 +360,7 @@ def test_download_tries_at_most_as_many_locations_as_glance_allows(
 
 @pytest.mark.parametrize("user", ["u:p:member", "u:p:admin"])
 @pytest.mark.parametrize("status", ["queued", "saving", "deactivated", "killed"])
-def test_a_file_is_no_way_round_the_status(place: Place, status: str, user: str) -> None:
+def test_direct_download_respects_image_status(place: Place, status: str, user: str) -> None:
     place.image(place.file(data=OTHER), owner="p", status=status)
     refusals = (exceptions.ImageNotActive, exceptions.ImageNotAuthorized)
     # The API is left to say what it says of such an image; the file is not looked at.
@@ -368,14 +370,14 @@ def test_a_file_is_no_way_round_the_status(place: Place, status: str, user: str)
     assert len(asked) > 1
 
 
-def test_a_file_is_no_way_round_ownership(place: Place) -> None:
+def test_direct_download_respects_image_visibility(place: Place) -> None:
     place.image(place.file(), owner="p", visibility="private")
     with pytest.raises(exceptions.ImageNotFound):
         place.service("u:another:member").download(None, "image")
 
 
 @pytest.mark.parametrize("image_id", ["missing", "../image", ""])
-def test_an_image_that_is_not_there(place: Place, image_id: str) -> None:
+def test_missing_image_is_not_found(place: Place, image_id: str) -> None:
     place.image(place.file())
     with pytest.raises((exceptions.ImageNotFound, exceptions.InvalidImageRef)):
         place.service().download(None, image_id)
@@ -500,7 +502,7 @@ def odd(plugins: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
-def test_the_example_handler(
+def test_example_handler_reads_archive(
     place: Place, odd: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IMAGE_ARCHIVES", str(tmp_path))
@@ -513,7 +515,7 @@ def test_the_example_handler(
 
 
 @pytest.mark.parametrize("name", ["..", "summer/..", "summer/../disk", "winter/disk", "/"])
-def test_the_example_handler_stays_in_its_folder(
+def test_example_handler_refuses_paths_outside_its_folder(
     place: Place, odd: Any, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IMAGE_ARCHIVES", str(tmp_path))
@@ -538,7 +540,7 @@ def test_location_handler_gets_location_and_entries(place: Place, odd: Any) -> N
 
 
 @pytest.mark.parametrize("scheme", ["raises", "texts", "nothing", "empties"])
-def test_a_handler_that_fails(
+def test_failing_handler_falls_back_to_api(
     place: Place, odd: Any, scheme: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     place.image(f"{scheme}://user:password@host/image")
@@ -559,7 +561,7 @@ def test_log_reports_type_of_invalid_block(
     assert "cannot be read: the location handler yielded str, not bytes" in caplog.text
 
 
-def test_a_handler_that_breaks_off(
+def test_interrupted_handler_falls_back_to_api(
     place: Place, odd: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     place.image("breaks://user:password@host/image")
@@ -585,7 +587,7 @@ def test_interrupted_direct_download_continues_over_api(place: Place, odd: Any) 
     assert place.glance.requests[-1].headers["Range"] == f"bytes={len(DATA) // 2 + 1}-"
 
 
-def test_a_handler_that_breaks_off_for_good(place: Place, odd: Any) -> None:
+def test_interrupted_handler_raises_after_last_attempt(place: Place, odd: Any) -> None:
     place.image("breaks://image")
     found = place.service(allowed_location_schemes=("breaks",), max_attempts=1)
     with pytest.raises(exceptions.GlanceConnectionFailed) as caught:
@@ -594,9 +596,7 @@ def test_a_handler_that_breaks_off_for_good(place: Place, odd: Any) -> None:
     assert "failed after" in str(caught.value)
 
 
-def test_a_handler_is_closed_once(
-    place: Place, odd: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_handler_is_closed_once(place: Place, odd: Any, caplog: pytest.LogCaptureFixture) -> None:
     place.image("closes://image")
     found = place.service(allowed_location_schemes=("closes",)).download(None, "image")
     assert b"".join(found) == DATA
@@ -605,7 +605,7 @@ def test_a_handler_is_closed_once(
     assert "password" not in caplog.text
 
 
-def test_another_package_reads_a_scheme_that_the_library_reads(place: Place, odd: Any) -> None:
+def test_handler_overrides_built_in_scheme(place: Place, odd: Any) -> None:
     place.image("rbd://anything")
     with place.asked() as asked:
         assert read(place, allowed_location_schemes=("rbd",), stall_timeout=7) == DATA
@@ -615,7 +615,7 @@ def test_another_package_reads_a_scheme_that_the_library_reads(place: Place, odd
     assert location.options.stall_timeout == 7
 
 
-def test_a_handler_may_refuse_the_options(place: Place, odd: Any) -> None:
+def test_handler_may_refuse_options(place: Place, odd: Any) -> None:
     place.image("wants://image")
     with place.asked() as asked, pytest.raises(exceptions.InvalidOption, match="what it wants"):
         read(place, allowed_location_schemes=("wants",))
@@ -623,7 +623,9 @@ def test_a_handler_may_refuse_the_options(place: Place, odd: Any) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["nothing-at-all", "late", "broken", "absent", "number"])
-def test_a_scheme_without_one_good_handler(place: Place, odd: Any, scheme: str) -> None:
+def test_scheme_without_usable_handler_raises_invalid_option(
+    place: Place, odd: Any, scheme: str
+) -> None:
     # Of two packages that read one scheme neither is chosen.
     place.image(place.file())
     service = place.service(allowed_location_schemes=(place.folder.as_uri(), scheme))
@@ -644,7 +646,7 @@ def folder_of(target: Target) -> str:
 
 
 @everywhere
-def test_every_server(target: Target, tmp_path: Path) -> None:
+def test_direct_download_works_on_every_server(target: Target, tmp_path: Path) -> None:
     real = target.kind.region is not None
     allowed = folder_of(target) if real else tmp_path.as_uri()
     image_id = target.make(name="direct", data=DATA)
@@ -664,7 +666,7 @@ def test_every_server(target: Target, tmp_path: Path) -> None:
         assert asked == [image_id, f"{image_id}/file"]
 
 
-def test_nothing_listens() -> None:
+def test_hosts_in_locations_are_never_contacted() -> None:
     # What a host in a location would be asked by.
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))

@@ -62,7 +62,7 @@ def test_adding_member_again_keeps_its_status(target: Target, name: str) -> None
     assert answer.json()["status"] == "accepted"
 
 
-def test_several_members(target: Target, name: str) -> None:
+def test_members_lists_all_members(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     target.share(image_id, "other", "rejected")
     target.share(image_id, "stranger", "accepted")

@@ -38,7 +38,7 @@ def ironic(target: Target) -> Any:
     return snippet("ironic").GlanceImageService(target.service(extended=True))
 
 
-def test_cinder_finds_where_an_image_is(target: Target, name: str) -> None:
+def test_cinder_reads_image_locations(target: Target, name: str) -> None:
     image_id = target.make(name=name, data=DATA)
     direct_url, locations = cinder(target).get_location(None, image_id)
     if target.is_v1:
@@ -47,7 +47,7 @@ def test_cinder_finds_where_an_image_is(target: Target, name: str) -> None:
         assert [one["url"] for one in locations] == [direct_url]
 
 
-def test_cinder_gives_a_location(place: Place, name: str) -> None:
+def test_cinder_adds_a_location(place: Place, name: str) -> None:
     image_id = place.target.make(name=name)
     added = cinder(place.target).add_location(None, image_id, f"{place.source}/data")
     assert (added["status"], added["size"]) == ("active", len(DATA))
@@ -62,14 +62,14 @@ def test_cinder_lists_members(target: Target, name: str) -> None:
     assert member["status"] == (None if target.is_v1 else "pending")
 
 
-def test_cinder_purges_with_data_as_without(target: Target, name: str) -> None:
+def test_cinder_purges_properties_with_and_without_data(target: Target, name: str) -> None:
     image_id = target.make(name=name, properties={"old": "1"})
     meta = {"name": name, **FORMATS, "properties": {"new": "2"}}
     changed = cinder(target).update(None, image_id, meta, io.BytesIO(DATA))
     assert (changed["status"], changed["properties"]) == ("active", {"new": "2"})
 
 
-def test_ironic_shows_an_image_by_its_href(target: Target, name: str) -> None:
+def test_ironic_shows_image_by_href(target: Target, name: str) -> None:
     image_id, file = target.make(name=name, data=DATA), io.BytesIO()
     for href in (image_id, f"glance://{image_id}"):
         image = ironic(target).show(href)
@@ -78,7 +78,7 @@ def test_ironic_shows_an_image_by_its_href(target: Target, name: str) -> None:
     assert file.getvalue() == DATA
 
 
-def test_ironic_refuses_what_it_cannot_deploy(target: Target, name: str) -> None:
+def test_ironic_refuses_undeployable_images(target: Target, name: str) -> None:
     queued = target.make(name=name)
     with pytest.raises(exceptions.ImageUnacceptable):
         ironic(target).show(f"glance://{queued}")
@@ -87,7 +87,7 @@ def test_ironic_refuses_what_it_cannot_deploy(target: Target, name: str) -> None
             ironic(target).show(href)
 
 
-def test_the_page_shows_them() -> None:
+def test_page_includes_service_snippets() -> None:
     page = (SNIPPETS.parents[1] / "nova.rst").read_text()
     for path in SNIPPETS.glob("*.py"):
         assert f".. literalinclude:: snippets/services/{path.name}" in page

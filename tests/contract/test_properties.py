@@ -65,7 +65,7 @@ def test_property_values_survive_update(target: Target, name: str) -> None:
 
 
 @on_pike
-def test_properties_of_one_api_are_read_by_the_other(target: Target) -> None:
+def test_properties_are_readable_over_the_other_api(target: Target) -> None:
     created = target.service().create(None, {"name": NAME, "properties": TEXTS})
     both = ImageService(
         target.session(),
@@ -137,7 +137,7 @@ def test_property_unsupported_on_v1_is_refused_in_update(
 
 @on_v2
 @pytest.mark.parametrize("properties", UNPORTABLE, ids=_label)
-def test_portable_option_refuses_it_on_v2(
+def test_portable_option_refuses_unportable_property_on_v2(
     target: Target, name: str, properties: dict[str, str]
 ) -> None:
     service = target.service(portable=True)
@@ -158,7 +158,7 @@ def test_property_name_unsupported_on_v1_is_refused(target: Target, bad: str) ->
     assert exchanges == []
 
 
-def test_property_name_with_non_ascii_letters(target: Target, name: str) -> None:
+def test_property_name_with_non_ascii_letters_needs_glance_33(target: Target, name: str) -> None:
     meta = {"name": name, "properties": {"größe": "x"}}
     if target.kind.release == "33":
         assert target.service().create(None, meta)["properties"] == {"größe": "x"}
@@ -170,7 +170,7 @@ def test_property_name_with_non_ascii_letters(target: Target, name: str) -> None
     assert target.leftovers(name) == []
 
 
-def test_property_name_of_256_characters(target: Target, name: str) -> None:
+def test_property_name_of_256_characters_is_refused(target: Target, name: str) -> None:
     longest, longer = "k" * 255, "k" * 256
     service = target.service()
     created = service.create(None, {"name": name, "properties": {longest: "x"}})
@@ -195,7 +195,7 @@ def test_property_name_of_256_characters(target: Target, name: str) -> None:
     [{"name": "\U0001f600"}, {"properties": {"p": "a\U0001f600b"}}],
     ids=["name", "property"],
 )
-def test_characters_beyond_the_basic_plane(
+def test_characters_beyond_the_basic_plane_are_stored(
     target: Target, name: str, meta: dict[str, Any]
 ) -> None:
     chosen = str(uuid.uuid4())
@@ -350,7 +350,7 @@ SHADOW = {"owner": "shadow", "status": "shadow", "tags": "shadow", "self": "shad
 
 @on_pike
 @pytest.mark.parametrize("purge", [False, True])
-def test_shadowed_properties_are_kept(target: Target, name: str, purge: bool) -> None:
+def test_update_preserves_shadowed_properties(target: Target, name: str, purge: bool) -> None:
     image_id = make_over_v1(target, name, {**SHADOW, "a": "1"})
     service = target.service(extended=True)
     shown = service.show(None, image_id)
@@ -364,7 +364,7 @@ def test_shadowed_properties_are_kept(target: Target, name: str, purge: bool) ->
 
 
 @on_pike
-def test_whole_dict_with_shadowed_properties(target: Target, name: str) -> None:
+def test_whole_dict_preserves_shadowed_properties(target: Target, name: str) -> None:
     image_id = make_over_v1(target, name, {**SHADOW, "a": "1"})
     service = target.service(extended=True)
     whole = service.show(None, image_id)
@@ -410,7 +410,7 @@ def test_planted_attributes_are_ignored(target: Target, name: str) -> None:
 
 @on_real
 @pytest.mark.parametrize("count", [95, 128])
-def test_many_properties(target: Target, name: str, count: int) -> None:
+def test_many_properties_are_stored(target: Target, name: str, count: int) -> None:
     properties = {f"property_{number}": str(number) for number in range(count)}
     service = target.service()
     created = service.create(None, {"name": name, "properties": properties})

@@ -103,7 +103,7 @@ def refused(ceph: Ceph, path: str, *entries: str, **others: Any) -> OSError:
 
 
 @pytest.mark.parametrize("size", [1, BLOCK_BYTES, BLOCK_BYTES + 1, 2 * BLOCK_BYTES + 12345])
-def test_a_snapshot_block_by_block(ceph: Ceph, size: int) -> None:
+def test_snapshot_is_read_in_blocks(ceph: Ceph, size: int) -> None:
     data = (DATA * 10)[:size]
     ceph.put("images", "image", data)
     found = list(read_snapshot(location(ceph, USUAL)))
@@ -111,7 +111,7 @@ def test_a_snapshot_block_by_block(ceph: Ceph, size: int) -> None:
     assert {len(one) for one in found[:-1]} <= {BLOCK_BYTES}
 
 
-def test_an_empty_snapshot(ceph: Ceph) -> None:
+def test_empty_snapshot_yields_no_data(ceph: Ceph) -> None:
     ceph.put("images", "image", b"")
     assert read(ceph) == b""
 
@@ -135,7 +135,7 @@ def test_names_are_percent_encoded(ceph: Ceph, image: str, snapshot: str, path: 
     assert read(ceph, "{fsid}/images/" + path, image_id=image) == DATA
 
 
-def test_one_of_several_pools(ceph: Ceph) -> None:
+def test_snapshot_is_found_in_any_allowed_pool(ceph: Ceph) -> None:
     ceph.put("images", "image", DATA)
     ceph.put("volumes", "image", OTHER)
     pools = [f"rbd://{ceph.fsid}/volumes", f"rbd://{ceph.fsid}/images", "rbd"]
@@ -219,7 +219,7 @@ def nowhere(tmp_path: Path, path: str, **others: Any) -> OSError:
 
 
 @pytest.mark.parametrize("path", HOSTILE, ids=lambda path: ascii(path)[:60])
-def test_a_location_that_leads_elsewhere(tmp_path: Path, path: str) -> None:
+def test_disallowed_rbd_location_is_refused(tmp_path: Path, path: str) -> None:
     error = nowhere(tmp_path, path)
     assert error.errno == errno.EPERM
     assert error.strerror in {
@@ -230,7 +230,7 @@ def test_a_location_that_leads_elsewhere(tmp_path: Path, path: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["RBD", "rbd+x", "file", "http", " rbd", ""])
-def test_another_scheme(tmp_path: Path, scheme: str) -> None:
+def test_other_scheme_is_not_an_rbd_location(tmp_path: Path, scheme: str) -> None:
     chosen = location(StandIn(tmp_path), USUAL)
     other = dataclasses.replace(chosen, url=scheme + chosen.url.removeprefix("rbd"))
     with pytest.raises(PermissionError, match="not of the form"):
@@ -243,33 +243,33 @@ def test_ceph_image_with_another_name_is_rejected(tmp_path: Path, image_id: str)
     assert error.strerror == "it has another name than the image"
 
 
-def test_another_cluster_than_the_one_that_is_configured(ceph: Ceph) -> None:
+def test_location_in_another_cluster_is_refused(ceph: Ceph) -> None:
     ceph.put("images", "image", DATA)
     error = refused(ceph, f"{ANOTHER_FSID}/images/image/snap", f"rbd://{ANOTHER_FSID}/images")
     assert error.strerror == "it is in another Ceph cluster"
 
 
 @pytest.mark.parametrize("snapshot", ["nothing", "s" * 10_000, "%20", "image%40snap"])
-def test_a_snapshot_that_is_not_there(ceph: Ceph, snapshot: str) -> None:
+def test_missing_snapshot_is_an_error(ceph: Ceph, snapshot: str) -> None:
     ceph.put("images", "image", DATA)
     error = refused(ceph, "{fsid}/images/image/" + snapshot)
     assert error.errno == errno.ENOENT
     assert error.strerror == "its snapshot cannot be opened: No such file or directory"
 
 
-def test_an_image_that_is_not_there(ceph: Ceph) -> None:
+def test_missing_ceph_image_is_an_error(ceph: Ceph) -> None:
     assert refused(ceph, USUAL).errno == errno.ENOENT
     name = "i" * 10_000
     error = refused(ceph, "{fsid}/images/" + name + "/snap", image_id=name)
     assert error.errno == errno.ENAMETOOLONG
 
 
-def test_a_pool_that_is_not_there(ceph: Ceph) -> None:
+def test_missing_pool_is_an_error(ceph: Ceph) -> None:
     error = refused(ceph, "{fsid}/nothing/image/snap", f"rbd://{ceph.fsid}/nothing")
     assert error.strerror == "its pool cannot be opened: No such file or directory"
 
 
-def test_a_pool_that_the_user_may_not_read(ceph: Ceph) -> None:
+def test_unreadable_pool_is_an_error(ceph: Ceph) -> None:
     ceph.put("volumes", "image", OTHER)
     error = refused(ceph, "{fsid}/volumes/image/snap", f"rbd://{ceph.fsid}/volumes")
     assert error.strerror == "its snapshot cannot be opened: Operation not permitted"
@@ -284,7 +284,7 @@ def test_a_pool_that_the_user_may_not_read(ceph: Ceph) -> None:
         ({"ceph_conf": __file__}, "Invalid argument"),
     ],
 )
-def test_a_cluster_that_cannot_be_reached(ceph: Ceph, wrong: Mapping[str, str], why: str) -> None:
+def test_unreachable_cluster_is_an_error(ceph: Ceph, wrong: Mapping[str, str], why: str) -> None:
     ceph.put("images", "image", DATA)
     error = refused(ceph, USUAL, **wrong)
     assert error.strerror == f"the Ceph cluster cannot be reached: {why}"
@@ -329,7 +329,9 @@ def test_cluster_without_ceph_names_missing_programs(
 
 
 @pytest.mark.parametrize("name", ["rados", "rbd"])
-def test_the_modules_are_missing(ceph: Ceph, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_ceph_modules_raise_invalid_option(
+    ceph: Ceph, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, name, None)
     ceph.put("images", "image", DATA)
     with pytest.raises(exceptions.InvalidOption) as caught:
@@ -339,7 +341,7 @@ def test_the_modules_are_missing(ceph: Ceph, name: str, monkeypatch: pytest.Monk
     assert refused(ceph, "{fsid}/volumes/image/snap").errno == errno.EPERM
 
 
-def test_no_pool_is_allowed(ceph: Ceph) -> None:
+def test_rbd_without_allowed_pool_raises_invalid_option(ceph: Ceph) -> None:
     ceph.put("images", "image", DATA)
     with pytest.raises(exceptions.InvalidOption, match="rbd://<fsid>/<pool>"):
         read(ceph, USUAL, "rbd")
@@ -396,7 +398,7 @@ def test_download_from_ceph_sends_no_data_request(place: Place, tmp_path: Path) 
     assert asked == ["look"] * 3
 
 
-def test_nothing_is_read_unless_allowed(place: Place) -> None:
+def test_ceph_is_not_read_unless_allowed(place: Place) -> None:
     place.image()
     place.ceph.put("images", "image", OTHER)
     with place.asked() as asked:
@@ -419,7 +421,7 @@ def test_corrupt_ceph_data_raises_integrity_error(
     assert not (tmp_path / "target").exists()
 
 
-def test_more_is_not_read_than_the_image_has(place: Place) -> None:
+def test_data_beyond_image_size_is_not_read(place: Place) -> None:
     place.image()
     place.ceph.put("images", "image", DATA + bytes(5 * BLOCK_BYTES))
     told: list[int] = []
@@ -460,7 +462,7 @@ def test_unreadable_rbd_location_falls_back_to_api(
         assert never not in record.getMessage()
 
 
-def test_a_cluster_that_is_away(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+def test_silent_cluster_falls_back_to_api(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     place.image()
     place.ceph.put("images", "image", DATA)
     service = place.service(connect_timeout=1)
@@ -499,7 +501,7 @@ def test_incomplete_rbd_setup_raises_invalid_option(
     assert asked == ["look"]
 
 
-def test_v1_tells_no_locations(ceph: Ceph) -> None:
+def test_v1_download_never_reads_ceph(ceph: Ceph) -> None:
     ceph.put("images", "image", OTHER)
     with GlanceFixture(sockets=False, config=SHOWN) as glance:
         place = Place(glance, ceph)

@@ -204,7 +204,7 @@ def test_deleted_image_is_not_found_by_owner(target: Target, show_deleted: bool)
         target.service().show(None, image_id, show_deleted=show_deleted)
 
 
-def test_admin_gets_not_found_for_deleted_image_without_show_deleted(target: Target) -> None:
+def test_admin_needs_show_deleted_for_deleted_image(target: Target) -> None:
     image_id = deleted(target)
     with pytest.raises(exceptions.ImageNotFound):
         target.service("admin").show(None, image_id, show_deleted=False)

@@ -45,7 +45,7 @@ def signed(
     return image_id
 
 
-def test_signed_data(target: Target, tmp_path: Path) -> None:
+def test_correctly_signed_data_is_downloaded(target: Target, tmp_path: Path) -> None:
     image_id = signed(target)
     service, trusted, path = target.service(), [signing.root()], tmp_path / "image"
     assert b"".join(service.download(None, image_id, trusted_certs=trusted)) == DATA
@@ -56,7 +56,7 @@ def test_signed_data(target: Target, tmp_path: Path) -> None:
     assert path.read_bytes() == DATA
 
 
-def test_other_data_than_was_signed(target: Target, tmp_path: Path) -> None:
+def test_data_with_wrong_signature_is_refused(target: Target, tmp_path: Path) -> None:
     image_id = signed(target, data=DATA[:-1] + b"x")
     service, trusted, path = target.service(), [signing.root()], tmp_path / "image"
     found = service.download(None, image_id, trusted_certs=trusted)
@@ -103,7 +103,7 @@ def test_signature_verification_sends_one_extra_request(target: Target) -> None:
 @embedded
 @pytest.mark.parametrize("method", signing.HASHES)
 @pytest.mark.parametrize("kind", signing.KEY_TYPES)
-def test_each_key_type_and_hash_method(target: Target, kind: str, method: str) -> None:
+def test_all_key_types_and_hash_methods_verify(target: Target, kind: str, method: str) -> None:
     properties = signing.properties(DATA, kind, method)
     service, trusted = target.service(), [signing.root()]
     good = signed(target, properties)
@@ -115,7 +115,7 @@ def test_each_key_type_and_hash_method(target: Target, kind: str, method: str) -
 
 @embedded
 @pytest.mark.parametrize("empty", [b"", b"x"])
-def test_very_little_data(target: Target, empty: bytes) -> None:
+def test_short_data_is_verified(target: Target, empty: bytes) -> None:
     image_id = signed(target, signing.properties(empty), empty)
     found = target.service().download(None, image_id, trusted_certs=[signing.root()])
     assert b"".join(found) == empty
@@ -189,7 +189,7 @@ def refused(
 @pytest.mark.slow
 @embedded
 @pytest.mark.parametrize(("name", "value"), UNUSABLE)
-def test_an_unusable_signature(
+def test_malformed_signature_is_refused(
     target: Target, name: str, value: str | None, tmp_path: Path
 ) -> None:
     image_id = signed(target, {name: value})
@@ -201,7 +201,7 @@ def test_an_unusable_signature(
         assert signing.ASKED == []
 
 
-def test_an_image_without_a_signature(target: Target, tmp_path: Path) -> None:
+def test_unsigned_image_is_refused(target: Target, tmp_path: Path) -> None:
     image_id = target.make(name="unsigned", data=DATA)
     refused(target, image_id, [signing.root()], exceptions.SignatureUnusable, tmp_path)
 
@@ -266,7 +266,7 @@ def unknown_root() -> tuple[str, list[str]]:
     ],
     ids=lambda world: world.__name__,
 )
-def test_a_certificate_that_is_not_to_be_trusted(
+def test_untrusted_certificate_is_refused(
     target: Target, world: Callable[[], tuple[str, list[str]]], tmp_path: Path
 ) -> None:
     certificate_id, trusted = world()
@@ -289,7 +289,7 @@ def test_one_of_several_trusted_certificates_is_enough(target: Target) -> None:
     Version(metadata.version("cursive")) < Version("0.3"),
     reason="cursive before 0.3 refuses authorities that may sign chains of any length",
 )
-def test_an_authority_may_sign_chains_of_any_length(target: Target) -> None:
+def test_authority_without_path_length_is_accepted(target: Target) -> None:
     found = target.service().download(
         None, signed(target), trusted_certs=[signing.root(path_length=None)]
     )
@@ -312,7 +312,9 @@ class BackendError(Exception):
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_key_manager_that_fails(target: Target, error: Exception, tmp_path: Path) -> None:
+def test_failing_key_manager_raises_key_manager_failed(
+    target: Target, error: Exception, tmp_path: Path
+) -> None:
     signing.HELD["broken"] = error
     image_id = signed(target, {"img_signature_certificate_uuid": "broken"})
     text = refused(target, image_id, [signing.root()], exceptions.KeyManagerFailed, tmp_path)
@@ -322,7 +324,9 @@ def test_a_key_manager_that_fails(target: Target, error: Exception, tmp_path: Pa
 
 @embedded
 @pytest.mark.parametrize("held", [b"", b"no certificate"])
-def test_a_certificate_that_is_none(target: Target, held: bytes, tmp_path: Path) -> None:
+def test_malformed_certificate_raises_key_manager_failed(
+    target: Target, held: bytes, tmp_path: Path
+) -> None:
     signing.HELD["damaged"] = held
     image_id = signed(target, {"img_signature_certificate_uuid": "damaged"})
     refused(target, image_id, [signing.root()], exceptions.KeyManagerFailed, tmp_path)
@@ -330,7 +334,9 @@ def test_a_certificate_that_is_none(target: Target, held: bytes, tmp_path: Path)
 
 @embedded
 @pytest.mark.parametrize("backend", ["no.such.module", "tests.contract.signing.key", "nonsense"])
-def test_a_key_manager_that_is_not_there(target: Target, backend: str, tmp_path: Path) -> None:
+def test_missing_key_manager_raises_key_manager_failed(
+    target: Target, backend: str, tmp_path: Path
+) -> None:
     image_id = signed(target)
     with signing.configured(backend):
         refused(target, image_id, [signing.root()], exceptions.KeyManagerFailed, tmp_path)
@@ -364,7 +370,9 @@ def test_invalid_trusted_certs_raise_invalid_option(target: Target, value: Any) 
 
 
 @embedded
-def test_without_cursive(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_cursive_raises_invalid_option(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("cursive", "cursive.certificate_utils", "cursive.signature_utils"):
         monkeypatch.setitem(sys.modules, name, None)
     with target.counting() as exchanges, pytest.raises(exceptions.InvalidOption) as caught:
@@ -374,7 +382,7 @@ def test_without_cursive(target: Target, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @on_pike
-def test_an_image_without_data(target: Target) -> None:
+def test_queued_image_is_not_active(target: Target) -> None:
     image_id = target.make(name="queued", properties=signing.properties(DATA))
     with pytest.raises(exceptions.ImageNotActive):
         target.service().download(None, image_id, trusted_certs=[signing.root()])
@@ -385,7 +393,7 @@ def test_an_image_without_data(target: Target) -> None:
 
 @pytest.mark.parametrize("release", ["pike", "33"])
 @pytest.mark.parametrize("prefer", ["1", "2"])
-def test_data_without_a_checksum(release: str, prefer: Literal["1", "2"]) -> None:
+def test_data_without_checksum_is_verified(release: str, prefer: Literal["1", "2"]) -> None:
     properties = signing.properties(DATA)
     images = [
         {"id": "good", "data": DATA, "checksum": None, "properties": properties},

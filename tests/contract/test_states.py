@@ -61,7 +61,7 @@ def check_changes(target: Target, image_id: str) -> None:
 
 
 @on_pike
-def test_killed_image(target: Target, name: str) -> None:
+def test_killed_image_is_visible_and_deletable(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     target.share(image_id, "other", "accepted")
     headers = {
@@ -78,7 +78,7 @@ def test_killed_image(target: Target, name: str) -> None:
     check_changes(target, image_id)
 
 
-def test_deactivated_image(target: Target, name: str) -> None:
+def test_deactivated_image_is_listed_and_not_downloadable(target: Target, name: str) -> None:
     image_id = target.make(name=name, data=DATA)
     target.share(image_id, "other", "accepted")
     target.deactivate(image_id)
@@ -106,7 +106,7 @@ def until_saving(target: Target, image_id: str) -> None:
     )(lambda: target.record(image_id)["status"])
 
 
-def test_saving_image(target: Target, name: str) -> None:
+def test_saving_image_is_visible_during_upload(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     target.share(image_id, "other", "accepted")
     seen: dict[str, Any] = {}

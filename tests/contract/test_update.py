@@ -276,7 +276,7 @@ VISIBILITIES = (
 
 
 @pytest.mark.parametrize("shown", VISIBILITIES, ids=lambda shown: f"{shown.before}-{shown.meta}")
-def test_visibility(target: Target, name: str, shown: Shown) -> None:
+def test_update_changes_visibility(target: Target, name: str, shown: Shown) -> None:
     image_id = target.make("admin", name=name, visibility=shown.before)
     changed = target.service("admin").update(None, image_id, shown.meta)
     after = (shown.after_v1 if target.is_v1 else None) or shown.after
@@ -296,7 +296,7 @@ def test_contradicting_visibility_and_is_public_is_refused(target: Target, name:
 
 
 @on_v2
-def test_community_on_v2(target: Target, name: str) -> None:
+def test_update_sets_community_on_v2(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     changed = extended(
         target.service(extended=True).update(None, image_id, {"visibility": "community"})
@@ -305,7 +305,7 @@ def test_community_on_v2(target: Target, name: str) -> None:
 
 
 @on_v1
-def test_community_on_v1(target: Target, name: str) -> None:
+def test_community_needs_v2_in_update(target: Target, name: str) -> None:
     image_id = target.make(name=name, visibility="private")
     with target.counting() as exchanges, pytest.raises(exceptions.UnsupportedByVersion):
         target.service().update(None, image_id, {"visibility": "community"})
@@ -344,7 +344,7 @@ def test_unchanged_dict_sent_back_changes_nothing(
 
 @pytest.mark.parametrize("purge", [False, True])
 @pytest.mark.parametrize("visibility", ["private", "public"])
-def test_whole_dict_with_one_change(
+def test_whole_dict_with_one_change_is_applied(
     target: Target, name: str, purge: bool, visibility: str
 ) -> None:
     # As the metadata API of Nova edits an image: read, change one property, write everything.
@@ -390,7 +390,7 @@ def test_queued_image_gets_its_data(
     assert b"".join(service.download(None, image_id)) == DATA
 
 
-def test_queued_image_takes_whole_dict_with_data(target: Target, name: str) -> None:
+def test_queued_image_accepts_whole_dict_with_data(target: Target, name: str) -> None:
     image_id = target.make(name=name, properties=OLD)
     service = target.service()
     filled = service.update(None, image_id, service.show(None, image_id), data=DATA)
@@ -435,7 +435,7 @@ def test_refused_data_leaves_image_queued(target: Target, name: str, case: str) 
     assert settled(lambda: target.record(image_id)["status"]) in ("queued", "killed")
 
 
-def test_store_without_data(target: Target, name: str) -> None:
+def test_store_without_data_needs_v1(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     if target.is_v1:
         # It remembers the store for the data.
@@ -447,7 +447,7 @@ def test_store_without_data(target: Target, name: str) -> None:
 
 
 @only(lambda kind: kind.region is not None and kind.release == "pike")
-def test_location_in_update_fills_queued_image(target: Target, name: str, source: str) -> None:
+def test_location_in_update_activates_queued_image(target: Target, name: str, source: str) -> None:
     queued, active = target.make(name=name, properties=OLD), target.make(name=name, data=DATA)
     before = target.record(active)
     service = target.service()

@@ -41,7 +41,7 @@ def remove(name: str) -> dict[str, str]:
     return {"op": "remove", "path": f"/{name}"}
 
 
-def test_purge_when_property_is_removed_concurrently(target: Target, name: str) -> None:
+def test_purge_survives_concurrent_property_removal(target: Target, name: str) -> None:
     image_id = target.make(name=name, properties={"a": "1", "b": "2"})
     service = interrupted(
         target, "HEAD" if target.is_v1 else "GET", lambda: target.patch(image_id, remove("a"))
@@ -51,7 +51,7 @@ def test_purge_when_property_is_removed_concurrently(target: Target, name: str) 
     assert target.service().show(None, image_id)["properties"] == {"c": "3"}
 
 
-def test_update_when_property_is_added_concurrently(target: Target, name: str) -> None:
+def test_update_preserves_concurrently_added_property(target: Target, name: str) -> None:
     image_id = target.make(name=name, properties={"a": "1"})
     add = {"op": "add", "path": "/b", "value": "2"}
     service = interrupted(

@@ -49,7 +49,7 @@ OVER_V1 = (
         "v1-other-content-type",
         PIKE,
         "Data of another content type than application/octet-stream is 400, and kills the image.",
-        create("test_create_accepts_every_form_of_data"),
+        create("test_create_accepts_all_data_types"),
         wire("v1 uploads that fail"),
     ),
     refused(
@@ -78,21 +78,21 @@ OVER_V1 = (
         "v1-empty-body-is-no-data",
         PIKE,
         "A body with Content-Length 0 leaves the image queued.",
-        create("test_create_accepts_every_form_of_data", "no bytes"),
+        create("test_create_accepts_all_data_types", "no bytes"),
         wire("v1 empty body"),
     ),
     bridged(
         "v1-empty-chunks-are-data",
         PIKE,
         "A chunked body without a byte makes an active image with the MD5 of nothing.",
-        create("test_create_accepts_every_form_of_data", "empty iterator"),
+        create("test_create_accepts_all_data_types", "empty iterator"),
         wire("v1 chunked data"),
     ),
     bridged(
         "v1-chunks",
         PIKE,
         "A chunked body makes an active image.",
-        create("test_create_accepts_every_form_of_data", "generator"),
+        create("test_create_accepts_all_data_types", "generator"),
         wire("v1 chunked data"),
     ),
     bridged(
@@ -116,7 +116,7 @@ OVER_V1 = (
         PIKE,
         "A checksum without data is kept by a queued image.",
         "needs-v1",
-        deviations("test_features_that_need_v1"),
+        deviations("test_v1_only_features_are_refused_on_v2"),
         wire("v1 checksum and size that are right"),
     ),
     bridged(
@@ -131,20 +131,20 @@ OVER_V1 = (
         "v1-storage-quota",
         PIKE,
         "Data beyond user_storage_quota is 413, and kills the image.",
-        small("test_the_storage_quota"),
+        small("test_exceeded_storage_quota_is_an_error"),
     ),
     bridged(
         "v1-size-cap",
         PIKE,
         "Data beyond image_size_cap is 400 when its size is announced, 413 when it is not.",
-        small("test_the_largest_image"),
+        small("test_oversized_image_is_an_error"),
     ),
     bridged(
         "v1-property-quota",
         PIKE,
         "Too many properties are 413.",
         create(_REFUSED, "{'properties': {'p0'"),
-        small("test_the_property_quota"),
+        small("test_exceeded_property_quota_is_an_error"),
         wire("v1 many properties"),
     ),
     refused(
@@ -183,8 +183,8 @@ OVER_V1 = (
         PIKE,
         "x-glance-api-copy-from is 201, queued with its size, active later.",
         "needs-v1",
-        create("test_copy_from_on_v1"),
-        deviations("test_features_that_need_v1"),
+        create("test_copy_from_copies_data_on_v1"),
+        deviations("test_v1_only_features_are_refused_on_v2"),
     ),
     bridged(
         "v1-copies-of-nothing",
@@ -192,7 +192,7 @@ OVER_V1 = (
         "A source that is not there is 404, one that cannot be reached or is of another scheme"
         " 400; nothing is left.",
         create("test_refused_source_leaves_no_image"),
-        deviations("test_features_that_need_v1"),
+        deviations("test_v1_only_features_are_refused_on_v2"),
         wire("v1 external sources"),
     ),
     refused(
@@ -232,7 +232,7 @@ OVER_V1 = (
         PIKE,
         "v1 has no words for private, shared and community.",
         "visibility-words",
-        deviations("test_visibility_words"),
+        deviations("test_visibility_values_differ_by_api"),
         create("test_requested_visibility_is_stored"),
     ),
 )
@@ -300,7 +300,7 @@ OVER_V2 = (
         "v2-other-content-type",
         BOTH,
         "Data of another content type is 415, and the image stays queued.",
-        create("test_create_accepts_every_form_of_data"),
+        create("test_create_accepts_all_data_types"),
         wire("v2 uploads that fail"),
     ),
     bridged(
@@ -315,7 +315,7 @@ OVER_V2 = (
         "v2-empty-upload",
         BOTH,
         "An upload of nothing makes an active image with the MD5 of nothing.",
-        create("test_create_accepts_every_form_of_data", "no bytes"),
+        create("test_create_accepts_all_data_types", "no bytes"),
         create("test_size_0_without_data_makes_an_empty_active_image"),
         wire("v2 upload"),
     ),
@@ -324,8 +324,8 @@ OVER_V2 = (
         BOTH,
         "Data for an image that is active, killed or saving is 409.",
         update("test_active_image_refuses_data_and_keeps_metadata"),
-        states("test_saving_image"),
-        states("test_killed_image"),
+        states("test_saving_image_is_visible_during_upload"),
+        states("test_killed_image_is_visible_and_deletable"),
         fixture_server("test_second_upload_is_refused"),
     ),
     bridged(
@@ -349,15 +349,15 @@ OVER_V2 = (
         BOTH,
         "A client that goes away leaves a queued image.",
         create(_BAD_DATA, "failing iterator"),
-        deviations("test_killed_images"),
+        deviations("test_interrupted_upload_kills_image_on_v1"),
         fixture_server("test_disconnected_upload_leaves_the_real_state"),
     ),
     bridged(
         "v2-quotas",
         PIKE,
         "Data beyond user_storage_quota or image_size_cap is 413, and the image stays queued.",
-        small("test_the_storage_quota"),
-        small("test_the_largest_image"),
+        small("test_exceeded_storage_quota_is_an_error"),
+        small("test_oversized_image_is_an_error"),
     ),
     bridged(
         "deleted-while-it-is-filled",
@@ -373,7 +373,7 @@ OVER_V2 = (
         "add /locations/- to a queued image makes it active, if show_multiple_locations is on.",
         "unshown-locations",
         create("test_location_makes_image_active"),
-        small("test_a_location_where_locations_are_not_shown"),
+        small("test_setting_location_needs_v1_if_locations_are_hidden"),
         wire("locations that may not be set"),
     ),
     bridged(
@@ -383,10 +383,10 @@ OVER_V2 = (
         " and permits services all URLs (the role in their token, or in the X-Service-Token beside"
         " a user's), others those of http where there is an http store: else 403. What is not to"
         " be fetched is 400.",
-        giving("test_an_image_is_active_when_the_call_is_over"),
+        giving("test_update_with_location_returns_active_image"),
         giving("test_falls_back_to_patch_when_locations_api_forbids"),
-        giving("test_a_service_may_give_what_a_user_may_not"),
-        giving("test_the_token_of_a_service_beside_the_users_is_enough"),
+        giving("test_service_role_may_use_locations_api"),
+        giving("test_service_token_permits_locations_api"),
         giving("test_location_that_server_rejects_is_not_retried_with_patch"),
         wire("the resource of locations"),
     ),
@@ -397,7 +397,7 @@ OVER_V2 = (
         " again, without a word; one without formats keeps its location and stays queued. The"
         " property os_glance_import_task is there for as long as it works.",
         giving("test_unreadable_location_raises_bad_request"),
-        giving("test_an_image_without_formats_is_not_given_one"),
+        giving("test_location_of_image_without_formats_is_refused"),
         giving("test_location_update_past_deadline_raises_outcome_unknown"),
         wire("locations that turn out to be wrong"),
     ),
@@ -441,7 +441,7 @@ OVER_V2 = (
         "both-apis-write-the-same",
         PIKE,
         "What one API wrote, the other reads.",
-        properties("test_properties_of_one_api_are_read_by_the_other"),
+        properties("test_properties_are_readable_over_the_other_api"),
     ),
 )
 

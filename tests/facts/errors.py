@@ -27,7 +27,7 @@ FACTS = (
         BOTH,
         "An error is HTML or text, or with Accept: application/json an object whose message holds"
         " HTML.",
-        unit_wire("test_error_text_is_one_short_line"),
+        unit_wire("test_error_message_is_one_short_line"),
         refusals("test_not_found_error_has_all_details"),
         wire("error bodies"),
     ),
@@ -65,8 +65,8 @@ FACTS = (
         "413 is a quota: of properties, members, tags, locations, storage, or the size of data.",
         unit_exceptions("test_status_maps_to_its_error"),
         create("test_refused_metadata_leaves_no_image", "{'properties': {'p0'"),
-        small("test_the_member_quota"),
-        small("test_the_storage_quota"),
+        small("test_exceeded_member_quota_is_an_error"),
+        small("test_exceeded_storage_quota_is_an_error"),
     ),
     bridged(
         "no-429",
@@ -94,7 +94,7 @@ FACTS = (
         CLIENT,
         "glanceclient lets TypeError, ValueError and AttributeError escape besides its own"
         " errors.",
-        unit_wire("test_no_exception_of_the_layers_below_escapes"),
+        unit_wire("test_no_lower_layer_exception_escapes"),
         unit_wire("test_exceptions_are_mapped_by_cause"),
     ),
     not_applicable(

@@ -27,8 +27,8 @@ FACTS = (
         "sqlite-name-filter",
         PIKE,
         "A filter by text that is not ASCII is 500 on v1 and v2, over SQLite; 33 finds the image.",
-        lists("test_value_refused_in_a_query_is_filtered_by_the_library", "letters"),
-        lists("test_tags_refused_in_a_query_are_filtered_by_the_library"),
+        lists("test_library_filters_values_refused_in_queries", "letters"),
+        lists("test_library_filters_tags_refused_in_queries"),
         unit_listing("test_rejected_filter_value_is_not_sent_again"),
     ),
     bridged(
@@ -36,7 +36,7 @@ FACTS = (
         BOTH,
         "A query that is longer than the front end takes is 414: 4094 bytes with gunicorn, more"
         " with that of 15.0.2.",
-        lists("test_value_refused_in_a_query_is_filtered_by_the_library", "a long property"),
+        lists("test_library_filters_values_refused_in_queries", "a long property"),
         lists("test_impossible_value_matches_nothing_without_a_request"),
         unit_listing("test_rejected_filter_value_is_not_sent_again"),
     ),
@@ -44,8 +44,8 @@ FACTS = (
         "sqlite-numbers",
         BOTH,
         "size_min and size_max of 2**63 or more are 500, over SQLite.",
-        lists("test_size_filter_beyond_database_range"),
-        unit_filters("test_no_number_goes_out_that_no_database_has"),
+        lists("test_size_filter_beyond_database_range_is_clamped"),
+        unit_filters("test_numbers_are_clamped_to_database_range"),
     ),
     not_applicable(
         "sqlite-locks",

@@ -59,8 +59,8 @@ SHOW = (
         "A deleted image, or one that waits to be deleted, is 200 for an admin of v1, 404 for"
         " others; v2 has none.",
         "deleted-images",
-        corpus("test_show", "v1 deleted"),
-        small("test_an_image_that_waits_to_be_deleted"),
+        corpus("test_show_differs_only_by_known_deviations", "v1 deleted"),
+        small("test_pending_delete_image_is_not_found"),
         refusals("test_deleted_image_is_shown_to_admin_on_v1"),
         refusals("test_deleted_image_is_not_found_by_owner"),
     ),
@@ -69,16 +69,16 @@ SHOW = (
         BOTH,
         "A private image of others is 404; a community one, or a share whatever its status, 200.",
         refusals("test_refused_call_raises_the_same_error", "demo-private"),
-        corpus("test_show", "v2 community"),
-        corpus("test_show", "v2 shared rejected"),
+        corpus("test_show_differs_only_by_known_deviations", "v2 community"),
+        corpus("test_show_differs_only_by_known_deviations", "v2 shared rejected"),
     ),
     bridged(
         "killed-and-deactivated-are-shown",
         BOTH,
         "Killed and deactivated images are shown.",
-        states("test_killed_image"),
-        states("test_deactivated_image"),
-        corpus("test_show", "v1 killed"),
+        states("test_killed_image_is_visible_and_deletable"),
+        states("test_deactivated_image_is_listed_and_not_downloadable"),
+        corpus("test_show_differs_only_by_known_deviations", "v1 killed"),
     ),
     bridged(
         "an-image-of-nobody",
@@ -92,7 +92,7 @@ SHOW = (
         BOTH,
         "A queued image has size 0 on v1, null on v2 unless v1 made it.",
         life_cycle("test_image_needs_no_metadata"),
-        unit_image("test_both_apis_give_the_same_image"),
+        unit_image("test_both_apis_parse_to_the_same_image"),
     ),
     bridged(
         "no-checksum-yet",
@@ -100,7 +100,7 @@ SHOW = (
         "A checksum or virtual_size of null has no header on v1; 33 fills virtual_size in.",
         life_cycle("test_image_needs_no_metadata"),
         oracle("test_glanceclient_agrees"),
-        unit_image("test_a_missing_field_takes_its_absent_value"),
+        unit_image("test_missing_field_has_its_default"),
     ),
     bridged(
         "times",
@@ -108,15 +108,15 @@ SHOW = (
         "v1 has microseconds and no zone, v2 whole seconds and Z.",
         life_cycle("test_times_come_from_the_server"),
         answers("test_time_is_read_in_every_spelling"),
-        corpus("test_show", "v1 plain"),
+        corpus("test_show_differs_only_by_known_deviations", "v1 plain"),
     ),
     deviation(
         "v1-tells-no-locations",
         BOTH,
         "direct_url and locations are never told by v1; on v2 where the site permits it.",
         "locations",
-        deviations("test_locations"),
-        small("test_locations_that_are_not_shown"),
+        deviations("test_v1_shows_no_locations"),
+        small("test_hidden_locations_are_none"),
     ),
     deviation(
         "more-attributes-of-v2",
@@ -124,16 +124,16 @@ SHOW = (
         "v2 has tags and visibility, 33 also os_hidden, os_hash_* and stores (a text with"
         " commas).",
         "extended-attributes",
-        deviations("test_extended_attributes"),
+        deviations("test_extended_attributes_differ_by_api"),
         oracle("test_glanceclient_agrees"),
-        unit_image("test_extended_shows_what_each_api_knows"),
+        unit_image("test_extended_attributes_depend_on_the_api"),
     ),
     bridged(
         "later-attributes-do-not-leak",
         ONLY_33,
         "The schema's base attributes become more with each release.",
         answers("test_unknown_attributes_do_not_leak"),
-        unit_image("test_the_names_that_v2_keeps_are_those_of_both_servers"),
+        unit_image("test_v2_base_keys_match_real_servers"),
     ),
     bridged(
         "statuses-of-v2",
@@ -178,14 +178,14 @@ DATA = (
         "Data of a queued, saving or killed image is 404 on v1, 204 on v2.",
         download("test_undownloadable_image_is_an_error", "queued-demo"),
         download("test_killed_image_is_an_error"),
-        states("test_saving_image"),
+        states("test_saving_image_is_visible_during_upload"),
     ),
     bridged(
         "data-of-a-deactivated-image",
         BOTH,
         "Data of a deactivated image is 403 for everybody on v1; on v2 an admin is given it.",
         download("test_undownloadable_image_is_an_error", "deactivated-admin"),
-        states("test_deactivated_image"),
+        states("test_deactivated_image_is_listed_and_not_downloadable"),
         wire("v2 deactivation"),
     ),
     bridged(
@@ -226,8 +226,8 @@ DATA = (
         "truncated-downloads",
         BOTH,
         "An error after the status line can only cut the connection.",
-        "tests/unit/streams/test_streams.py::test_a_download_of_another_size_is_damaged",
-        "tests/unit/streams/test_streams.py::test_a_download_of_another_hash_is_damaged",
+        "tests/unit/streams/test_streams.py::test_size_mismatch_raises_integrity_error",
+        "tests/unit/streams/test_streams.py::test_hash_mismatch_raises_integrity_error",
     ),
     not_applicable(
         "glanceclient-downloads",
@@ -264,7 +264,7 @@ DELETE = (
         "delete-what-waits",
         PIKE,
         "Deleting an image that waits to be deleted is 403 for an admin of v1, 404 for others.",
-        small("test_an_image_that_waits_to_be_deleted"),
+        small("test_pending_delete_image_is_not_found"),
     ),
     bridged(
         "delete-of-others",
@@ -285,8 +285,8 @@ DELETE = (
         "delete-in-any-status",
         BOTH,
         "Killed, deactivated, queued and saving images are deleted.",
-        states("test_killed_image"),
-        states("test_deactivated_image"),
+        states("test_killed_image_is_visible_and_deletable"),
+        states("test_deactivated_image_is_listed_and_not_downloadable"),
         states("test_image_deleted_during_upload"),
     ),
     deviation(
@@ -295,7 +295,7 @@ DELETE = (
         "With delayed_delete, v2 answers 400 to an admin who deletes a deactivated image; v1"
         " deletes it.",
         "delayed-deletion",
-        small("test_an_admin_deletes_a_deactivated_image"),
+        small("test_admin_deletes_deactivated_image"),
     ),
     bridged(
         "delete-in-use",
@@ -308,7 +308,7 @@ DELETE = (
         PIKE,
         "With delayed_delete an image with data is pending_delete, and without data deleted; v2"
         " has neither any more.",
-        small("test_an_image_that_waits_to_be_deleted"),
+        small("test_pending_delete_image_is_not_found"),
     ),
     bridged(
         "delete-at-once",

@@ -24,7 +24,7 @@ FACTS = (
         BOTH,
         "v1 tells can_share of a member, v2 its status and times.",
         "member-details",
-        deviations("test_member_details"),
+        deviations("test_member_details_differ_by_api"),
         members("test_can_share_is_reported_on_v1"),
         wire("v1 members"),
     ),
@@ -49,7 +49,7 @@ FACTS = (
         BOTH,
         "v1 adds members to private, public and community images; v2 answers 403.",
         "members-of-unshared-images",
-        deviations("test_members_of_unshared_images"),
+        deviations("test_unshared_images_accept_members_on_v1"),
         wire("v1 members of other visibilities"),
     ),
     fixture_only(
@@ -119,7 +119,7 @@ FACTS = (
         "needs-v2",
         members("test_member_sets_status_on_v2"),
         members("test_member_cannot_set_status_on_v1"),
-        deviations("test_calls_that_need_v2", "update_member"),
+        deviations("test_v2_only_calls_are_refused_on_v1", "update_member"),
     ),
     fixture_only(
         "shared-images",
@@ -131,13 +131,13 @@ FACTS = (
         "member-quota",
         BOTH,
         "More members than image_member_quota are 413.",
-        small("test_the_member_quota"),
+        small("test_exceeded_member_quota_is_an_error"),
     ),
     deviation(
         "members-of-what-waits-to-be-deleted",
         PIKE,
         "An admin of v1 may add a member to an image that waits to be deleted.",
         "delayed-deletion",
-        small("test_an_image_that_waits_to_be_deleted"),
+        small("test_pending_delete_image_is_not_found"),
     ),
 )

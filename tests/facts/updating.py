@@ -57,7 +57,7 @@ PURGE = (
         "removing-what-is-gone",
         BOTH,
         "remove of a property that is not there is 409, and nothing of the PATCH is done.",
-        writers("test_purge_when_property_is_removed_concurrently"),
+        writers("test_purge_survives_concurrent_property_removal"),
         wire("v2 patch of properties"),
     ),
     deviation(
@@ -65,7 +65,7 @@ PURGE = (
         PIKE,
         "Foo-Bar sent to an image that has Foo-Bar makes another one, foo_bar.",
         "property-folding",
-        deviations("test_property_folding"),
+        deviations("test_v1_folds_property_names_in_lower_case"),
         wire("v1 purge and what v2 made"),
     ),
     deviation(
@@ -73,7 +73,7 @@ PURGE = (
         PIKE,
         "v1 cannot remove one property: what stays has to be sent, and some cannot be.",
         "purge-of-the-unportable",
-        deviations("test_a_purge_of_what_v1_cannot_carry"),
+        deviations("test_v1_refuses_purge_of_unportable_properties"),
         properties("test_v1_refuses_purge_that_keeps_unsupported_names"),
         properties("test_unsupported_property_survives_unrelated_update"),
     ),
@@ -90,14 +90,14 @@ PURGE = (
         ONLY_33,
         "After an import an image has os_glance_* properties whose removal is 403.",
         properties("test_purge_keeps_properties_of_glance"),
-        unit_change("test_a_purge_leaves_what_is_the_servers"),
+        unit_change("test_purge_preserves_properties_of_the_server"),
     ),
     bridged(
         "quotas-count-the-result",
         BOTH,
         "The property quota is compared with the result of a PATCH, whatever the order of its"
         " operations.",
-        small("test_the_property_quota"),
+        small("test_exceeded_property_quota_is_an_error"),
         wire("v2 quotas"),
     ),
 )
@@ -134,14 +134,14 @@ ATTRIBUTES = (
         "v1 stores a size of a queued image; 0 does not activate it. 403 on v2.",
         update("test_update_changes_attributes", "{'size': 0}"),
         update("test_update_changes_attributes", "{'size': 7"),
-        update("test_whole_dict_with_one_change"),
+        update("test_whole_dict_with_one_change_is_applied"),
     ),
     bridged(
         "read-only-in-an-update",
         BOTH,
         "Times, deleted, uri, store and virtual_size are ignored by v1, 403 on v2.",
         update("test_update_changes_attributes", "'created_at': '2001"),
-        update("test_store_without_data"),
+        update("test_store_without_data_needs_v1"),
         wire("v1 base attributes"),
     ),
     refused(
@@ -165,7 +165,7 @@ ATTRIBUTES = (
         BOTH,
         "Formats of an active image: changed over v1, by anybody; 403 on v2.",
         "formats-of-active-images",
-        deviations("test_formats_of_active_images"),
+        deviations("test_formats_of_active_images_are_writable_on_v1"),
         wire("v2 patch of an active image"),
     ),
     bridged(
@@ -173,7 +173,7 @@ ATTRIBUTES = (
         BOTH,
         "name, min_disk, min_ram and protected of an active image are changed.",
         update("test_size_and_checksum_of_active_image_are_read_only"),
-        states("test_deactivated_image"),
+        states("test_deactivated_image_is_listed_and_not_downloadable"),
         wire("v2 patch of an active image"),
     ),
     refused(
@@ -189,7 +189,7 @@ ATTRIBUTES = (
         PIKE,
         "is_public False, or any text that is not true, makes a private or community image"
         " shared.",
-        update("test_visibility"),
+        update("test_update_changes_visibility"),
         wire("v1 visibility"),
     ),
     deviation(
@@ -197,7 +197,7 @@ ATTRIBUTES = (
         BOTH,
         "Members of an image that is no longer shared are kept: v2 does not tell them, v1 does.",
         "members-of-unshared-images",
-        deviations("test_members_of_unshared_images"),
+        deviations("test_unshared_images_accept_members_on_v1"),
         wire("members that come back"),
     ),
     refused(
@@ -215,7 +215,7 @@ DATA = (
         BOTH,
         "A queued image takes data: with its metadata on v1, by a second request on v2.",
         update("test_queued_image_gets_its_data"),
-        update("test_queued_image_takes_whole_dict_with_data"),
+        update("test_queued_image_accepts_whole_dict_with_data"),
     ),
     bridged(
         "data-for-an-active-image",
@@ -231,14 +231,14 @@ DATA = (
         "Data of a wrong size or type kills an image on v1; on v2 it is queued again.",
         "killed-images",
         update("test_refused_data_leaves_image_queued"),
-        deviations("test_killed_images"),
+        deviations("test_interrupted_upload_kills_image_on_v1"),
     ),
     bridged(
         "a-location-in-an-update",
         PIKE,
         "A queued image that is given a location is active; for another it is 400 on v1, and a"
         " second location on v2.",
-        update("test_location_in_update_fills_queued_image"),
+        update("test_location_in_update_activates_queued_image"),
     ),
 )
 
@@ -254,7 +254,7 @@ WHOSE = (
         "v1-changes-what-waits-to-be-deleted",
         PIKE,
         "An admin of v1 may change an image that waits to be deleted; on v2 it is 404.",
-        small("test_an_image_that_waits_to_be_deleted"),
+        small("test_pending_delete_image_is_not_found"),
     ),
     bridged(
         "foreign-images",
@@ -277,7 +277,7 @@ WHOSE = (
         BOTH,
         "Of twelve writers of different properties all were told 200 and four or five were kept.",
         "concurrent-updates",
-        deviations("test_concurrent_updates"),
+        deviations("test_concurrent_updates_lose_changes_on_v2"),
         writers("test_concurrently_undone_change_is_repeated"),
         writers("test_always_undone_change_is_a_conflict"),
         writers("test_concurrent_verifying_writers_lose_nothing"),
@@ -298,7 +298,7 @@ PATCH = (
         BOTH,
         "add of what is there overwrites; replace of what is not is 409.",
         update("test_update_merges_or_purges_properties", "{'a': 'x'}"),
-        unit_image("test_a_v2_update_is_a_patch"),
+        unit_image("test_to_v2_patch_returns_json_patch"),
         wire("v2 patch of properties"),
     ),
     bridged(
@@ -309,13 +309,13 @@ PATCH = (
             "test_property_unsupported_on_v1_is_refused_in_update", "mounted-v2-{'a/b': 'x'}"
         ),
         properties("test_property_values_survive_update"),
-        unit_image("test_names_are_escaped_in_a_pointer"),
+        unit_image("test_patch_path_escapes_property_name"),
     ),
     refused(
         "pointers-are-stripped",
         BOTH,
         "Blanks around a name are stripped: such a property can be created and never changed.",
-        unit_image("test_a_name_that_the_server_would_strip_is_refused"),
+        unit_image("test_property_name_with_outer_blanks_is_refused"),
         wire("v2 patch of properties"),
     ),
     refused(

@@ -92,28 +92,28 @@ FACTS = (
         "With both APIs: v2.5 CURRENT, older v2 SUPPORTED, v1.1 and v1.0 DEPRECATED; with v1 alone"
         " nothing is CURRENT.",
         discovery("test_discovery_describes_the_endpoint", "pike-v1"),
-        unit_discovery("test_the_choice_from_a_document"),
+        unit_discovery("test_version_document_determines_choice"),
         wire("v1 alone"),
     ),
     bridged(
         "experimental-comes-first",
         PIKE,
         "With enable_image_import the first entry is v2.6 EXPERIMENTAL.",
-        unit_discovery("test_the_choice_from_a_document"),
+        unit_discovery("test_version_document_determines_choice"),
     ),
     bridged(
         "unsorted-with-gaps",
         ONLY_33,
         "Versions are neither sorted nor without gaps, and the first is not the newest.",
         discovery("test_discovery_describes_the_endpoint", "glance-33"),
-        unit_discovery("test_the_choice_from_a_document"),
+        unit_discovery("test_version_document_determines_choice"),
     ),
     bridged(
         "configured-versions",
         ONLY_33,
         "2.8 and 2.10 to 2.13 are there with several stores only, 2.14 and 2.16 to 2.18 with an"
         " image cache.",
-        unit_discovery("test_capabilities_are_those_of_the_document"),
+        unit_discovery("test_capabilities_follow_version_document"),
     ),
     fixture_only(
         "minor-is-an-alias",
@@ -129,8 +129,8 @@ FACTS = (
         "Any method on any path of an API that is off is 300 with the version document,"
         " never 404.",
         unit_wire("test_300_is_version_document_received"),
-        unit_discovery("test_an_api_that_goes_is_left_for_the_other"),
-        real_discovery("test_a_pinned_api_that_is_not_there_names_what_is"),
+        unit_discovery("test_removed_api_switches_to_the_other"),
+        real_discovery("test_missing_pinned_api_error_lists_offered_versions"),
         wire("v1 alone"),
         wire("v2 alone"),
     ),
@@ -139,15 +139,15 @@ FACTS = (
         BOTH,
         "Links have the scheme and host of the request, or public_endpoint as it is; a proxy's"
         " path prefix is lost.",
-        unit_discovery("test_links_of_a_document_are_never_followed"),
-        unit_discovery("test_a_path_prefix_stays"),
+        unit_discovery("test_document_links_are_never_followed"),
+        unit_discovery("test_path_prefix_is_preserved"),
         embedded("test_version_document_loses_the_prefix"),
     ),
     bridged(
         "documents-need-no-token",
         BOTH,
         "A version document needs no token, and a wrong one makes no difference.",
-        real_discovery("test_the_document_needs_no_token"),
+        real_discovery("test_version_document_needs_no_token"),
         wrong_endpoint("test_version_document_needs_no_token"),
     ),
     bridged(
@@ -161,8 +161,8 @@ FACTS = (
         "a-version-in-an-endpoint",
         CLIENT,
         "glanceclient takes an endpoint that ends in /v1 for either version.",
-        unit_discovery("test_a_version_in_the_path_does_not_pin"),
-        real_discovery("test_the_version_in_an_endpoint_does_not_pin"),
-        unit_takeover("test_a_client_of_an_endpoint_and_a_token"),
+        unit_discovery("test_version_in_path_does_not_pin"),
+        real_discovery("test_version_in_endpoint_does_not_pin"),
+        unit_takeover("test_client_with_endpoint_and_token_is_read"),
     ),
 )

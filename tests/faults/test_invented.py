@@ -105,7 +105,7 @@ ANSWERS: st.SearchStrategy[faults.Replaced] = st.builds(
 @pytest.mark.slow
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("call", CALLS)
-def test_invented_response_raises_only_own_errors(call: str, api: Api) -> None:
+def test_invented_response_raises_only_library_errors(call: str, api: Api) -> None:
     wanted = CALLS[call]
     if api not in wanted.steps:
         with pytest.raises(KeyError):

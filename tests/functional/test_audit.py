@@ -354,7 +354,7 @@ def failed(outcome: Outcome, kind: str) -> None:
 
 
 @pytest.mark.parametrize("region", ["pike", "pike-v1", "pike-v2", "glance-33"])
-def test_wrong_credentials(audited: Audit, region: str) -> None:
+def test_wrong_credentials_are_not_authenticated(audited: Audit, region: str) -> None:
     failed(audited(region, "--os-password", "not-mine"), "NotAuthenticated")
 
 

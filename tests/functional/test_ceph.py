@@ -83,7 +83,9 @@ def asked(target: Target, image_id: str, **options: Any) -> tuple[bytes, list[st
 
 
 @pytest.mark.parametrize("verify", ["auto", "strong", "off"])
-def test_the_data_comes_from_the_cluster(target: Target, cluster: Cluster, verify: str) -> None:
+def test_allowed_download_reads_from_cluster(
+    target: Target, cluster: Cluster, verify: str
+) -> None:
     image_id = target.make(data=DATA)
     assert target.record(image_id)["direct_url"] == f"rbd://{cluster.fsid}/images/{image_id}/snap"
     found, requests = asked(target, image_id, verify_downloads=verify, **direct(cluster))
@@ -91,14 +93,14 @@ def test_the_data_comes_from_the_cluster(target: Target, cluster: Cluster, verif
     assert requests == [image_id]
 
 
-def test_it_comes_through_the_api_unless_allowed(target: Target) -> None:
+def test_download_uses_api_unless_ceph_is_allowed(target: Target) -> None:
     image_id = target.make(data=DATA)
     found, requests = asked(target, image_id)
     assert found == DATA
     assert requests == [f"{image_id}/file"]
 
 
-def test_it_comes_through_the_api_when_the_cluster_cannot_be_read(
+def test_download_falls_back_to_api_for_unreadable_cluster(
     target: Target, cluster: Cluster
 ) -> None:
     image_id = target.make(data=DATA)
@@ -120,9 +122,7 @@ def written(target: Target, url: str) -> tuple[str, int]:
     return image_id, answer.status_code
 
 
-def test_a_member_writes_the_location_of_an_image_of_others(
-    target: Target, cluster: Cluster
-) -> None:
+def test_location_of_foreign_image_is_read_through_api(target: Target, cluster: Cluster) -> None:
     secret = target.make("other", data=DATA, visibility="private")
     # Glance 33 takes it, with show_multiple_locations, and gives the image no checksum.
     image_id, status = written(target, f"rbd://{cluster.fsid}/images/{secret}/snap")
@@ -133,7 +133,7 @@ def test_a_member_writes_the_location_of_an_image_of_others(
     assert found == DATA
 
 
-def test_a_member_writes_the_location_of_a_volume(target: Target, cluster: Cluster) -> None:
+def test_location_of_volume_is_refused(target: Target, cluster: Cluster) -> None:
     cluster.put("volumes", "volume-1", OTHER)
     # The pool is not that of a store (Glance 33, where stores have names).
     _, status = written(target, f"rbd://{cluster.fsid}/volumes/volume-1/snap")

@@ -140,7 +140,9 @@ def failed(outcome: Outcome, kind: str, *words: str) -> None:
 
 @each_command
 @each_place
-def test_wrong_credentials(cloud: Cloud, run: Run, place: Place, command: tuple[str, ...]) -> None:
+def test_wrong_credentials_are_not_authenticated(
+    cloud: Cloud, run: Run, place: Place, command: tuple[str, ...]
+) -> None:
     failed(run(*command, *at(cloud, place), "--os-password", "not-mine"), "NotAuthenticated")
 
 

@@ -50,7 +50,7 @@ def shim(tmp_path: Path) -> dict[str, str]:
     return {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}
 
 
-def test_a_failing_shim_is_not_an_interpreter(shim: dict[str, str]) -> None:
+def test_failing_shim_is_not_an_interpreter(shim: dict[str, str]) -> None:
     with pytest.raises(PythonMissingError) as caught:
         interpreters.find_python(("2.7",), "VARIABLE", {"PATH": shim["PATH"].split(":")[0]})
     message = str(caught.value)
@@ -58,12 +58,12 @@ def test_a_failing_shim_is_not_an_interpreter(shim: dict[str, str]) -> None:
     assert message.endswith("or set VARIABLE to its path.")
 
 
-def test_a_working_program_on_the_path_is_found(tmp_path: Path) -> None:
+def test_find_python_searches_path(tmp_path: Path) -> None:
     found = program(tmp_path / "bin" / "python2.7", "printf 2.7")
     assert interpreters.find_python(("2.7",), "VARIABLE", {"PATH": str(tmp_path / "bin")}) == found
 
 
-def test_the_variable_wins_over_the_path(tmp_path: Path) -> None:
+def test_environment_variable_overrides_path(tmp_path: Path) -> None:
     program(tmp_path / "bin" / "python2.7", "printf 2.7")
     chosen = program(tmp_path / "elsewhere" / "python", "printf 2.7")
     environ = {"PATH": str(tmp_path / "bin"), "VARIABLE": str(chosen)}
@@ -71,9 +71,7 @@ def test_the_variable_wins_over_the_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("answer", ["printf 3.11", "exit 1"])
-def test_a_wrong_variable_is_an_error_even_when_the_path_has_one(
-    tmp_path: Path, answer: str
-) -> None:
+def test_invalid_environment_variable_is_an_error(tmp_path: Path, answer: str) -> None:
     program(tmp_path / "bin" / "python2.7", "printf 2.7")
     chosen = program(tmp_path / "elsewhere" / "python", answer)
     environ = {"PATH": str(tmp_path / "bin"), "VARIABLE": str(chosen)}
@@ -90,12 +88,12 @@ def test_find_python_uses_newest_pyenv_version(tmp_path: Path, shim: dict[str, s
     assert found == tmp_path / "2.7.18" / "python2.7"
 
 
-def test_versions_are_ordered_as_numbers_and_others_are_left_out() -> None:
+def test_versions_are_sorted_numerically() -> None:
     installed = ["2.7.9", "2.7.18", "3.11.7", "2.7-dev", "pypy2.7-7.3.1", "2.7.18.1"]
     assert interpreters.newest_first("2.7", installed) == ["2.7.18", "2.7.9"]
 
 
-def test_the_running_interpreter_is_preferred() -> None:
+def test_running_interpreter_is_preferred() -> None:
     running = f"{sys.version_info[0]}.{sys.version_info[1]}"
     assert interpreters.find_python((running,), "VARIABLE", {"PATH": ""}) == Path(sys.executable)
 
@@ -120,7 +118,7 @@ def builder(tmp_path: Path) -> Builder:
     return Builder(Layout(tmp_path / "cloud"), tmp_path / "pins", lambda *_: python)
 
 
-def test_an_environment_is_built_once(builder: Builder) -> None:
+def test_environment_is_built_once(builder: Builder) -> None:
     assert builder.ensure(topology.KEYSTONE_30)
     assert builder.is_current(topology.KEYSTONE_30)
     assert not builder.ensure(topology.KEYSTONE_30)
@@ -139,7 +137,9 @@ def damage_python(builder: Builder) -> None:
 
 
 @pytest.mark.parametrize("damage", [damage_pins, damage_marker, damage_python])
-def test_an_environment_is_built_anew(builder: Builder, damage: Callable[[Builder], None]) -> None:
+def test_damaged_environment_is_rebuilt(
+    builder: Builder, damage: Callable[[Builder], None]
+) -> None:
     builder.ensure(topology.KEYSTONE_30)
     leftover = builder.layout.environment(topology.KEYSTONE_30) / "leftover"
     leftover.write_text("of the first build")
@@ -150,7 +150,7 @@ def test_an_environment_is_built_anew(builder: Builder, damage: Callable[[Builde
     assert not leftover.exists()
 
 
-def test_a_failed_build_shows_its_log_and_is_not_current(builder: Builder) -> None:
+def test_failed_build_shows_its_log(builder: Builder) -> None:
     (builder.pins / f"{topology.KEYSTONE_30}.txt").write_text("not a requirement\n")
     with pytest.raises(
         CloudError,
@@ -160,7 +160,7 @@ def test_a_failed_build_shows_its_log_and_is_not_current(builder: Builder) -> No
     assert not builder.is_current(topology.KEYSTONE_30)
 
 
-def test_what_still_runs_from_an_environment_ends_before_it_is_removed(builder: Builder) -> None:
+def test_removed_environment_stops_its_processes(builder: Builder) -> None:
     target = builder.layout.environment(topology.KEYSTONE_30)
     left_over = program(target / "bin" / "pip", "sleep 600; echo never")
     log = builder.layout.root / "log"
@@ -170,7 +170,7 @@ def test_what_still_runs_from_an_environment_ends_before_it_is_removed(builder: 
     assert running.find() is None
 
 
-def test_every_release_has_a_recipe_and_its_pins(tmp_path: Path) -> None:
+def test_every_release_has_recipe_and_pins(tmp_path: Path) -> None:
     pins = Builder(Layout(tmp_path)).pins
     for name in {server.release for server in topology.SERVERS} | {"virtualenv"}:
         assert name in RECIPES
@@ -183,7 +183,7 @@ def test_every_release_has_a_recipe_and_its_pins(tmp_path: Path) -> None:
         assert all("==" in line for line in lines)
 
 
-def test_without_an_interpreter_only_its_servers_are_missing(builder: Builder) -> None:
+def test_missing_interpreter_affects_only_its_servers(builder: Builder) -> None:
     def no_python(*wanted: object) -> Path:
         raise PythonMissingError(f"no {wanted}")
 
@@ -196,7 +196,7 @@ def test_without_an_interpreter_only_its_servers_are_missing(builder: Builder) -
     )
 
 
-def test_the_state_survives_its_file(tmp_path: Path) -> None:
+def test_state_round_trips_through_its_file(tmp_path: Path) -> None:
     state = State(
         keep=True,
         users=[Running(7, 1.5)],
@@ -211,7 +211,7 @@ def test_the_state_survives_its_file(tmp_path: Path) -> None:
     assert State.load(tmp_path / "none.json") == State()
 
 
-def test_a_process_is_recognised_by_its_start() -> None:
+def test_process_is_identified_by_start_time() -> None:
     me = Running.of(os.getpid())
     assert me.find() == psutil.Process()
     assert replace(me, started=me.started - 3600).find() is None
@@ -226,7 +226,7 @@ def await_child(leader: psutil.Process) -> psutil.Process:
     return patience(leader.children)[0]
 
 
-def test_a_stopped_server_is_gone_with_its_children(tmp_path: Path) -> None:
+def test_stopped_server_ends_with_its_children(tmp_path: Path) -> None:
     log = tmp_path / "log"
     running = processes.start(
         ["sh", "-c", "sleep 600; echo never"], tmp_path, log, processes.server_environ()
@@ -248,9 +248,7 @@ def sample(tmp_path: Path) -> Iterator[Running]:
     processes.stop([running])
 
 
-def test_down_stops_what_the_state_names_and_keeps_its_port(
-    tmp_path: Path, sample: Running
-) -> None:
+def test_down_stops_recorded_servers_and_keeps_ports(tmp_path: Path, sample: Running) -> None:
     layout = Layout(tmp_path / "cloud")
     State(keep=True, servers={"pike": ServerState(9292, sample, "d")}).save(layout.state)
     lifecycle.down(layout)
@@ -267,7 +265,7 @@ GONE = replace(ME, started=0.0)
     [(False, [], True), (False, [GONE], True), (False, [Running.of(1)], False), (True, [], False)],
     ids=["the last one", "a run that was killed", "another run", "kept by a person"],
 )
-def test_the_last_run_stops_the_cloud(
+def test_last_run_stops_the_cloud(
     tmp_path: Path, sample: Running, keep: bool, others: list[Running], stopped: bool
 ) -> None:
     layout = Layout(tmp_path / "cloud")
@@ -277,7 +275,7 @@ def test_the_last_run_stops_the_cloud(
     assert (sample.find() is None) is stopped
 
 
-def test_a_server_that_ends_while_it_starts_shows_its_last_lines(tmp_path: Path) -> None:
+def test_server_failing_at_start_shows_its_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     running = processes.start(
         ["sh", "-c", "echo no such option; exit 3"], tmp_path, log, processes.server_environ()
@@ -300,7 +298,7 @@ def test_await_answer_times_out_for_silent_server(tmp_path: Path) -> None:
         processes.stop([running])
 
 
-def test_overrides_win_option_by_option(tmp_path: Path) -> None:
+def test_overrides_replace_single_options(tmp_path: Path) -> None:
     ports = {server.name: 9000 + number for number, server in enumerate(topology.SERVERS)}
     pike = next(server for server in topology.SERVERS if server.name == "pike")
     variant = replace(pike, overrides={"DEFAULT": {"show_multiple_locations": "False"}})
@@ -312,7 +310,7 @@ def test_overrides_win_option_by_option(tmp_path: Path) -> None:
     assert json.loads(files["policy.json"])["publicize_image"] == "role:admin"
 
 
-def test_keystone_keeps_every_kind_of_key_below_its_data(tmp_path: Path) -> None:
+def test_keystone_stores_all_keys_below_its_data(tmp_path: Path) -> None:
     site = configuration.Site(Layout(tmp_path), {"keystone": 9000})
     parser = configparser.RawConfigParser()
     parser.read_string(configuration.files_of(topology.SERVERS[0], site)["keystone.conf"])
@@ -366,7 +364,7 @@ REGIONS = pytest.mark.parametrize("region", sorted(MAJORS))
 
 @pytest.mark.functional
 @REGIONS
-def test_a_server_offers_its_versions(cloud: Cloud, region: str) -> None:
+def test_server_offers_its_versions(cloud: Cloud, region: str) -> None:
     answer = cloud.session("demo").get(cloud.url(region) + "/", authenticated=False)
     assert answer.status_code == 300
     assert {version["id"].split(".")[0] for version in answer.json()["versions"]} == MAJORS[region]
@@ -374,7 +372,7 @@ def test_a_server_offers_its_versions(cloud: Cloud, region: str) -> None:
 
 @pytest.mark.functional
 @REGIONS
-def test_the_catalog_has_the_server_on_every_interface(cloud: Cloud, region: str) -> None:
+def test_catalog_lists_server_on_every_interface(cloud: Cloud, region: str) -> None:
     url = cloud.url(region)
     session = cloud.session("demo")
     found = {
@@ -385,7 +383,7 @@ def test_the_catalog_has_the_server_on_every_interface(cloud: Cloud, region: str
 
 
 @pytest.mark.functional
-def test_the_releases_share_an_image_between_their_apis(cloud: Cloud) -> None:
+def test_release_shares_images_between_its_apis(cloud: Cloud) -> None:
     session = cloud.session("demo")
     headers = {
         "x-image-meta-name": "shared by two APIs",
@@ -424,7 +422,7 @@ def test_glance_33_keeps_data(cloud: Cloud) -> None:
 
 @pytest.mark.functional
 @pytest.mark.parametrize("name", [user.name for user in topology.USERS])
-def test_every_user_has_its_project_and_roles(cloud: Cloud, name: str) -> None:
+def test_every_user_has_project_and_roles(cloud: Cloud, name: str) -> None:
     user = cloud.user(name)
     session = cloud.session(name)
     assert isinstance(session.auth, v3.Password)

@@ -112,7 +112,9 @@ READINGS = [
 
 
 @pytest.mark.parametrize(("entry", "user"), READINGS)
-def test_show(sides: dict[str, Target], ids: dict[str, str], entry: Entry, user: str) -> None:
+def test_show_differs_only_by_known_deviations(
+    sides: dict[str, Target], ids: dict[str, str], entry: Entry, user: str
+) -> None:
     image_id = ids[entry.about]
     v1 = shown(sides["v1"], user, image_id)
     v2 = shown(sides["v2"], user, image_id)
@@ -121,7 +123,7 @@ def test_show(sides: dict[str, Target], ids: dict[str, str], entry: Entry, user:
 
 
 @entries
-def test_an_exact_show_has_only_the_deviations_of_deleted_images(
+def test_exact_show_equals_v2_show(
     sides: dict[str, Target], ids: dict[str, str], entry: Entry
 ) -> None:
     v1 = shown(sides["v1"], "demo", ids[entry.about], v1_exact_show=True)
@@ -131,7 +133,7 @@ def test_an_exact_show_has_only_the_deviations_of_deleted_images(
 
 @entries
 @users
-def test_detail(
+def test_detail_differs_only_by_known_deviations(
     lists: dict[tuple[str, str], dict[str, Any]], ids: dict[str, str], entry: Entry, user: str
 ) -> None:
     image_id = ids[entry.about]
@@ -146,7 +148,7 @@ def test_detail(
 
 
 @entries
-def test_what_is_listed_is_what_is_shown_on_v2(
+def test_v2_list_entry_equals_show(
     sides: dict[str, Target],
     lists: dict[tuple[str, str], dict[str, Any]],
     ids: dict[str, str],
@@ -161,6 +163,6 @@ def test_what_is_listed_is_what_is_shown_on_v2(
         assert listed == expected
 
 
-def test_names_are_unique() -> None:
+def test_corpus_names_are_unique() -> None:
     abouts = [entry.about for entry in CORPUS]
     assert len(set(abouts)) == len(abouts)

@@ -54,7 +54,7 @@ def properties(target: Target, image_id: str, *names: str) -> dict[str, Any]:
 
 
 @shows("property-folding")
-def test_property_folding(sides: Sides, name: str) -> None:
+def test_v1_folds_property_names_in_lower_case(sides: Sides, name: str) -> None:
     keys = ("Foo-Bar", "foo_bar", "a")
 
     def create(target: Target) -> object:
@@ -83,7 +83,7 @@ UNPORTABLE = {"lines": "one\ntwo"}
 
 
 @shows("purge-of-the-unportable")
-def test_a_purge_of_what_v1_cannot_carry(sides: Sides, name: str) -> None:
+def test_v1_refuses_purge_of_unportable_properties(sides: Sides, name: str) -> None:
     after: dict[str, object] = {}
 
     def purge(target: Target) -> object:
@@ -131,7 +131,7 @@ def test_update_with_shown_v1_properties(
 
 
 @shows("changes-since")
-def test_changes_since(sides: Sides, name: str) -> None:
+def test_changes_since_includes_deleted_images_on_v1(sides: Sides, name: str) -> None:
     since = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=2)
     target = sides["v2"]
     deleted, kept = target.make(name=name), target.make(name=name)
@@ -149,7 +149,7 @@ def test_changes_since(sides: Sides, name: str) -> None:
 
 
 @shows("visibility-words")
-def test_visibility_words(sides: Sides, name: str) -> None:
+def test_visibility_values_differ_by_api(sides: Sides, name: str) -> None:
     def create(target: Target) -> object:
         service = target.service(extended=True)
         created = extended(service.create(None, {"name": name, "visibility": "private"}))
@@ -166,7 +166,9 @@ def test_visibility_words(sides: Sides, name: str) -> None:
 
 @shows("formats-of-active-images")
 @pytest.mark.parametrize(("key", "value"), [("disk_format", "vmdk"), ("container_format", "ovf")])
-def test_formats_of_active_images(sides: Sides, name: str, key: str, value: str) -> None:
+def test_formats_of_active_images_are_writable_on_v1(
+    sides: Sides, name: str, key: str, value: str
+) -> None:
     def update(target: Target) -> object:
         image_id = target.make(name=name, data=DATA)
         changed: Mapping[str, object] = target.service().update(None, image_id, {key: value})
@@ -176,7 +178,7 @@ def test_formats_of_active_images(sides: Sides, name: str, key: str, value: str)
 
 
 @shows("member-details")
-def test_member_details(sides: Sides, name: str) -> None:
+def test_member_details_differ_by_api(sides: Sides, name: str) -> None:
     image_id = sides["v2"].make(name=name)
     member = sides["v2"].projects["other"]
     path = f"/v1/images/{image_id}/members/{member}"
@@ -190,7 +192,7 @@ def test_member_details(sides: Sides, name: str) -> None:
 
 @shows("members-of-unshared-images")
 @pytest.mark.parametrize("visibility", ["private", "public"])
-def test_members_of_unshared_images(sides: Sides, name: str, visibility: str) -> None:
+def test_unshared_images_accept_members_on_v1(sides: Sides, name: str, visibility: str) -> None:
     member = sides["v2"].projects["other"]
     told = {"member_id": member, "can_share": False, "status": None}
     ids = {
@@ -211,7 +213,7 @@ def test_members_of_unshared_images(sides: Sides, name: str, visibility: str) ->
 
 
 @shows("locations")
-def test_locations(sides: Sides, name: str) -> None:
+def test_v1_shows_no_locations(sides: Sides, name: str) -> None:
     image_id = sides["v2"].make(name=name, data=DATA)
     url = sides["v2"].record(image_id)["direct_url"]
 
@@ -226,7 +228,7 @@ def test_locations(sides: Sides, name: str) -> None:
 
 
 @shows("extended-attributes")
-def test_extended_attributes(sides: Sides, name: str) -> None:
+def test_extended_attributes_differ_by_api(sides: Sides, name: str) -> None:
     headers = {"x-image-meta-name": name, "x-image-meta-property-owner": "shadow"}
     answer = sides["v1"].send("POST", "/v1/images", headers=headers)
     image_id = answer.json()["image"]["id"]
@@ -268,14 +270,14 @@ GIVES = {
 
 @shows("needs-v2")
 @pytest.mark.parametrize("call", NEEDS_V2)
-def test_calls_that_need_v2(sides: Sides, call: str) -> None:
+def test_v2_only_calls_are_refused_on_v1(sides: Sides, call: str) -> None:
     image_id = sides["v2"].make(name="needs v2")
     found = on_both(sides, lambda target: NEEDS_V2[call](target.service(), image_id))
     assert found == {"v1": exceptions.UnsupportedByVersion, "v2": GIVES.get(call, [])}
 
 
 @shows("needs-v1")
-def test_features_that_need_v1(sides: Sides, name: str) -> None:
+def test_v1_only_features_are_refused_on_v2(sides: Sides, name: str) -> None:
     checksum = "d" * 32
 
     def with_checksum(target: Target) -> object:
@@ -297,7 +299,7 @@ def test_features_that_need_v1(sides: Sides, name: str) -> None:
 
 
 @shows("killed-images")
-def test_killed_images(sides: Sides, name: str) -> None:
+def test_interrupted_upload_kills_image_on_v1(sides: Sides, name: str) -> None:
     def cut() -> Iterator[bytes]:
         yield b"x" * 1_000_000
         yield b"x" * 1_000_000
@@ -328,7 +330,7 @@ def test_killed_images(sides: Sides, name: str) -> None:
 
 
 @shows("concurrent-updates")
-def test_concurrent_updates(sides: Sides, name: str) -> None:
+def test_concurrent_updates_lose_changes_on_v2(sides: Sides, name: str) -> None:
     wanted = {f"writer_{number}": str(number) for number in range(6)}
 
     # SQLite refuses some of several writers, which becomes 500.
@@ -354,7 +356,7 @@ def test_concurrent_updates(sides: Sides, name: str) -> None:
     assert kept.items() <= wanted.items()
 
 
-def test_every_row_is_shown() -> None:
+def test_every_deviation_has_a_test() -> None:
     names = [row.name for row in DEVIATIONS]
     assert len(set(names)) == len(names)
     assert set(names) == SHOWN

@@ -79,7 +79,7 @@ def check(found: Discovery, expected: Expected, url: str) -> None:
 
 
 @REGIONS
-def test_the_catalog_names_the_endpoint(
+def test_catalog_provides_endpoint(
     cloud: Cloud, session: ksa_session.Session, expected: Expected
 ) -> None:
     url = forget(cloud, expected.region)
@@ -93,7 +93,7 @@ def test_the_catalog_names_the_endpoint(
 
 @REGIONS
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v2/", "/v2.5"])
-def test_the_version_in_an_endpoint_does_not_pin(
+def test_version_in_endpoint_does_not_pin(
     cloud: Cloud, session: ksa_session.Session, expected: Expected, suffix: str
 ) -> None:
     url = forget(cloud, expected.region)
@@ -103,7 +103,7 @@ def test_the_version_in_an_endpoint_does_not_pin(
 
 
 @REGIONS
-def test_keystoneauth_reads_the_same_document(
+def test_keystoneauth_discovers_same_versions(
     cloud: Cloud, session: ksa_session.Session, expected: Expected
 ) -> None:
     url = forget(cloud, expected.region)
@@ -115,7 +115,7 @@ def test_keystoneauth_reads_the_same_document(
     assert ours == {tuple(one["version"]) for one in data}
 
 
-def test_the_document_needs_no_token(cloud: Cloud) -> None:
+def test_version_document_needs_no_token(cloud: Cloud) -> None:
     url = forget(cloud, "pike")
     service = ImageService(ksa_session.Session(), endpoint_override=url)
     assert service.discover().api == "v2"
@@ -123,9 +123,7 @@ def test_the_document_needs_no_token(cloud: Cloud) -> None:
         service.detail(None, limit=1)
 
 
-def test_v1_is_spoken_where_it_is_preferred_and_offered(
-    cloud: Cloud, session: ksa_session.Session
-) -> None:
+def test_preferred_v1_is_used_if_offered(cloud: Cloud, session: ksa_session.Session) -> None:
     options = Options(prefer="1")
     for region, api in (("pike", "v1"), ("pike-v1", "v1"), ("pike-v2", "v2"), ("glance-33", "v2")):
         service = ImageService(session, region_name=region, options=options)
@@ -134,7 +132,7 @@ def test_v1_is_spoken_where_it_is_preferred_and_offered(
 
 
 @pytest.mark.parametrize(("region", "api"), MISSING)
-def test_a_pinned_api_that_is_not_there_names_what_is(
+def test_missing_pinned_api_error_lists_offered_versions(
     cloud: Cloud, session: ksa_session.Session, region: str, api: str
 ) -> None:
     url = forget(cloud, region)
@@ -169,7 +167,7 @@ def test_discover_reports_each_endpoint_of_a_rolling_upgrade(
         check(one, expected, url)
 
 
-def test_an_endpoint_that_is_down_does_not_hide_the_others(
+def test_unreachable_endpoint_does_not_hide_others(
     cloud: Cloud, session: ksa_session.Session
 ) -> None:
     url = cloud.url("glance-33")
@@ -178,7 +176,9 @@ def test_an_endpoint_that_is_down_does_not_hide_the_others(
     assert isinstance(service.detail(None, limit=1), list)
 
 
-def test_keystone_is_not_glance(cloud: Cloud, session: ksa_session.Session) -> None:
+def test_keystone_endpoint_has_no_usable_version(
+    cloud: Cloud, session: ksa_session.Session
+) -> None:
     DISCOVERY_CACHE.forget(cloud.auth_url)
     service = ImageService(session, endpoint_override=cloud.auth_url)
     with pytest.raises(NoUsableVersion) as caught:
@@ -214,7 +214,7 @@ def catalogs(session: ksa_session.Session) -> tuple[object, object]:
 
 @REGIONS
 @pytest.mark.parametrize("form", [0, 1], ids=["keystone", "nova"])
-def test_a_contexts_own_catalog_and_token_are_enough(
+def test_context_catalog_and_token_are_sufficient(
     cloud: Cloud, session: ksa_session.Session, expected: Expected, form: int
 ) -> None:
     context = Context(session.get_token(), catalogs(session)[form])
@@ -233,7 +233,7 @@ def test_a_contexts_own_catalog_and_token_are_enough(
     nobody.session.close()
 
 
-def test_a_contexts_token_is_not_helped_by_the_services_own(
+def test_context_token_is_not_replaced_by_service_token(
     cloud: Cloud, session: ksa_session.Session
 ) -> None:
     admin = cloud.session("admin")
@@ -251,12 +251,12 @@ def test_a_contexts_token_is_not_helped_by_the_services_own(
     admin.session.close()
 
 
-def test_a_region_that_is_not_there_is_an_error(session: ksa_session.Session) -> None:
+def test_unknown_region_is_an_error(session: ksa_session.Session) -> None:
     with pytest.raises(NoUsableVersion, match="region 'nowhere'"):
         ImageService(session, region_name="nowhere").discover()
 
 
-def test_a_keystone_that_is_down_is_named(cloud: Cloud) -> None:
+def test_unreachable_keystone_is_named(cloud: Cloud) -> None:
     broken = cloud.session("demo")
     typing.cast(typing.Any, broken.auth).auth_url = "http://127.0.0.1:1/v3"
     service = ImageService(
@@ -281,7 +281,7 @@ def revoke(cloud: Cloud, session: ksa_session.Session) -> None:
 
 
 @REGIONS
-def test_a_revoked_token_is_renewed(
+def test_revoked_token_is_renewed(
     cloud: Cloud, session: ksa_session.Session, expected: Expected
 ) -> None:
     service = ImageService(session, region_name=expected.region)
@@ -293,7 +293,7 @@ def test_a_revoked_token_is_renewed(
 
 
 @REGIONS
-def test_data_is_sent_again_with_the_new_token(
+def test_data_is_resent_with_new_token(
     cloud: Cloud, session: ksa_session.Session, expected: Expected
 ) -> None:
     service = ImageService(session, region_name=expected.region)
@@ -317,7 +317,7 @@ def test_data_is_sent_again_with_the_new_token(
 
 
 @REGIONS
-def test_data_that_can_be_read_once_is_not_replayed(
+def test_unseekable_data_is_not_replayed(
     cloud: Cloud, session: ksa_session.Session, expected: Expected
 ) -> None:
     service = ImageService(session, region_name=expected.region)

@@ -74,7 +74,9 @@ def name(service: ImageService, proxy: FaultProxy) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("fault", SENDING, ids=lambda fault: fault.name())
-def test_sending(proxy: FaultProxy, service: ImageService, name: str, fault: Fault) -> None:
+def test_fault_during_create(
+    proxy: FaultProxy, service: ImageService, name: str, fault: Fault
+) -> None:
     is_v1 = service.discover().api == "v1"
     method, path = ("POST", "images") if is_v1 else ("PUT", "images/*/file")
     proxy.faults.add(fault, method, path)
@@ -92,7 +94,7 @@ def test_sending(proxy: FaultProxy, service: ImageService, name: str, fault: Fau
 
 
 @pytest.mark.parametrize("fault", READING, ids=lambda fault: fault.name())
-def test_reading(
+def test_fault_during_read(
     proxy: FaultProxy, service: ImageService, name: str, tmp_path: Path, fault: Fault
 ) -> None:
     image = service.create(None, {"name": name, **FORMATS}, data=DATA)

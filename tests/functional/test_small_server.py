@@ -76,7 +76,7 @@ NOT_FOUND = exceptions.ImageNotFound
 # Pages.
 
 
-def test_pages_that_are_cut(target: Target, name: str) -> None:
+def test_server_page_limit_loses_no_images(target: Target, name: str) -> None:
     # Nobody tells that pages are cut; more than two are needed to see that nothing is lost.
     made = [target.make(name=name) for _ in range(2 * PAGE + 1)]
     service = target.service()
@@ -96,7 +96,7 @@ def test_pages_that_are_cut(target: Target, name: str) -> None:
     assert [one["id"] for one in found] == newest_first[: PAGE + 1]
 
 
-def test_a_list_costs_a_request_for_each_page(target: Target, name: str) -> None:
+def test_list_costs_one_request_per_page(target: Target, name: str) -> None:
     for _ in range(2 * PAGE):
         target.make(name=name)
     service = target.service()
@@ -107,7 +107,7 @@ def test_a_list_costs_a_request_for_each_page(target: Target, name: str) -> None
     assert len(exchanges) == 3
 
 
-def test_pages_of_several_tags_that_are_cut(sides: dict[str, Target], name: str) -> None:
+def test_several_tags_work_with_server_page_limit(sides: dict[str, Target], name: str) -> None:
     target = sides["v2"]
     for number in range(2 * PAGE):
         target.make(name=f"{name} {number}", tags=["t1", "t2"])
@@ -122,7 +122,7 @@ def test_pages_of_several_tags_that_are_cut(sides: dict[str, Target], name: str)
 # Quotas.
 
 
-def test_the_property_quota(target: Target, name: str) -> None:
+def test_exceeded_property_quota_is_an_error(target: Target, name: str) -> None:
     service = target.service()
     full = {f"p{number}": "x" for number in range(PROPERTIES)}
     created = service.create(None, {"name": name, "properties": full})
@@ -142,7 +142,7 @@ def test_the_property_quota(target: Target, name: str) -> None:
     assert target.leftovers(f"{name} more") == []
 
 
-def test_the_member_quota(target: Target, name: str) -> None:
+def test_exceeded_member_quota_is_an_error(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     service = target.service()
     ids = [f"{number}" * 32 for number in range(3)]
@@ -153,7 +153,7 @@ def test_the_member_quota(target: Target, name: str) -> None:
     assert sorted(map(str, service.members(None, image_id))) == sorted(map(str, added))
 
 
-def test_the_tag_quota(sides: dict[str, Target], name: str) -> None:
+def test_exceeded_tag_quota_is_an_error(sides: dict[str, Target], name: str) -> None:
     service = sides["v2"].service(extended=True)
     created = service.create(None, {"name": name, "tags": ["a", "b"]})
     assert extended(created)["tags"] == ["a", "b"]
@@ -167,7 +167,7 @@ def test_the_tag_quota(sides: dict[str, Target], name: str) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_the_largest_image(target: Target, name: str, known: bool) -> None:
+def test_oversized_image_is_an_error(target: Target, name: str, known: bool) -> None:
     # v1 says 400 where the size is announced, and 413 where it is not.
     meta = {"name": name, **FORMATS}
     blocks = [b"x" * LARGEST, b"x"]
@@ -178,7 +178,7 @@ def test_the_largest_image(target: Target, name: str, known: bool) -> None:
 
 
 @pytest.mark.parametrize(("api", "user"), [("v1", "other"), ("v2", "stranger")])
-def test_the_storage_quota(
+def test_exceeded_storage_quota_is_an_error(
     schema_sides: dict[str, Target], name: str, api: str, user: str
 ) -> None:
     target = schema_sides[api]
@@ -202,7 +202,7 @@ USERS = ("demo", "other", "stranger", "admin")
 
 
 @pytest.mark.parametrize("user", USERS)
-def test_an_image_that_waits_to_be_deleted(target: Target, name: str, user: str) -> None:
+def test_pending_delete_image_is_not_found(target: Target, name: str, user: str) -> None:
     image_id = target.make(name=name, data=DATA, properties={"a": "1"})
     target.share(image_id, "other", "accepted")
     assert target.service().delete(None, image_id) is True
@@ -240,7 +240,7 @@ def test_an_image_that_waits_to_be_deleted(target: Target, name: str, user: str)
 
 
 @pytest.mark.parametrize("user", USERS)
-def test_changes_since_tells_of_what_waits_to_be_deleted(
+def test_changes_since_includes_pending_delete_images(
     sides: dict[str, Target], name: str, user: str
 ) -> None:
     image_id = sides["v2"].make(name=name, data=DATA)
@@ -254,7 +254,7 @@ def test_changes_since_tells_of_what_waits_to_be_deleted(
     assert found == {"v1": told, "v2": []}
 
 
-def test_an_image_without_data_is_deleted_at_once(target: Target, name: str) -> None:
+def test_image_without_data_skips_pending_delete(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     assert target.service().delete(None, image_id) is True
     assert saw(target.service().show, None, image_id) is NOT_FOUND
@@ -263,7 +263,7 @@ def test_an_image_without_data_is_deleted_at_once(target: Target, name: str) -> 
     assert status == "deleted"
 
 
-def test_an_admin_deletes_a_deactivated_image(sides: dict[str, Target], name: str) -> None:
+def test_admin_deletes_deactivated_image(sides: dict[str, Target], name: str) -> None:
     found: dict[str, object] = {}
     for api, target in sides.items():
         image_id = target.make(name=name, data=DATA)
@@ -282,7 +282,7 @@ def test_an_admin_deletes_a_deactivated_image(sides: dict[str, Target], name: st
 # Locations that are not shown.
 
 
-def test_locations_that_are_not_shown(target: Target, name: str) -> None:
+def test_hidden_locations_are_none(target: Target, name: str) -> None:
     image_id = target.make(name=name, data=DATA)
     for user in ("demo", "admin"):
         shown = target.service(user).show(None, image_id, include_locations=True)
@@ -303,7 +303,9 @@ def test_property_named_locations_is_not_shown_as_locations(target: Target, name
     assert shown["properties"] == {}
 
 
-def test_a_location_where_locations_are_not_shown(target: Target, name: str, source: str) -> None:
+def test_setting_location_needs_v1_if_locations_are_hidden(
+    target: Target, name: str, source: str
+) -> None:
     meta = {"name": name, **FORMATS, "location": f"{source}/data"}
     made = saw(lambda: target.service().create(None, meta)["status"])
     image_id = target.make(name=f"{name} queued")
@@ -325,7 +327,7 @@ KNOWN = {"architecture": "x86_64", "os_distro": "debian"}
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_properties_that_the_schema_has(
+def test_schema_properties_are_stored(
     schema_sides: dict[str, Target], name: str, api: str
 ) -> None:
     service = schema_sides[api].service()
@@ -337,9 +339,7 @@ def test_properties_that_the_schema_has(
         assert target.service().show(None, created["id"]) == changed
 
 
-def test_a_property_that_the_schema_lets_be_null(
-    schema_sides: dict[str, Target], name: str
-) -> None:
+def test_null_schema_property_is_empty(schema_sides: dict[str, Target], name: str) -> None:
     v2 = schema_sides["v2"]
     image_id = v2.make(name=name, properties={"kernel_id": None, **KNOWN})  # type: ignore[dict-item]
     assert v2.record(image_id)["kernel_id"] is None
@@ -357,7 +357,7 @@ def test_a_property_that_the_schema_lets_be_null(
         assert changed["properties"] == shown["properties"]
 
 
-def test_properties_that_the_schema_does_not_have(
+def test_properties_outside_the_schema_are_refused_on_v2(
     schema_sides: dict[str, Target], name: str
 ) -> None:
     meta: dict[str, Any] = {"name": name, "properties": {**KNOWN, "other": "x"}}

@@ -39,7 +39,7 @@ sys.exit(pytest.main(["-q", "-W", "default", "tests/unit/transport/test_response
 """
 
 
-def test_uploads_are_the_same() -> None:
+def test_uploads_succeed_under_eventlet() -> None:
     run = patched(PROGRAM)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "12 passed" in run.stdout

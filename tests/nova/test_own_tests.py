@@ -31,7 +31,7 @@ def test_nova_tests_pass_with_replacement(api: str, source: Path) -> None:
     assert len(found) >= len(names)
 
 
-def test_the_selection_is_large_enough() -> None:
+def test_selection_is_large_enough() -> None:
     assert len(set(SELECTED)) == len(SELECTED) >= 100
     assert len(set(OFTEN)) == len(OFTEN) >= 20
     assert set(OFTEN) | set(CANNOT_ON_V1) <= set(SELECTED)

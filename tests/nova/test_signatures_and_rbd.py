@@ -71,7 +71,7 @@ def located(*urls: str) -> dict[str, Any]:
 
 
 @on_each
-def test_an_image_in_ceph_is_exported(side: Side, ceph: type[Driver], tmp_path: Path) -> None:
+def test_rbd_image_is_exported(side: Side, ceph: type[Driver], tmp_path: Path) -> None:
     path = tmp_path / "image"
     image = located("file:///image", "rbd://wrong", RBD)
     assert signatures.fetch_directly(lambda: image, str(path), Verifier(DATA), None)
@@ -113,7 +113,7 @@ def test_direct_download_with_wrong_signature_is_removed(
 
 
 @on_each
-def test_rbd_is_left_alone_unless_it_is_configured(
+def test_rbd_is_unused_unless_configured(
     target: Target, ceph: type[Driver], tmp_path: Path
 ) -> None:
     with configured(target):
@@ -133,7 +133,7 @@ def signed_as(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @on_each
-def test_each_form_of_a_download_is_verified(side: Side, signed_as: Any, tmp_path: Path) -> None:
+def test_all_download_forms_are_verified(side: Side, signed_as: Any, tmp_path: Path) -> None:
     image_id, context = side.make(DATA), side.context()
     path = tmp_path / "image"
     signed_as(DATA)
@@ -198,7 +198,7 @@ def test_data_signed_by_trusted_certificate_is_returned(side: Side, target: Targ
 
 @on_each
 @pytest.mark.usefixtures("key_manager")
-def test_certificates_that_sign_each_other_in_a_circle_are_refused(side: Side) -> None:
+def test_circular_certificate_chain_is_refused(side: Side) -> None:
     # cursive follows them for ever.
     properties = signing.properties(DATA, certificate_id=signing.signer(issuer="b"))
     image_id = side.make(DATA, properties=properties)
@@ -234,7 +234,7 @@ def test_certificates_that_sign_each_other_in_a_circle_are_refused(side: Side) -
     ],
     ids=str,
 )
-def test_invalid_signatures_raise_errors_that_nova_expects(
+def test_invalid_signatures_raise_nova_exceptions(
     side: Side, changed: dict[str, str], trusted: str | None, kind: type[Exception]
 ) -> None:
     image_id = side.make(DATA, properties={**signing.properties(DATA), **changed})
@@ -244,9 +244,7 @@ def test_invalid_signatures_raise_errors_that_nova_expects(
 
 @on_each
 @pytest.mark.parametrize("trusted", [False, True])
-def test_certificates_are_validated_where_that_is_wanted(
-    side: Side, target: Target, trusted: bool
-) -> None:
+def test_certificates_are_validated_if_enabled(side: Side, target: Target, trusted: bool) -> None:
     image_id = side.make(DATA, properties=signing.properties(DATA))
     settings: dict[str, Any] = {
         "verify_glance_signatures": True,
@@ -259,9 +257,7 @@ def test_certificates_are_validated_where_that_is_wanted(
 
 
 @on_each
-def test_the_token_of_the_service_goes_out_beside_that_of_the_user(
-    side: Side, target: Target
-) -> None:
+def test_service_token_is_sent_with_user_token(side: Side, target: Target) -> None:
     image_id, context = side.make(name="x"), side.context()
     with target.counting() as requests:
         side.api.get(context, image_id)

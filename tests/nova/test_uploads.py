@@ -94,7 +94,7 @@ def test_update_treats_vmware_size_0_as_unknown(side: Side) -> None:
 
 
 @on_each
-def test_zvm_gives_a_file_opened_as_text(side: Side, tmp_path: Path) -> None:
+def test_zvm_uploads_file_opened_as_text(side: Side, tmp_path: Path) -> None:
     path = tmp_path / "image"
     path.write_bytes(b"\xff\xfe\r\n" + DATA)
     context = side.context()
@@ -107,7 +107,7 @@ def test_zvm_gives_a_file_opened_as_text(side: Side, tmp_path: Path) -> None:
 
 
 @on_each
-def test_an_image_is_created_with_its_data(side: Side) -> None:
+def test_create_stores_data(side: Side) -> None:
     meta = {"name": "x", "disk_format": "raw", "container_format": "bare", "size": 5}
     assert_stored(side, side.api.create(side.context(), meta, data=io.BytesIO(DATA)))
     chunks = side.api.create(side.context(), meta, data=iter([DATA[:100], DATA[100:]]))
@@ -115,7 +115,7 @@ def test_an_image_is_created_with_its_data(side: Side) -> None:
 
 
 @on_each
-def test_a_stream_that_breaks_is_not_sent_again(side: Side) -> None:
+def test_broken_stream_is_not_resent(side: Side) -> None:
     def broken() -> Iterator[bytes]:
         yield DATA
         raise OSError("the disk is gone")
@@ -129,7 +129,7 @@ def test_a_stream_that_breaks_is_not_sent_again(side: Side) -> None:
 
 
 @on_each
-def test_an_empty_image_is_active_and_of_no_other_format_than_raw(side: Side) -> None:
+def test_empty_image_is_active_and_raw(side: Side) -> None:
     context = side.context()
     mapping = [{"boot_index": 0, "snapshot_id": "some"}]
     meta = {"name": "v", "size": 0, "properties": {"block_device_mapping": mapping, "b": True}}
@@ -142,7 +142,7 @@ def test_an_empty_image_is_active_and_of_no_other_format_than_raw(side: Side) ->
 
 
 @on_each
-def test_the_owner_of_an_instance_sees_the_snapshot_of_another(side: Side) -> None:
+def test_instance_owner_sees_shared_snapshot(side: Side) -> None:
     member = side.target.projects["other"]
     meta = {"name": "s", "visibility": "shared", "properties": {"instance_owner": member}}
     made = side.api.create(side.context(), meta)
@@ -154,7 +154,7 @@ def test_the_owner_of_an_instance_sees_the_snapshot_of_another(side: Side) -> No
 
 
 @targets.on_v2
-def test_nothing_is_left_of_an_image_that_cannot_be_shared(side: Side, target: Target) -> None:
+def test_unshareable_image_is_removed(side: Side, target: Target) -> None:
     name = f"private {uuid.uuid4()}"
     meta = {"name": name, "visibility": "private", "properties": {"instance_owner": "some"}}
     with pytest.raises(exception.Forbidden):
@@ -170,7 +170,7 @@ def test_exceeded_property_quota_raises_image_quota_exceeded(side: Side) -> None
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_location_is_given_in_an_update(place: Place, module: str) -> None:
+def test_update_sets_location(place: Place, module: str) -> None:
     """As libvirt's snapshot over rbd; here it is the http store that has the data."""
     with configured(place.target):
         side = Side(MODULES[module], World(place.target, "", {}))
@@ -200,7 +200,7 @@ def test_unreadable_location_raises_bad_request(place: Place) -> None:
 
 
 @on_each
-def test_a_location_that_no_store_has(side: Side) -> None:
+def test_unknown_location_scheme_is_refused(side: Side) -> None:
     context = side.context()
     made = side.api.create(context, {"name": "snap"})
     meta = {**SNAPSHOT, "location": "rbd://cluster/pool/image/snap"}
@@ -228,7 +228,7 @@ class Verifier:
 
 
 @pytest.mark.parametrize("signed", [DATA, b"other"])
-def test_data_is_verified_before_its_end(signed: bytes) -> None:
+def test_data_is_verified_before_last_block(signed: bytes) -> None:
     blocks = signatures.verify_blocks(iter([DATA[:10], DATA[10:]]), Verifier(signed))
     assert next(blocks) == DATA[:10]
     if signed == DATA:
@@ -239,7 +239,7 @@ def test_data_is_verified_before_its_end(signed: bytes) -> None:
 
 
 @on_each
-def test_an_unsigned_image_is_refused_where_signatures_are_wanted(
+def test_unsigned_image_is_refused_if_verification_is_on(
     side: Side, tmp_path: Path, target: Target
 ) -> None:
     # As all of Nova's services do.
@@ -256,7 +256,7 @@ def test_an_unsigned_image_is_refused_where_signatures_are_wanted(
 
 
 @on_each
-def test_a_file_of_wrong_data_is_emptied(side: Side) -> None:
+def test_file_with_wrong_signature_is_truncated(side: Side) -> None:
     file = io.BytesIO(b"rest")
     with (
         pytest.raises(cryptography.exceptions.InvalidSignature),
@@ -285,7 +285,7 @@ def test_is_available_without_token_checks_owner_properties(side: Side) -> None:
 
 
 @on_each
-def test_the_request_id_of_nova_goes_out(side: Side, target: Target) -> None:
+def test_nova_request_id_is_sent(side: Side, target: Target) -> None:
     context = side.context(global_request_id="req-11111111-1111-4111-8111-111111111111")
     with target.counting() as requests:
         side.api.get_all(context, filters={"name": "nothing"})
@@ -293,7 +293,7 @@ def test_the_request_id_of_nova_goes_out(side: Side, target: Target) -> None:
 
 
 @on_each
-def test_an_href_of_another_service_is_refused(side: Side, target: Target) -> None:
+def test_foreign_href_is_refused(side: Side, target: Target) -> None:
     image_id = side.make(name="x")
     for version in ("v1", "v2"):
         href = f"{target.url}/{version}/images/{image_id}"
@@ -303,7 +303,7 @@ def test_an_href_of_another_service_is_refused(side: Side, target: Target) -> No
 
 
 @on_each
-def test_nova_s_list_of_servers_stays_as_it_is(side: Side, target: Target) -> None:
+def test_api_servers_of_nova_stays_unchanged(side: Side, target: Target) -> None:
     servers = [target.url, "http://b.invalid:9292/v2", "http://c.invalid:9292/"]
     with configured(target, api_servers=list(servers)) as conf:
         seen = {glance.generate_glance_url(side.context()) for _ in range(200)}
@@ -321,7 +321,7 @@ def test_max_attempts_follows_nova_num_retries(side: Side, target: Target) -> No
 
 @targets.only(lambda kind: kind.name == "mounted-v2")
 @pytest.mark.parametrize(("use_glance_v1", "api"), [("True", "v1"), ("False", "v2")])
-def test_the_switch_of_newton_keeps_its_meaning(
+def test_use_glance_v1_selects_api(
     target: Target, tmp_path: Path, use_glance_v1: str, api: str
 ) -> None:
     # That server offers both.

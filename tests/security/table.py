@@ -129,9 +129,7 @@ ATTACKS: tuple[Attack, ...] = (
         "An image with more than 100 properties, and another server in front of Glance: the"
         " fingerprint that the caller's adapter pins would not be checked.",
         "Responses of any length are read over the caller's own adapters.",
-        (
-            "test_connections.py::test_fingerprint_of_the_callers_adapter_counts_for_long_responses",
-        ),
+        ("test_connections.py::test_fingerprint_of_adapter_applies_to_long_responses",),
     ),
     Attack(
         "cookies",
@@ -174,7 +172,7 @@ ATTACKS: tuple[Attack, ...] = (
         " another order.",
         "A page without a new image ends the list: BadResponse. A server that invents new images"
         " is bounded by ``limit`` only; ``deadline`` counts for each page.",
-        ("test_responses.py::test_list_that_brings_nothing_new_ends",),
+        ("test_responses.py::test_list_without_new_images_ends",),
     ),
     Attack(
         "numbers of thousands of digits",
@@ -242,7 +240,7 @@ ATTACKS: tuple[Attack, ...] = (
         "One function removes user information and queries, however the URL is spelt.",
         (
             "test_secrets.py::test_url_is_shown_without_credentials",
-            "test_secrets.py::test_servers_words_are_shown_without_credentials",
+            "test_secrets.py::test_server_messages_are_shown_without_credentials",
             "test_secrets.py::test_no_spelling_of_user_information_is_shown",
             "test_secrets.py::test_no_spelling_of_a_query_is_shown",
             "test_secrets.py::test_no_password_with_a_slash_is_shown",
@@ -267,7 +265,7 @@ ATTACKS: tuple[Attack, ...] = (
         "A cached failure has text and numbers only. Each caller receives its own exception."
         " Endpoints are cached without credentials.",
         (
-            "test_process.py::test_cached_failure_keeps_nothing_of_its_caller",
+            "test_process.py::test_cached_failure_holds_no_reference_to_caller",
             "test_process.py::test_each_caller_receives_its_own_failure",
             "test_process.py::test_tables_of_endpoints_have_no_secret",
         ),
@@ -295,7 +293,7 @@ ATTACKS: tuple[Attack, ...] = (
         " OSError after 5 s.",
         (
             "test_files.py::test_file_that_replaces_a_fifo_is_not_written",
-            "test_files.py::test_link_at_the_name_of_the_partial_file_is_not_followed",
+            "test_files.py::test_link_named_like_partial_file_is_not_followed",
             "test_files.py::test_fifo_without_a_reader_is_an_error",
         ),
     ),
@@ -306,8 +304,8 @@ ATTACKS: tuple[Attack, ...] = (
         " file at the end than at the beginning.",
         "The path is made absolute when the call begins.",
         (
-            "test_files.py::test_relative_path_is_that_of_the_call",
-            "test_files.py::test_parent_of_a_linked_folder_is_that_of_the_system",
+            "test_files.py::test_relative_path_is_resolved_at_call",
+            "test_files.py::test_parent_of_linked_folder_is_resolved_by_system",
         ),
     ),
     Attack(
@@ -318,7 +316,7 @@ ATTACKS: tuple[Attack, ...] = (
         "The next download of the image to the path removes the partial file, unless it is being"
         " written. A folder of mode 0300 will do.",
         (
-            "test_files.py::test_part_of_a_killed_download_is_removed_by_the_next",
+            "test_files.py::test_partial_file_of_killed_download_is_removed",
             "test_files.py::test_folder_that_cannot_be_listed_can_be_written",
         ),
     ),
@@ -363,8 +361,8 @@ ATTACKS: tuple[Attack, ...] = (
         " served. Malformed requests leave nothing on stderr. The port can be used again.",
         (
             "test_embedded_server.py::test_200_silent_clients_do_not_stop_service",
-            "test_embedded_server.py::test_impossible_content_length",
-            "test_embedded_server.py::test_header_name_without_upper_case_in_latin_1",
+            "test_embedded_server.py::test_impossible_content_length_is_refused",
+            "test_embedded_server.py::test_header_name_without_latin_1_upper_case_is_refused",
             "test_embedded_server.py::test_invented_requests_leave_nothing_on_stderr",
             "test_embedded_server.py::test_server_can_be_restarted_on_its_port",
         ),
@@ -380,8 +378,8 @@ ATTACKS: tuple[Attack, ...] = (
             "test_embedded_server.py::test_foreign_host_name_is_refused",
             "test_embedded_server.py::test_own_names_and_addresses_are_accepted",
             "test_embedded_server.py::test_allowed_host_is_accepted",
-            "test_embedded_server.py::test_serve_allows_hosts_that_are_named",
-            "test_embedded_server.py::test_serve_warns_of_addresses_that_others_can_reach",
+            "test_embedded_server.py::test_serve_accepts_allowed_hosts",
+            "test_embedded_server.py::test_serve_warns_about_reachable_addresses",
         ),
     ),
 )

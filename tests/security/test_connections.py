@@ -132,7 +132,7 @@ class Pinned(requests.adapters.HTTPAdapter):
 
 
 @pytest.mark.parametrize("right", [True, False])
-def test_fingerprint_of_the_callers_adapter_counts_for_long_responses(right: bool) -> None:
+def test_fingerprint_of_adapter_applies_to_long_responses(right: bool) -> None:
     trustme = pytest.importorskip("trustme", reason="it makes the certificates of this test")
     certificate = trustme.CA().issue_cert("127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

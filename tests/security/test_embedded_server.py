@@ -297,7 +297,7 @@ print("served")
 
 
 @pytest.mark.parametrize("length", ["99999999999999999999", "-1", "x", "100000000000000000"])
-def test_impossible_content_length(glance: GlanceFixture, length: str) -> None:
+def test_impossible_content_length_is_refused(glance: GlanceFixture, length: str) -> None:
     head = f"GET /v2/images HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n\r\n"
     response = exchange(glance, head.encode())
     assert response == b"" or status_of(response) in (400, 401)
@@ -305,7 +305,9 @@ def test_impossible_content_length(glance: GlanceFixture, length: str) -> None:
 
 
 @pytest.mark.parametrize("name", [b"x-image-meta-property-\xff", b"x-image-meta-property-\xb5"])
-def test_header_name_without_upper_case_in_latin_1(glance: GlanceFixture, name: bytes) -> None:
+def test_header_name_without_latin_1_upper_case_is_refused(
+    glance: GlanceFixture, name: bytes
+) -> None:
     head = b"POST /v1/images HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Auth-Token: any\r\n" + name
     assert status_of(exchange(glance, head + b": y\r\nContent-Length: 0\r\n\r\n")) == 400
 
@@ -384,7 +386,7 @@ def test_allowed_host_is_accepted(allowed: str) -> None:
         assert host_status(glance, "Glance:9292") == 200
 
 
-def test_serve_allows_hosts_that_are_named() -> None:
+def test_serve_accepts_allowed_hosts() -> None:
     found: list[int] = []
 
     def ask(url: str) -> None:
@@ -400,7 +402,7 @@ def test_serve_allows_hosts_that_are_named() -> None:
     ("host", "warns"),
     [("0.0.0.0", True), ("::", True), ("127.0.0.1", False)],  # noqa: S104
 )
-def test_serve_warns_of_addresses_that_others_can_reach(host: str, warns: bool) -> None:
+def test_serve_warns_about_reachable_addresses(host: str, warns: bool) -> None:
     outcome = while_serving(lambda url: None, "--host", host)
     assert outcome.code == 0
     assert ("warning" in outcome.err) == warns

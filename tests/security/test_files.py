@@ -38,7 +38,7 @@ def download(server: RawServer, path: str, progress: Callable[[int, int | None],
 
 
 @pytest.mark.parametrize("name", ["image", "./image", "folder/../image"])
-def test_relative_path_is_that_of_the_call(
+def test_relative_path_is_resolved_at_call(
     server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """The working directory changes while the data arrives."""
@@ -52,7 +52,7 @@ def test_relative_path_is_that_of_the_call(
     assert (there / "image").read_bytes() == b"old"
 
 
-def test_parent_of_a_linked_folder_is_that_of_the_system(
+def test_parent_of_linked_folder_is_resolved_by_system(
     server: RawServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
@@ -125,9 +125,7 @@ def test_file_that_replaces_a_fifo_is_not_written(
     assert server.received == []
 
 
-def test_link_at_the_name_of_the_partial_file_is_not_followed(
-    server: RawServer, tmp_path: Path
-) -> None:
+def test_link_named_like_partial_file_is_not_followed(server: RawServer, tmp_path: Path) -> None:
     """Another user, who can write in the folder, knows the name."""
     victim, names = tmp_path / "victim", list[str]()
     victim.write_bytes(b"precious")
@@ -184,7 +182,7 @@ service_at(url, api_version="1").download(None, VICTIM_ID, dst_path=path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_part_of_a_killed_download_is_removed_by_the_next(
+def test_partial_file_of_killed_download_is_removed(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     begun, goes_on = threading.Event(), threading.Event()

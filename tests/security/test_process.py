@@ -42,7 +42,7 @@ def fail(url: str) -> tuple[weakref.ref[typing.Any], str]:
 
 
 @pytest.mark.parametrize("kind", FAILURES)
-def test_cached_failure_keeps_nothing_of_its_caller(kind: str) -> None:
+def test_cached_failure_holds_no_reference_to_caller(kind: str) -> None:
     with RawServer(lambda received: [FAILURES[kind]]) as server:
         first, message = fail(server.url)
         requests = len(server.received)

@@ -248,7 +248,7 @@ def test_data_that_a_proxy_compresses_is_downloaded() -> None:
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_list_that_brings_nothing_new_ends(version: str) -> None:
+def test_list_without_new_images_ends(version: str) -> None:
     """Each page has the same images, and ends with another one."""
     ids = [f"{number:08}-0000-4000-8000-000000000000" for number in range(50)]
 

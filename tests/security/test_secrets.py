@@ -149,7 +149,7 @@ def test_url_is_shown_without_credentials(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_servers_words_are_shown_without_credentials(text: str) -> None:
+def test_server_messages_are_shown_without_credentials(text: str) -> None:
     message = f"Location {text.format(SECRET)} is not reachable, see https://docs.example/a."
     assert SECRET not in redact_text(message)
     whole = json_response({"message": message}, "400 Bad Request")

@@ -90,7 +90,7 @@ def test_subjects_see_all_images(name: str, api: str, created: Callable[[Key], A
 
 
 @pytest.mark.parametrize("api", ["v1", "v2"])
-def test_pages_follow(api: str) -> None:
+def test_pages_follow_each_other(api: str) -> None:
     server = CannedServer(bodies.LARGEST_PAGE + 1, 0)
     pages = [server._page(api, b"limit=1000")]
     last = bodies.image_id(bodies.LARGEST_PAGE - 1).encode()

@@ -63,7 +63,7 @@ def limits_of(option: cfg.Opt) -> typing.Any:
 
 
 class TestNamesAndDefaults:
-    def test_every_field_of_options_is_an_option_of_the_same_name(self) -> None:
+    def test_every_options_field_is_an_oslo_option(self) -> None:
         assert set(read_options()) == {field.name for field in dataclasses.fields(Options)}
 
     @pytest.mark.parametrize("field", dataclasses.fields(Options), ids=lambda field: field.name)
@@ -71,7 +71,7 @@ class TestNamesAndDefaults:
         default = read_options()[field.name].default
         assert (tuple(default) if isinstance(default, list) else default) == field.default
 
-    def test_an_empty_file_gives_the_defaults(self, read: Read) -> None:
+    def test_empty_file_yields_defaults(self, read: Read) -> None:
         settings = read("")
         assert settings.options == Options()
         assert settings.service_type == "image"
@@ -88,9 +88,7 @@ class TestNamesAndDefaults:
     @pytest.mark.parametrize(
         "name", [name for name, option in read_options().items() if hasattr(option.type, "min")]
     )
-    def test_nothing_below_the_minimum_is_valid_and_something_just_above_is(
-        self, name: str
-    ) -> None:
+    def test_minimum_matches_options_validation(self, name: str) -> None:
         minimum = limits_of(read_options()[name]).min
         with pytest.raises(InvalidOption):
             Options(**{name: minimum - 1})
@@ -110,14 +108,14 @@ class TestNamesAndDefaults:
         names = [one.dest for one in options]
         assert len(names) == len(set(names))
 
-    def test_the_retry_options_of_keystoneauth_are_not_registered(self) -> None:
+    def test_keystoneauth_retry_options_are_not_registered(self) -> None:
         [(_group, options)] = glance_conf.list_opts()
         names = {one.dest for one in options}
         assert "connect_retries" not in names
         assert "status_code_retries" not in names
         assert {"cafile", "timeout", "auth_type", "region_name", "valid_interfaces"} <= names
 
-    def test_what_list_opts_gives_is_a_copy(self) -> None:
+    def test_list_opts_returns_copies(self) -> None:
         cfg.set_defaults(glance_conf.list_opts()[0][1], max_attempts=9, num_retries=9)
         [(_group, options)] = glance_conf.list_opts()
         defaults = {one.dest: one.default for one in options}
@@ -188,7 +186,7 @@ class TestValues:
             ("auth_type = password", "auth_url"),
         ],
     )
-    def test_a_bad_value_is_one_error_that_names_option_and_group(
+    def test_invalid_value_error_names_option_and_group(
         self, read: Read, line: str, named: str
     ) -> None:
         with pytest.raises(InvalidOption, match=named) as caught:
@@ -233,7 +231,7 @@ class TestValues:
         assert isinstance(auth, password.Password)
         assert auth.auth_url == "https://identity.example/v3"
 
-    def test_auth_options_may_be_in_another_group(self, read: Read) -> None:
+    def test_auth_section_selects_another_group(self, read: Read) -> None:
         settings = read(
             in_group("auth_section = identity", "region_name = north")
             + in_group("auth_type = none", "endpoint = https://image.example", group="identity")
@@ -241,7 +239,7 @@ class TestValues:
         assert settings.auth is not None
         assert settings.auth.get_endpoint(settings.session) == "https://image.example"
 
-    def test_a_value_that_a_program_sets_counts(
+    def test_override_of_deprecated_option_applies(
         self, parsed: Callable[[str], cfg.ConfigOpts]
     ) -> None:
         conf = parsed("")
@@ -249,7 +247,7 @@ class TestValues:
         conf.set_override("num_retries", 1, "glance_compat")
         assert glance_conf.read_arguments(conf).options.max_attempts == 2
 
-    def test_no_secret_is_in_an_error(self, read: Read) -> None:
+    def test_errors_contain_no_secret(self, read: Read) -> None:
         with pytest.raises(InvalidOption) as caught:
             read(in_group("auth_type = password", "password = SECRET", "username = u"))
         assert "SECRET" not in str(caught.value)
@@ -260,17 +258,17 @@ class TestEndpoints:
         settings = read(in_group("endpoints = https://a.example, https://b.example"))
         assert settings.endpoint_override == ["https://a.example", "https://b.example"]
 
-    def test_one_endpoint_is_a_list_too(self, read: Read) -> None:
+    def test_single_endpoint_is_a_list(self, read: Read) -> None:
         assert read(in_group("endpoints = https://a.example")).endpoint_override == [
             "https://a.example"
         ]
 
     @pytest.mark.parametrize("line", ["endpoints =", "api_servers =", "endpoint_override ="])
-    def test_empty_is_unset(self, read: Read, line: str) -> None:
+    def test_empty_value_equals_unset(self, read: Read, line: str) -> None:
         assert read(in_group(line)).endpoint_override is None
 
     @pytest.mark.parametrize("several", ["endpoints", "api_servers", "glance_api_servers"])
-    def test_endpoint_override_and_a_list_are_an_error(self, read: Read, several: str) -> None:
+    def test_endpoint_override_and_endpoints_contradict(self, read: Read, several: str) -> None:
         with pytest.raises(InvalidOption, match=f"endpoint_override and {several}"):
             read(in_group("endpoint_override = https://a.example", f"{several} = https://b"))
 
@@ -288,7 +286,7 @@ class TestOldSpellings:
             ("glance_api_version = v2", "api_version", "2"),
         ],
     )
-    def test_is_understood_in_the_group_and_in_default(
+    def test_deprecated_option_is_read_in_both_groups(
         self, read: Read, place: str, line: str, field: str, value: object
     ) -> None:
         assert getattr(read(in_group(line, group=place)).options, field) == value
@@ -296,7 +294,7 @@ class TestOldSpellings:
     def test_num_retries_is_one_less_than_max_attempts(self, read: Read) -> None:
         assert read(in_group("num_retries = 2")).options.max_attempts == 3
 
-    def test_num_retries_of_default_is_not_ours(self, read: Read) -> None:
+    def test_num_retries_of_default_group_is_ignored(self, read: Read) -> None:
         assert read(in_group("num_retries = 2", group="DEFAULT")).options.max_attempts == 4
 
     @pytest.mark.parametrize(
@@ -307,14 +305,16 @@ class TestOldSpellings:
             ("DEFAULT", "glance_api_servers"),
         ],
     )
-    def test_servers_are_endpoints(self, read: Read, place: str, name: str) -> None:
+    def test_deprecated_server_options_set_endpoints(
+        self, read: Read, place: str, name: str
+    ) -> None:
         settings = read(in_group(f"{name} = https://a.example,https://b.example", group=place))
         assert settings.endpoint_override == ["https://a.example", "https://b.example"]
 
-    def test_api_insecure_is_insecure(self, read: Read) -> None:
+    def test_api_insecure_disables_verification(self, read: Read) -> None:
         assert read(in_group("api_insecure = true")).session.verify is False
 
-    def test_unset_the_certificate_is_verified(self, read: Read) -> None:
+    def test_certificate_is_verified_by_default(self, read: Read) -> None:
         assert read("").session.verify is True
 
     def test_deprecation_warning_names_replacement(
@@ -325,9 +325,7 @@ class TestOldSpellings:
             read(in_group("num_retries = 2", group="warned"), "warned")
         assert any("num_retries" in one and "max_attempts" in one for one in caplog.messages)
 
-    def test_the_new_name_gives_no_warning(
-        self, read: Read, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_new_name_logs_no_warning(self, read: Read, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.WARNING):
             read(in_group("max_attempts = 2", "endpoints = https://a.example"))
         assert caplog.messages == []
@@ -352,7 +350,7 @@ class TestOldSpellings:
             ),
         ],
     )
-    def test_contradictions_name_both_options(
+    def test_contradiction_error_names_both_options(
         self, read: Read, lines: list[str], named: list[str]
     ) -> None:
         with pytest.raises(InvalidOption, match=f"{named[0]} and {named[1]} contradict"):
@@ -362,14 +360,14 @@ class TestOldSpellings:
         "line",
         ["glance_api_servers = https://b", "glance_num_retries = 7", "glance_api_version = 1"],
     )
-    def test_an_old_name_in_default_contradicts_a_new_one_in_the_group(
+    def test_deprecated_option_in_default_contradicts_new_option(
         self, read: Read, line: str
     ) -> None:
         text = in_group("endpoints = https://a", "max_attempts = 2", "api_version = 2")
         with pytest.raises(InvalidOption, match="contradict"):
             read(in_group(line, group="DEFAULT") + text)
 
-    def test_spellings_that_agree_are_fine(self, read: Read) -> None:
+    def test_equal_values_do_not_contradict(self, read: Read) -> None:
         settings = read(
             in_group(
                 "api_version = 1",
@@ -404,19 +402,19 @@ def register_like_nova(conf: cfg.ConfigOpts) -> None:
 
 
 class TestSharedGroups:
-    def test_registering_twice_is_fine(self) -> None:
+    def test_options_can_be_registered_twice(self) -> None:
         conf = cfg.ConfigOpts()
         glance_conf.register_opts(conf)
         glance_conf.register_opts(conf)
         conf([], default_config_files=[], default_config_dirs=[])
         assert glance_conf.read_arguments(conf).options == glance_conf.read_arguments(conf).options
 
-    def test_two_groups_are_two_settings(self, parsed: Callable[[str], cfg.ConfigOpts]) -> None:
+    def test_groups_are_independent(self, parsed: Callable[[str], cfg.ConfigOpts]) -> None:
         conf = parsed(in_group("prefer = 1", group="old") + in_group("prefer = 2", group="new"))
         assert glance_conf.read_arguments(conf, "old").options.prefer == "1"
         assert glance_conf.read_arguments(conf, "new").options.prefer == "2"
 
-    def test_the_group_may_be_default(self, read: Read) -> None:
+    def test_group_may_be_default(self, read: Read) -> None:
         settings = read(
             in_group("prefer = 1", "glance_api_servers = https://a.example", group="DEFAULT"),
             "DEFAULT",
@@ -424,7 +422,7 @@ class TestSharedGroups:
         assert settings.options.prefer == "1"
         assert settings.endpoint_override == ["https://a.example"]
 
-    def test_options_of_keystoneauth_that_are_there_are_used(
+    def test_registered_keystoneauth_options_are_reused(
         self, parsed: Callable[[str], cfg.ConfigOpts]
     ) -> None:
         conf = parsed(in_group("region_name = north", "timeout = 3"))
@@ -435,7 +433,7 @@ class TestSharedGroups:
         assert (settings.region_name, settings.session.timeout) == ("north", 3)
         assert settings.service_type == "image"
 
-    def test_the_group_of_nova(self, parsed: Callable[[str], cfg.ConfigOpts]) -> None:
+    def test_nova_glance_group_is_accepted(self, parsed: Callable[[str], cfg.ConfigOpts]) -> None:
         conf = parsed(
             in_group(
                 "api_servers = https://a.example",
@@ -452,21 +450,21 @@ class TestSharedGroups:
         assert settings.session.verify is False
         assert settings.interface == ["internal"]
 
-    def test_a_default_of_the_host_for_an_old_option_is_no_choice(
+    def test_host_default_of_deprecated_option_is_ignored(
         self, parsed: Callable[[str], cfg.ConfigOpts]
     ) -> None:
         conf = parsed(in_group("max_attempts = 2", group="glance"))
         register_like_nova(conf)
         assert glance_conf.read_arguments(conf, "glance").options.max_attempts == 2
 
-    def test_a_host_may_declare_its_version_option_as_a_number(
+    def test_host_may_declare_version_option_as_integer(
         self, parsed: Callable[[str], cfg.ConfigOpts]
     ) -> None:
         conf = parsed(in_group("glance_api_version = 1", group="DEFAULT"))
         conf.register_opt(cfg.IntOpt("glance_api_version", default=2), group="DEFAULT")
         assert glance_conf.read_arguments(conf, "DEFAULT").options.api_version == "1"
 
-    def test_a_name_that_the_host_uses_for_something_else_is_an_error(
+    def test_conflicting_host_option_is_an_error(
         self, parsed: Callable[[str], cfg.ConfigOpts]
     ) -> None:
         conf = parsed("")
@@ -474,7 +472,7 @@ class TestSharedGroups:
         with pytest.raises(InvalidOption, match=r"\[glance\].*deadline"):
             glance_conf.register_opts(conf, "glance")
 
-    def test_options_of_the_host_may_be_registered_afterwards(
+    def test_host_options_may_be_registered_later(
         self, parsed: Callable[[str], cfg.ConfigOpts]
     ) -> None:
         # Nothing is registered outside the group: Cinder has these names in [DEFAULT].
@@ -484,7 +482,7 @@ class TestSharedGroups:
         assert conf.glance_num_retries == 1
 
 
-def test_the_sample_file_shows_every_option() -> None:
+def test_sample_file_lists_every_option() -> None:
     conf = cfg.ConfigOpts()
     generator.register_cli_opts(conf)
     conf(["--namespace", "glance_compat"], default_config_files=[], default_config_dirs=[])
@@ -498,7 +496,7 @@ def test_the_sample_file_shows_every_option() -> None:
     assert "No description provided" not in sample.getvalue()
 
 
-def test_the_sample_file_is_itself_a_valid_file(read: Read) -> None:
+def test_sample_file_is_valid(read: Read) -> None:
     conf = cfg.ConfigOpts()
     generator.register_cli_opts(conf)
     conf(["--namespace", "glance_compat"], default_config_files=[], default_config_dirs=[])

@@ -31,7 +31,7 @@ def blocks_of(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("api", ["v1", "v2"])
-def test_the_example_of_the_readme_runs(api: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_readme_example_runs(api: str, capsys: pytest.CaptureFixture[str]) -> None:
     [example] = [one for one in blocks_of(ROOT / "README.rst") if "import ImageService" in one]
     with GlanceFixture(apis=(api,)) as glance:
         names: dict[str, object] = {"session": glance.session()}
@@ -44,7 +44,7 @@ def test_the_example_of_the_readme_runs(api: str, capsys: pytest.CaptureFixture[
     assert api in paths
 
 
-def test_the_tutorial_runs() -> None:
+def test_tutorial_runs() -> None:
     failed, tried = doctest.testfile(
         str(ROOT / "docs" / "tutorial.rst"), module_relative=False, encoding="utf-8"
     )
@@ -52,7 +52,7 @@ def test_the_tutorial_runs() -> None:
     assert failed == 0
 
 
-def test_the_sample_of_the_configuration_page_is_valid(tmp_path: Path) -> None:
+def test_configuration_page_sample_is_valid(tmp_path: Path) -> None:
     [sample] = [
         one
         for one in blocks_of(ROOT / "docs" / "configuration.rst")
@@ -68,7 +68,7 @@ def test_the_sample_of_the_configuration_page_is_valid(tmp_path: Path) -> None:
     assert settings.options.max_attempts == 3
 
 
-def test_the_configuration_page_has_every_old_name() -> None:
+def test_configuration_page_lists_all_deprecated_names() -> None:
     text = (ROOT / "docs" / "configuration.rst").read_text()
     rows = [line.split() for line in text.splitlines() if line.startswith("``")]
     documented = {row[0].strip("`"): row[-1] for row in rows if row[-1] in ("yes", "no")}

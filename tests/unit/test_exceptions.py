@@ -74,7 +74,7 @@ def drawn() -> dict[str, str]:
     return parents
 
 
-def test_classes_are_those_of_the_contract() -> None:
+def test_classes_match_the_contract() -> None:
     assert sorted(CLASSES) == sorted([*PARENTS, "GlanceCompatError"])
 
 
@@ -85,7 +85,7 @@ def test_every_class_belongs_to_the_tree() -> None:
 
 
 @pytest.mark.parametrize(("child", "parent"), PARENTS.items())
-def test_tree_is_that_of_the_contract(child: str, parent: str) -> None:
+def test_tree_matches_the_contract(child: str, parent: str) -> None:
     assert CLASSES[child].__bases__[0] is CLASSES[parent]
 
 

@@ -57,7 +57,7 @@ CLASSES = pytest.mark.parametrize(("kind", "version", "method"), VERSIONS, ids=[
 
 
 @CLASSES
-def test_a_client_of_a_session(
+def test_client_with_session_is_read(
     server: ScriptedServer, kind: typing.Any, version: str, method: str
 ) -> None:
     session = session_at(server.url)
@@ -76,7 +76,7 @@ def test_a_client_of_a_session(
 
 
 @CLASSES
-def test_a_client_of_a_session_with_an_endpoint_and_a_plugin_of_its_own(
+def test_client_with_own_endpoint_and_plugin_is_read(
     server: ScriptedServer, kind: typing.Any, version: str, method: str
 ) -> None:
     own = token_endpoint.Token("http://nowhere.invalid", "own-token")
@@ -92,7 +92,7 @@ def test_a_client_of_a_session_with_an_endpoint_and_a_plugin_of_its_own(
 
 @CLASSES
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v2/"])
-def test_a_client_of_an_endpoint_and_a_token(
+def test_client_with_endpoint_and_token_is_read(
     server: ScriptedServer, kind: typing.Any, version: str, method: str, suffix: str
 ) -> None:
     client = kind(f"{server.url}{suffix}", token="clients-token", timeout=7)
@@ -107,7 +107,7 @@ def test_a_client_of_an_endpoint_and_a_token(
 
 
 @CLASSES
-def test_the_service_outlives_the_client(
+def test_service_outlives_client(
     server: ScriptedServer, kind: typing.Any, version: str, method: str
 ) -> None:
     # The client closes its session when it goes.
@@ -118,7 +118,7 @@ def test_the_service_outlives_the_client(
 
 
 @CLASSES
-def test_a_client_with_identity_headers(
+def test_client_with_identity_headers_is_read(
     server: ScriptedServer, kind: typing.Any, version: str, method: str
 ) -> None:
     client = kind(server.url, identity_headers={"X-Auth-Token": "headers-token"})
@@ -127,7 +127,7 @@ def test_a_client_with_identity_headers(
 
 
 @CLASSES
-def test_a_client_with_a_request_id_and_roles(
+def test_client_with_request_id_and_roles_is_read(
     server: ScriptedServer, kind: typing.Any, version: str, method: str
 ) -> None:
     client = kind(
@@ -145,7 +145,7 @@ def test_a_client_with_a_request_id_and_roles(
 
 
 @CLASSES
-def test_a_client_without_a_token(
+def test_client_without_token_sends_none(
     server: ScriptedServer, kind: typing.Any, version: str, method: str
 ) -> None:
     service = ImageService.from_client(kind(server.url))
@@ -165,7 +165,7 @@ def test_a_client_without_a_token(
         ({"cacert": ""}, True),
     ],
 )
-def test_the_clients_tls_settings_are_taken_over(
+def test_client_tls_settings_are_copied(
     kind: typing.Any, version: str, method: str, given: dict[str, object], verify: object
 ) -> None:
     taken = from_glanceclient.read_arguments(kind("https://glance.example", token="t", **given))
@@ -178,7 +178,7 @@ def test_the_clients_tls_settings_are_taken_over(
 
 
 @CLASSES
-def test_a_clients_class_may_be_the_users_own(
+def test_client_subclass_is_accepted(
     server: ScriptedServer, kind: typing.Any, version: str, method: str
 ) -> None:
     own = type("Own", (kind,), {})
@@ -188,7 +188,7 @@ def test_a_clients_class_may_be_the_users_own(
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_the_clients_that_the_factory_makes(version: str) -> None:
+def test_factory_clients_are_accepted(version: str) -> None:
     client = glanceclient.Client(endpoint=f"http://glance.example/v{version}", token="t")
     taken = from_glanceclient.read_arguments(client)
     assert (taken.options.api_version, taken.endpoint_override) == (
@@ -220,6 +220,6 @@ class LooksLikeOne:
     ],
     ids=lambda one: type(one).__name__,
 )
-def test_what_is_not_a_client_is_refused(client: object) -> None:
+def test_non_client_is_refused(client: object) -> None:
     with pytest.raises(InvalidOption, match="python-glanceclient"):
         ImageService.from_client(client)

@@ -75,7 +75,7 @@ def test_defaults_are_the_promised_ones() -> None:
     assert dataclasses.asdict(Options()) == DEFAULTS
 
 
-def test_every_option_has_a_group_here() -> None:
+def test_every_option_is_tested_here() -> None:
     groups = (CHOICES, BOOLEANS, ABOVE_ZERO, ZERO_OR_MORE, COUNTS, TEXTS, OTHERS)
     assert sorted(name for group in groups for name in group) == sorted(DEFAULTS)
 
@@ -90,7 +90,7 @@ def test_options_are_keywords_only() -> None:
         Options("auto")  # type: ignore[call-arg]
 
 
-def test_an_unknown_option_is_a_type_error() -> None:
+def test_unknown_option_raises_type_error() -> None:
     with pytest.raises(TypeError, match="page_sizes"):
         with_option("page_sizes", 3)
 
@@ -99,7 +99,7 @@ def test_options_can_be_compared_and_hashed() -> None:
     assert {Options(), Options(prefer="1"), Options()} == {Options(), Options(prefer="1")}
 
 
-def test_the_error_is_of_the_library_and_a_value_error() -> None:
+def test_invalid_option_is_invalid_and_value_error() -> None:
     error = refused("prefer", "3")
     for kind in (ValueError, Invalid, GlanceCompatError):
         assert isinstance(error, kind)
@@ -116,13 +116,13 @@ def test_every_choice_is_valid(name: str, choice: str) -> None:
 
 @pytest.mark.parametrize("name", CHOICES)
 @pytest.mark.parametrize("value", ["", "AUTO", "v2", 1, 2, None, True, ["1"], {}])
-def test_nothing_else_is_a_choice(name: str, value: object) -> None:
+def test_other_choice_is_refused(name: str, value: object) -> None:
     assert isinstance(refused(name, value), InvalidOption)
 
 
 @pytest.mark.parametrize("name", BOOLEANS)
 @pytest.mark.parametrize("value", [0, 1, "true", "", None])
-def test_only_booleans_are_booleans(name: str, value: object) -> None:
+def test_boolean_option_accepts_only_booleans(name: str, value: object) -> None:
     assert "True or False" in refused(name, value).message
     assert getattr(with_option(name, True), name) is True
     assert getattr(with_option(name, False), name) is False
@@ -132,17 +132,17 @@ def test_only_booleans_are_booleans(name: str, value: object) -> None:
 @pytest.mark.parametrize(
     "value", [-1, -0.001, 10**400, math.nan, math.inf, -math.inf, "1", None, True]
 )
-def test_a_time_is_a_finite_number(name: str, value: object) -> None:
+def test_time_must_be_a_finite_number(name: str, value: object) -> None:
     assert "finite number" in refused(name, value).message
 
 
 @pytest.mark.parametrize("name", ABOVE_ZERO)
-def test_a_time_to_wait_is_never_zero(name: str) -> None:
+def test_timeout_must_be_above_zero(name: str) -> None:
     assert "above 0" in refused(name, 0).message
 
 
 @pytest.mark.parametrize("name", ZERO_OR_MORE)
-def test_a_time_to_keep_may_be_zero(name: str) -> None:
+def test_ttl_may_be_zero(name: str) -> None:
     assert getattr(with_option(name, 0), name) == 0
 
 
@@ -151,13 +151,13 @@ def test_a_time_to_keep_may_be_zero(name: str) -> None:
     seconds=strategies.floats(min_value=1e-6, max_value=1e9)
     | strategies.integers(min_value=1, max_value=10**9),
 )
-def test_any_positive_number_is_a_time(name: str, seconds: float) -> None:
+def test_any_positive_number_is_a_valid_time(name: str, seconds: float) -> None:
     assert getattr(with_option(name, seconds), name) == seconds
 
 
 @pytest.mark.parametrize("name", COUNTS)
 @pytest.mark.parametrize("value", [0, -1, 1.0, "1", True])
-def test_a_count_is_a_whole_number_from_one(name: str, value: object) -> None:
+def test_count_must_be_a_positive_integer(name: str, value: object) -> None:
     assert "whole number" in refused(name, value).message
     assert getattr(with_option(name, 1), name) == 1
 
@@ -170,7 +170,7 @@ def test_only_the_page_size_may_be_none(name: str) -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("value", ["https://a.example", ["https://a.example"], ("",), (1,), None])
-def test_a_list_is_a_tuple_of_texts(name: str, value: object) -> None:
+def test_list_option_must_be_a_tuple_of_strings(name: str, value: object) -> None:
     assert "tuple" in refused(name, value).message
 
 
@@ -191,7 +191,7 @@ def test_trusted_endpoints_are_kept_in_order() -> None:
         f"rbd://{FSID}/a%20b%2Fc%C3%BC",
     ],
 )
-def test_a_place_that_locations_may_be_in(entry: str) -> None:
+def test_valid_location_schemes_are_accepted(entry: str) -> None:
     for entries in ((entry,), ("rbd", entry)):
         found = Options(allowed_location_schemes=entries).allowed_location_schemes
         assert found == entries
@@ -207,7 +207,7 @@ def test_a_place_that_locations_may_be_in(entry: str) -> None:
         *("file:///images\0", "file:///images\n"),
     ],
 )
-def test_files_need_their_folder(entry: str) -> None:
+def test_file_scheme_needs_a_folder(entry: str) -> None:
     message = refused("allowed_location_schemes", (entry,)).message
     assert "the folder that files may be read from" in message
     assert "file:///var/lib/glance/images" in message
@@ -245,7 +245,7 @@ def test_invalid_location_schemes_are_rejected(entry: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/etc/ceph/ceph.conf", "/a b/\u00fc.conf"])
-def test_a_file_of_ceph(path: str) -> None:
+def test_valid_ceph_conf_is_accepted(path: str) -> None:
     assert Options(ceph_conf=path).ceph_conf == path
 
 
@@ -272,7 +272,7 @@ def test_ceph_conf_must_be_absolute_path(path: object) -> None:
 
 
 @pytest.mark.parametrize("user", ["", "glance", "nova-1.x", "client"])
-def test_a_user_of_ceph(user: str) -> None:
+def test_valid_ceph_user_is_accepted(user: str) -> None:
     assert Options(ceph_user=user).ceph_user == user
 
 

@@ -198,7 +198,7 @@ def keys_of(*parts: fields.Part) -> set[str]:
     return {field.name for field in fields.FIELDS if field.part in parts}
 
 
-def test_types_have_the_keys_of_the_table() -> None:
+def test_types_match_the_fields_table() -> None:
     always = keys_of(fields.Part.ALWAYS) | {"properties"}
     locations = keys_of(fields.Part.LOCATIONS)
     extended = keys_of(fields.Part.EXTENDED) | {"shadowed_properties"}
@@ -221,7 +221,7 @@ def test_types_document_each_key(kind: type) -> None:
 
 
 @pytest.mark.parametrize("api", ["1", "2"])
-def test_results_have_the_types_that_are_declared(api: Literal["1", "2"]) -> None:
+def test_results_match_declared_types(api: Literal["1", "2"]) -> None:
     with GlanceFixture(apis=("v1", "v2")) as glance:
         options = Options(api_version=api, extended=True)
         images = ImageService(
@@ -376,7 +376,7 @@ class Closing(requests.adapters.BaseAdapter):
         self.closed = True
 
 
-def test_with_leaves_the_callers_session_open() -> None:
+def test_with_does_not_close_session_of_caller() -> None:
     session, adapter = ksa_session.Session(), Closing()
     session.session.mount("http://", adapter)
     with ImageService(session) as service:
@@ -424,7 +424,7 @@ def test_error_tree_is_pinned() -> None:
     assert issubclass(exceptions.InvalidSignature, exceptions.IntegrityError)
 
 
-def test_errors_carry_what_is_known() -> None:
+def test_errors_have_documented_attributes() -> None:
     error = exceptions.ImageNotFound(
         "gone", status=404, request_id="req-1", endpoint="http://glance.example", image_id="1"
     )

@@ -55,7 +55,7 @@ SUITE = {
             assert glance_compat_each.images[made["id"]].data == b"data"
             SEEN.append(glance_compat_service.discover().api)
 
-        def test_what_was_spoken():
+        def test_request_version():
             assert SEEN == ["v1", "v2", "v2"]
         """,
     "test_marks": """
@@ -71,7 +71,7 @@ SUITE = {
                 assert len(glance_compat_v2.images) == 11
 
             @pytest.mark.glance_compat(prefix="/inner", images=())
-            def test_the_nearest_counts(self, glance_compat_v2):
+            def test_nearest_mark_applies(self, glance_compat_v2):
                 assert glance_compat_v2.url.endswith(".invalid:9292/inner")
                 assert glance_compat_v2.images == {}
 
@@ -143,7 +143,7 @@ def test_importing_the_plugin_imports_nothing_else() -> None:
 
 
 @pytest.mark.slow
-def test_suite_that_does_not_use_the_plugin_is_not_disturbed(pytester: pytest.Pytester) -> None:
+def test_unrelated_suite_is_not_affected(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         f"""
         import sys, pytest
@@ -183,7 +183,7 @@ def test_service_fixture_uses_each_glance(results: Results) -> None:
         "test_it[v1]": "",
         "test_it[v2]": "",
         "test_it[v1+v2]": "",
-        "test_what_was_spoken": "",
+        "test_request_version": "",
     }
 
 
@@ -191,7 +191,7 @@ def test_service_fixture_uses_each_glance(results: Results) -> None:
 def test_nearest_mark_configures_the_glance(results: Results) -> None:
     assert results["test_marks"] == {
         "test_module_and_class": "",
-        "test_the_nearest_counts": "",
+        "test_nearest_mark_applies": "",
         "test_service[v1]": "",
         "test_service[v2]": "",
         "test_service[v1+v2]": "",
@@ -207,7 +207,7 @@ def test_nearest_mark_configures_the_glance(results: Results) -> None:
         ("test_keyword", "unexpected keyword"),
     ],
 )
-def test_wrong_mark_is_an_error_of_the_test(results: Results, test: str, message: str) -> None:
+def test_invalid_mark_fails_the_test(results: Results, test: str, message: str) -> None:
     assert len(results["test_wrong_marks"]) == 3
     problem = results["test_wrong_marks"][test]
     assert problem.startswith("error: ")

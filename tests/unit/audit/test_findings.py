@@ -264,7 +264,7 @@ def test_plain_record_has_no_findings(v1: Json | None, v2: Json | None) -> None:
     assert list(examine_image(v1, v2)) == []
 
 
-def test_two_records_give_more_findings_than_one() -> None:
+def test_two_records_reveal_more_findings() -> None:
     v1 = with_v1({"status": "mine", "p": None})
     v2 = on_v2(p="", tags=["a"], visibility="private")
     kinds = {one.kind.name for one in examine_image(v1, v2)}
@@ -303,7 +303,7 @@ def test_kind_names_are_unique() -> None:
 @pytest.mark.parametrize(
     ("properties", "headers"), [({}, 21), ({"a": "b"}, 22), ({"a": None}, 21)]
 )
-def test_headers_are_counted_as_glance_15_0_2_sends_them(properties: Json, headers: int) -> None:
+def test_header_count_matches_headers_of_glance_15_0_2(properties: Json, headers: int) -> None:
     # Seen: 21 beside the properties, for an image with data, an owner, a name and formats.
     assert count_v1_headers(ImageRecords(with_v1(properties), None)) == headers
     queued = without(on_v2(status="queued", size=None, checksum=None, **properties), "os_type")
@@ -332,7 +332,7 @@ def test_any_record_can_be_examined(v1: Json, v2: Json, which: str) -> None:
 
 
 @given(st.dictionaries(st.text(max_size=4), st.text(max_size=4), max_size=4))
-def test_audit_finds_what_v1_refuses(properties: dict[str, str]) -> None:
+def test_audit_and_library_agree_on_v1_limits(properties: dict[str, str]) -> None:
     """The audit and the library agree on what v1 cannot carry."""
     stored = {name: text for name, text in properties.items() if not is_reserved(name)}
     found = {

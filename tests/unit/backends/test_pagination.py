@@ -117,9 +117,7 @@ def test_accepted_filter_value_is_sent(given: dict[str, object]) -> None:
         ({"name": "größe"}, 503),
     ],
 )
-def test_an_error_that_is_not_over_a_text_stays(
-    given: dict[str, object] | None, status: int
-) -> None:
+def test_unrelated_error_is_not_retried(given: dict[str, object] | None, status: int) -> None:
     picky = Picky(status)
     with pytest.raises(BadResponse) as caught:
         picky.requested(parse_query(given))
@@ -142,7 +140,7 @@ def test_impossible_name_filter_sends_no_request() -> None:
     # v1 does not say that a page is the last one. A short page proves it only after a longer one.
     [(0, 2, 1), (1, 2, 2), (2, 2, 2), (3, 2, 2), (4, 2, 3), (5, 2, 3), (5, 1000, 2), (6, 3, 3)],
 )
-def test_pages_of_v1(count: int, cap: int, requests: int) -> None:
+def test_v1_pages_are_read_until_empty(count: int, cap: int, requests: int) -> None:
     server = Server(images(count), cap)
     assert server.walked() == ids(*range(count))
     assert len(server.requested) == requests
@@ -152,13 +150,13 @@ def test_pages_of_v1(count: int, cap: int, requests: int) -> None:
     ("count", "cap", "requests"),
     [(0, 2, 1), (1, 2, 1), (2, 2, 2), (3, 2, 2), (4, 2, 3), (5, 2, 3), (5, 1000, 1)],
 )
-def test_pages_of_v2(count: int, cap: int, requests: int) -> None:
+def test_v2_pages_are_read_until_last(count: int, cap: int, requests: int) -> None:
     server = Server(images(count), cap, says=True)
     assert server.walked() == ids(*range(count))
     assert len(server.requested) == requests
 
 
-def test_pages_are_as_large_as_the_server_grants() -> None:
+def test_default_page_size_is_requested() -> None:
     server = Server(images(3), says=True)
     server.walked()
     assert server.requested == [(None, pagination.PAGE_IMAGES)]
@@ -178,13 +176,13 @@ def test_page_limits_add_up_to_list_limit(says: bool) -> None:
 
 
 @pytest.mark.parametrize("says", [False, True])
-def test_a_limit_that_is_reached_needs_no_further_page(says: bool) -> None:
+def test_reached_limit_requests_no_further_page(says: bool) -> None:
     server = Server(images(5), says=says)
     assert server.walked(limit=5) == ids(*range(5))
     assert len(server.requested) == 1
 
 
-def test_a_limit_of_0_asks_for_nothing() -> None:
+def test_limit_0_sends_no_request() -> None:
     server = Server(images(5))
     assert server.walked(limit=0) == []
     assert server.walked(parse_query(None, ["name", "size"]), limit=0) == []
@@ -192,7 +190,7 @@ def test_a_limit_of_0_asks_for_nothing() -> None:
 
 
 @pytest.mark.parametrize("limit", [2**63, 10**30])
-def test_a_limit_may_be_any_number(limit: int) -> None:
+def test_limit_accepts_any_positive_number(limit: int) -> None:
     assert Server(images(5)).walked(limit=limit) == ids(*range(5))
     query = parse_query(None, ["name", "id"], "asc")
     assert Server(images(5)).walked(query, limit=limit) == ids(*range(5))
@@ -207,7 +205,7 @@ def test_pages_are_requested_lazily() -> None:
     assert [one["id"] for one in found] == ids(*range(3, 9))
 
 
-def test_a_marker_is_where_the_list_begins() -> None:
+def test_list_begins_after_marker() -> None:
     server = Server(images(5), says=True)
     assert server.walked(marker="00001") == ids(2, 3, 4)
     assert server.requested[0][0] == "00001"
@@ -219,7 +217,7 @@ def test_a_marker_is_where_the_list_begins() -> None:
 
 @pytest.mark.parametrize("says", [False, True])
 @pytest.mark.parametrize("page_size", [None, 1, 2, 3])
-def test_a_limit_counts_what_fits(says: bool, page_size: int | None) -> None:
+def test_limit_counts_matching_images(says: bool, page_size: int | None) -> None:
     stored = [from_v2({"id": f"{n:05}", "owner": "a" if n % 3 == 0 else "b"}) for n in range(12)]
     server = Server(stored, cap=5, says=says, exact=False)
     query = parse_query({"owner": "a"})
@@ -229,7 +227,7 @@ def test_a_limit_counts_what_fits(says: bool, page_size: int | None) -> None:
     assert server.walked(query, marker="00004", limit=1, page_size=page_size) == ids(6)
 
 
-def test_pages_without_anything_that_fits_are_not_the_end() -> None:
+def test_page_without_matches_is_not_the_end() -> None:
     stored = [*images(6, owner="b"), from_v2({"id": "last", "owner": "a"})]
     assert Server(stored, cap=2).walked(parse_query({"owner": "a"})) == ["last"]
 
@@ -245,7 +243,7 @@ def shuffled() -> list[Image]:
 
 @pytest.mark.parametrize("says", [False, True])
 @pytest.mark.parametrize("cap", [1, 2, 1000])
-def test_several_keys_are_sorted_by_the_library(says: bool, cap: int) -> None:
+def test_library_sorts_by_several_keys(says: bool, cap: int) -> None:
     server = Server(shuffled(), cap, says=says)
     query = parse_query(None, ["name", "size"], ["desc", "asc"])
     assert server.walked(query) == ["4", "1", "3", "5", "2"]
@@ -256,13 +254,13 @@ def test_several_keys_are_sorted_by_the_library(says: bool, cap: int) -> None:
     assert all(marker != "2" for marker, _ in server.requested[:1])
 
 
-def test_a_marker_in_a_sorted_list_is_not_sent_to_the_server() -> None:
+def test_marker_of_library_sorted_list_is_not_sent() -> None:
     server = Server(shuffled(), says=True)
     server.walked(parse_query(None, ["name", "size"]), marker="3")
     assert server.requested == [(None, pagination.PAGE_IMAGES)]
 
 
-def test_a_marker_that_is_not_in_a_sorted_list_is_invalid() -> None:
+def test_unknown_marker_of_library_sorted_list_is_invalid() -> None:
     server = Server(shuffled())
     query = parse_query({"name": "a"}, ["name", "size"])
     assert server.walked(query, marker="5") == ["3"]
@@ -270,7 +268,7 @@ def test_a_marker_that_is_not_in_a_sorted_list_is_invalid() -> None:
         server.walked(query, marker="1")
 
 
-def test_one_key_is_sorted_by_the_server() -> None:
+def test_server_sorts_by_one_key() -> None:
     server = Server(shuffled())
     assert server.walked(parse_query(None, "name", "asc")) == ["1", "2", "3", "4", "5"]
 
@@ -294,14 +292,14 @@ def walk_pages(*pages: tuple[str, bool | None], limit: int | None = None) -> Ite
 
 
 @pytest.mark.parametrize("more", [None, True])
-def test_a_page_that_comes_again_is_an_error(more: bool | None) -> None:
+def test_repeated_page_is_an_error(more: bool | None) -> None:
     found = walk_pages(("ab", more))
     assert [next(found), next(found)] == ["a", "b"]
     with pytest.raises(BadResponse, match="never ends: a second page ends with image b"):
         next(found)
 
 
-def test_a_page_that_ends_where_the_list_began_is_an_error() -> None:
+def test_page_ending_at_marker_is_an_error() -> None:
     requested = Listing(parse_query(None), "b", None, None)
     page = Page([from_v2({"id": "b"})], True, 2)
     with pytest.raises(BadResponse, match="never ends"):
@@ -342,7 +340,7 @@ def test_has_more_of_server_overrides_page_size() -> None:
     assert list(walk_pages(("a", False))) == ["a"]
 
 
-def test_pages_of_any_size_are_read_to_the_end() -> None:
+def test_pages_of_any_size_are_read_completely() -> None:
     assert list(walk_pages(("a", None), ("bc", None), ("d", None), ("", None))) == list("abcd")
 
 
@@ -365,7 +363,7 @@ def test_excess_images_of_a_page_are_dropped() -> None:
     page_size=strategies.none() | strategies.integers(1, 7),
     sort=strategies.booleans(),
 )
-def test_every_list_is_whole(
+def test_every_list_is_complete(
     count: int,
     cap: int,
     says: bool,
@@ -384,7 +382,7 @@ def test_every_list_is_whole(
 
 
 @hypothesis.given(before=strategies.integers(0, 40), again=strategies.integers(1, 20))
-def test_pages_that_go_round_come_to_an_end(before: int, again: int) -> None:
+def test_cyclic_pages_end_with_an_error(before: int, again: int) -> None:
     requested = 0
 
     def fetch(marker: str | None, size: int, left: int | None) -> Page:
@@ -425,7 +423,7 @@ def test_walk_does_not_retain_pages() -> None:
     assert next(found)["id"] == str(pages)
 
 
-def test_the_ids_that_are_remembered_are_bounded() -> None:
+def test_number_of_recorded_ids_is_bounded() -> None:
     page = 10_000
     pages = pagination.REMEMBERED_IDS // page + 1
 

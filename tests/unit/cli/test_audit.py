@@ -213,7 +213,7 @@ def test_deleted_option_finds_deleted_image() -> None:
         (("--summary",), SUMMARY),
     ],
 )
-def test_columns(argv: tuple[str, ...], columns: tuple[str, ...]) -> None:
+def test_column_options_select_columns(argv: tuple[str, ...], columns: tuple[str, ...]) -> None:
     with on(("v1", "v2")) as glance:
         outcome = audited(glance, "-f", "csv", *argv)
     assert tuple(next(csv.reader(io.StringIO(outcome.out)))) == columns
@@ -411,7 +411,7 @@ def test_short_audit_reports_no_progress() -> None:
         (("--progress",), io.StringIO, io.StringIO, True),
     ],
 )
-def test_where_progress_is_shown(
+def test_progress_is_shown_only_on_terminal(
     monkeypatch: pytest.MonkeyPatch,
     argv: tuple[str, ...],
     out: type[io.StringIO],
@@ -577,7 +577,9 @@ def test_audit_without_cloud_is_wrong_usage() -> None:
         ("an-image",),
     ],
 )
-def test_wrong_usage(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_arguments_are_wrong_usage(
+    argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert in_process("audit", *argv).code == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith("glance-compat audit: error: ")
 

@@ -136,7 +136,7 @@ def test_unknown_credential_in_file_is_invalid_option(
 
 
 @pytest.mark.parametrize("command", [("discover",), ("list",), ("show", "an-id")])
-def test_wrong_credentials(
+def test_wrong_credentials_are_not_authenticated(
     monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone, command: tuple[str, ...]
 ) -> None:
     export(monkeypatch, variables(cloud, OS_PASSWORD="wrong"))
@@ -226,7 +226,7 @@ def test_plugin_without_keystone_ignores_credentials(
     assert (found, cloud.asked) == (glances["new"].url, [])
 
 
-def test_repeated_endpoint_option(glances: Glances) -> None:
+def test_repeated_endpoint_option_adds_endpoints(glances: Glances) -> None:
     urls = (glances["old"].url, glances["new"].url)
     outcome = in_process("discover", "-f", "json", "--endpoint", urls[0], "--endpoint", urls[1])
     found = json.loads(outcome.out)

@@ -450,7 +450,7 @@ def test_missing_password_is_wrong_usage(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("wish", ["1", "1.0", 1, "2"])
-def test_image_api_version_of_file_is_a_wish(cloud: Cloud, file: Path, wish: object) -> None:
+def test_image_api_version_of_file_is_a_preference(cloud: Cloud, file: Path, wish: object) -> None:
     write(file, cloud, image_api_version=wish)
     api = f"v{str(wish)[0]}"
     found = json.loads(in_process("discover", "-f", "json").out)
@@ -458,7 +458,7 @@ def test_image_api_version_of_file_is_a_wish(cloud: Cloud, file: Path, wish: obj
     assert json.loads(in_process("discover", "-f", "json", "--prefer", "2").out)["api"] == "v2"
 
 
-def test_wish_that_endpoint_cannot_fulfil_is_a_warning(cloud: Cloud, file: Path) -> None:
+def test_unavailable_image_api_version_is_a_warning(cloud: Cloud, file: Path) -> None:
     write(file, cloud, image_api_version="1", image_endpoint_override="")
     with (
         GlanceFixture(apis=("v2",)) as glance,
@@ -523,7 +523,7 @@ def test_owner_is_found_by_name_or_id(
     ],
 )
 @pytest.mark.parametrize("command", ["list", "audit"])
-def test_owner_that_is_not_found_is_refused(
+def test_unknown_owner_is_wrong_usage(
     cloud: Cloud,
     command: str,
     answers: Mapping[str, tuple[int, dict[str, Any]]],

@@ -60,7 +60,7 @@ def test_results_of_three_servers_are_equal(shown: Demonstration) -> None:
     assert len(shown.reads) == len(READINGS)
 
 
-def test_servers_offer_what_their_names_say(
+def test_demo_servers_offer_their_named_versions(
     shown: Demonstration,
 ) -> None:
     chosen = {name: found.api for name, found in shown.discoveries.items()}

@@ -85,7 +85,9 @@ def listed(glance: GlanceFixture, *argv: str) -> list[str]:
         (("--page-size", "1", "--limit", "2"), "fe"),
     ],
 )
-def test_filters_and_order(filled: GlanceFixture, argv: tuple[str, ...], names: str) -> None:
+def test_filter_and_sort_options_apply(
+    filled: GlanceFixture, argv: tuple[str, ...], names: str
+) -> None:
     assert listed(filled, *argv) == list(names)
 
 
@@ -110,7 +112,7 @@ def test_visibility_and_tag_filters_need_v2() -> None:
     assert outcome.error.startswith("UnsupportedByVersion: ")
 
 
-def test_hidden_and_member_status_filters() -> None:
+def test_hidden_and_member_status_filters_apply() -> None:
     images: list[Mapping[str, Any]] = [
         {"name": "h", "os_hidden": True},
         {"name": "mine"},
@@ -132,7 +134,7 @@ COLUMNS = {
 
 
 @pytest.mark.parametrize("argv", COLUMNS)
-def test_columns(filled: GlanceFixture, argv: tuple[str, ...]) -> None:
+def test_column_options_select_columns(filled: GlanceFixture, argv: tuple[str, ...]) -> None:
     outcome = in_process("list", *options(filled), *argv, "-f", "csv")
     assert next(csv.reader(io.StringIO(outcome.out))) == COLUMNS[argv]
 
@@ -242,7 +244,9 @@ def test_show_invalid_reference_is_invalid_image_ref(
         ("-f", "nonsense"),
     ],
 )
-def test_wrong_usage(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_arguments_are_wrong_usage(
+    argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert in_process("list", *argv).code == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith("glance-compat list: error: ")
 

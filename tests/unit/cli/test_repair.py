@@ -62,7 +62,7 @@ def on(apis: tuple[str, ...], **changed: Any) -> GlanceFixture:
 
 
 @each_cloud
-def test_high_confidence_is_repaired_and_nothing_else(apis: tuple[str, ...]) -> None:
+def test_only_high_confidence_is_repaired(apis: tuple[str, ...]) -> None:
     with on(apis) as glance:
         before = glance.images[IMAGE_ID]
         outcome = fixed(glance)

@@ -89,7 +89,7 @@ def test_serve_options_choose_server(argv: tuple[str, ...], ids: set[str], prefi
 
 
 @pytest.mark.parametrize("form", ["openrc", "clouds.yaml", "none"])
-def test_exported_credentials(form: str) -> None:
+def test_exported_credentials_are_shell_safe(form: str) -> None:
     argv = ("--export", form, "--user", 'al:it\'s "x":p1,p2', "--strict-tokens")
     outcome = while_serving(lambda url: None, *argv, "--images", "nova", "--prefix", "/i")
     assert (outcome.code, len(outcome.out.splitlines())) == (0, 1)
@@ -331,7 +331,7 @@ def test_invalid_config_file_is_a_usage_error(tmp_path: Path, text: str, words: 
         ("--user", "a:b:c:d:e"),
     ],
 )
-def test_usage_errors(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage_errors_exit_2(argv: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert in_process("serve", *argv).code == 2
     assert "glance-compat serve: error: " in capsys.readouterr().err
 

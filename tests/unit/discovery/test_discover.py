@@ -204,7 +204,7 @@ def discovered(server: ScriptedServer, suffix: str = "", **options: typing.Any) 
         ([("v2.5", "WONDERFUL")], {}, "v2", (2, 5), "offers v2 and no v1"),
     ],
 )
-def test_the_choice_from_a_document(
+def test_version_document_determines_choice(
     server: ScriptedServer,
     status: int,
     given: Rows,
@@ -225,7 +225,7 @@ def test_the_choice_from_a_document(
 
 
 @pytest.mark.parametrize("api", ["1", "2"])
-def test_a_pinned_version_needs_no_request(server: ScriptedServer, api: str) -> None:
+def test_pinned_version_needs_no_request(server: ScriptedServer, api: str) -> None:
     for suffix in ("", "/v1", "/v2"):
         found = discovered(server, suffix, api_version=api, prefer="2" if api == "1" else "1")
         assert (found.api, found.version) == (f"v{api}", (int(api), None))
@@ -281,7 +281,7 @@ GARBAGE: list[object] = [
 ]
 
 
-def test_garbage_among_the_entries_is_passed_over(server: ScriptedServer) -> None:
+def test_malformed_entries_are_skipped(server: ScriptedServer) -> None:
     entries = [
         *GARBAGE,
         {"id": "v2.3", "status": "current"},
@@ -297,7 +297,7 @@ def test_garbage_among_the_entries_is_passed_over(server: ScriptedServer) -> Non
     assert found.offered == offered(("v2.3", "CURRENT"), *unknown)
 
 
-def test_a_long_document_is_no_trouble(server: ScriptedServer) -> None:
+def test_long_document_is_parsed(server: ScriptedServer) -> None:
     given = [(f"v2.{minor}", "SUPPORTED") for minor in range(5000)]
     server.on("GET", "/", document(given))
     assert discovered(server).version == (2, 4999)
@@ -308,7 +308,7 @@ def test_a_long_document_is_no_trouble(server: ScriptedServer) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/", "/v2", "/v2/", "/v2.5", "/v2.17//"])
-def test_a_version_in_the_path_does_not_pin(server: ScriptedServer, suffix: str) -> None:
+def test_version_in_path_does_not_pin(server: ScriptedServer, suffix: str) -> None:
     server.on("GET", "/", document(PIKE))
     found = discovered(server, suffix)
     assert (found.api, found.endpoint) == ("v2", server.url)
@@ -316,7 +316,7 @@ def test_a_version_in_the_path_does_not_pin(server: ScriptedServer, suffix: str)
 
 
 @pytest.mark.parametrize("suffix", ["/image", "/image/", "/image/v1", "/image/v2/"])
-def test_a_path_prefix_stays(server: ScriptedServer, suffix: str) -> None:
+def test_path_prefix_is_preserved(server: ScriptedServer, suffix: str) -> None:
     server.on("GET", "/image/", document(PIKE))
     server.on("GET", "/image/v2/images/an-image", json_reply({"id": "an-image"}))
     service = service_at(f"{server.url}{suffix}")
@@ -339,7 +339,7 @@ def test_a_path_prefix_stays(server: ScriptedServer, suffix: str) -> None:
         "",
     ],
 )
-def test_links_of_a_document_are_never_followed(scheme: str, href: str) -> None:
+def test_document_links_are_never_followed(scheme: str, href: str) -> None:
     own = session()
     url = f"{scheme}://glance-{scheme}.example/image"
     with requests_mock.Mocker(session=own.session) as mock:
@@ -355,13 +355,13 @@ def test_links_of_a_document_are_never_followed(scheme: str, href: str) -> None:
 
 
 @pytest.mark.parametrize("entry", [{"links": 5}, {"links": [{"href": 5}]}, {"links": [None]}, {}])
-def test_links_need_not_be_there(server: ScriptedServer, entry: dict[str, object]) -> None:
+def test_document_links_are_optional(server: ScriptedServer, entry: dict[str, object]) -> None:
     versions = {"versions": [{"id": "v2.5", "status": "CURRENT", **entry}]}
     server.on("GET", "/", json_reply(versions, 300))
     assert discovered(server).api == "v2"
 
 
-def test_the_name_and_password_of_an_endpoint_are_sent_and_never_shown(
+def test_endpoint_credentials_are_sent_and_redacted(
     server: ScriptedServer,
 ) -> None:
     server.on("GET", "/", document([]), document(PIKE))
@@ -376,7 +376,7 @@ def test_the_name_and_password_of_an_endpoint_are_sent_and_never_shown(
 
 
 @pytest.mark.parametrize("host", ["v2", "v1"])
-def test_a_host_may_be_called_like_a_version(host: str) -> None:
+def test_host_named_like_a_version_is_accepted(host: str) -> None:
     with requests_mock.Mocker() as mock:
         mock.get(f"http://{host}/", text="<html>")
         mock.get(f"http://{host}/v2/schemas/image", json={"properties": {}})
@@ -420,7 +420,7 @@ SMALL: dict[str, typing.Any] = {"max_response_bytes": 100_000}
 
 @pytest.mark.parametrize("answer", NO_DOCUMENT.values(), ids=NO_DOCUMENT)
 @pytest.mark.parametrize(("suffix", "version"), [("/v1", "v1"), ("/v2.5/", "v2")])
-def test_without_a_document_the_path_tells(
+def test_path_determines_version_without_document(
     server: ScriptedServer, answer: Answer, suffix: str, version: str
 ) -> None:
     server.on("GET", "/", answer)
@@ -477,7 +477,7 @@ def test_invalid_version_document_leads_to_probes(server: ScriptedServer, answer
     assert set(server.asked()) == {"/", "/v1/images", "/v2/schemas/image"}
 
 
-def test_no_api_anywhere_is_an_error_that_names_what_was_tried(server: ScriptedServer) -> None:
+def test_no_usable_version_error_lists_probed_urls(server: ScriptedServer) -> None:
     server.on("GET", "/", HTML)
     server.on("GET", "/v1/images", Reply(403))
     with pytest.raises(NoUsableVersion) as caught:
@@ -491,7 +491,7 @@ def test_no_api_anywhere_is_an_error_that_names_what_was_tried(server: ScriptedS
 
 
 @pytest.mark.parametrize("path", ["/v1/images", "/v2/schemas/image"])
-def test_a_401_of_an_api_is_not_authenticated(server: ScriptedServer, path: str) -> None:
+def test_probe_401_raises_not_authenticated(server: ScriptedServer, path: str) -> None:
     server.on("GET", "/", Reply(404))
     server.on("GET", path, Reply(401))
     with pytest.raises(NotAuthenticated) as caught:
@@ -557,7 +557,7 @@ def test_token_error_of_one_caller_is_not_cached_for_endpoint(
     assert endpoint.discover().api == "v1"
 
 
-def test_a_call_is_repeated_while_the_document_is_not_there(server: ScriptedServer) -> None:
+def test_call_is_retried_until_document_is_available(server: ScriptedServer) -> None:
     server.on("GET", "/", Reply(503, headers=(("Retry-After", "0"),)), NO_ANSWER, document(PIKE))
     server.on("GET", "/v2/images/an-image", json_reply({"id": "an-image"}))
     service = service_at(server.url, max_attempts=4, backoff_max=0.01)
@@ -574,7 +574,7 @@ def test_unreachable_endpoint_raises_connection_failed() -> None:
 
 @pytest.mark.parametrize("answer", [NO_ANSWER, Reply(503), Reply(502)])
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_a_document_out_of_reach_leaves_the_path_to_tell_for_a_while(
+def test_unavailable_document_falls_back_to_path_briefly(
     server: ScriptedServer, answer: Reply, version: str
 ) -> None:
     server.on("GET", "/", answer)
@@ -590,7 +590,7 @@ def test_a_document_out_of_reach_leaves_the_path_to_tell_for_a_while(
     assert endpoint.discover().version == (2, 5)
 
 
-def test_a_document_tells_of_all_spellings_of_an_endpoint(server: ScriptedServer) -> None:
+def test_document_serves_all_spellings_of_endpoint(server: ScriptedServer) -> None:
     server.on("GET", "/", document(PIKE), document(PIKE_V1))
     endpoint = Endpoint(server.url)
     for suffix in ("", "/", "/v1", "/v2/", "/v2.5"):
@@ -604,7 +604,7 @@ def test_a_document_tells_of_all_spellings_of_an_endpoint(server: ScriptedServer
     assert server.asked() == ["/", "/"]
 
 
-def test_a_document_that_comes_back_counts_more_than_the_path(server: ScriptedServer) -> None:
+def test_recovered_document_overrides_path(server: ScriptedServer) -> None:
     server.on("GET", "/", HTML, document(PIKE))
     endpoint = Endpoint(f"{server.url}/v1")
     assert endpoint.discover().api == "v1"
@@ -615,7 +615,7 @@ def test_a_document_that_comes_back_counts_more_than_the_path(server: ScriptedSe
     assert server.asked() == ["/", "/"]
 
 
-def test_a_path_tells_only_of_itself(server: ScriptedServer) -> None:
+def test_path_version_is_cached_per_path(server: ScriptedServer) -> None:
     memory = DiscoveryCache(Clock())
     for suffix, api in (("/v1", "v1"), ("/v2", "v2"), ("/v1", "v1")):
         endpoint = Endpoint(f"{server.url}{suffix}")
@@ -640,7 +640,9 @@ def test_discovery_is_cached_for_its_ttl(server: ScriptedServer) -> None:
 
 
 @pytest.mark.parametrize(("ttl", "requests"), [(0, 3), (1000, 1)])
-def test_the_time_is_an_option(server: ScriptedServer, ttl: float, requests: int) -> None:
+def test_discovery_ttl_option_sets_cache_time(
+    server: ScriptedServer, ttl: float, requests: int
+) -> None:
     server.on("GET", "/", document(PIKE))
     endpoint = Endpoint(server.url, discovery_ttl=ttl)
     for _ in range(3):
@@ -691,7 +693,7 @@ def test_cached_failure_older_than_callers_is_rediscovered(
     assert endpoint.discover(failed_at=1001.0).api == "v2"
 
 
-def test_a_failure_of_one_caller_is_not_anothers(server: ScriptedServer) -> None:
+def test_failure_of_one_caller_is_not_cached(server: ScriptedServer) -> None:
     server.on("GET", "/", Reply(404))
     server.on("GET", "/v1/images", Reply(404))
     server.on(
@@ -705,7 +707,7 @@ def test_a_failure_of_one_caller_is_not_anothers(server: ScriptedServer) -> None
     assert endpoint.discover().api == "v2"
 
 
-def test_a_short_deadline_of_one_caller_is_not_anothers(server: ScriptedServer) -> None:
+def test_deadline_error_of_one_caller_is_not_cached(server: ScriptedServer) -> None:
     def slow(seen: Seen) -> Reply:
         threading.Event().wait(0.3)
         return document(PIKE)
@@ -717,7 +719,7 @@ def test_a_short_deadline_of_one_caller_is_not_anothers(server: ScriptedServer) 
     assert endpoint.discover().api == "v2"
 
 
-def test_cached_failure_has_neither_cause_nor_traceback_of_another_caller() -> None:
+def test_cached_failure_is_free_of_foreign_traceback() -> None:
     endpoint = Endpoint("http://127.0.0.1:1")
     caught = []
     for _ in range(2):
@@ -739,7 +741,7 @@ def test_discovery_cache_is_shared_by_services(server: ScriptedServer) -> None:
     assert server.asked() == ["/"]
 
 
-def test_a_warm_call_costs_no_discovery(server: ScriptedServer) -> None:
+def test_warm_call_sends_no_discovery_request(server: ScriptedServer) -> None:
     server.on("GET", "/", document(PIKE))
     server.on("GET", "/v2/images/an-image", json_reply({"id": "an-image"}))
     service = service_at(f"{server.url}/v1/")
@@ -774,7 +776,7 @@ def in_threads(count: int, call: Callable[[], object]) -> list[object]:
 
 
 @pytest.mark.parametrize("reply", [document(PIKE), Reply(503)], ids=["document", "failure"])
-def test_many_threads_ask_once(server: ScriptedServer, reply: Reply) -> None:
+def test_concurrent_discovery_sends_one_request(server: ScriptedServer, reply: Reply) -> None:
     def slow(seen: Seen) -> Reply:
         threading.Event().wait(0.2)
         return reply
@@ -788,7 +790,7 @@ def test_many_threads_ask_once(server: ScriptedServer, reply: Reply) -> None:
         assert len({id(one) for one in results}) == 16
 
 
-def test_many_threads_ask_once_when_the_time_is_over(server: ScriptedServer) -> None:
+def test_concurrent_rediscovery_sends_one_request(server: ScriptedServer) -> None:
     server.on("GET", "/", document(PIKE))
     endpoint = Endpoint(server.url)
     endpoint.discover()
@@ -863,7 +865,7 @@ def run_program(program: str, *arguments: str) -> list[str]:
     return run.stdout.split()
 
 
-def test_a_child_has_connections_of_its_own(server: ScriptedServer) -> None:
+def test_forked_child_opens_its_own_connections(server: ScriptedServer) -> None:
     server.on("GET", "/", document(PIKE))
     server.on("GET", "/v2/images/an-image", json_reply({"id": "an-image"}))
     output = run_program(
@@ -892,7 +894,7 @@ def test_a_child_has_connections_of_its_own(server: ScriptedServer) -> None:
     assert server.asked().count("/") == 1
 
 
-def test_a_child_does_not_wait_for_a_thread_of_its_parent(server: ScriptedServer) -> None:
+def test_forked_child_ignores_locks_of_parent(server: ScriptedServer) -> None:
     asked, release = threading.Event(), threading.Event()
 
     def first(seen: Seen) -> Reply:
@@ -942,7 +944,7 @@ def gone(seen: Seen) -> Reply:
 V1_IMAGES = json_reply({"images": []})
 
 
-def test_an_api_that_goes_is_left_for_the_other(server: ScriptedServer) -> None:
+def test_removed_api_switches_to_the_other(server: ScriptedServer) -> None:
     server.on("GET", "/", document(PIKE), document(PIKE_V1))
     server.on("GET", "/v2/images", json_reply({"images": []}), gone)
     server.on("GET", "/v1/images/detail", V1_IMAGES)
@@ -960,7 +962,7 @@ def test_an_api_that_goes_is_left_for_the_other(server: ScriptedServer) -> None:
     ]
 
 
-def test_services_share_the_change_of_an_endpoint(server: ScriptedServer) -> None:
+def test_services_share_changed_endpoint(server: ScriptedServer) -> None:
     v2 = json_reply({"images": []})
     server.on("GET", "/", document(PIKE), document(PIKE_V1))
     server.on("GET", "/v2/images", v2, v2, gone)
@@ -991,7 +993,7 @@ def test_offered_api_that_returns_version_document_raises_no_usable_version(
     assert server.asked() == ["/", "/v2/images", "/"]
 
 
-def test_an_endpoint_is_not_tried_again_because_its_document_changed(
+def test_changed_document_without_usable_api_is_not_retried(
     server: ScriptedServer,
 ) -> None:
     server.on("GET", "/", document(PIKE), document(PIKE_V2))
@@ -1014,9 +1016,7 @@ def test_both_apis_returning_version_document_raises_no_usable_version(
 
 
 @pytest.mark.parametrize(("api", "path"), [("1", "/v1/images/detail"), ("2", "/v2/images")])
-def test_a_pinned_api_that_is_not_there_is_an_error(
-    server: ScriptedServer, api: str, path: str
-) -> None:
+def test_missing_pinned_api_is_an_error(server: ScriptedServer, api: str, path: str) -> None:
     given = PIKE_V2 if api == "1" else PIKE_V1
     server.on("GET", "/", document(given))
     server.on("GET", path, document(given))
@@ -1030,7 +1030,7 @@ def test_a_pinned_api_that_is_not_there_is_an_error(
 
 
 @pytest.mark.parametrize("answer", [HTML, Reply(503), NO_ANSWER])
-def test_a_pinned_api_that_is_not_there_is_an_error_without_a_document_too(
+def test_missing_pinned_api_without_document_is_an_error(
     server: ScriptedServer, answer: Reply
 ) -> None:
     server.on("GET", "/", answer)
@@ -1039,7 +1039,7 @@ def test_a_pinned_api_that_is_not_there_is_an_error_without_a_document_too(
         service_at(server.url, api_version="2").detail(None)
 
 
-def test_an_endpoint_that_changes_is_looked_at_once_by_many_threads(
+def test_concurrent_calls_rediscover_changed_endpoint_once(
     server: ScriptedServer,
 ) -> None:
     def slow(seen: Seen) -> Reply:
@@ -1080,7 +1080,7 @@ def test_discover_chooses_version_for_each_endpoint(server: ScriptedServer) -> N
         assert found.offered == offered(*PIKE_V1)
 
 
-def test_a_list_of_one_is_one_endpoint(server: ScriptedServer) -> None:
+def test_list_of_one_url_is_one_endpoint(server: ScriptedServer) -> None:
     server.on("GET", "/", document(PIKE))
     assert service_at([server.url]).discover().endpoints == ()
 
@@ -1093,7 +1093,7 @@ def test_unreachable_endpoint_does_not_hide_others(
     assert (found.api, found.endpoint) == ("v2", server.url)
 
 
-def test_the_catalog_names_the_endpoint_of_a_region_and_interface(server: ScriptedServer) -> None:
+def test_catalog_endpoint_follows_region_and_interface(server: ScriptedServer) -> None:
     server.on("GET", "/two/", document(PIKE_V1))
     server.on("GET", "/one/", document(PIKE))
     entries = [
@@ -1155,7 +1155,7 @@ NEW_CAPABILITIES = PIKE_CAPABILITIES | {"import", "hidden", "multihash", "locati
         ),
     ],
 )
-def test_capabilities_are_those_of_the_document(
+def test_capabilities_follow_version_document(
     server: ScriptedServer, given: Rows, options: dict[str, typing.Any], expected: set[str]
 ) -> None:
     server.on("GET", "/", document(given))
@@ -1163,7 +1163,7 @@ def test_capabilities_are_those_of_the_document(
 
 
 @pytest.mark.parametrize(("api", "expected"), [("1", V1_CAPABILITIES), ("2", {"tags"})])
-def test_a_pinned_version_has_what_its_first_version_had(api: str, expected: set[str]) -> None:
+def test_pinned_version_has_minimal_capabilities(api: str, expected: set[str]) -> None:
     found = Endpoint("http://127.0.0.1:1", api_version=api).discover()
     assert found.capabilities == expected | ({"member-status"} if api == "2" else set())
 
@@ -1189,7 +1189,7 @@ def offered_to(endpoint: Endpoint) -> tuple[tuple[int, int], set[str]]:
         ([], {}, (2, 0), {"tags", "member-status"}),
     ],
 )
-def test_a_pinned_v2_asks_for_the_document_once_when_it_matters(
+def test_pinned_v2_fetches_document_once_on_demand(
     server: ScriptedServer,
     given: Rows,
     options: dict[str, typing.Any],
@@ -1276,5 +1276,5 @@ def test_discovery_logs_version_request(
         ("v2.99999", None),
     ],
 )
-def test_an_id_has_a_number_or_none(version: str, number: tuple[int, int] | None) -> None:
+def test_version_id_parses_to_number_or_none(version: str, number: tuple[int, int] | None) -> None:
     assert OfferedVersion(version, "CURRENT").number == number

@@ -80,7 +80,7 @@ def v1_image(**given: object) -> fields.Image:
     ("name", "given", "value"),
     [(name, *pair) for name, pairs in WRITABLE.items() for pair in pairs],
 )
-def test_an_attribute_is_read_to_its_own_type(name: str, given: object, value: object) -> None:
+def test_attribute_is_converted_to_its_type(name: str, given: object, value: object) -> None:
     found = parse_image_meta({name: given})
     assert found == ImageMeta({name: value}, {}, frozenset())
     assert type(found.base[name]) is type(value)
@@ -101,13 +101,13 @@ def test_read_only_attributes_are_ignored(name: str, value: object) -> None:
     assert parse_image_meta({name: value}) == ImageMeta({}, {}, frozenset())
 
 
-def test_every_attribute_is_one_or_the_other() -> None:
+def test_every_attribute_is_writable_or_read_only() -> None:
     known = {field.name for field in fields.FIELDS} | {*fields.ORIGINS, "shadowed_properties"}
     assert known == set(WRITABLE) | set(READ_ONLY)
 
 
 @pytest.mark.parametrize("name", ["bogus", "Name", "uri", "", "self", "file", "schema", 5, None])
-def test_an_unknown_attribute_is_refused(name: object) -> None:
+def test_unknown_attribute_is_refused(name: object) -> None:
     with pytest.raises(ImageBadRequest, match="unknown"):
         parse_image_meta(typing.cast("dict[str, object]", {name: "x"}))
 
@@ -127,13 +127,13 @@ WRONG: dict[str, list[object]] = {
 @pytest.mark.parametrize(
     ("name", "value"), [(name, value) for name, values in WRONG.items() for value in values]
 )
-def test_a_wrong_value_is_refused_by_name(name: str, value: object) -> None:
+def test_error_names_invalid_attribute(name: str, value: object) -> None:
     with pytest.raises(ImageBadRequest, match=name):
         parse_image_meta({name: value})
 
 
 @pytest.mark.parametrize("name", ["name", "size", "min_disk", "is_public", "tags"])
-def test_a_number_that_has_no_text_in_python_is_refused(name: str) -> None:
+def test_unprintably_long_number_is_refused(name: str) -> None:
     with pytest.raises(ImageBadRequest, match=name):
         parse_image_meta({name: 10**5000})
     with pytest.raises(ImageBadRequest, match=name):
@@ -147,20 +147,20 @@ def test_invalid_boolean_error_lists_choices(name: str, value: object) -> None:
         parse_image_meta({name: value})
 
 
-def test_a_refused_value_is_not_repeated_at_length() -> None:
+def test_error_truncates_long_value() -> None:
     with pytest.raises(ImageBadRequest, match="name must be a string") as caught:
         parse_image_meta({"name": b"x" * 100_000})
     assert len(caught.value.message) < 200
 
 
 @pytest.mark.parametrize("image_meta", [None, [], "name", 5, [("name", "x")]])
-def test_metadata_is_a_dict(image_meta: typing.Any) -> None:
+def test_metadata_must_be_a_dict(image_meta: typing.Any) -> None:
     with pytest.raises(ImageBadRequest, match="dict"):
         parse_image_meta(image_meta)
 
 
 @pytest.mark.parametrize("properties", ["x", 5, ["a"], [("a", "b")], True, "", 0, [], (), False])
-def test_properties_are_a_dict(properties: object) -> None:
+def test_properties_must_be_a_dict(properties: object) -> None:
     with pytest.raises(ImageBadRequest, match="properties"):
         parse_image_meta({"properties": properties})
 
@@ -180,7 +180,7 @@ def test_properties_are_a_dict(properties: object) -> None:
         ({"a": None}, "{'a': None}"),
     ],
 )
-def test_a_property_becomes_text(value: object, text: str) -> None:
+def test_property_is_converted_to_string(value: object, text: str) -> None:
     assert parse_image_meta({"properties": {"a": value}}).properties == {"a": text}
 
 
@@ -197,11 +197,11 @@ def test_a_property_becomes_text(value: object, text: str) -> None:
         (True, "true"),
     ],
 )
-def test_a_structure_becomes_json(name: str, value: object, text: str) -> None:
+def test_structure_is_encoded_as_json(name: str, value: object, text: str) -> None:
     assert parse_image_meta({"properties": {name: value}}).properties == {name: text}
 
 
-def test_a_property_that_is_none_is_absent() -> None:
+def test_none_property_is_absent() -> None:
     found = parse_image_meta({"properties": {"a": None, "b": "", "mappings": None}})
     assert found == ImageMeta({}, {"b": ""}, frozenset({"a", "mappings"}))
 
@@ -235,7 +235,7 @@ def test_invalid_property_raises_property_not_allowed(name: object, value: objec
         parse_image_meta({"properties": {name: value}})
 
 
-def test_nothing_of_the_caller_is_changed() -> None:
+def test_arguments_are_not_modified() -> None:
     properties = {"a": 1, "mappings": [{"a": 1}], "b": None}
     image_meta = {"name": "", "tags": ["b", "a"], "size": "5", "properties": properties}
     before = repr(image_meta)
@@ -247,7 +247,7 @@ def test_nothing_of_the_caller_is_changed() -> None:
 # Creating.
 
 
-def test_the_formats_that_v1_fills_in() -> None:
+def test_v1_fills_in_amazon_formats() -> None:
     for name in ("ami", "ari", "aki"):
         meta = fill_in_formats(parse_image_meta({"disk_format": name}), empty=False)
         assert meta.base == {"disk_format": name, "container_format": name}
@@ -255,7 +255,7 @@ def test_the_formats_that_v1_fills_in() -> None:
     assert fill_in_formats(meta, empty=False) == meta
 
 
-def test_the_formats_of_an_empty_image() -> None:
+def test_empty_image_defaults_to_raw_bare() -> None:
     assert fill_in_formats(parse_image_meta({}), empty=True).base == {
         "disk_format": "raw",
         "container_format": "bare",
@@ -286,12 +286,14 @@ def test_the_formats_of_an_empty_image() -> None:
         ({"visibility": "shared", "is_public": False}, False),
     ],
 )
-def test_whether_an_image_is_to_be_public(base: dict[str, object], wanted: bool | None) -> None:
+def test_requested_is_public_combines_both_attributes(
+    base: dict[str, object], wanted: bool | None
+) -> None:
     assert changes.get_requested_is_public(base) is wanted
 
 
 @pytest.mark.parametrize("visibility", ["public", "private", "shared", "community"])
-def test_a_contradiction_is_refused(visibility: str) -> None:
+def test_contradicting_visibility_is_refused(visibility: str) -> None:
     base = {"visibility": visibility, "is_public": visibility != "public"}
     with pytest.raises(ImageBadRequest, match="contradict"):
         changes.get_requested_is_public(base)
@@ -348,7 +350,7 @@ def test_only_changed_attributes_are_sent() -> None:
     assert compute_change(parse_image_meta(image_meta), now, purge=False) == wanted
 
 
-def test_a_name_can_be_taken_away() -> None:
+def test_name_can_be_removed() -> None:
     for none in (None, ""):
         wanted = compute_change(parse_image_meta({"name": none}), v2_image(name="x"), purge=True)
         assert wanted == Change({"name": None}, {}, frozenset())
@@ -358,7 +360,7 @@ def test_a_name_can_be_taken_away() -> None:
         )
 
 
-def test_where_data_comes_from_is_always_sent() -> None:
+def test_data_sources_are_always_sent() -> None:
     origins = {"location": "http://h/i", "copy_from": "http://h/c", "store": "fast"}
     assert compute_change(parse_image_meta(origins), v2_image(), purge=True).base == origins
 
@@ -397,7 +399,7 @@ WHOLE: dict[str, typing.Callable[[], fields.Image]] = {
 @pytest.mark.parametrize("kind", WHOLE)
 @pytest.mark.parametrize("extended", [False, True])
 @pytest.mark.parametrize("purge", [False, True])
-def test_a_whole_dict_sent_back_changes_nothing(kind: str, extended: bool, purge: bool) -> None:
+def test_unchanged_dict_sends_no_change(kind: str, extended: bool, purge: bool) -> None:
     now = WHOLE[kind]()
     whole = fields.select_fields(WHOLE[kind](), include_locations=True, extended=extended)
     match = fields.fold_name if kind.startswith("v1") else str
@@ -406,7 +408,7 @@ def test_a_whole_dict_sent_back_changes_nothing(kind: str, extended: bool, purge
     assert now == WHOLE[kind]()
 
 
-def test_a_structure_is_compared_as_a_structure() -> None:
+def test_structures_are_compared_by_value() -> None:
     now = v2_image(block_device_mapping=BDM)
     for same in (BDM, '[{"boot_index": 0, "device_name": "vda"}]', now["properties"]):
         given = same if isinstance(same, dict) else {"block_device_mapping": same}
@@ -429,27 +431,27 @@ def test_values_equal_only_in_python_are_sent(now: str, then: str) -> None:
         assert compute_change(meta, v2_image(**{name: now}), purge=True).properties == {name: then}
 
 
-def test_an_image_with_a_property_that_is_no_text_can_be_edited() -> None:
+def test_image_with_lone_surrogate_property_can_be_edited() -> None:
     now = v2_image(broken="\ud800", a="1")
     meta = parse_image_meta({"properties": {"a": "2"}})
     assert compute_change(meta, now, purge=False) == Change({}, {"a": "2"}, frozenset())
     assert compute_change(meta, now, purge=True) == Change({}, {"a": "2"}, frozenset({"broken"}))
 
 
-def test_text_that_looks_like_a_structure_is_text() -> None:
+def test_json_like_string_stays_a_string() -> None:
     now = v2_image(a="[1, 2]")
     meta = parse_image_meta({"properties": {"a": "[1,2]"}})
     assert compute_change(meta, now, purge=False).properties == {"a": "[1,2]"}
 
 
-def test_a_purge_removes_what_is_not_given() -> None:
+def test_purge_removes_omitted_properties() -> None:
     now = v2_image(a="1", b="2", c="3", Foo="4", foo="5")
     meta = parse_image_meta({"properties": {"a": "1", "b": None, "foo": "5"}})
     assert compute_change(meta, now, purge=True) == Change({}, {}, frozenset({"b", "c", "Foo"}))
     assert compute_change(meta, now, purge=False) == Change({}, {}, frozenset())
 
 
-def test_a_purge_leaves_what_is_the_servers() -> None:
+def test_purge_preserves_properties_of_the_server() -> None:
     now = v2_image(os_glance_failed_import="", os_glance_importing_to_stores="fast", a="1")
     assert compute_change(parse_image_meta({}), now, purge=True).removed == {"a"}
 
@@ -467,7 +469,7 @@ def test_purge_keeps_reserved_names(name: str) -> None:
     ).removed == {"a"}
 
 
-def test_a_purge_on_v1_knows_names_as_v1_stores_them() -> None:
+def test_v1_purge_compares_folded_names() -> None:
     now = v1_image(properties={"foo_bar": "1", "other": "2", "Made-By-V2": "3"})
     meta = parse_image_meta({"properties": {"Foo-Bar": "1", "Made-By-V2": "3"}})
     wanted = compute_change(meta, now, purge=True, match=fields.fold_name)
@@ -476,7 +478,7 @@ def test_a_purge_on_v1_knows_names_as_v1_stores_them() -> None:
 
 
 @pytest.mark.parametrize("name", ["owner", "status", "os_glance_x", "locations", "image_id"])
-def test_a_reserved_name_is_kept_but_never_added_or_changed(name: str) -> None:
+def test_reserved_name_cannot_be_added_or_changed(name: str) -> None:
     meta = parse_image_meta({"properties": {name: "x", "a": "1"}})
     for properties in ({}, {name: "y"}):
         now = v2_image()
@@ -489,7 +491,7 @@ def test_a_reserved_name_is_kept_but_never_added_or_changed(name: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["public", ["public"], {"a": 1}, None, 5])
-def test_a_property_never_becomes_a_visibility(value: object) -> None:
+def test_property_named_visibility_sets_no_visibility(value: object) -> None:
     now = v2_image()
     meta = parse_image_meta({"properties": {"visibility": value}})
     if value is None:
@@ -499,7 +501,7 @@ def test_a_property_never_becomes_a_visibility(value: object) -> None:
         compute_change(meta, now, purge=True)
 
 
-def test_refuse_reserved_names_the_name() -> None:
+def test_error_contains_reserved_name() -> None:
     changes.check_property_names(["os_type", "kernel_id"])
     with pytest.raises(PropertyNotAllowed, match="'self'"):
         changes.check_property_names(["os_type", "self"])
@@ -511,7 +513,7 @@ def test_refuse_reserved_names_the_name() -> None:
 @pytest.mark.parametrize("now", ["public", "private", "shared", "community"])
 @pytest.mark.parametrize("is_public", [None, True, False])
 @pytest.mark.parametrize("visibility", [None, "public", "private", "shared", "community"])
-def test_visibility_of_a_v2_update(
+def test_v2_update_resolves_visibility(
     now: str, is_public: bool | None, visibility: str | None
 ) -> None:
     """The rule as it was decided: where both disagree, the one that differs from now counts."""
@@ -549,7 +551,7 @@ def test_visibility_of_a_v2_update(
         (False, True, "private", {"is_public": True}),
     ],
 )
-def test_visibility_of_a_v1_update(
+def test_v1_update_resolves_is_public(
     now: bool, is_public: bool | None, visibility: str | None, wanted: dict[str, object]
 ) -> None:
     meta = parse_image_meta({"is_public": is_public, "visibility": visibility})
@@ -564,7 +566,7 @@ def test_visibility_of_a_v1_update(
 @pytest.mark.parametrize(
     "text", ["a\rb", "a\nb", "a\r\nb", "\0", " a", "a ", "\ta", "a\t", "\n", " ", "\N{EM SPACE}a"]
 )
-def test_a_value_that_v1_cannot_carry(text: str) -> None:
+def test_value_invalid_in_v1_header_is_refused(text: str) -> None:
     assert converters.find_header_obstacle(text)
     with pytest.raises(PropertyNotAllowed, match="'a' cannot be sent over v1"):
         changes.check_v1_limits(ImageMeta({}, {"a": text}))
@@ -573,7 +575,7 @@ def test_a_value_that_v1_cannot_carry(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a", "a b", "a\tb", "é", "%C3%A9", "a:b", '"', "\x7f"])
-def test_a_value_that_v1_carries(text: str) -> None:
+def test_value_valid_in_v1_header_is_accepted(text: str) -> None:
     assert converters.find_header_obstacle(text) is None
     changes.check_v1_limits(
         ImageMeta({"name": text, "min_disk": 1, "protected": True}, {"a": text})
@@ -581,36 +583,36 @@ def test_a_value_that_v1_carries(text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a b", "os:type", "é", "a\n", "a/b", "(a)", '"a"', "a@b"])
-def test_a_name_that_v1_cannot_carry(name: str) -> None:
+def test_name_invalid_in_v1_header_is_refused(name: str) -> None:
     with pytest.raises(PropertyNotAllowed, match="not a valid HTTP header name"):
         changes.check_v1_limits(ImageMeta({}, {name: "x"}))
 
 
 @pytest.mark.parametrize("name", ["Foo", "foo-bar", "FOO_BAR", "-"])
-def test_folding_is_allowed_or_refused(name: str) -> None:
+def test_folding_follows_its_option(name: str) -> None:
     changes.check_v1_limits(ImageMeta({}, {name: "x"}))
     with pytest.raises(PropertyNotAllowed, match="store it as"):
         changes.check_v1_limits(ImageMeta({}, {name: "x"}), folding=False)
 
 
 @pytest.mark.parametrize("name", ["Owner", "Min-Disk", "os-hidden", "OS_GLANCE_X", "Image-Id"])
-def test_a_name_that_folds_to_a_reserved_one_is_refused(name: str) -> None:
+def test_name_folding_to_reserved_name_is_refused(name: str) -> None:
     with pytest.raises(PropertyNotAllowed, match=f"{name}.*reserved"):
         changes.check_v1_limits(ImageMeta({}, {name: "x"}))
 
 
 @pytest.mark.parametrize("name", ["owner", "status", "os_glance_x"])
-def test_a_reserved_name_that_an_image_has_can_be_sent_again(name: str) -> None:
+def test_existing_reserved_name_can_be_resent(name: str) -> None:
     changes.check_v1_limits(ImageMeta({}, {name: "x"}))
 
 
 @pytest.mark.parametrize("pair", [("foo-bar", "foo_bar"), ("Foo", "foo"), ("A-b", "a_B")])
-def test_two_names_that_fold_together_are_refused(pair: tuple[str, str]) -> None:
+def test_names_with_equal_folding_are_refused(pair: tuple[str, str]) -> None:
     with pytest.raises(PropertyNotAllowed, match=f"'{pair[1]}'.*'{pair[0]}'"):
         changes.check_v1_limits(ImageMeta({}, dict.fromkeys(pair, "x")))
 
 
-def test_a_value_of_15000_bytes_is_carried_and_one_of_16384_is_not() -> None:
+def test_v1_header_value_limit_is_below_16384_bytes() -> None:
     changes.check_v1_limits(ImageMeta({}, {"a": "x" * 15_000}))
     changes.check_v1_limits(ImageMeta({}, {"a": "é" * 7_500}))
     for text in ("x" * 16_384, "é" * 8_192):
@@ -618,7 +620,7 @@ def test_a_value_of_15000_bytes_is_carried_and_one_of_16384_is_not() -> None:
             changes.check_v1_limits(ImageMeta({}, {"a": text}))
 
 
-def test_all_properties_together_have_a_limit() -> None:
+def test_total_size_of_properties_is_limited() -> None:
     changes.check_v1_limits(ImageMeta({}, {f"p{number}": "x" * 400 for number in range(128)}))
     with pytest.raises(PropertyNotAllowed, match="the limit is 57344"):
         changes.check_v1_limits(ImageMeta({}, {f"p{number}": "x" * 500 for number in range(128)}))
@@ -692,9 +694,7 @@ values = strategies.recursive(
         strategies.sampled_from(["a", "mappings", "block_device_mapping"]), values, max_size=3
     ),
 )
-def test_anything_is_metadata_or_refused(
-    image_meta: dict[str, object], properties: object
-) -> None:
+def test_any_dict_is_parsed_or_refused(image_meta: dict[str, object], properties: object) -> None:
     try:
         meta = parse_image_meta({**image_meta, "properties": properties})
     except (ImageBadRequest, PropertyNotAllowed):

@@ -143,7 +143,7 @@ CASES = [
 IDS = [f"{case.name}={case.value}" for case in CASES]
 
 
-def test_every_row_has_a_case() -> None:
+def test_every_filter_has_a_case() -> None:
     assert {case.name for case in CASES} == {row.name for row in filters.FILTERS}
 
 
@@ -232,13 +232,13 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
-def test_a_wrong_value_is_refused_by_name(name: str, value: object) -> None:
+def test_error_names_invalid_filter(name: str, value: object) -> None:
     with pytest.raises(Invalid, match=f"filter {name} must be"):
         parse_query({name: value})
 
 
 @pytest.mark.parametrize("name", ["name", "size", "is_public", "changes-since", "tag"])
-def test_a_number_that_has_no_text_in_python_is_refused(name: str) -> None:
+def test_unprintably_long_number_is_refused(name: str) -> None:
     with pytest.raises(Invalid, match=f"filter {name} must be"):
         parse_query({name: 10**5000})
 
@@ -246,18 +246,18 @@ def test_a_number_that_has_no_text_in_python_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["bogus", "Name", "property_x", "Property-x", "properties", "sort", "limit", "", 5]
 )
-def test_an_unknown_filter_is_refused(name: object) -> None:
+def test_unknown_filter_is_refused(name: object) -> None:
     with pytest.raises(Invalid, match="unknown filter"):
         parse_query(typing.cast("dict[str, object]", {name: "x"}))
 
 
 @pytest.mark.parametrize("given", [[], "name", 5, [("name", "x")]])
-def test_filters_are_a_dict(given: typing.Any) -> None:
+def test_filters_must_be_a_dict(given: typing.Any) -> None:
     with pytest.raises(Invalid, match="dict"):
         parse_query(given)
 
 
-def test_nothing_of_the_caller_is_changed() -> None:
+def test_arguments_are_not_modified() -> None:
     given: dict[str, object] = {"tag": ["b", "a"], "property-a": 1, "size": "5", "name": None}
     keys, directions = ["name", "size"], ["asc", "desc"]
     before = copy.deepcopy((given, keys, directions))
@@ -274,7 +274,7 @@ def test_nothing_of_the_caller_is_changed() -> None:
 @pytest.mark.parametrize(
     "name", ["os_type", "type", "owner_id", "property-x", "Kind", "prop", "ramdisk_id", "a b"]
 )
-def test_a_property_loses_its_prefix_and_no_other_characters(name: str) -> None:
+def test_property_filter_loses_only_its_prefix(name: str) -> None:
     query = parse_query({f"property-{name}": "x"})
     assert query.properties == {name: "x"}
     assert (f"property-{name}", "x") in filters.to_v1_query(query).params
@@ -297,12 +297,12 @@ def test_property_filter_is_sent_as_stored(value: object, text: str) -> None:
 @pytest.mark.parametrize(
     "value", ["\ud800", b"x", bytearray(b"x"), pytest.param(10**5000, id="n")]
 )
-def test_a_property_that_can_have_no_such_value_is_refused(value: object) -> None:
+def test_impossible_property_value_is_refused(value: object) -> None:
     with pytest.raises(Invalid, match="property 'a'"):
         parse_query({"property-a": value})
 
 
-def test_a_property_that_can_have_no_such_name_is_refused() -> None:
+def test_impossible_property_name_is_refused() -> None:
     with pytest.raises(Invalid, match="surrogates"):
         parse_query({"property-\ud800": "x"})
 
@@ -315,7 +315,7 @@ def test_str_enum_filter_is_sent_as_its_value() -> None:
 
 
 @pytest.mark.parametrize("name", ["block_device_mapping", "mappings"])
-def test_a_structure_is_found_by_its_text_or_as_it_is(name: str) -> None:
+def test_structure_filter_accepts_string_or_value(name: str) -> None:
     stored = '[{"device_name":"vda"}]'
     found = fields.from_v2({"id": "i", name: stored})
     for given in (stored, found["properties"][name], '[{"device_name": "vda"}]'):
@@ -329,13 +329,13 @@ def test_a_structure_is_found_by_its_text_or_as_it_is(name: str) -> None:
         assert not parse_query({f"property-{name}": other}).matches(found)
 
 
-def test_a_structured_property_that_is_text_is_found_by_its_text() -> None:
+def test_undecodable_structure_is_matched_as_string() -> None:
     query = parse_query({"property-mappings": "[1"})
     assert query.matches(fields.from_v2({"id": "i", "mappings": "[1"}))
     assert not query.matches(fields.from_v2({"id": "i", "mappings": "[1]"}))
 
 
-def test_no_api_finds_an_empty_property() -> None:
+def test_library_filters_by_empty_property() -> None:
     query = parse_query({"property-a": ""})
     assert filters.to_v1_query(query) == ServerQuery(V1_ALL, exact=False)
     assert filters.to_v2_query(query, PIKE) == ServerQuery(V2_ALL, exact=False)
@@ -353,7 +353,7 @@ def test_no_api_finds_an_empty_property() -> None:
         *("changes-since", "properties", "deleted", "is_public"),
     ],
 )
-def test_a_property_is_never_taken_for_another_parameter_of_v2(name: str) -> None:
+def test_property_filter_never_sets_v2_query_parameter(name: str) -> None:
     query = parse_query({f"property-{name}": "x"})
     assert filters.to_v2_query(query, NEW) == ServerQuery(V2_ALL, exact=False)
     assert not query.matches(fields.from_v2({"id": "i"}))
@@ -413,7 +413,7 @@ def images(visibility: str = "shared", **given: object) -> list[fields.Image]:
         ("updated_at", "lt:2026-11-22T15:48:38Z", "lt:2026-11-22T15:48:36Z"),
     ],
 )
-def test_the_library_sees_what_fits(name: str, value: object, other: object) -> None:
+def test_library_matches_filter(name: str, value: object, other: object) -> None:
     for found in images():
         assert parse_query({name: value}).matches(found)
         assert not parse_query({name: other}).matches(found)
@@ -431,7 +431,7 @@ def test_filter_does_not_match_missing_value(name: str, value: str) -> None:
     assert not parse_query({name: value}).matches(fields.from_v2({"id": "i"}))
 
 
-def test_deleted_images_that_v1_lists_can_be_left_out() -> None:
+def test_deleted_filter_excludes_images_listed_by_v1() -> None:
     gone = fields.from_v1({**IMAGE, "deleted": True, "deleted_at": TIME})
     since: dict[str, object] = {"changes-since": TIME}
     assert parse_query(since).matches(gone)
@@ -439,7 +439,7 @@ def test_deleted_images_that_v1_lists_can_be_left_out() -> None:
     assert all(parse_query({**since, "deleted": False}).matches(found) for found in images())
 
 
-def test_an_image_of_unknown_size_is_one_of_size_0() -> None:
+def test_unknown_size_matches_size_0() -> None:
     for found in images(size=None):
         assert parse_query({"size": 0}).matches(found)
         assert not parse_query({"size": 1}).matches(found)
@@ -452,7 +452,7 @@ def test_is_public_and_visibility_public_match_the_same_images() -> None:
 
 
 @pytest.mark.parametrize("visibility", ["private", "shared", "community"])
-def test_a_visibility_is_that_visibility(visibility: str) -> None:
+def test_visibility_filter_matches_only_that_visibility(visibility: str) -> None:
     query = parse_query({"visibility": visibility})
     for other in ("public", "private", "shared", "community"):
         assert query.matches(images(other)[1]) == (other == visibility)
@@ -463,9 +463,7 @@ def test_a_visibility_is_that_visibility(visibility: str) -> None:
     when=strategies.integers(-3, 3),
     micro=strategies.integers(0, 999_999),
 )
-def test_no_image_that_fits_is_left_out_by_the_server(
-    operator: str, when: int, micro: int
-) -> None:
+def test_server_query_includes_every_matching_image(operator: str, when: int, micro: int) -> None:
     base = datetime.datetime(2026, 11, 22, 15, 48, 37, tzinfo=UTC)
     stored = base + datetime.timedelta(seconds=when, microseconds=micro)
     query = parse_query({"updated_at": f"{operator}:{TIME}"})
@@ -500,7 +498,7 @@ def test_no_image_that_fits_is_left_out_by_the_server(
         ("size", "asc", [("size", "asc")]),
     ],
 )
-def test_an_order_is_checked(
+def test_sort_arguments_are_normalized(
     sort_key: object, sort_dir: object, wanted: list[tuple[str, str]]
 ) -> None:
     query = parse_query(None, sort_key, sort_dir)
@@ -535,12 +533,12 @@ def test_an_order_is_checked(
         ("name,size", None),
     ],
 )
-def test_an_order_that_cannot_be_is_refused(sort_key: object, sort_dir: object) -> None:
+def test_invalid_sort_arguments_are_refused(sort_key: object, sort_dir: object) -> None:
     with pytest.raises(Invalid, match="sort"):
         parse_query(None, sort_key, sort_dir)
 
 
-def test_sort_keys_are_those_of_both_apis() -> None:
+def test_sort_keys_exist_on_both_apis() -> None:
     names = {"name", "status", "container_format", "disk_format", "size", "id"}
     assert names | {"created_at", "updated_at"} == filters.SORT_KEYS
 
@@ -549,7 +547,7 @@ def named(*names: str | None) -> list[fields.Image]:
     return [fields.from_v2({"id": f"i{n}", "name": name}) for n, name in enumerate(names)]
 
 
-def test_none_comes_first_and_ties_go_by_id() -> None:
+def test_none_sorts_first_and_id_breaks_ties() -> None:
     given = named("b", None, "a", "b", None)
     before = copy.deepcopy(given)
     ids = [one["id"] for one in sort_images(given, [("name", "asc")])]
@@ -559,7 +557,7 @@ def test_none_comes_first_and_ties_go_by_id() -> None:
     assert given == before
 
 
-def test_the_first_key_counts_most() -> None:
+def test_first_sort_key_takes_precedence() -> None:
     given = [
         fields.from_v2({"id": "1", "name": "a", "size": 2}),
         fields.from_v2({"id": "2", "name": "b", "size": None}),
@@ -599,7 +597,7 @@ times = strategies.none() | strategies.datetimes(
         max_size=3,
     ),
 )
-def test_any_images_can_be_put_in_any_order(
+def test_sorting_accepts_any_images_and_keys(
     given: list[fields.Image], sort: list[tuple[str, str]]
 ) -> None:
     ordered = sort_images(given, sort)
@@ -652,7 +650,7 @@ values = (
 
 
 @hypothesis.given(given=strategies.dictionaries(names | strategies.text(max_size=5), values))
-def test_anything_is_a_query_or_invalid(given: dict[str, object]) -> None:
+def test_any_filters_are_parsed_or_invalid(given: dict[str, object]) -> None:
     try:
         query = parse_query(given)
     except Invalid:
@@ -674,7 +672,7 @@ def test_anything_is_a_query_or_invalid(given: dict[str, object]) -> None:
 AWKWARD = {"name": "größe", "owner": "ü", "status": "active", "property-p": "ü", "property-q": "q"}
 
 
-def test_a_sparing_query_sends_no_awkward_text_and_filters_by_it() -> None:
+def test_risky_values_are_filtered_by_library() -> None:
     query = parse_query(AWKWARD)
     assert query.has_risky_values
     omits_risky_values = query.without_risky_values()
@@ -717,7 +715,7 @@ def test_risky_tag_filter_is_applied_by_library() -> None:
 
 
 @pytest.mark.parametrize("key", ["size_min", "size_max"])
-def test_no_number_goes_out_that_no_database_has(key: str) -> None:
+def test_numbers_are_clamped_to_database_range(key: str) -> None:
     largest = (key, str(2**63 - 1))
     for value in (2**63 - 1, 2**63, 10**19):
         query = parse_query({key: value})

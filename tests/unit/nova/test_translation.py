@@ -109,7 +109,7 @@ def test_update_drops_id_and_size() -> None:
         ({"is_public": "False"}, {"is_public": False}),
     ],
 )
-def test_filters(filters: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_filters_are_translated(filters: dict[str, Any], expected: dict[str, Any]) -> None:
     before = dict(filters)
     assert translation.translate_list_arguments({"filters": filters})["filters"] == expected
     assert filters == before
@@ -158,7 +158,7 @@ def test_every_error_is_translated(table: translation.Errors) -> None:
         (exceptions.DeadlineExceeded, "GlanceConnectionFailed", "GlanceConnectionFailed"),
     ],
 )
-def test_errors_become_what_nova_expects(
+def test_errors_map_to_nova_exceptions(
     error: type[exceptions.GlanceCompatError], one: str, many: str
 ) -> None:
     assert translation.find_nova_error(error("it"), IMAGE_ERRORS).name == one

@@ -30,7 +30,9 @@ ID = "8a2f5b0e-4b0c-4a1d-9a63-5f1c3f0a7b11"
         ("http://[::1]:9292", ("http://[::1]:9292",)),
     ],
 )
-def test_urls_that_are_taken(given: str | list[str] | None, expected: tuple[str, ...]) -> None:
+def test_valid_endpoint_urls_are_normalized(
+    given: str | list[str] | None, expected: tuple[str, ...]
+) -> None:
     assert catalog.check_endpoints(given) == expected
 
 
@@ -56,7 +58,7 @@ BAD_URLS = [
 
 @pytest.mark.parametrize("url", BAD_URLS)
 @pytest.mark.parametrize("several", [False, True])
-def test_urls_that_are_refused(url: str, several: bool) -> None:
+def test_invalid_endpoint_urls_are_refused(url: str, several: bool) -> None:
     with pytest.raises(InvalidOption, match="endpoint_override"):
         catalog.check_endpoints(["http://glance", url] if several else url)
 
@@ -67,7 +69,7 @@ def test_invalid_endpoint_url_is_rejected(given: object) -> None:
         catalog.check_endpoints(given)  # type: ignore[arg-type]
 
 
-def test_a_refused_url_is_shown_without_its_password() -> None:
+def test_invalid_url_error_redacts_password() -> None:
     with pytest.raises(InvalidOption) as caught:
         catalog.check_endpoints("http://user:hunter2@glance/?a=b")
     assert "hunter2" not in str(caught.value)
@@ -125,19 +127,19 @@ V2 = [
         (Catalog(service_type="volume"), None),
     ],
 )
-def test_an_endpoint_is_looked_up_as_keystoneauth_does(
+def test_endpoint_lookup_matches_keystoneauth(
     entries: list[object], catalog: Catalog, expected: str | None
 ) -> None:
     assert find_in_context(entries, catalog) == expected
 
 
 @pytest.mark.parametrize("entries", [None, [], ()])
-def test_a_context_without_a_catalog_names_no_endpoint(entries: object) -> None:
+def test_empty_catalog_has_no_endpoint(entries: object) -> None:
     assert find_in_context(entries, Catalog()) is None
 
 
 @pytest.mark.parametrize("entries", [V3, V2], ids=["v3", "v2"])
-def test_all_interfaces_of_the_region_are_the_services_own(entries: object) -> None:
+def test_all_interfaces_of_the_region_are_returned(entries: object) -> None:
     identity, session = Identity(service_catalog=entries), ksa_session.Session()
     found = find_every_endpoint(identity, session, Catalog(region_name="one"))
     assert sorted(found) == ["http://adm1", "http://int1", "http://pub1"]
@@ -158,7 +160,7 @@ def test_all_interfaces_of_the_region_are_the_services_own(entries: object) -> N
         [{"type": "image", "name": "glance", "endpoints": [{"interface": "public"}]}],
     ],
 )
-def test_a_catalog_of_another_shape_is_refused(entries: object) -> None:
+def test_malformed_catalog_is_refused(entries: object) -> None:
     with pytest.raises(Invalid, match="service_catalog is not a catalog"):
         find_in_context(entries, Catalog())
 
@@ -172,7 +174,7 @@ def test_a_catalog_of_another_shape_is_refused(entries: object) -> None:
         [{"type": "image", "endpoints": [{"publicURL": None}]}],
     ],
 )
-def test_a_catalog_with_gaps_names_no_endpoint(entries: object) -> None:
+def test_incomplete_catalog_has_no_endpoint(entries: object) -> None:
     assert find_in_context(entries, Catalog()) is None
 
 
@@ -182,7 +184,7 @@ def test_describe_lists_catalog_query() -> None:
     assert Catalog().describe() == "type 'image'"
 
 
-def test_the_catalogs_here_are_those_of_keystone() -> None:
+def test_sample_catalogs_match_keystone() -> None:
     token = keystoneauth1.fixture.V3Token()
     service = token.add_service("image", name="glance")
     service.add_standard_endpoints(public="http://pub1", internal="http://int1", region="one")

@@ -141,7 +141,7 @@ class Caller:
         (PluginContext(plugin=plugin_of("plugins-token")), plugin_of("no"), "plugins-token"),
     ],
 )
-def test_one_token_goes_out(
+def test_exactly_one_token_is_sent(
     server: ScriptedServer, context: object, auth: object, token: str
 ) -> None:
     service_at(server, auth).show(context, "an-image")
@@ -150,7 +150,7 @@ def test_one_token_goes_out(
 
 @pytest.mark.parametrize("auth", [None, plugin_of("services-token")])
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_token_is_not_replaced_by_the_services_own(
+def test_refused_context_token_is_not_replaced(
     server: ScriptedServer, auth: object, status: int
 ) -> None:
     server.on("GET", "/v2/images/an-image", Reply(status))
@@ -177,7 +177,7 @@ def test_a_refused_token_is_not_replaced_by_the_services_own(
         PluginContext(plugin="users-token"),
     ],
 )
-def test_a_context_without_a_token_never_gets_the_services_rights(
+def test_context_without_token_never_uses_service_token(
     server: ScriptedServer, context: object
 ) -> None:
     with pytest.raises(NotAuthenticated) as caught:
@@ -188,7 +188,7 @@ def test_a_context_without_a_token_never_gets_the_services_rights(
 
 
 @pytest.mark.parametrize("context", [{}, {"auth_token": "users-token"}, "users-token", b"users"])
-def test_value_that_is_no_context_is_refused_and_not_shown(
+def test_invalid_context_is_refused_without_its_value(
     server: ScriptedServer, context: object
 ) -> None:
     with pytest.raises(Invalid) as caught:
@@ -217,7 +217,7 @@ class Failing(ksa_plugin.BaseAuthPlugin):
         raise self.error
 
 
-def test_a_plugin_without_a_token_is_not_authenticated(server: ScriptedServer) -> None:
+def test_plugin_without_token_is_not_authenticated(server: ScriptedServer) -> None:
     with pytest.raises(NotAuthenticated):
         service_at(server).show(PluginContext(plugin=NoToken()), "an-image")
     assert server.seen == []
@@ -232,7 +232,7 @@ def test_a_plugin_without_a_token_is_not_authenticated(server: ScriptedServer) -
         (keystoneauth1.exceptions.ConnectFailure("no"), GlanceConnectionFailed),
     ],
 )
-def test_trouble_with_the_token_names_the_identity_service(
+def test_failed_token_request_is_reported(
     server: ScriptedServer, error: Exception, ours: type[Exception]
 ) -> None:
     service = ImageService(
@@ -245,7 +245,7 @@ def test_trouble_with_the_token_names_the_identity_service(
     assert server.seen == []
 
 
-def test_without_any_plugin_requests_go_without_a_token(server: ScriptedServer) -> None:
+def test_no_token_is_sent_without_plugin(server: ScriptedServer) -> None:
     service = ImageService(
         ksa_session.Session(), endpoint_override=server.url, options=Options(api_version="2")
     )
@@ -257,7 +257,7 @@ def test_without_any_plugin_requests_go_without_a_token(server: ScriptedServer) 
 # The caller's request id.
 
 
-def test_the_global_request_id_goes_out(server: ScriptedServer) -> None:
+def test_global_request_id_of_context_is_sent(server: ScriptedServer) -> None:
     context = Context()
     service_at(server).show(context, "an-image")
     assert server.seen[0].headers["x-openstack-request-id"] == context.global_id
@@ -272,7 +272,7 @@ def test_invalid_request_id_is_not_sent(server: ScriptedServer, global_id: objec
     assert server.seen[0].token == "users-token"
 
 
-def test_a_context_may_lack_everything_but_its_token(server: ScriptedServer) -> None:
+def test_context_needs_only_a_token(server: ScriptedServer) -> None:
     class Bare:
         auth_token = "users-token"
 
@@ -300,31 +300,31 @@ ENTRIES_V2 = [
 
 
 @pytest.mark.parametrize("entries", [ENTRIES_V3, ENTRIES_V2], ids=["v3", "v2"])
-def test_the_contexts_own_catalog_comes_first(entries: object) -> None:
+def test_context_catalog_takes_precedence(entries: object) -> None:
     asking = Caller(Context(service_catalog=entries), plugin_of("services-token"))
     assert asking.endpoint(Catalog()) == "http://context-catalog"
 
 
-def test_the_catalog_of_the_contexts_plugin_comes_next() -> None:
+def test_plugin_catalog_precedes_service_catalog() -> None:
     context = PluginContext(plugin=plugin_of("plugins-token", "http://plugin-catalog"))
     asking = Caller(context, plugin_of("services-token"))
     assert asking.endpoint(Catalog()) == "http://plugin-catalog"
 
 
 @pytest.mark.parametrize("entries", [None, [], [{"type": "volume", "endpoints": []}]])
-def test_the_services_catalog_serves_a_context_without_one(entries: object) -> None:
+def test_service_catalog_serves_context_without_catalog(entries: object) -> None:
     asking = Caller(Context(service_catalog=entries), plugin_of("services-token"))
     assert asking.endpoint(Catalog()) == "http://service-catalog"
     assert asking.identity.auth is not asking.identity.service_auth
 
 
-def test_the_sessions_catalog_serves_when_the_services_has_no_image_service() -> None:
+def test_session_catalog_is_the_last_resort() -> None:
     own = plugin_of("services-token", url=None)
     session = ksa_session.Session(auth=plugin_of("sessions-token"))
     assert Caller(None, own, session).endpoint(Catalog()) == "http://service-catalog"
 
 
-def test_the_search_follows_region_and_interface() -> None:
+def test_catalog_search_uses_region_and_interface() -> None:
     asking = Caller(None, plugin_of("services-token"))
     internal = Catalog(interface="internal", region_name="one")
     assert asking.endpoint(internal) == "http://service-catalog-internal"
@@ -346,13 +346,13 @@ def test_missing_endpoint_error_describes_catalog_query(catalog: Catalog) -> Non
     assert "endpoint_override" in str(caught.value)
 
 
-def test_no_catalog_at_all_is_the_same_error() -> None:
+def test_missing_catalog_raises_no_usable_version() -> None:
     with pytest.raises(NoUsableVersion, match="endpoint_override"):
         Caller(Context()).endpoint(Catalog())
 
 
 @pytest.mark.parametrize("url", ["ftp://glance", "glance:9292", "http://glance/?a=b"])
-def test_an_endpoint_of_a_catalog_that_is_no_url_is_an_error(url: str) -> None:
+def test_invalid_catalog_url_raises_no_usable_version(url: str) -> None:
     with pytest.raises(NoUsableVersion, match="not an http or https URL"):
         Caller(None, plugin_of("services-token", url)).endpoint(Catalog())
 
@@ -370,7 +370,7 @@ def test_unreachable_keystone_raises_connection_failed() -> None:
         Caller(None, own).may_be_admin()
 
 
-def test_an_identity_service_that_is_silent_is_given_up() -> None:
+def test_silent_identity_service_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         own = v3.Password(
             f"http://127.0.0.1:{listening.getsockname()[1]}",
@@ -392,12 +392,12 @@ def test_an_identity_service_that_is_silent_is_given_up() -> None:
         assert session.timeout is None
 
 
-def test_a_broken_catalog_of_a_context_is_refused() -> None:
+def test_malformed_context_catalog_is_refused() -> None:
     with pytest.raises(Invalid, match="service_catalog"):
         Caller(Context(service_catalog=[5]), plugin_of("t")).endpoint(Catalog())
 
 
-def test_hrefs_are_compared_with_every_interface() -> None:
+def test_every_endpoint_includes_all_interfaces() -> None:
     expected = ["http://service-catalog", "http://service-catalog-internal"]
     own = plugin_of("services-token")
     for context in (None, Context(), PluginContext(plugin=own)):
@@ -407,7 +407,7 @@ def test_hrefs_are_compared_with_every_interface() -> None:
     assert found == ("http://context-catalog",)
 
 
-def test_hrefs_have_no_endpoint_without_a_catalog() -> None:
+def test_every_endpoint_is_empty_without_catalog() -> None:
     assert Caller(Context()).every_endpoint(Catalog()) == ()
     assert Caller(None).every_endpoint(Catalog()) == ()
 
@@ -437,7 +437,7 @@ def test_may_be_admin_uses_context_then_token(context: object, expected: bool) -
 
 
 @pytest.mark.parametrize(("roles", "expected"), [(("member",), False), (("admin",), True)])
-def test_without_a_context_the_services_own_token_tells(
+def test_may_be_admin_uses_service_token_without_context(
     roles: tuple[str, ...], expected: bool
 ) -> None:
     assert Caller(None, plugin_of("services-token", roles=roles)).may_be_admin() is expected
@@ -445,12 +445,12 @@ def test_without_a_context_the_services_own_token_tells(
     assert Caller(None, None, session).may_be_admin() is expected
 
 
-def test_a_context_does_not_borrow_the_roles_of_the_service() -> None:
+def test_context_never_inherits_service_roles() -> None:
     own = plugin_of("services-token", roles=("member",))
     assert Caller(Context(roles=None), own).may_be_admin() is True
 
 
-def test_the_project_is_the_contexts() -> None:
+def test_project_comes_from_context() -> None:
     assert Caller(Context()).identity.project_id == "users-project"
     assert Caller(Context(project_id=None)).identity.project_id is None
     assert Caller(None, plugin_of("t")).identity.project_id is None

@@ -58,7 +58,7 @@ def paths_of(glance: GlanceFixture, service: ImageService) -> list[str]:
 V1, V2 = "/v1/images/one", "/v2/images/one"
 
 
-def test_choice_is_made_again_when_the_facts_expire(glance: GlanceFixture, clock: Clock) -> None:
+def test_expired_facts_renew_the_choice(glance: GlanceFixture, clock: Clock) -> None:
     service = service_of(glance)
     assert paths_of(glance, service) == ["/", V2]
     clock.now += 299
@@ -68,7 +68,7 @@ def test_choice_is_made_again_when_the_facts_expire(glance: GlanceFixture, clock
     assert paths_of(glance, service) == [V2]
 
 
-def test_each_service_keeps_facts_for_its_own_time(glance: GlanceFixture, clock: Clock) -> None:
+def test_each_service_applies_its_own_ttl(glance: GlanceFixture, clock: Clock) -> None:
     long, short = service_of(glance), service_of(glance, discovery_ttl=10)
     assert paths_of(glance, long) == ["/", V2]
     assert paths_of(glance, short) == [V2]
@@ -93,7 +93,7 @@ def test_each_service_chooses_by_its_own_options(glance: GlanceFixture) -> None:
         assert paths_of(glance, pinned) == [V1]
 
 
-def test_limited_number_of_endpoints_is_kept(glance: GlanceFixture) -> None:
+def test_number_of_prepared_endpoints_is_limited(glance: GlanceFixture) -> None:
     router = service_of(glance)._dispatcher
     for number in range(2 * dispatcher.MOST_ENDPOINTS):
         router._prepare_endpoint(f"http://{number}.example")

@@ -21,18 +21,18 @@ UNSAFE = ["", ".", "..", "a/b", "../x", "a?b", "a#b", "a\\b", "a\nb", "a\rb", "a
 
 
 @pytest.mark.parametrize("value", [*UNSAFE, "\ud800", None, 5, b"abc", ["a"]])
-def test_ids_that_are_refused(value: object) -> None:
+def test_unsafe_id_is_refused(value: object) -> None:
     with pytest.raises(InvalidImageRef, match="is not an image id"):
         references.check_path_segment(value, "an image id")
 
 
 @pytest.mark.parametrize("value", [ID, "1", "not-a-uuid", "...", "a b", "a%2Fb", "Größe", "a;b"])
-def test_ids_that_are_taken_as_they_are(value: str) -> None:
+def test_safe_id_is_returned_unchanged(value: str) -> None:
     assert references.check_path_segment(value, "an image id") == value
 
 
 @hypothesis.given(strategies.text())
-def test_a_taken_id_never_leaves_its_path_segment(value: str) -> None:
+def test_accepted_id_stays_within_path_segment(value: str) -> None:
     try:
         taken = references.check_path_segment(value, "an image id")
     except InvalidImageRef:
@@ -67,7 +67,7 @@ def image_id_of(reference: object, ours: tuple[str, ...] = OURS) -> str:
         f"http://plain:80/v1/images/{ID}",
     ],
 )
-def test_hrefs_of_the_image_service_are_taken(href: str) -> None:
+def test_href_of_image_service_is_parsed(href: str) -> None:
     assert image_id_of(href) == ID
 
 
@@ -87,7 +87,7 @@ def test_hrefs_of_the_image_service_are_taken(href: str) -> None:
         f"https://cloud.example/image/%2e%2e/v1/images/{ID}",
     ],
 )
-def test_hrefs_of_another_place_are_refused(href: str) -> None:
+def test_foreign_href_is_invalid_image_ref(href: str) -> None:
     with pytest.raises(InvalidImageRef, match="none of its endpoints"):
         image_id_of(href)
 
@@ -124,17 +124,17 @@ def test_hrefs_of_another_place_are_refused(href: str) -> None:
         f"../{ID}",
     ],
 )
-def test_hrefs_of_another_form_are_refused(href: str) -> None:
+def test_malformed_href_is_refused(href: str) -> None:
     with pytest.raises(InvalidImageRef) as caught:
         image_id_of(href)
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_quoted_id_of_an_href_is_the_id_that_it_means() -> None:
+def test_percent_encoded_id_in_href_is_decoded() -> None:
     assert image_id_of("http://glance:9292/v1/images/my%20image%25") == "my image%"
 
 
-def test_a_plain_id_needs_no_endpoint() -> None:
+def test_plain_id_needs_no_endpoint() -> None:
     def unknown() -> Iterator[str]:
         raise AssertionError("nobody may be asked for endpoints")
 
@@ -143,7 +143,7 @@ def test_a_plain_id_needs_no_endpoint() -> None:
         references.parse_image_id("..", unknown)
 
 
-def test_a_service_without_endpoints_takes_no_href() -> None:
+def test_href_is_refused_without_endpoints() -> None:
     with pytest.raises(InvalidImageRef):
         image_id_of(f"http://glance:9292/v1/images/{ID}", ())
 

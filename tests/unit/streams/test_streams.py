@@ -108,7 +108,7 @@ def test_any_data_is_sent_counted_and_hashed(kind: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_a_declared_size_that_is_right(kind: str) -> None:
+def test_correct_declared_size_is_accepted(kind: str) -> None:
     upload = Upload(SOURCES[kind](DATA), size=len(DATA), checksum=MD5)
     body = upload.body()
     assert isinstance(body, typing.Sized)
@@ -118,7 +118,7 @@ def test_a_declared_size_that_is_right(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(MEASURED))
 @pytest.mark.parametrize("size", [0, len(DATA) - 1, len(DATA) + 1])
-def test_a_declared_size_that_is_wrong_is_seen_at_once(kind: str, size: int) -> None:
+def test_wrong_declared_size_is_refused_immediately(kind: str, size: int) -> None:
     with pytest.raises(DataSourceError, match=f"{len(DATA)} bytes, but size declares {size};"):
         Upload(SOURCES[kind](DATA), size=size)
 
@@ -128,9 +128,7 @@ def test_a_declared_size_that_is_wrong_is_seen_at_once(kind: str, size: int) -> 
     ("size", "words"),
     [(0, "longer"), (len(DATA) - 1, "longer"), (len(DATA) + 1, "ended after"), (1, "longer")],
 )
-def test_a_declared_size_that_is_wrong_is_seen_before_the_last_block(
-    kind: str, size: int, words: str
-) -> None:
+def test_wrong_size_of_stream_fails_before_last_block(kind: str, size: int, words: str) -> None:
     upload = Upload(SOURCES[kind](DATA), size=size)
     given = bytearray()
     with pytest.raises(DataSourceError, match=words) as caught:
@@ -142,7 +140,7 @@ def test_a_declared_size_that_is_wrong_is_seen_before_the_last_block(
 
 @pytest.mark.parametrize("kind", SOURCES)
 @pytest.mark.parametrize("data", [b"", b"x", DATA], ids=["empty", "one byte", "blocks"])
-def test_a_wrong_checksum_is_seen_before_the_last_block(kind: str, data: bytes) -> None:
+def test_wrong_checksum_fails_before_last_block(kind: str, data: bytes) -> None:
     upload = Upload(SOURCES[kind](data), checksum=md5_of(b"other"))
     given = bytearray()
     with pytest.raises(IntegrityError, match="MD5") as caught:
@@ -151,12 +149,12 @@ def test_a_wrong_checksum_is_seen_before_the_last_block(kind: str, data: bytes) 
     assert upload.failure is caught.value
 
 
-def test_blocks_are_of_the_measured_size() -> None:
+def test_blocks_have_the_configured_size() -> None:
     blocks = list(Upload(io.BytesIO(DATA)))
     assert {len(block) for block in blocks} == {BLOCK_BYTES}
 
 
-def test_a_file_is_sent_from_where_it_stands() -> None:
+def test_file_is_sent_from_current_position() -> None:
     file = io.BytesIO(b"head" + DATA)
     file.seek(4)
     upload = Upload(file, size=len(DATA))
@@ -164,7 +162,7 @@ def test_a_file_is_sent_from_where_it_stands() -> None:
     assert sent(upload) == DATA
 
 
-def test_a_file_that_stands_beyond_its_end_is_empty() -> None:
+def test_file_positioned_beyond_end_is_empty() -> None:
     file = io.BytesIO(b"short")
     file.seek(100)
     upload = Upload(file)
@@ -172,7 +170,7 @@ def test_a_file_that_stands_beyond_its_end_is_empty() -> None:
     assert sent(upload) == b""
 
 
-def test_a_text_file_is_read_through_its_buffer(tmp_path: Path) -> None:
+def test_text_file_is_read_as_bytes(tmp_path: Path) -> None:
     path = tmp_path / "image"
     path.write_bytes(DATA)
     with path.open(encoding="ascii", newline="") as file:
@@ -181,7 +179,7 @@ def test_a_text_file_is_read_through_its_buffer(tmp_path: Path) -> None:
         assert sent(upload) == DATA
 
 
-def test_a_real_pipe_is_sent() -> None:
+def test_pipe_is_sent() -> None:
     reader, writer = os.pipe()
 
     def fill() -> None:
@@ -209,7 +207,7 @@ def test_invalid_data_type_is_rejected(data: object) -> None:
 
 
 @pytest.mark.parametrize("block", ["text", 5, None, [b"x"]], ids=lambda one: type(one).__name__)
-def test_a_block_that_is_no_bytes_is_refused(block: object) -> None:
+def test_non_bytes_block_is_refused(block: object) -> None:
     upload = Upload(iter([b"first", block, b"last"]))
     with pytest.raises(DataSourceError, match=f"{type(block).__name__}, not bytes"):
         sent(upload)
@@ -227,13 +225,13 @@ class Answering:
 
 
 @pytest.mark.parametrize("answer", ["text", 5, None, ["x"]], ids=lambda one: type(one).__name__)
-def test_a_file_that_gives_no_bytes_is_refused(answer: object) -> None:
+def test_file_returning_non_bytes_is_refused(answer: object) -> None:
     upload = Upload(Answering(b"first", answer, b"last"))
     with pytest.raises(DataSourceError):
         sent(upload)
 
 
-def test_a_pipe_that_has_nothing_yet_has_not_ended() -> None:
+def test_non_blocking_pipe_without_data_is_an_error() -> None:
     reader, writer = os.pipe()
     os.set_blocking(reader, False)
     os.write(writer, b"first")
@@ -261,14 +259,14 @@ class SeekGivesNothing(Odd):
         self._file.seek(offset, whence)
 
 
-def test_a_file_whose_seek_gives_nothing_is_measured() -> None:
+def test_file_with_seek_returning_none_is_measured() -> None:
     upload = Upload(SeekGivesNothing(DATA))
     assert upload.size == len(DATA)
     assert sent(upload) == DATA
     assert upload.rewind()
 
 
-def test_a_file_that_knows_its_place_only_is_sent_once() -> None:
+def test_file_with_tell_only_is_sent_once() -> None:
     upload = Upload(Odd(DATA))
     assert upload.size is None
     assert sent(upload) == DATA
@@ -280,7 +278,7 @@ class SeekKnowsNoEnd(Odd):
         self._file.seek(offset)
 
 
-def test_a_file_whose_seek_knows_no_end_is_sent_and_rewound() -> None:
+def test_file_without_seek_end_is_rewound() -> None:
     upload = Upload(SeekKnowsNoEnd(DATA))
     assert upload.size is None
     assert sent(upload) == DATA
@@ -300,7 +298,7 @@ def test_a_file_whose_seek_knows_no_end_is_sent_and_rewound() -> None:
         lambda: breaking(IntegrityError("another cloud's")),
     ],
 )
-def test_a_failure_of_the_data_is_a_data_source_error(source: Callable[[], object]) -> None:
+def test_failing_source_raises_data_source_error(source: Callable[[], object]) -> None:
     upload = Upload(source())
     with pytest.raises(DataSourceError, match="could not be read after") as caught:
         sent(upload)
@@ -316,7 +314,7 @@ def test_interrupt_while_reading_data_is_reraised(error: BaseException) -> None:
     assert upload.failure is error
 
 
-def test_a_closed_file_is_a_data_source_error() -> None:
+def test_closed_file_raises_data_source_error() -> None:
     file = io.BytesIO(DATA)
     upload = Upload(file)
     file.close()
@@ -349,7 +347,7 @@ def test_upload_progress_counts_sent_bytes() -> None:
     assert seen == list(range(count))
 
 
-def test_progress_of_data_of_unknown_size() -> None:
+def test_progress_of_unsized_data_has_no_total() -> None:
     told: list[tuple[int, int | None]] = []
     sent(Upload(Pipe(b"abc", 2), progress=lambda done, total: told.append((done, total))))
     assert told == [(2, None), (3, None)]
@@ -370,7 +368,7 @@ def cancel_after(calls: int, error: BaseException) -> Callable[[int, int | None]
 
 
 @pytest.mark.parametrize("calls", [1, 2, 4])
-def test_progress_cancels_an_upload(calls: int) -> None:
+def test_progress_exception_cancels_upload(calls: int) -> None:
     error = Cancelled()
     upload = Upload(DATA, progress=cancel_after(calls, error))
     given: list[bytes] = []
@@ -381,7 +379,7 @@ def test_progress_cancels_an_upload(calls: int) -> None:
 
 
 @pytest.mark.parametrize("calls", [1, 4])
-def test_progress_cannot_end_an_upload_as_if_it_were_whole(calls: int) -> None:
+def test_stop_iteration_in_progress_fails_upload(calls: int) -> None:
     upload = Upload(DATA, progress=cancel_after(calls, StopIteration()))
     with pytest.raises(RuntimeError, match="StopIteration"):
         sent(upload)
@@ -393,7 +391,7 @@ def test_progress_cannot_end_an_upload_as_if_it_were_whole(calls: int) -> None:
 
 @pytest.mark.parametrize("kind", sorted(MEASURED))
 @pytest.mark.parametrize("blocks", [0, 1, 4])
-def test_data_that_can_be_rewound_is_sent_again_whole(kind: str, blocks: int) -> None:
+def test_rewound_data_is_resent_completely(kind: str, blocks: int) -> None:
     upload = Upload(SOURCES[kind](DATA), checksum=MD5)
     assert len(list(itertools.islice(upload, blocks))) == blocks
     assert upload.rewind()
@@ -402,7 +400,7 @@ def test_data_that_can_be_rewound_is_sent_again_whole(kind: str, blocks: int) ->
     assert (upload.sent, upload.checksum) == (len(DATA), MD5)
 
 
-def test_a_file_is_rewound_to_where_it_stood() -> None:
+def test_file_is_rewound_to_initial_position() -> None:
     file = io.BytesIO(b"head" + DATA)
     file.seek(4)
     upload = Upload(file)
@@ -413,7 +411,7 @@ def test_a_file_is_rewound_to_where_it_stood() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(SOURCES.keys() - MEASURED))
-def test_data_that_cannot_be_rewound_is_sent_once(kind: str) -> None:
+def test_unseekable_upload_data_is_sent_once(kind: str) -> None:
     upload = Upload(SOURCES[kind](DATA))
     assert upload.rewind()
     assert sent(upload) == DATA
@@ -423,13 +421,13 @@ def test_data_that_cannot_be_rewound_is_sent_once(kind: str) -> None:
     assert isinstance(upload.failure, DataSourceError)
 
 
-def test_data_that_is_iterated_twice_is_sent_twice_whole() -> None:
+def test_repeated_iteration_resends_all_data() -> None:
     upload = Upload(io.BytesIO(DATA))
     assert sent(upload) == sent(upload) == DATA
     assert upload.sent == len(DATA)
 
 
-def test_a_failure_is_forgotten_when_data_is_sent_again() -> None:
+def test_rewind_clears_failure() -> None:
     upload = Upload(DATA, progress=cancel_after(1, Cancelled()))
     with pytest.raises(Cancelled):
         sent(upload)
@@ -439,7 +437,7 @@ def test_a_failure_is_forgotten_when_data_is_sent_again() -> None:
     assert upload.failure is None
 
 
-def test_a_file_that_was_closed_cannot_be_rewound() -> None:
+def test_closed_file_cannot_be_rewound() -> None:
     file = io.BytesIO(DATA)
     upload = Upload(file)
     sent(upload)
@@ -454,7 +452,7 @@ def prepared(upload: Upload) -> requests.PreparedRequest:
     return requests.Request("PUT", "http://glance.invalid/", data=upload.body()).prepare()
 
 
-def test_data_of_a_known_size_goes_out_with_its_length() -> None:
+def test_sized_data_is_sent_with_content_length() -> None:
     for upload in (Upload(DATA), Upload(Pipe(DATA), size=len(DATA))):
         request = prepared(upload)
         assert request.headers["Content-Length"] == str(len(DATA))
@@ -462,7 +460,7 @@ def test_data_of_a_known_size_goes_out_with_its_length() -> None:
 
 
 @pytest.mark.parametrize("source", [b"", Pipe(b""), Pipe(DATA)])
-def test_other_data_goes_out_in_chunks(source: object) -> None:
+def test_unsized_data_is_sent_in_chunks(source: object) -> None:
     request = prepared(Upload(source))
     assert request.headers["Transfer-Encoding"] == "chunked"
     assert "Content-Length" not in request.headers
@@ -474,7 +472,7 @@ def test_other_data_goes_out_in_chunks(source: object) -> None:
     slack=strategies.none() | strategies.integers(-2, 2),
     right=strategies.none() | strategies.booleans(),
 )
-def test_all_of_the_data_or_an_error_before_its_end(
+def test_upload_is_complete_or_fails(
     blocks: list[bytes], slack: int | None, right: bool | None
 ) -> None:
     data = b"".join(blocks)
@@ -530,7 +528,7 @@ ALGORITHMS = sorted(streams.HASHES)
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("data", [b"", b"x", DATA], ids=["empty", "one byte", "blocks"])
-def test_a_download_that_is_what_it_must_be(algorithm: str, data: bytes) -> None:
+def test_matching_download_is_returned(algorithm: str, data: bytes) -> None:
     digest = hashlib.new(algorithm, data, usedforsecurity=False).hexdigest()
     connection = Connection(cut(data))
     download = connection.download(Expected(len(data), algorithm, digest))
@@ -541,7 +539,7 @@ def test_a_download_that_is_what_it_must_be(algorithm: str, data: bytes) -> None
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_download_of_another_hash_is_damaged(algorithm: str) -> None:
+def test_hash_mismatch_raises_integrity_error(algorithm: str) -> None:
     digest = hashlib.new(algorithm, b"other", usedforsecurity=False).hexdigest()
     connection = Connection(cut(DATA))
     download = connection.download(Expected(len(DATA), algorithm, digest))
@@ -554,7 +552,7 @@ def test_a_download_of_another_hash_is_damaged(algorithm: str) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, len(DATA) - 1, len(DATA) + 1])
-def test_a_download_of_another_size_is_damaged(size: int) -> None:
+def test_size_mismatch_raises_integrity_error(size: int) -> None:
     connection = Connection(cut(DATA))
     longer = f"more than {size} bytes arrived, the size of the image"
     shorter = f"{len(DATA)} bytes were received, but the image has {size};"
@@ -579,7 +577,7 @@ def test_download_does_not_compare_unknown_values(expected: Expected) -> None:
     assert b"".join(Connection(cut(DATA)).download(expected)) == DATA
 
 
-def test_a_failure_stays() -> None:
+def test_connection_error_is_raised_again() -> None:
     error = ConnectionError("cut")
     connection = Connection([b"first"], error)
     download = connection.download(Expected(100))
@@ -591,7 +589,7 @@ def test_a_failure_stays() -> None:
     assert connection.closed == 1
 
 
-def test_damage_stays() -> None:
+def test_integrity_error_is_raised_again() -> None:
     download = Connection([b"short"]).download(Expected(100))
     assert next(download) == b"short"
     for _ in range(3):
@@ -611,14 +609,14 @@ def test_closed_download_reads_no_further_data() -> None:
     assert connection.given == 1
 
 
-def test_a_whole_download_may_be_closed() -> None:
+def test_complete_download_can_be_closed() -> None:
     download = Connection(cut(DATA)).download(Expected(len(DATA)))
     assert b"".join(download) == DATA
     download.close()
     assert list(download) == []
 
 
-def test_a_download_is_closed_with_its_block() -> None:
+def test_context_manager_closes_download() -> None:
     connection = Connection(cut(DATA))
     with connection.download(Expected(len(DATA))) as download:
         assert next(download) == DATA[:BLOCK_BYTES]
@@ -629,7 +627,7 @@ def test_a_download_is_closed_with_its_block() -> None:
     assert connection.closed == 2
 
 
-def test_a_failure_stays_after_close() -> None:
+def test_closed_download_raises_failure_again() -> None:
     download = Connection([b"short"]).download(Expected(100))
     with pytest.raises(IntegrityError):
         list(download)
@@ -646,7 +644,7 @@ def test_download_progress_counts_received_bytes() -> None:
 
 
 @pytest.mark.parametrize("calls", [1, 2, 4])
-def test_progress_cancels_a_download(calls: int) -> None:
+def test_progress_exception_cancels_download(calls: int) -> None:
     connection = Connection(cut(DATA))
     download = connection.download(Expected(len(DATA)), cancel_after(calls, Cancelled()))
     given: list[bytes] = []
@@ -659,7 +657,7 @@ def test_progress_cancels_a_download(calls: int) -> None:
 
 
 @pytest.mark.parametrize("calls", [1, 4])
-def test_progress_cannot_end_a_download_as_if_it_were_whole(tmp_path: Path, calls: int) -> None:
+def test_stop_iteration_in_progress_fails_download(tmp_path: Path, calls: int) -> None:
     connection = Connection(cut(DATA))
     download = connection.download(Expected(len(DATA)), cancel_after(calls, StopIteration()))
     with pytest.raises(RuntimeError, match="StopIteration"):
@@ -672,7 +670,9 @@ def test_progress_cannot_end_a_download_as_if_it_were_whole(tmp_path: Path, call
     blocks=strategies.lists(strategies.binary(max_size=5), max_size=6),
     other=strategies.lists(strategies.binary(max_size=5), max_size=6),
 )
-def test_a_download_ends_well_only_with_the_image(blocks: list[bytes], other: list[bytes]) -> None:
+def test_download_succeeds_only_with_matching_data(
+    blocks: list[bytes], other: list[bytes]
+) -> None:
     data, stored = b"".join(blocks), b"".join(other)
     connection = Connection(blocks)
     download = connection.download(Expected(len(stored), "md5", md5_of(stored)))
@@ -739,7 +739,7 @@ def inspected(data: bytes, disk_format: str | None, size: int = 1000) -> bytes:
 
 @pytest.mark.parametrize("content", CONTENTS)
 @pytest.mark.parametrize("disk_format", CONTENTS)
-def test_content_must_be_of_its_format(content: str, disk_format: str) -> None:
+def test_content_must_match_declared_format(content: str, disk_format: str) -> None:
     data = CONTENTS[content]
     if content == disk_format:
         assert inspected(data, disk_format) == data
@@ -759,7 +759,7 @@ def test_verify_format_yields_all_data_before_raising() -> None:
 
 @pytest.mark.parametrize("disk_format", ["raw", "ami", "ari", "aki"])
 @pytest.mark.parametrize("data", [b"", b"x", partitioned()], ids=["empty", "x", "partitioned"])
-def test_a_raw_disk_may_be_anything_else(disk_format: str, data: bytes) -> None:
+def test_raw_accepts_unrecognized_content(disk_format: str, data: bytes) -> None:
     assert inspected(data, disk_format) == data
 
 
@@ -767,13 +767,13 @@ def with_partitions(data: bytes) -> bytes:
     return data[:446] + partitioned()[446:512] + data[512:]
 
 
-def test_an_image_of_a_disk_with_partitions_is_no_raw_disk() -> None:
+def test_partitioned_content_of_other_format_is_refused() -> None:
     for content in ("qcow2", "vhd", "vdi", "iso"):
         with pytest.raises(ImageUnacceptable, match=f"content is gpt and {content}|{content} and"):
             inspected(with_partitions(CONTENTS[content]), "raw")
 
 
-def test_content_of_two_formats_is_of_neither() -> None:
+def test_ambiguous_content_is_refused() -> None:
     for data, disk_format in (
         (with_partitions(CONTENTS["qcow2"]), "qcow2"),
         (iso(CONTENTS["qcow2"][:1000]), "qcow2"),
@@ -783,19 +783,19 @@ def test_content_of_two_formats_is_of_neither() -> None:
             inspected(data, disk_format)
 
 
-def test_an_iso_image_may_boot_from_a_disk_too() -> None:
+def test_hybrid_iso_is_accepted() -> None:
     data = with_partitions(CONTENTS["iso"])
     assert inspected(data, "iso") == data
 
 
-def test_a_partitioned_disk_has_partitions() -> None:
+def test_gpt_format_needs_partition_table() -> None:
     assert inspected(partitioned(), "gpt") == partitioned()
     with pytest.raises(ImageUnacceptable, match="format is gpt, but the content is raw"):
         inspected(CONTENTS["raw"], "gpt")
 
 
 @pytest.mark.parametrize("size", [1, 7, 512, 65536])
-def test_blocks_may_be_cut_anywhere(size: int) -> None:
+def test_format_is_detected_with_any_block_size(size: int) -> None:
     short = CONTENTS["qcow2"][:2048]
     assert inspected(short, "qcow2", size) == short
 
@@ -823,20 +823,20 @@ def test_blocks_may_be_cut_anywhere(size: int) -> None:
         "qed",
     ],
 )
-def test_content_that_is_not_safe_is_refused(data: bytes, disk_format: str) -> None:
+def test_unsafe_content_is_refused(data: bytes, disk_format: str) -> None:
     for claimed in (disk_format, "raw"):
         with pytest.raises(ImageUnacceptable):
             inspected(data, claimed)
 
 
 @pytest.mark.parametrize("disk_format", ["ploop", None, "bogus", ""])
-def test_a_format_that_cannot_be_inspected_is_refused(disk_format: str | None) -> None:
+def test_uninspectable_format_is_refused(disk_format: str | None) -> None:
     with pytest.raises(ImageUnacceptable):
         inspected(CONTENTS["raw"], disk_format)
 
 
 @pytest.mark.parametrize("disk_format", ["raw", "vmdk", "iso"])
-def test_content_that_the_inspector_fails_over_is_refused(disk_format: str) -> None:
+def test_content_crashing_the_inspector_is_refused(disk_format: str) -> None:
     # Text that turns into something else: taken for a VMDK descriptor that cannot be read.
     data = b"#!/bin/sh\n" * 60 + b"\xff" * 100
     with pytest.raises(ImageUnacceptable, match="cannot be inspected"):
@@ -849,7 +849,7 @@ def test_content_that_the_inspector_fails_over_is_refused(disk_format: str) -> N
     places=strategies.dictionaries(strategies.integers(0, 600), strategies.integers(0, 255)),
     length=strategies.none() | strategies.integers(0, 4096),
 )
-def test_any_content_is_given_out_whole_or_refused(
+def test_any_content_is_returned_completely_or_refused(
     content: str, disk_format: str, places: dict[int, int], length: int | None
 ) -> None:
     data = bytearray(CONTENTS[content])
@@ -860,18 +860,18 @@ def test_any_content_is_given_out_whole_or_refused(
         assert inspected(bytes(data), disk_format, 4096) == data
 
 
-def test_a_header_that_is_cut_is_refused() -> None:
+def test_truncated_header_is_refused() -> None:
     with pytest.raises(ImageUnacceptable):
         inspected(CONTENTS["qcow2"][:100], "qcow2")
 
 
-def test_a_failure_of_the_connection_comes_through() -> None:
+def test_connection_error_passes_unchanged() -> None:
     connection = Connection(cut(CONTENTS["qcow2"]), ConnectionError("cut"))
     with pytest.raises(ConnectionError):
         list(verify_format(connection.blocks, "qcow2"))
 
 
-def test_checksum_in_capitals_is_the_same_checksum() -> None:
+def test_checksum_comparison_ignores_case() -> None:
     digest = hashlib.md5(b"data", usedforsecurity=False).hexdigest().upper()
     expected = Expected(4, "md5", digest)
     assert list(Download(iter([b"data"]), expected, bool, image_id="8f6a")) == [b"data"]

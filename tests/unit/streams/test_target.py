@@ -36,7 +36,7 @@ class Cancelled(Exception):
     """The caller's own."""
 
 
-def test_data_is_written_where_a_file_stands() -> None:
+def test_data_is_written_at_current_position() -> None:
     file = io.BytesIO(b"head....")
     file.seek(4)
     target.write_to_file([b"ta", b"il"], file)
@@ -53,7 +53,7 @@ class Collecting:
         self.blocks.append(block)
 
 
-def test_a_file_object_needs_write_only() -> None:
+def test_file_object_needs_only_write() -> None:
     file = Collecting()
     target.write_to_file(cut(DATA), typing.cast("typing.IO[bytes]", file))
     assert b"".join(file.blocks) == DATA
@@ -76,14 +76,14 @@ class Slow(io.RawIOBase):
         return count if count is None else min(count, len(data))
 
 
-def test_a_file_that_takes_a_part_is_given_the_rest() -> None:
+def test_partial_writes_are_continued() -> None:
     file = Slow(1, 1000, 7)
     target.write_to_file(cut(DATA[:10_000], 3000), typing.cast("typing.IO[bytes]", file))
     assert file.data == DATA[:10_000]
 
 
 @pytest.mark.parametrize("taken", [0, None])
-def test_a_file_that_takes_nothing_is_an_error(taken: int | None) -> None:
+def test_write_without_progress_is_an_error(taken: int | None) -> None:
     file = Slow(5, taken)
     with pytest.raises(OSError, match="accepts no more data"):
         target.write_to_file([b"0123456789"], typing.cast("typing.IO[bytes]", file))
@@ -110,14 +110,14 @@ def left(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("data", [b"", b"x", DATA], ids=["empty", "one byte", "blocks"])
-def test_data_is_put_at_a_path(tmp_path: Path, data: bytes) -> None:
+def test_data_is_written_to_path(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "image"
     target.write_to_path(cut(data), str(path))
     assert path.read_bytes() == data
     assert left(path) == ["image"]
 
 
-def test_an_old_file_is_replaced(old: Path) -> None:
+def test_existing_file_is_replaced(old: Path) -> None:
     with old.open("rb") as before:
         target.write_to_path(cut(DATA), str(old))
         assert before.read() == b"old"
@@ -125,7 +125,7 @@ def test_an_old_file_is_replaced(old: Path) -> None:
     assert left(old) == ["image"]
 
 
-def test_a_path_may_be_relative(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_path_is_accepted(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(old.parent)
     target.write_to_path([b"new"], "image")
     assert old.read_bytes() == b"new"
@@ -135,7 +135,7 @@ def test_a_path_may_be_relative(old: Path, monkeypatch: pytest.MonkeyPatch) -> N
     "error", [ConnectionError("cut"), IntegrityError("short"), KeyboardInterrupt(), Cancelled()]
 )
 @pytest.mark.parametrize("blocks", [[], [b"new"], cut(DATA)], ids=len)
-def test_an_old_file_survives_every_failure(
+def test_existing_file_survives_failure(
     old: Path, blocks: list[bytes], error: BaseException
 ) -> None:
     with pytest.raises(type(error)):
@@ -145,7 +145,7 @@ def test_an_old_file_survives_every_failure(
     assert left(old) == ["image"]
 
 
-def test_nothing_is_left_of_a_failure_without_an_old_file(tmp_path: Path) -> None:
+def test_failed_download_leaves_no_file(tmp_path: Path) -> None:
     path = tmp_path / "image"
     download = Download(iter([b"a"]), Expected(2), bool, image_id="8f6a")
     with pytest.raises(IntegrityError):
@@ -153,7 +153,7 @@ def test_nothing_is_left_of_a_failure_without_an_old_file(tmp_path: Path) -> Non
     assert left(path) == []
 
 
-def test_the_path_never_holds_a_part(old: Path) -> None:
+def test_path_never_holds_partial_data(old: Path) -> None:
     def looking() -> Iterator[bytes]:
         for block in cut(DATA):
             yield block
@@ -165,7 +165,7 @@ def test_the_path_never_holds_a_part(old: Path) -> None:
     assert old.read_bytes() == DATA
 
 
-def test_a_file_that_comes_in_between_is_replaced(tmp_path: Path) -> None:
+def test_file_created_meanwhile_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "image"
 
     def racing() -> Iterator[bytes]:
@@ -176,7 +176,7 @@ def test_a_file_that_comes_in_between_is_replaced(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new"
 
 
-def test_a_symbolic_link_is_replaced_not_followed(tmp_path: Path) -> None:
+def test_symbolic_link_is_replaced(tmp_path: Path) -> None:
     old, link = tmp_path / "target", tmp_path / "image"
     old.write_bytes(b"old")
     link.symlink_to(old)
@@ -186,7 +186,7 @@ def test_a_symbolic_link_is_replaced_not_followed(tmp_path: Path) -> None:
     assert link.read_bytes() == b"new"
 
 
-def test_a_link_to_nothing_is_replaced_not_followed(tmp_path: Path) -> None:
+def test_dangling_link_is_replaced(tmp_path: Path) -> None:
     old, link = tmp_path / "target", tmp_path / "image"
     link.symlink_to(old)
     target.write_to_path([b"new"], str(link))
@@ -195,7 +195,7 @@ def test_a_link_to_nothing_is_replaced_not_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("linked", [False, True])
-def test_a_fifo_is_written_in_place(tmp_path: Path, linked: bool) -> None:
+def test_fifo_is_written_in_place(tmp_path: Path, linked: bool) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     path = tmp_path / "link" if linked else fifo
@@ -211,19 +211,19 @@ def test_a_fifo_is_written_in_place(tmp_path: Path, linked: bool) -> None:
     assert path.is_symlink() is linked
 
 
-def test_a_device_is_written_in_place() -> None:
+def test_device_is_written_in_place() -> None:
     target.write_to_path(cut(DATA), os.devnull)
     assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
 
 
-def test_a_folder_cannot_be_written(tmp_path: Path) -> None:
+def test_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         target.write_to_path([b"new"], str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("path", ["missing/image", "file/image"])
-def test_a_path_in_no_folder_cannot_be_written(tmp_path: Path, path: str) -> None:
+def test_path_without_parent_folder_is_refused(tmp_path: Path, path: str) -> None:
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises((FileNotFoundError, NotADirectoryError)):
         target.write_to_path([b"new"], str(tmp_path / path))
@@ -231,7 +231,7 @@ def test_a_path_in_no_folder_cannot_be_written(tmp_path: Path, path: str) -> Non
 
 
 @pytest.mark.parametrize("name", ["x" * 255, "é" * 127, "\N{CJK UNIFIED IDEOGRAPH-4E00}" * 85])
-def test_a_long_name_can_be_written(tmp_path: Path, name: str) -> None:
+def test_long_file_name_is_accepted(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     target.write_to_path([b"new"], str(path))
     assert path.read_bytes() == b"new"
@@ -245,7 +245,7 @@ def parts(folder: Path) -> list[str]:
     return [name for name in sorted(os.listdir(folder)) if name.endswith(".part")]
 
 
-def test_part_has_one_name_for_path_and_source(tmp_path: Path) -> None:
+def test_partial_file_name_depends_on_path_and_source(tmp_path: Path) -> None:
     names: list[str] = []
 
     def blocks() -> Iterator[bytes]:
@@ -259,7 +259,7 @@ def test_part_has_one_name_for_path_and_source(tmp_path: Path) -> None:
     assert len(set(names)) == 3
 
 
-def test_second_download_to_a_path_has_its_own_part(tmp_path: Path) -> None:
+def test_concurrent_downloads_use_separate_partial_files(tmp_path: Path) -> None:
     path = tmp_path / "image"
 
     def inner() -> Iterator[bytes]:
@@ -293,7 +293,7 @@ def abandon(path: Path) -> Path:
     return part
 
 
-def test_abandoned_part_is_removed(tmp_path: Path) -> None:
+def test_abandoned_partial_file_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "image"
     abandon(path)
     with pytest.raises(Cancelled):
@@ -302,7 +302,7 @@ def test_abandoned_part_is_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "folder", "fifo"])
-def test_part_that_is_no_file_is_not_used(tmp_path: Path, kind: str) -> None:
+def test_irregular_partial_file_is_not_used(tmp_path: Path, kind: str) -> None:
     path, other = tmp_path / "image", tmp_path / "other"
     other.write_bytes(b"other")
     part = abandon(path)
@@ -319,7 +319,7 @@ def test_part_that_is_no_file_is_not_used(tmp_path: Path, kind: str) -> None:
     assert left(path) == sorted([part.name, "image", "other"])
 
 
-def test_part_of_another_download_is_not_removed(tmp_path: Path) -> None:
+def test_partial_file_of_another_download_is_not_removed(tmp_path: Path) -> None:
     """The file that is being written is replaced by another one of that name."""
     path = tmp_path / "image"
 

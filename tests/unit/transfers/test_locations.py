@@ -65,13 +65,13 @@ def open_files() -> int:
     ],
 )
 @pytest.mark.parametrize("end", ["", "/"])
-def test_a_file_in_the_folder(folder: Path, url: str, end: str) -> None:
+def test_file_in_allowed_folder_is_read(folder: Path, url: str, end: str) -> None:
     before = open_files()
     assert read(url.format(folder=folder), folder.as_uri() + end) == DATA
     assert open_files() == before
 
 
-def test_one_of_several_folders(folder: Path, tmp_path: Path) -> None:
+def test_file_in_any_allowed_folder_is_read(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "images2"
     assert read(f"file://{other}/image", folder, other) == SECRET
     assert read(f"file://{folder}/image", folder, other) == DATA
@@ -80,7 +80,7 @@ def test_one_of_several_folders(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["a b", "ü", "a;b", "a\\b", "a:b@c", "...", "\uff0e\uff0e", "-rf", "~"]
 )
-def test_names_are_taken_literally(folder: Path, name: str) -> None:
+def test_path_characters_are_literal(folder: Path, name: str) -> None:
     (folder / name).write_bytes(b"literally " + name.encode())
     assert read(f"file://{folder}/{name}", folder) == b"literally " + name.encode()
 
@@ -146,7 +146,7 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("url", HOSTILE, ids=lambda url: ascii(url)[:60])
-def test_a_location_that_leads_elsewhere(folder: Path, url: str) -> None:
+def test_disallowed_file_location_is_refused(folder: Path, url: str) -> None:
     before = open_files()
     # UnicodeEncodeError is of what no path can be.
     with pytest.raises((OSError, UnicodeEncodeError)):
@@ -170,7 +170,7 @@ def test_a_location_that_leads_elsewhere(folder: Path, url: str) -> None:
         ("inner/link/secret", "../.."),
     ],
 )
-def test_no_link_is_followed(folder: Path, name: str, target: str) -> None:
+def test_links_are_not_followed(folder: Path, name: str, target: str) -> None:
     before = open_files()
     (folder / name.partition("link")[0] / "link").symlink_to(target)
     with pytest.raises(OSError, match=r".+"):
@@ -178,7 +178,7 @@ def test_no_link_is_followed(folder: Path, name: str, target: str) -> None:
     assert open_files() == before
 
 
-def test_the_folder_itself_may_be_behind_a_link(folder: Path, tmp_path: Path) -> None:
+def test_allowed_folder_may_be_a_link(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(folder)
     assert read(f"file://{tmp_path}/link/image", tmp_path / "link") == DATA
     # Not so when the folder that is allowed is the outer one, unless the inner one is as well.
@@ -187,14 +187,14 @@ def test_the_folder_itself_may_be_behind_a_link(folder: Path, tmp_path: Path) ->
     assert read(f"file://{tmp_path}/link/image", tmp_path, tmp_path / "link") == DATA
 
 
-def test_a_folder_that_is_not_there(folder: Path) -> None:
+def test_missing_folder_is_an_error(folder: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read(f"file://{folder}/missing/image", folder / "missing")
     with pytest.raises(NotADirectoryError):
         read(f"file://{folder}/image/image", folder / "image")
 
 
-def test_only_regular_files(folder: Path) -> None:
+def test_only_regular_files_are_read(folder: Path) -> None:
     os.mkfifo(folder / "fifo")
     with socket.socket(socket.AF_UNIX) as listening:
         # A name of at most 108 bytes.
@@ -211,7 +211,9 @@ def test_only_regular_files(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "elsewhere"), [("inner", "images2"), ("image", "secret")], ids=["folder", "file"]
 )
-def test_links_that_come_and_go(folder: Path, tmp_path: Path, name: str, elsewhere: str) -> None:
+def test_concurrently_created_links_are_not_followed(
+    folder: Path, tmp_path: Path, name: str, elsewhere: str
+) -> None:
     real, link = folder / name, tmp_path / "link"
     link.symlink_to(tmp_path / elsewhere)
     ended = threading.Event()
@@ -240,7 +242,7 @@ def test_links_that_come_and_go(folder: Path, tmp_path: Path, name: str, elsewhe
     assert SECRET not in found
 
 
-def test_a_block_that_takes_too_long_is_the_last(folder: Path) -> None:
+def test_slow_block_times_out(folder: Path) -> None:
     before = open_files()
     hurried = dataclasses.replace(
         location(f"file://{folder}/image", folder), options=Options(stall_timeout=1e-9)
@@ -250,7 +252,7 @@ def test_a_block_that_takes_too_long_is_the_last(folder: Path) -> None:
     assert open_files() == before
 
 
-def test_the_time_between_blocks_is_the_readers_own(folder: Path) -> None:
+def test_time_of_consumer_does_not_count(folder: Path) -> None:
     (folder / "large").write_bytes(bytes(2 * BLOCK_BYTES))
     patient = dataclasses.replace(
         location(f"file://{folder}/large", folder), options=Options(stall_timeout=0.5)
@@ -274,10 +276,10 @@ def test_closing_iterator_closes_file(folder: Path) -> None:
     ("url", "scheme"),
     [("file:///a", "file"), ("RBD://a/b", "rbd"), ("a+b:c", "a+b"), ("", ""), ("none", "none")],
 )
-def test_the_scheme_of_a_url(url: str, scheme: str) -> None:
+def test_scheme_of_extracts_scheme(url: str, scheme: str) -> None:
     assert scheme_of(url) == scheme
 
 
-def test_the_path_of_a_file() -> None:
+def test_file_path_of_extracts_path() -> None:
     assert file_path_of("file:///a/b") == "/a/b"
     assert file_path_of("file:///") is None

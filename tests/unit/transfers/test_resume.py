@@ -104,7 +104,7 @@ CUTS = [0, 1, BLOCK_BYTES, BLOCK_BYTES + 1, len(DATA) - 1]
 
 
 @pytest.mark.parametrize("sent", CUTS)
-def test_v2_goes_on_where_it_was(server: ScriptedServer, sent: int) -> None:
+def test_v2_resumes_with_range(server: ScriptedServer, sent: int) -> None:
     server.on("GET", FILES["2"], cut("2", sent), rest)
     assert downloaded(service_at("2", server.url)) == DATA
     first, second = ranges(server)
@@ -115,7 +115,7 @@ def test_v2_goes_on_where_it_was(server: ScriptedServer, sent: int) -> None:
 
 @both
 @pytest.mark.parametrize("sent", CUTS)
-def test_a_server_without_ranges_begins_again(server: ScriptedServer, api: str, sent: int) -> None:
+def test_server_without_ranges_restarts(server: ScriptedServer, api: str, sent: int) -> None:
     server.on("GET", FILES[api], cut(api, sent), whole(api))
     assert downloaded(service_at(api, server.url)) == DATA
     assert len(ranges(server)) == 2
@@ -136,14 +136,14 @@ def shifted(seen: Seen) -> Reply:
     ],
     ids=["another start", "no range", "no bytes", "no number", "not satisfiable"],
 )
-def test_a_range_that_does_not_fit_is_not_used(server: ScriptedServer, answer: Answer) -> None:
+def test_mismatched_range_is_not_used(server: ScriptedServer, answer: Answer) -> None:
     server.on("GET", FILES["2"], cut("2", 2 * BLOCK_BYTES + 5), answer, whole("2"))
     assert downloaded(service_at("2", server.url)) == DATA
     assert ranges(server) == [None, f"bytes={2 * BLOCK_BYTES}-", None]
 
 
 @both
-def test_several_cuts(server: ScriptedServer, api: str) -> None:
+def test_download_survives_several_interruptions(server: ScriptedServer, api: str) -> None:
     cuts = [cut(api, one * BLOCK_BYTES + 9) for one in (1, 2, 3)]
     server.on("GET", FILES[api], *cuts, whole(api))
     assert downloaded(service_at(api, server.url)) == DATA
@@ -158,7 +158,7 @@ def test_attempts_without_progress_are_counted(server: ScriptedServer, api: str)
 
 
 @both
-def test_one_attempt_is_one(server: ScriptedServer, api: str) -> None:
+def test_max_attempts_1_never_resumes(server: ScriptedServer, api: str) -> None:
     server.on("GET", FILES[api], cut(api, BLOCK_BYTES + 9), whole(api))
     with pytest.raises(exceptions.GlanceConnectionFailed):
         downloaded(service_at(api, server.url, max_attempts=1))
@@ -167,14 +167,14 @@ def test_one_attempt_is_one(server: ScriptedServer, api: str) -> None:
 
 @both
 @pytest.mark.parametrize("between", [Reply(503), NO_ANSWER], ids=["503", "no answer"])
-def test_a_failure_before_it_goes_on(server: ScriptedServer, api: str, between: Reply) -> None:
+def test_resume_survives_failed_attempt(server: ScriptedServer, api: str, between: Reply) -> None:
     server.on("GET", FILES[api], cut(api, BLOCK_BYTES + 9), between, whole(api))
     assert downloaded(service_at(api, server.url)) == DATA
 
 
 @both
 @pytest.mark.parametrize("other", [OTHER, DATA[:-1], DATA[:BLOCK_BYTES], DATA + b"!"])
-def test_other_data_is_not_stuck_to_it(server: ScriptedServer, api: str, other: bytes) -> None:
+def test_changed_image_is_not_resumed(server: ScriptedServer, api: str, other: bytes) -> None:
     server.on("GET", FILES[api], cut(api, 2 * BLOCK_BYTES + 9), whole(api, other))
     # Not the look that an admin's download has, only what the answers say.
     server.on("GET", f"/v2/images/{IMAGE}", json_reply(record()), json_reply(record(other)))
@@ -196,7 +196,7 @@ def test_download_without_checksum_must_have_expected_size(server: ScriptedServe
 
 
 @both
-def test_an_image_that_is_gone_meanwhile(server: ScriptedServer, api: str) -> None:
+def test_image_deleted_meanwhile_is_not_found(server: ScriptedServer, api: str) -> None:
     server.on("GET", FILES[api], cut(api, BLOCK_BYTES + 9), Reply(404))
     server.on("GET", f"/v2/images/{IMAGE}", json_reply(record()), Reply(404))
     with pytest.raises(exceptions.ImageNotFound):
@@ -204,7 +204,7 @@ def test_an_image_that_is_gone_meanwhile(server: ScriptedServer, api: str) -> No
 
 
 @both
-def test_only_the_end_is_missing(server: ScriptedServer, api: str) -> None:
+def test_download_without_final_chunk_is_complete(server: ScriptedServer, api: str) -> None:
     head = head_of(api, DATA, "Transfer-Encoding: chunked")
     chunk = f"{len(DATA):x}\r\n".encode() + DATA + b"\r\n"
     server.on("GET", FILES[api], Reply(raw=head + chunk))
@@ -213,7 +213,7 @@ def test_only_the_end_is_missing(server: ScriptedServer, api: str) -> None:
 
 
 @both
-def test_the_next_endpoint_goes_on(server: ScriptedServer, api: str) -> None:
+def test_resume_uses_next_endpoint(server: ScriptedServer, api: str) -> None:
     with ScriptedServer() as other:
         server.on("GET", FILES[api], cut(api, BLOCK_BYTES + 9))
         other.on("GET", FILES[api], whole(api))

@@ -117,9 +117,7 @@ def stored(glance: GlanceFixture) -> list[tuple[str, bytes]]:
 
 
 @pytest.mark.parametrize(("failure", "times"), [(refused, 1), (cut, 1), (busy, 1), (busy, 3)])
-def test_data_that_can_be_rewound_is_sent_again(
-    glance: GlanceFixture, failure: Failure, times: int
-) -> None:
+def test_rewindable_data_is_resent(glance: GlanceFixture, failure: Failure, times: int) -> None:
     service, failing = service_over(glance, failure, times)
     created = service.create(None, {"name": "again", **FORMATS}, data=io.BytesIO(DATA))
     assert (created["status"], created["size"]) == ("active", len(DATA))
@@ -128,7 +126,7 @@ def test_data_that_can_be_rewound_is_sent_again(
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_a_file_is_sent_from_where_it_stood(glance: GlanceFixture, failure: Failure) -> None:
+def test_retry_starts_at_initial_position(glance: GlanceFixture, failure: Failure) -> None:
     file = io.BytesIO(b"before" + DATA)
     file.seek(6)
     service, _ = service_over(glance, failure)
@@ -165,7 +163,7 @@ def test_unseekable_data_is_retried_if_not_started(glance: GlanceFixture) -> Non
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_attempts_come_to_an_end(glance: GlanceFixture, failure: Failure) -> None:
+def test_attempts_are_limited(glance: GlanceFixture, failure: Failure) -> None:
     service, failing = service_over(glance, failure, times=99, max_attempts=2)
     with pytest.raises((exceptions.GlanceConnectionFailed, exceptions.BadResponse)):
         service.create(None, {"name": "never", **FORMATS}, data=DATA)
@@ -182,7 +180,7 @@ def test_upload_with_lost_response_is_not_repeated(glance: GlanceFixture) -> Non
 
 
 @pytest.mark.parametrize("failure", [refused, busy])
-def test_an_id_of_the_callers_stays(glance: GlanceFixture, failure: Failure) -> None:
+def test_requested_id_is_reused_in_retry(glance: GlanceFixture, failure: Failure) -> None:
     service, failing = service_over(glance, failure)
     created = service.create(None, {"id": CHOSEN, "name": "mine", **FORMATS}, data=DATA)
     assert created["id"] == CHOSEN
@@ -191,7 +189,7 @@ def test_an_id_of_the_callers_stays(glance: GlanceFixture, failure: Failure) -> 
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_a_queued_image_gets_its_data_after_all(glance: GlanceFixture, failure: Failure) -> None:
+def test_retry_uploads_to_queued_image(glance: GlanceFixture, failure: Failure) -> None:
     service, failing = service_over(glance, failure)
     image_id = service.create(None, {"name": "queued", **FORMATS})["id"]
     try:
@@ -206,7 +204,7 @@ def test_a_queued_image_gets_its_data_after_all(glance: GlanceFixture, failure: 
     assert failing.attempts == 2
 
 
-def test_progress_begins_again(glance: GlanceFixture) -> None:
+def test_progress_restarts_on_retry(glance: GlanceFixture) -> None:
     told: list[int] = []
     service, _ = service_over(glance, cut)
     service.create(
@@ -242,7 +240,7 @@ class Broken(io.BytesIO):
         return super().read(size)
 
 
-def test_a_source_that_fails_is_no_network_error(glance: GlanceFixture) -> None:
+def test_source_error_is_not_retried(glance: GlanceFixture) -> None:
     service, failing = service_over(glance, lost, times=0)
     source: BinaryIO = Broken(DATA)
     with pytest.raises(exceptions.DataSourceError):
@@ -252,7 +250,7 @@ def test_a_source_that_fails_is_no_network_error(glance: GlanceFixture) -> None:
 
 
 @pytest.mark.parametrize("version", ["1", "2"])
-def test_declared_checksum_may_be_in_capitals(version: Any) -> None:
+def test_declared_checksum_ignores_case(version: Any) -> None:
     digest = hashlib.md5(DATA, usedforsecurity=False).hexdigest()
     with GlanceFixture() as glance:
         session = ksa_session.Session(auth=token_endpoint.Token(glance.url, "t"))

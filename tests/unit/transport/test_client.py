@@ -182,7 +182,7 @@ def test_empty_data_is_sent(server: ScriptedServer) -> None:
     assert seen.headers["content-type"] == "application/octet-stream"
 
 
-def test_header_text_is_utf8_in_both_directions(server: ScriptedServer) -> None:
+def test_header_values_are_utf8_in_both_directions(server: ScriptedServer) -> None:
     text = "Größe \N{SNOWMAN} 100%"
     raw = "\r\n".join(
         [
@@ -1046,7 +1046,9 @@ NO_REASON = "the server gave no reason"
         (["hunter2"], NO_REASON),
     ],
 )
-def test_error_text_is_one_short_line(server: ScriptedServer, message: object, shown: str) -> None:
+def test_error_message_is_one_short_line(
+    server: ScriptedServer, message: object, shown: str
+) -> None:
     server.on("GET", PATH, json_reply({"message": message}, 404))
     with pytest.raises(ImageNotFound) as caught:
         wire_to(server.url).send(SHOW)
@@ -1058,7 +1060,7 @@ def test_error_text_is_one_short_line(server: ScriptedServer, message: object, s
 
 
 @pytest.mark.parametrize("body", NOT_JSON, ids=range(len(NOT_JSON)))
-def test_text_of_foreign_servers_is_not_shown(server: ScriptedServer, body: bytes) -> None:
+def test_messages_of_foreign_servers_are_not_shown(server: ScriptedServer, body: bytes) -> None:
     server.on("GET", PATH, Reply(404, body=body))
     with pytest.raises(ImageNotFound) as caught:
         wire_to(server.url).send(SHOW)
@@ -1112,7 +1114,7 @@ LOWER = [
 
 
 @pytest.mark.parametrize("kind", LOWER)
-def test_no_exception_of_the_layers_below_escapes(kind: type[Exception]) -> None:
+def test_no_lower_layer_exception_escapes(kind: type[Exception]) -> None:
     with (
         pytest.raises(exceptions.GlanceCompatError) as caught,
         translated_errors("GET http://glance/", endpoint="http://glance", image_id="an-image"),
@@ -1173,7 +1175,7 @@ def test_other_exceptions_pass_unchanged() -> None:
         assert caught.value is error
 
 
-def test_error_of_the_callers_data_is_raised_first(server: ScriptedServer) -> None:
+def test_data_error_of_caller_takes_precedence(server: ScriptedServer) -> None:
     def failing() -> Iterator[bytes]:
         yield b"abc"
         yield b"def"
@@ -1384,7 +1386,7 @@ def test_headers_are_found_in_any_case() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "plain", "Größe", "\N{SNOWMAN}", "\xff", "日本"])
-def test_header_text_round_trips(text: str) -> None:
+def test_header_value_round_trips(text: str) -> None:
     assert v1_headers.from_wire(v1_headers.to_wire(text)) == text
 
 

@@ -297,7 +297,7 @@ def test_many_headers_after_100_continue_are_read(
 
 
 @pytest.mark.parametrize("size", [65_536, 100_000, 1_000_000])
-def test_property_longer_than_http_clients_line_is_read(
+def test_property_longer_than_http_client_limit_is_read(
     server: Server, session: requests.Session, size: int
 ) -> None:
     server.responses["/"] = reply([*BASE, ("x-image-meta-property-a", "x" * size)])

@@ -108,7 +108,7 @@ def properties_of(response: Response) -> int:
     return sum("property" in name.lower() for name, _ in response.headers)
 
 
-def test_whole_block_before_the_end_of_the_connection_is_read(
+def test_complete_header_block_before_close_is_read(
     server: ScriptedServer,
 ) -> None:
     server.on("HEAD", PATH, Reply(raw=BLOCK))
@@ -281,7 +281,7 @@ def test_dripping_response_to_an_upload_is_a_stall() -> None:
 
 @pytest.mark.parametrize("status", [b"201 Created", b"503 Busy"])
 @pytest.mark.parametrize("method", ["PUT", "GET"])
-def test_deadline_ends_dripping_text_within_a_transfer(method: str, status: bytes) -> None:
+def test_deadline_ends_slow_error_body_of_transfer(method: str, status: bytes) -> None:
     options = Options(deadline=0.5, stall_timeout=30, read_timeout=30, connect_timeout=30)
     request = Request(method="PUT", path=PATH, upload=Upload(b"data"))
     if method == "GET":
@@ -294,7 +294,7 @@ def test_deadline_ends_dripping_text_within_a_transfer(method: str, status: byte
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-def test_data_may_drip(chunked: bool) -> None:
+def test_slow_data_is_not_a_stall(chunked: bool) -> None:
     # For longer in all than without a byte.
     options = Options(stall_timeout=1.0, read_timeout=30, connect_timeout=30)
     block = b"1\r\nx\r\n" if chunked else b"x"

@@ -13,14 +13,14 @@ from glance_compat.transport.v1_headers import from_wire, to_wire
 
 
 @hypothesis.given(text=strategies.text())
-def test_text_round_trips(text: str) -> None:
+def test_header_string_round_trips(text: str) -> None:
     wire = to_wire(text)
     assert wire.encode("latin-1") == text.encode("utf-8")
     assert from_wire(wire) == text
 
 
 @hypothesis.given(sent=strategies.binary())
-def test_any_bytes_decode_to_text(sent: bytes) -> None:
+def test_any_bytes_decode_to_string(sent: bytes) -> None:
     found = from_wire(sent.decode("latin-1"))
     try:
         assert found == sent.decode("utf-8", "surrogatepass")
@@ -28,7 +28,7 @@ def test_any_bytes_decode_to_text(sent: bytes) -> None:
         assert found == sent.decode("latin-1")
 
 
-def test_half_a_surrogate_pair_is_read_as_json_reads_it() -> None:
+def test_lone_surrogate_is_read_as_json_reads_it() -> None:
     # As Glance 15.0.2, on Python 2, writes it: UTF-8 of a surrogate.
     assert from_wire("\xed\xa0\x80x") == json.loads(b'"\\ud800x"') == "\ud800x"
 
