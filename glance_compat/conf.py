@@ -65,7 +65,7 @@ _HELP: Mapping[str, str] = {
     "verify_updates": "Whether to GET the image after a v2 update, and to repeat the update if "
     "another client has overwritten it.",
     "check_format": "Whether to reject downloaded data whose format is not the image's "
-    "disk_format.",
+    "disk_format. Only images with the container_format bare are inspected.",
     "download_mode": "Permissions of a file that a download to a path creates or replaces, as an "
     "octal number such as 0600. Unset: those of the file that is replaced, else 0666 less the "
     "umask.",

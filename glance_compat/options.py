@@ -72,7 +72,8 @@ class Options:
     #: Whether to GET the image after a v2 update, and to repeat the update if another client has
     #: overwritten it.
     verify_updates: bool = False
-    #: Whether to reject downloaded data whose format is not the image's disk_format.
+    #: Whether to reject downloaded data whose format is not the image's disk_format. Only images
+    #: with the container_format bare are inspected, as on Glance 33.
     check_format: bool = False
     #: Permissions of a file that a download to a path creates or replaces, such as 0o600. None:
     #: those of the file that is replaced, else 0666 less the umask.

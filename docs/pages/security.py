@@ -55,7 +55,8 @@ What is not defended
   from a wrong one.
 - Image data is what its owner uploaded. Size and checksum prove only that it arrived as it was
   stored, and come from the server, too. Use image signatures (``trusted_certs``) to prove who made
-  it, and ``check_format`` to refuse data that is not in the format that the image declares.
+  it, and ``check_format`` to refuse data of bare images that is not in the format that the image
+  declares (:doc:`downloads`).
 - A server may be slow within the time limits of the options, and may return any metadata that has
   the right form.
 - ``v1_keep_connections=True`` gives up the defence against forged v1 responses.

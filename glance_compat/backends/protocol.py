@@ -48,6 +48,7 @@ class OpenedData:
     :param close: a function that releases the connection.
     :param expected: the size and digest that the data must have.
     :param disk_format: the disk_format of the image, or None if it is unknown.
+    :param container_format: the container_format of the image, or None if it is unknown.
     :param start: the offset of the first block in the data of the image, in bytes.
     """
 
@@ -55,6 +56,7 @@ class OpenedData:
     close: Callable[[], object]
     expected: Expected
     disk_format: str | None
+    container_format: str | None
     start: int = 0
 
 

@@ -183,7 +183,9 @@ class V1:
             self._check_length_known(response, image_id)
         blocks = self._transport.blocks(request, response)
         expected = choose_expected(self._options.verify_downloads, found, subject=response.subject)
-        return OpenedData(blocks, response.close, expected, found["disk_format"])
+        return OpenedData(
+            blocks, response.close, expected, found["disk_format"], found["container_format"]
+        )
 
     def _check_length_known(self, response: Response, image_id: str) -> None:
         """Raise an exception if the headers of a response ended early, so have no Content-Length.

@@ -183,6 +183,7 @@ class V2:
                 md5=response.header("content-md5"),
             ),
             disk_format=found["disk_format"] if found else None,
+            container_format=found["container_format"] if found else None,
             start=part.start if part else 0,
         )
 
@@ -244,7 +245,9 @@ class V2:
                 endpoint=self._transport.endpoint,
                 image_id=found["id"],
             )
-        return OpenedData(iter(()), bool, Expected(size=0), found["disk_format"])
+        return OpenedData(
+            iter(()), bool, Expected(size=0), found["disk_format"], found["container_format"]
+        )
 
     def _check_readable(self, found: Image) -> None:
         if found["status"] == "active":

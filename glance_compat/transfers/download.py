@@ -8,12 +8,14 @@ connection (see ``resume``), direct reads (``locations``), the rules of signatur
 
 from __future__ import annotations
 
+import logging
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from glance_compat.backends.protocol import ImagesApi, OpenedData
 from glance_compat.metadata.fields import Image
 from glance_compat.options import Options
+from glance_compat.redaction import quote_value
 from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.streams import streams
 from glance_compat.streams.streams import Download, Progress, Verifier
@@ -21,6 +23,8 @@ from glance_compat.transfers import signatures
 from glance_compat.transfers.locations import Locations
 from glance_compat.transfers.resume import Resumed
 from glance_compat.transport.client import Identity
+
+LOG = logging.getLogger(__name__)
 
 
 class Downloader:
@@ -92,14 +96,31 @@ class Downloader:
             ),
             image_id=image_id,
         )
-        blocks = iter(source)
-        if self._options.check_format:
-            blocks = streams.verify_format(blocks, opened.disk_format)
         return Download(
-            blocks,
+            self._inspect(iter(source), opened, image_id),
             opened.expected,
             source.close,
             image_id=image_id,
             progress=progress,
             verifier=verifier,
         )
+
+    def _inspect(
+        self, blocks: Iterator[bytes], opened: OpenedData, image_id: str
+    ) -> Iterator[bytes]:
+        """Return the blocks, with the inspection that the option ``check_format`` asks for.
+
+        Like Glance 33 (``set_data`` in glance/location.py), only bare images are inspected: the
+        disk_format of an image in a container is that of the disk in the container.
+        """
+        if not self._options.check_format:
+            return blocks
+        if opened.container_format not in (None, "bare"):
+            LOG.warning(
+                "The data of image %s is not inspected: its container_format is %s, and"
+                " check_format applies to bare images only",
+                image_id,
+                quote_value(opened.container_format),
+            )
+            return blocks
+        return streams.verify_format(blocks, opened.disk_format)

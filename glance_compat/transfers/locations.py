@@ -168,6 +168,7 @@ class Locations:
                     verify, found, subject=f"image {found['id']} at its location"
                 ),
                 disk_format=found["disk_format"],
+                container_format=found["container_format"],
             )
 
 

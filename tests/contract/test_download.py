@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import stat
 from collections.abc import Callable
@@ -246,6 +247,52 @@ def test_content_is_inspected_if_enabled(target: Target, checked: bool, tmp_path
         service.download(None, image_id, dst_path=str(path))
     assert "qcow2" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("disk_format", "container_format"),
+    [("vmdk", "ova"), ("qcow2", "docker"), ("qcow2", "ovf"), ("ami", "ami")],
+)
+def test_only_bare_images_are_inspected(
+    target: Target,
+    disk_format: str,
+    container_format: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As on Glance 33, which accepts them (tests/unit/fixture/test_inspection.py)."""
+    image_id = target.make(data=DATA, disk_format=disk_format, container_format=container_format)
+    service = target.service(check_format=True)
+    with caplog.at_level("WARNING", "glance_compat.transfers.download"):
+        assert b"".join(service.download(None, image_id)) == DATA
+    said = [one.message for one in caplog.records if one.name.endswith("transfers.download")]
+    assert said == [
+        f"The data of image {image_id} is not inspected: its container_format is"
+        f" '{container_format}', and check_format applies to bare images only"
+    ]
+
+
+@only(lambda kind: kind.release == "33")
+def test_compressed_image_is_not_inspected(target: Target) -> None:
+    data = gzip.compress(b"QFI\xfb" + DATA, mtime=0)
+    image_id = target.make(data=data, disk_format="qcow2", container_format="compressed")
+    assert b"".join(target.service(check_format=True).download(None, image_id)) == data
+
+
+@pytest.mark.parametrize("disk_format", ["aki", "ari"])
+def test_kernel_with_signature_of_boot_record_downloads(target: Target, disk_format: str) -> None:
+    data = b"kernel".ljust(510, b"\1") + b"\x55\xaa" + DATA
+    image_id = target.make(data=data, disk_format=disk_format, container_format=disk_format)
+    service = target.service(check_format=True)
+    assert b"".join(service.download(None, image_id)) == data
+
+
+@on_pike
+def test_bare_kernel_with_signature_of_boot_record_downloads(target: Target) -> None:
+    """Glance 33 rejects its upload: it requires aki to be an Amazon container."""
+    data = b"kernel".ljust(510, b"\1") + b"\x55\xaa" + DATA
+    image_id = target.make(data=data, disk_format="aki", container_format="bare")
+    service = target.service(check_format=True)
+    assert b"".join(service.download(None, image_id)) == data
 
 
 def test_content_of_declared_format_passes(target: Target, image_id: str) -> None:

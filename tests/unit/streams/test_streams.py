@@ -829,10 +829,47 @@ def test_unsafe_content_is_refused(data: bytes, disk_format: str) -> None:
             inspected(data, claimed)
 
 
-@pytest.mark.parametrize("disk_format", ["ploop", None, "bogus", ""])
-def test_uninspectable_format_is_refused(disk_format: str | None) -> None:
-    with pytest.raises(ImageUnacceptable):
+@pytest.mark.parametrize("disk_format", [None, ""])
+def test_data_without_disk_format_is_refused(disk_format: str | None) -> None:
+    with pytest.raises(ImageUnacceptable, match="has no disk_format"):
         inspected(CONTENTS["raw"], disk_format)
+
+
+@pytest.mark.parametrize("disk_format", ["ploop", "root-tar"])
+def test_unknown_disk_format_has_any_unknown_data(
+    disk_format: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Glance 33 accepts the same ("noise as ploop" of the measured uploads)."""
+    assert inspected(CONTENTS["raw"], disk_format) == CONTENTS["raw"]
+    assert caplog.messages == [f"Data with disk_format '{disk_format}' cannot be inspected"]
+    for content in ("qcow2", "vmdk", "iso"):
+        with pytest.raises(ImageUnacceptable, match=f"is {disk_format}.*content is {content}"):
+            inspected(CONTENTS[content], disk_format)
+
+
+BOOT_SECTOR = b"kernel".ljust(510, b"\1") + b"\x55\xaa" + bytes(65536)
+
+
+@pytest.mark.parametrize("disk_format", ["aki", "ari"])
+def test_kernel_may_have_signature_of_boot_record(disk_format: str) -> None:
+    assert inspected(BOOT_SECTOR, disk_format) == BOOT_SECTOR
+
+
+@pytest.mark.parametrize("disk_format", ["raw", "ami"])
+def test_disk_with_invalid_boot_record_is_refused(disk_format: str) -> None:
+    with pytest.raises(ImageUnacceptable, match="mbr"):
+        inspected(BOOT_SECTOR, disk_format)
+
+
+@pytest.mark.parametrize("disk_format", ["aki", "ari"])
+@pytest.mark.parametrize(
+    "data",
+    [CONTENTS["qcow2"], CONTENTS["vmdk"], CONTENTS["iso"], iso(BOOT_SECTOR[:512])],
+    ids=["qcow2", "vmdk", "iso", "bootable iso"],
+)
+def test_kernel_is_no_disk(data: bytes, disk_format: str) -> None:
+    with pytest.raises(ImageUnacceptable):
+        inspected(data, disk_format)
 
 
 @pytest.mark.parametrize("disk_format", ["raw", "vmdk", "iso"])
