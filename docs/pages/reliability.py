@@ -36,7 +36,16 @@ that is cut in its header block is no answer.
 
 A list is as long as the server makes it. ``deadline`` bounds each page, not the list; ``limit``
 bounds the list. It ends with :class:`~glance_compat.exceptions.BadResponse` at a page that has
-only images of earlier pages, or that ends with the same image as an earlier one.
+only images of earlier pages, or that ends with the same image as an earlier one. If the last image
+of a page is deleted or hidden before the next page is fetched, the server rejects it as a marker.
+Then the list goes on after an earlier image, with a few requests more, and no image is yielded
+twice. A marker that the caller passes is refused if it is not valid.
+
+What was sent is compared with what the response shows, without a further request: attributes and
+properties, of ``create`` and ``update``, over both APIs. If a proxy or the server has lost or
+changed some of them, :class:`~glance_compat.exceptions.IntegrityError` names them; ``create``
+removes the image, ``update`` does not roll back. The names of v1's headers are sent with dashes,
+because nginx and others drop request headers with underscores.
 
 An interrupt (Ctrl-C, ``SystemExit``, the end of a green thread) may come at any line of
 ``create()``. The new image is removed, and a warning in the log names it. Where the caller chose

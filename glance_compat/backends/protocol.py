@@ -173,6 +173,23 @@ def check_takes_data(image: Image, endpoint: str) -> None:
         )
 
 
+def check_stored(image: Image, unstored: Sequence[str], api_name: str, endpoint: str) -> None:
+    """Raise an exception if the server stored other values than were sent.
+
+    :param image: the image in the response.
+    :param unstored: the result of :func:`glance_compat.metadata.changes.find_unstored`.
+    :raises glance_compat.exceptions.IntegrityError: it is not empty.
+    """
+    if unstored:
+        raise exceptions.IntegrityError(
+            f"image {image['id']} was stored with other values than were sent over {api_name}:"
+            f" {', '.join(unstored)}; a proxy may drop or change parts of requests, so check the"
+            " proxies in front of the endpoint",
+            endpoint=endpoint,
+            image_id=image["id"],
+        )
+
+
 @contextlib.contextmanager
 def delete_on_failure(image_id: str, delete: Callable[[], object]) -> Iterator[None]:
     """Delete a new image if the ``with`` block raises an exception, and raise the exception again.

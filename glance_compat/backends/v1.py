@@ -19,10 +19,11 @@ import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
 
 from glance_compat import exceptions
-from glance_compat.backends.pagination import PAGE_IMAGES
+from glance_compat.backends.pagination import Listing, walk
 from glance_compat.backends.protocol import (
     OpenedData,
     Page,
+    check_stored,
     check_takes_data,
     choose_expected,
     delete_on_failure,
@@ -54,8 +55,8 @@ _ERROR_PHRASES: tuple[tuple[int, str, type[exceptions.GlanceCompatError]], ...] 
 #: during the upload of its data. A 500 may have other causes as well.
 _FAILED_UPLOAD = "Failed to upload image"
 
-#: Number of pages to search for an image whose name could not be read from its damaged headers.
-_SEARCHED_PAGES = 100
+#: Number of images to search for one whose name could not be read from its damaged headers.
+_SEARCHED_IMAGES = 100_000
 
 
 class V1:
@@ -116,13 +117,10 @@ class V1:
         return None
 
     def _iter_listed(self, query: Query) -> Iterator[Image]:
-        marker: str | None = None
-        for _ in range(_SEARCHED_PAGES):
-            images = self.page(query, marker, PAGE_IMAGES, None).images
-            if not images or images[-1]["id"] == marker:
-                return
-            yield from images
-            marker = images[-1]["id"]
+        return walk(
+            Listing(query, None, _SEARCHED_IMAGES, None),
+            lambda marker, size, left: self.page(query, marker, size, None),
+        )
 
     def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
         response, requested = self._list(query, marker, size, left)
@@ -238,7 +236,7 @@ class V1:
                 self._current(image_id)
             raise
         with delete_on_failure(image_id, lambda: self.delete(image_id)):
-            self._check_stored(created, meta.properties)
+            self._check_stored(created, base, meta.properties)
             self._check_owner(_without_none(meta.base), created, exceptions.Forbidden)
         return created
 
@@ -312,7 +310,8 @@ class V1:
         kept = _kept(current, change) if current is not None and change.removed else {}
         properties = {**kept, **change.properties}
         changes.check_v1_limits(ImageMeta({}, properties))
-        headers = fields.to_v1_headers(_changed_attributes(change.base, current), properties)
+        base = _changed_attributes(change.base, current)
+        headers = fields.to_v1_headers(base, properties)
         headers[_PURGE] = "true" if change.removed else "false"
         method = "upload" if upload is not None else "update"
         try:
@@ -320,7 +319,7 @@ class V1:
         except (exceptions.BadResponse, exceptions.ImageNotAuthorized) as error:
             raise self._explain(error, image_id) from error
         self._check_not_deleted(changed)
-        self._check_stored(changed, change.properties)
+        self._check_stored(changed, base, change.properties)
         self._check_owner(change.base, changed)
         return changed
 
@@ -384,18 +383,24 @@ class V1:
         supported = self._check_supported(dataclasses.replace(meta, properties={}))
         return dataclasses.replace(meta, base=supported.base)
 
-    def _check_stored(self, stored: Image, sent: Mapping[str, str]) -> None:
-        """Raise IntegrityError if a property in a response differs from the one that was sent."""
-        for name, text in sent.items():
+    def _check_stored(
+        self, stored: Image, base: Mapping[str, typing.Any], properties: Mapping[str, str]
+    ) -> None:
+        """Raise IntegrityError if values in a response differ from those that were sent.
+
+        The owner is left to :meth:`_check_owner`, which knows why it differs.
+        """
+        for name in properties:
             if name != fields.fold_name(name):
                 _warn_folding(name)
-            if not changes.has_property(stored["properties"], fields.fold_name(name), text):
-                raise exceptions.IntegrityError(
-                    f"property {quote_value(name)} of image {stored['id']} was stored with another"
-                    " value than was sent over v1; a proxy may have changed the headers",
-                    endpoint=self._transport.endpoint,
-                    image_id=stored["id"],
-                )
+        unstored = changes.find_unstored(
+            {name: value for name, value in base.items() if name != "owner"},
+            properties,
+            stored,
+            lambda field: field.v1,
+            match=fields.fold_name,
+        )
+        check_stored(stored, unstored, self.api_name, self._transport.endpoint)
 
     def _check_owner(
         self,

@@ -14,12 +14,13 @@ import functools
 import re
 import typing
 import urllib.parse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from glance_compat import exceptions
 from glance_compat.backends.protocol import (
     OpenedData,
     Page,
+    check_stored,
     check_takes_data,
     choose_expected,
     delete_on_failure,
@@ -74,8 +75,12 @@ class V2:
 
     # -- reading
 
-    def show(self, image_id: str) -> Image:
-        return self._image(self._send("GET", _path(image_id), "show", image_id), image_id)
+    def show(self, image_id: str, sent: Iterable[str] = ()) -> Image:
+        """Return an image.
+
+        :param sent: the names of the attributes that must be read, whatever the options.
+        """
+        return self._image(self._send("GET", _path(image_id), "show", image_id), image_id, sent)
 
     def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
         response, requested = self._list(query, marker, size, left)
@@ -105,20 +110,24 @@ class V2:
         )
         return response, requested
 
-    def _version(self) -> Version:
+    def _version(self, sent: Iterable[str] = ()) -> Version:
         """Return the newest minor version of the endpoint, or v2.0 if it does not matter.
 
         It matters if attributes are read that older minor versions do not have.
+
+        :param sent: the names of the attributes that were sent, which are compared with those in
+            the response.
         """
-        if self._options.extended or self._options.verify_downloads == "strong":
+        is_compared = any(fields.first_version(name) > fields.FIRST_V2 for name in sent)
+        if self._options.extended or self._options.verify_downloads == "strong" or is_compared:
             return self._get_offer().version
         return fields.FIRST_V2
 
     def _version_for(self, query: Query) -> Version:
         return self._get_offer().version if query.needs_version else fields.FIRST_V2
 
-    def _image(self, response: Response, image_id: str) -> Image:
-        version = self._version()
+    def _image(self, response: Response, image_id: str, sent: Iterable[str] = ()) -> Image:
+        version = self._version(sent)
         with response.named_in_errors():
             image = fields.from_v2(response.json_object(), version)
         response.check_image_id(image["id"], image_id)
@@ -280,7 +289,7 @@ class V2:
         }
         response = self._send("POST", "/v2/images", "create", image_id, record, success=201)
         with delete_on_failure(image_id, lambda: self.delete(image_id)):
-            created = self._check_stored(self._image(response, image_id), meta.properties)
+            created = self._image_as_sent(response, image_id, base, meta.properties)
             if "location" in base:
                 created = self._give_location(image_id, _location_change(base["location"]))
                 self._check_location(created, base)
@@ -520,30 +529,34 @@ class V2:
     def _patch(self, image_id: str, change: Change) -> Image:
         patch = fields.to_v2_patch(change.base, change.properties, change.removed)
         response = self._send("PATCH", _path(image_id), "update", image_id, patch, _PATCH)
-        return self._check_stored(self._image(response, image_id), change.properties)
+        return self._image_as_sent(response, image_id, change.base, change.properties)
 
-    def _check_stored(self, stored: Image, sent: Mapping[str, str]) -> Image:
-        """Return the stored image, or raise IntegrityError if a property differs from the one
-        that was sent."""
-        for name, value in sent.items():
-            if not changes.has_property(stored["properties"], name, value):
-                raise exceptions.IntegrityError(
-                    f"property {quote_value(name)} of image {stored['id']} was stored with another"
-                    " value than was sent over v2",
-                    endpoint=self._transport.endpoint,
-                    image_id=stored["id"],
-                )
+    def _image_as_sent(
+        self,
+        response: Response,
+        image_id: str,
+        base: Mapping[str, typing.Any],
+        properties: Mapping[str, str],
+    ) -> Image:
+        """Return the image in a response, or raise IntegrityError if values that were sent differ.
+
+        :param base: the attributes that were sent.
+        :param properties: the properties that were sent.
+        """
+        stored = self._image(response, image_id, base)
+        unstored = changes.find_unstored(base, properties, stored, lambda field: field.v2)
+        check_stored(stored, unstored, self.api_name, self._transport.endpoint)
         return stored
 
     def _is_still_there(self, image_id: str, change: Change) -> bool:
-        """GET the image, and return whether it still has the properties of an update.
+        """GET the image, and return whether it still has the values of an update.
 
         Concurrent updates can overwrite each other without an error (verified on Glance 15.0.2 and
         33).
         """
-        now = self.show(image_id)
-        kept = not changes.select_changed_properties(now["properties"], change.properties)
-        return kept and not change.removed & now["properties"].keys()
+        now = self.show(image_id, change.base)
+        lost = changes.find_unstored(change.base, change.properties, now, lambda field: field.v2)
+        return not lost and not change.removed & now["properties"].keys()
 
     def update_with_data(self, image_id: str, meta: ImageMeta, upload: Upload) -> Image:
         """Update the metadata of a queued image, and upload its data.

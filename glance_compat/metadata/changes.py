@@ -25,6 +25,9 @@ from glance_compat.metadata.fields import (
     Access,
     Field,
     Image,
+    Part,
+    Place,
+    Spelling,
     decode_structured,
     fold_name,
     is_reserved,
@@ -176,6 +179,42 @@ def has_property(properties: Mapping[str, object], name: str, text: str) -> bool
     return name in properties and _canonical(properties[name]) == _canonical(
         decode_structured(name, text)
     )
+
+
+def find_unstored(
+    base: Mapping[str, typing.Any],
+    properties: Mapping[str, str],
+    stored: Image,
+    spelling_of: Callable[[Field], Spelling | None],
+    *,
+    match: Callable[[str], str] = str,
+) -> list[str]:
+    """Return what a server stored with another value than was sent, as strings for a message.
+
+    Attributes of the data, and those that another request sends, are not compared.
+
+    :param base: the values of the attributes that were sent, by name.
+    :param properties: the values of the properties that were sent, by name.
+    :param stored: the image in the response.
+    :param spelling_of: a function that returns the representation of an attribute in the API.
+    :param match: a function that returns the name under which the API stores a property.
+    """
+
+    def is_compared(field: Field) -> bool:
+        spelling = spelling_of(field)
+        in_record = spelling is not None and spelling.place is Place.RECORD
+        return in_record and field.access is Access.WRITE and field.part is not Part.NEVER
+
+    unstored = [
+        name
+        for name, value in base.items()
+        if is_compared(FIELDS_BY_NAME[name]) and stored[name] != value
+    ]
+    return unstored + [
+        f"property {quote_value(name)}"
+        for name, text in properties.items()
+        if not has_property(stored["properties"], match(name), text)
+    ]
 
 
 def _canonical(value: object) -> str:

@@ -92,7 +92,7 @@ class Spelling:
     """The representation of an attribute in one of the APIs.
 
     :param key: the name of the attribute in requests and responses: on v1 the JSON key, and the
-        header ``x-image-meta-<key>``; on v2 the JSON key.
+        header ``x-image-meta-<key>``, with dashes in requests; on v2 the JSON key.
     :param read: converts the value in a response to the value in an image dict.
     :param since: the first minor version of v2 with the attribute. On an older server the same key
         is an ordinary property, which any user may have set.
@@ -332,6 +332,13 @@ FIELDS: tuple[Field, ...] = (
 )
 
 FIELDS_BY_NAME = {field.name: field for field in FIELDS}
+
+
+def first_version(name: str) -> Version:
+    """Return the first minor version of v2 with an attribute, or 2.0 for any other name."""
+    field = FIELDS_BY_NAME.get(name)
+    return field.v2.since if field and field.v2 else FIRST_V2
+
 
 #: The attributes that an image dict can contain.
 SHOWN_FIELDS = tuple(field for field in FIELDS if field.part is not Part.NEVER)
@@ -593,13 +600,24 @@ def fold_name(name: str) -> str:
 
 
 def to_v1_headers(base: Mapping[str, typing.Any], properties: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers of a v1 request that creates or updates an image."""
+    """Return the headers of a v1 request that creates or updates an image.
+
+    Their names have dashes instead of underscores, because nginx, Apache httpd and others drop
+    request headers with underscores. Glance stores the same names for both (verified on Glance
+    15.0.2 for every attribute and for properties).
+    """
     headers = {
-        spelling.header or f"{V1_META}{spelling.key}": _to_header_value(value)
+        spelling.header or f"{V1_META}{_to_dashes(spelling.key)}": _to_header_value(value)
         for name, value in base.items()
         if (spelling := FIELDS_BY_NAME[name].v1) and spelling.place is Place.RECORD
     }
-    return headers | {f"{V1_PROPERTY}{name}": value for name, value in properties.items()}
+    return headers | {
+        f"{V1_PROPERTY}{_to_dashes(name)}": value for name, value in properties.items()
+    }
+
+
+def _to_dashes(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def _to_header_value(value: object) -> str:

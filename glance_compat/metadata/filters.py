@@ -29,12 +29,12 @@ from glance_compat.metadata.converters import (
 )
 from glance_compat.metadata.fields import (
     ATTRIBUTE_CHARACTERS,
-    FIELDS_BY_NAME,
     FIRST_V2,
     STRUCTURED,
     V2_BASE_KEYS,
     Image,
     Version,
+    first_version,
 )
 from glance_compat.metadata.support import V1_API, format_version
 from glance_compat.redaction import quote_value
@@ -170,15 +170,9 @@ def _unless(value: object, version: Version) -> ServerQuery | None:
     return None if value else _NOTHING
 
 
-def _first_version(name: str) -> Version:
-    """Return the first minor version of v2 with an attribute, or 2.0 for any other name."""
-    field = FIELDS_BY_NAME.get(name)
-    return field.v2.since if field and field.v2 else FIRST_V2
-
-
 def _v2_hidden(value: bool, version: Version) -> ServerQuery | None:
     # An older server would filter by a property named os_hidden.
-    if version < _first_version("os_hidden"):
+    if version < first_version("os_hidden"):
         return _unless(value, version)
     return ServerQuery([("os_hidden", _lower(value))], exact=True)
 
@@ -475,7 +469,7 @@ class Query:
     @property
     def needs_version(self) -> bool:
         """Return whether the query parameters depend on the minor version of the server."""
-        return any(_first_version(name) > FIRST_V2 for name in self.filters)
+        return any(first_version(name) > FIRST_V2 for name in self.filters)
 
     def matches(self, image: Image) -> bool:
         """Return whether an image matches all filters that the library can apply."""

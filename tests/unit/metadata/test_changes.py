@@ -656,7 +656,9 @@ def test_accepted_metadata_survives_header_round_trip(
     assert read == list(sent.items())
     record, _ = fields.parse_v1_headers(read)
     assert record["name"] == name
-    assert record["properties"] == {key.lower(): text for key, text in properties.items()}
+    assert record["properties"] == {
+        key.lower().replace("_", "-"): text for key, text in properties.items()
+    }
 
 
 @hypothesis.given(name=unicode_texts, text=unicode_texts)

@@ -645,23 +645,23 @@ WRITTEN: dict[str, typing.Any] = {
 def test_to_v1_headers_encodes_attributes_and_properties() -> None:
     origins = {"location": "http://h/i", "copy_from": "http://h/c", "store": "file"}
     base = {**WRITTEN, "is_public": False, "size": 5, "checksum": "ab", **origins}
-    assert fields.to_v1_headers(base, {"Os-Type": "linux", "empty": ""}) == {
+    assert fields.to_v1_headers(base, {"Os-Type": "linux", "os_empty": ""}) == {
         "x-image-meta-id": "i",
         "x-image-meta-name": "é",
-        "x-image-meta-disk_format": "qcow2",
-        "x-image-meta-container_format": "bare",
-        "x-image-meta-min_disk": "1",
-        "x-image-meta-min_ram": "64",
+        "x-image-meta-disk-format": "qcow2",
+        "x-image-meta-container-format": "bare",
+        "x-image-meta-min-disk": "1",
+        "x-image-meta-min-ram": "64",
         "x-image-meta-owner": "",
         "x-image-meta-protected": "True",
-        "x-image-meta-is_public": "False",
+        "x-image-meta-is-public": "False",
         "x-image-meta-size": "5",
         "x-image-meta-checksum": "ab",
         "x-image-meta-location": "http://h/i",
         "x-image-meta-store": "file",
         "x-glance-api-copy-from": "http://h/c",
         "x-image-meta-property-Os-Type": "linux",
-        "x-image-meta-property-empty": "",
+        "x-image-meta-property-os-empty": "",
     }
 
 
@@ -675,7 +675,7 @@ def test_str_enum_is_sent_as_its_value() -> None:
     read = fields.FIELDS_BY_NAME["disk_format"].read
     base = {"disk_format": read(DiskFormat.QCOW2)}
     assert type(base["disk_format"]) is str
-    assert fields.to_v1_headers(base, {}) == {"x-image-meta-disk_format": "qcow2"}
+    assert fields.to_v1_headers(base, {}) == {"x-image-meta-disk-format": "qcow2"}
     assert fields.to_v2_record(base, {}) == {"disk_format": "qcow2"}
 
 

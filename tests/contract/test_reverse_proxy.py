@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A proxy that drops or changes parts of requests: what is sent arrives, or an error names it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from glance_compat import ImageService, Options, exceptions
+from tests.contract.shape import DATA
+from tests.contract.targets import Kind, Target, is_open, only
+from tests.reverse_proxy import Passing, ReverseProxy, drop_underscores
+
+behind_a_proxy = only(is_open)
+
+
+def _is_open_v1(kind: Kind) -> bool:
+    return is_open(kind) and kind.api == "v1"
+
+
+#: Every attribute with an underscore, and properties of each form.
+META: dict[str, Any] = {
+    "disk_format": "qcow2",
+    "container_format": "ovf",
+    "min_disk": 3,
+    "min_ram": 5,
+    "protected": False,
+}
+PROPERTIES = {"os_type": "linux", "hw_qemu_guest_agent": "yes", "_x_": "1", "plain": "2"}
+
+
+def _without(name: str) -> Any:
+    """Return a function that takes an attribute or a property out of every write."""
+
+    def change(request: Passing) -> Passing:
+        headers = tuple(
+            (key, value)
+            for key, value in request.headers
+            if not key.lower().replace("_", "-").endswith(f"-{name.replace('_', '-')}")
+        )
+        body = request.body
+        if request.method in ("POST", "PATCH") and body.startswith((b"{", b"[")):
+            document = json.loads(body)
+            if isinstance(document, dict):
+                document.pop(name, None)
+            else:
+                document = [one for one in document if one["path"] != f"/{name}"]
+            body = json.dumps(document).encode()
+        return dataclasses.replace(request, headers=headers, body=body)
+
+    return change
+
+
+@contextlib.contextmanager
+def _behind(target: Target, change: Any, user: str = "demo") -> Iterator[ImageService]:
+    with ReverseProxy(target.url, change) as proxy:
+        options = Options(prefer=target.prefer, extended=True)
+        yield ImageService(target.session(user), endpoint_override=proxy.url, options=options)
+
+
+@behind_a_proxy
+@pytest.mark.parametrize("data", [None, DATA])
+def test_create_behind_nginx_stores_everything(
+    target: Target, name: str, data: bytes | None
+) -> None:
+    meta = {"name": name, **META, "disk_format": "raw", "properties": PROPERTIES}
+    with _behind(target, drop_underscores) as service:
+        made: dict[str, Any] = dict(service.create(None, meta, data=data))
+    record = target.record(made["id"])
+    assert {key: made[key] for key in meta} == meta
+    assert {key: record[key] for key in (*PROPERTIES, *META)} == {
+        **META,
+        "disk_format": "raw",
+        **PROPERTIES,
+    }
+
+
+@behind_a_proxy
+@pytest.mark.parametrize("purge", [False, True])
+def test_update_behind_nginx_stores_everything(target: Target, name: str, purge: bool) -> None:
+    image_id = target.make(name=name, properties={"os_distro": "x", "os_type": "bsd"})
+    meta = {**META, "properties": PROPERTIES}
+    with _behind(target, drop_underscores) as service:
+        changed: dict[str, Any] = dict(service.update(None, image_id, meta, purge_props=purge))
+    kept = {} if purge else {"os_distro": "x"}
+    assert {key: changed[key] for key in META} == META
+    assert changed["properties"] == {**PROPERTIES, **kept}
+    record = target.record(image_id)
+    assert {key: record[key] for key in META} == META
+    assert ("os_distro" in record) is not purge
+
+
+@behind_a_proxy
+def test_admin_publishes_behind_nginx(target: Target, name: str) -> None:
+    with _behind(target, drop_underscores, "admin") as service:
+        made = service.create(None, {"name": name, "is_public": True})
+        assert made["is_public"] is True
+        assert target.record(made["id"])["visibility"] == "public"
+        changed = service.update(None, made["id"], {"is_public": False})
+    assert changed["is_public"] is False
+    assert target.record(made["id"])["visibility"] == "shared"
+    assert target.leftovers(name) != []
+
+
+@only(_is_open_v1)
+@pytest.mark.parametrize("attribute", [*META, "is_public", "name", "owner"])
+def test_v1_attribute_with_dashes_is_stored(target: Target, name: str, attribute: str) -> None:
+    values = {**META, "is_public": True, "name": name, "owner": target.projects["other"]}
+    meta = {attribute: values[attribute]}
+    with target.counting() as exchanges:
+        made = target.service("admin", extended=True).create(None, {"name": name, **meta})
+    shown: dict[str, Any] = dict(made)
+    [sent] = [one.headers for one in exchanges if one.method == "POST"]
+    assert f"x-image-meta-{attribute.replace('_', '-')}" in sent
+    assert not [key for key in sent if "_" in key]
+    assert shown[attribute] == values[attribute]
+    column = {"is_public": "visibility"}.get(attribute, attribute)
+    stored = {"is_public": "public"}.get(attribute, values[attribute])
+    assert target.record(made["id"])[column] == stored
+
+
+LOST: dict[str, Any] = {"min_ram": 5, "min_disk": 3, "protected": True, "name": "lost"}
+
+
+@behind_a_proxy
+@pytest.mark.parametrize("data", [None, DATA])
+@pytest.mark.parametrize("lost", [*LOST, "os_type"])
+def test_create_that_loses_a_value_is_removed(
+    target: Target, name: str, lost: str, data: bytes | None
+) -> None:
+    values = {**LOST, "name": name}
+    meta: dict[str, Any] = {"disk_format": "raw", "container_format": "bare", "name": name}
+    meta |= {"properties": {"os_type": "linux"}} if lost == "os_type" else {lost: values[lost]}
+    before = set(target.made)
+    with (
+        _behind(target, _without(lost)) as service,
+        pytest.raises(exceptions.IntegrityError, match=f"other values .* {lost}|'{lost}'"),
+    ):
+        service.create(None, meta, data=data)
+    assert set(target.made) == before
+    assert target.leftovers(name) == []
+
+
+@behind_a_proxy
+@pytest.mark.parametrize("lost", [*LOST, "os_type"])
+def test_update_that_loses_a_value_is_an_error_and_stays(
+    target: Target, name: str, lost: str
+) -> None:
+    image_id = target.make(name=name)
+    meta: dict[str, Any] = {"min_ram": 7, "properties": {"a": "1"}}
+    if lost == "min_ram":
+        meta = {"min_disk": 7, "properties": {"a": "1"}}
+    if lost == "os_type":
+        meta["properties"] = {"a": "1", "os_type": "linux"}
+    else:
+        meta[lost] = LOST[lost]
+    with (
+        _behind(target, _without(lost)) as service,
+        pytest.raises(exceptions.IntegrityError, match=f"other values .*{lost}") as caught,
+    ):
+        service.update(None, image_id, meta, purge_props=False)
+    assert caught.value.image_id == image_id
+    record = target.record(image_id)
+    assert (record["a"], record["name"]) == ("1", name)
+    assert 7 in (record["min_ram"], record["min_disk"])
+
+
+@behind_a_proxy
+def test_error_names_every_value_that_is_lost(target: Target, name: str) -> None:
+    def drop_all(request: Passing) -> Passing:
+        for lost in ("min_ram", "min_disk", "os_type"):
+            request = _without(lost)(request)
+        return request
+
+    meta = {"name": name, "min_ram": 1, "min_disk": 2, "properties": {"os_type": "linux"}}
+    with (
+        _behind(target, drop_all) as service,
+        pytest.raises(exceptions.IntegrityError, match="min_ram, min_disk, property 'os_type';"),
+    ):
+        service.create(None, meta)
+    assert target.leftovers(name) == []
