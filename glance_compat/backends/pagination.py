@@ -11,6 +11,8 @@ and 33).
 
 from __future__ import annotations
 
+import itertools
+import logging
 import typing
 from collections.abc import Callable, Iterator
 
@@ -19,6 +21,8 @@ from glance_compat.backends.protocol import ImagesApi, Page
 from glance_compat.metadata import filters
 from glance_compat.metadata.fields import Image
 from glance_compat.redaction import quote_value
+
+LOG = logging.getLogger(__name__)
 
 #: Number of images requested per page if the caller sets no page size. Servers return fewer (1000
 #: by default). It is bounded so that a response is never too large.
@@ -105,16 +109,16 @@ def _iter_matching(listing: Listing, fetch: FetchPage, marker: str | None) -> It
     """Yield the images that match the filters, in the server's order, each of them once.
 
     :param marker: the id of the image after which to start, or None.
-    :raises glance_compat.exceptions.BadResponse: two pages end with the same image, or a page has
-        only images of earlier pages.
+    :raises glance_compat.exceptions.BadResponse: two pages end with the same image, a page has
+        only images of earlier pages, or the server rejects every image as a marker.
     """
     # Ids, and whether the image was yielded.
     seen: dict[str, bool] = {}
-    repeats = _Repeats(marker)
+    position = _Position(marker)
     longest = 0
     left = listing.limit
     while True:
-        page = fetch(marker, listing.page_size or PAGE_IMAGES, left)
+        page = _fetch_next(listing, fetch, position, seen, left)
         is_new = any(image["id"] not in seen for image in page.images)
         for image in page.images:
             is_wanted = not seen.get(image["id"]) and listing.query.matches(image)
@@ -127,17 +131,93 @@ def _iter_matching(listing: Listing, fetch: FetchPage, marker: str | None) -> It
         if not page.images or _is_last(page, longest):
             return
         longest = max(longest, len(page.images))
-        marker = page.images[-1]["id"]
-        if repeats.at(marker):
+        position.advance(page, is_new=is_new)
+
+
+def _fetch_next(
+    listing: Listing,
+    fetch: FetchPage,
+    position: _Position,
+    seen: dict[str, bool],
+    left: int | None,
+) -> Page:
+    """Fetch the page after the position; step back while the server rejects the marker.
+
+    :param left: number of images that the caller still wants, or None for all.
+    """
+    while True:
+        wanted = left if left is None else left + position.overlap
+        try:
+            return fetch(position.marker, listing.page_size or PAGE_IMAGES, wanted)
+        except exceptions.Invalid as error:
+            if error.status is None or position.marker == position.first:
+                raise
+            position.step_back(seen, error)
+
+
+class _Position:
+    """The place that a walk has reached in a list.
+
+    If the image at the end of a page is deleted or hidden before the next page is requested, the
+    server rejects it as a marker (400, or 403 on v2; verified on Glance 15.0.2 and 33). Then the
+    walk goes on after an earlier image: 1, 3, 7, 15 images before, and so on, at last from the
+    beginning. Images that are listed again are not yielded again.
+
+    :param first: the marker at which the list begins, or None.
+    """
+
+    def __init__(self, first: str | None) -> None:
+        self.first = self.marker = first
+        #: Number of images that may be listed again before the first new one.
+        self.overlap = 0
+        self._steps = 0
+        self._repeats = _Repeats(first)
+
+    def advance(self, page: Page, *, is_new: bool) -> None:
+        """Move to the end of a page.
+
+        :param is_new: whether the page has an image that no earlier page has.
+        :raises glance_compat.exceptions.BadResponse: the list never ends.
+        """
+        self.marker = marker = page.images[-1]["id"]
+        if self._repeats.at(marker):
             raise exceptions.BadResponse(
                 f"the list of images never ends: a second page ends with image {marker}; a proxy"
                 " may drop the query parameter marker"
             )
-        if not is_new:
+        if not is_new and not self.overlap:
             raise exceptions.BadResponse(
                 f"the list of images never ends: the page that ends with image {marker} has only"
                 " images of earlier pages; list again, and check the proxies if it fails again"
             )
+        self.overlap = max(0, self.overlap - len(page.images))
+        if is_new:
+            self._steps = 0
+
+    def step_back(self, seen: dict[str, bool], error: exceptions.Invalid) -> None:
+        """Move to an earlier image of the list, twice as far for each rejected marker.
+
+        :param seen: the ids of the images so far, in order.
+        :param error: the exception for the rejected marker.
+        :raises glance_compat.exceptions.BadResponse: there is no earlier image to try.
+        """
+        self._steps += 1
+        back = 2**self._steps - 1
+        if back < len(seen):
+            self.marker = next(itertools.islice(reversed(seen), back, None))
+        elif back < 2 * len(seen) < 2 * REMEMBERED_IDS:
+            self.marker = self.first
+        else:
+            raise exceptions.BadResponse(
+                f"the list of images cannot be continued: {error} Every image that was listed"
+                " last is rejected as a marker; list again",
+                status=error.status,
+                request_id=error.request_id,
+                endpoint=error.endpoint,
+            ) from error
+        LOG.debug("Continuing a list of images after image %s: %s", self.marker, error)
+        self.overlap = min(back, len(seen))
+        self._repeats = _Repeats(self.marker)
 
 
 class _Repeats:

@@ -494,6 +494,49 @@ def test_invalid_marker_is_refused(
         getattr(target.service(), method)(None, marker=marker(images))
 
 
+def delete(target: Target, image_id: str) -> None:
+    assert target.send("DELETE", f"/v2/images/{image_id}", user="other").status_code == 204
+
+
+def hide(target: Target, image_id: str) -> None:
+    change = {"op": "replace", "path": "/visibility", "value": "private"}
+    target.patch(image_id, change, user="other")
+
+
+@pytest.mark.parametrize("remove", [delete, hide])
+@pytest.mark.parametrize("gone", [1, 2, 3])
+def test_walk_goes_on_when_its_marker_is_removed(
+    target: Target, name: str, remove: Callable[[Target, str], None], gone: int
+) -> None:
+    ids = sorted(target.make("other", name=name) for _ in range(7))
+    for image_id in ids:
+        target.publish(image_id)
+    found = target.service().iter_detail(
+        None, filters={"name": name}, page_size=3, sort_key="id", sort_dir="asc"
+    )
+    listed = [next(found)["id"] for _ in range(3)]
+    for image_id in ids[3 - gone : 3]:
+        remove(target, image_id)
+    with target.counting() as exchanges:
+        listed += [image["id"] for image in found]
+    assert listed == ids
+    assert [one.status for one in exchanges if one.status != 200] == (
+        [400] * min(gone, 2) if target.is_v1 or remove is delete else [403] * min(gone, 2)
+    )
+
+
+@pytest.mark.parametrize("page_size", [1, 2])
+def test_caller_may_delete_what_a_walk_yields(target: Target, name: str, page_size: int) -> None:
+    ids = {target.make(name=name) for _ in range(5)}
+    service = target.service()
+    deleted = set()
+    for image in service.iter_detail(None, filters={"name": name}, page_size=page_size):
+        service.delete(None, image["id"])
+        deleted.add(image["id"])
+    assert deleted == ids
+    assert target.leftovers(name) == []
+
+
 def test_iterator_requests_pages_lazily(target: Target, images: Population) -> None:
     filters = {f"property-{MARK}": images.run}
     with target.counting() as at_once:

@@ -399,6 +399,114 @@ def test_cyclic_pages_end_with_an_error(before: int, again: int) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
+# Images that are deleted while the list is walked.
+
+
+class Shrinking(Server):
+    """A list whose images are deleted between two pages; a deleted marker is rejected.
+
+    :param deleted: by the number of pages that were served: the ids that are deleted then.
+    """
+
+    def __init__(self, count: int, deleted: dict[int, list[str]], **other: typing.Any) -> None:
+        super().__init__(images(count), **other)
+        self.deleted = deleted
+        self.served = 0
+
+    def fetch(self, marker: str | None, size: int, left: int | None) -> Page:
+        gone = self.deleted.get(self.served, [])
+        self.stored = [one for one in self.stored if one["id"] not in gone]
+        if marker is not None and marker not in [one["id"] for one in self.stored]:
+            self.requested.append((marker, size))
+            raise Invalid(f"marker {marker} is not there", status=400)
+        self.served += 1
+        return super().fetch(marker, size, left)
+
+
+@pytest.mark.parametrize("says", [False, True])
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("page_size", [1, 2, 3, 7])
+@pytest.mark.parametrize("gone", [1, 2, 3, 7])
+def test_walk_goes_on_after_deleted_marker(
+    says: bool, exact: bool, page_size: int, gone: int
+) -> None:
+    last = [*ids(*range(max(0, page_size - gone), page_size))]
+    server = Shrinking(15, {1: last}, says=says, exact=exact)
+    assert server.walked(page_size=page_size) == ids(*range(15))
+    server = Shrinking(15, {1: last}, says=says, exact=exact)
+    assert server.walked(page_size=page_size, limit=9) == ids(*range(9))
+
+
+def test_page_of_deleted_images_costs_few_requests() -> None:
+    server = Shrinking(2500, {1: ids(*range(1000)), 2: ids(*range(1000, 2000))}, says=True)
+    assert server.walked() == ids(*range(2500))
+    rejected = [int(marker) for marker, _ in server.requested if marker is not None]
+    assert rejected[:10] == [999, 998, 996, 992, 984, 968, 936, 872, 744, 488]
+    assert len(server.requested) == 24
+
+
+def test_callers_marker_that_is_rejected_is_invalid() -> None:
+    server = Shrinking(5, {0: ids(1)}, says=True)
+    with pytest.raises(Invalid, match="marker 00001 is not there"):
+        server.walked(marker="00001")
+    assert server.requested == [("00001", pagination.PAGE_IMAGES)]
+    gone = Shrinking(9, {1: ids(1, 2, 3)}, says=True)
+    with pytest.raises(Invalid, match="marker 00001 is not there"):
+        gone.walked(marker="00001", page_size=2)
+
+
+@pytest.mark.parametrize("pages", [1, 2, 5])
+def test_server_that_rejects_every_marker_is_an_error(pages: int) -> None:
+    requested = 0
+
+    def fetch(marker: str | None, size: int, left: int | None) -> Page:
+        nonlocal requested
+        requested += 1
+        if requested > pages and marker is not None:
+            raise Invalid("not that marker", status=400)
+        start = 0 if marker is None else int(marker) + 1
+        return Page(images(start + 2)[start:], True, size)
+
+    found = walk(Listing(parse_query(None), None, None, None), fetch)
+    given: list[str] = []
+    with pytest.raises(BadResponse, match=r"cannot be continued.*not that marker") as caught:
+        given.extend(one["id"] for one in found)
+    assert given == ids(*range(2 * pages))
+    assert caught.value.status == 400
+    assert requested < 15
+
+
+def test_invalid_that_the_server_did_not_say_is_raised() -> None:
+    pages = iter([Page(images(2), True, 2)])
+
+    def fetch(marker: str | None, size: int, left: int | None) -> Page:
+        for page in pages:
+            return page
+        raise Invalid("a mistake of the caller")
+
+    with pytest.raises(Invalid, match="a mistake of the caller"):
+        list(walk(Listing(parse_query(None), None, None, None), fetch))
+
+
+def test_walk_does_not_start_again_when_ids_are_forgotten() -> None:
+    page = 10_000
+    pages = pagination.REMEMBERED_IDS // page + 1
+
+    def fetch(marker: str | None, size: int, left: int | None) -> Page:
+        number = 0 if marker is None else int(marker) // page + 1
+        if number == pages or (marker is not None and (int(marker) + 1) % page):
+            raise Invalid("not that marker", status=400)
+        found: list[Image] = [{"id": str(n)} for n in range(number * page, (number + 1) * page)]
+        return Page(found, True, size)
+
+    given = itertools.count()
+    found = walk(Listing(parse_query(None), None, None, page), fetch)
+    with pytest.raises(BadResponse, match="cannot be continued"):
+        list(zip(found, given, strict=False))
+    assert next(given) == pages * page
+
+
+# ---------------------------------------------------------------------------------------------
 # Lists of any length.
 
 
