@@ -221,6 +221,9 @@ class _HeaderBlock:
     def close(self) -> None:
         """Do nothing: http.client closes the stream itself."""
 
+    def flush(self) -> None:
+        """Do nothing: http.client flushes a response that it closes in an interrupt."""
+
     def _status_line(self) -> bytes:
         for _ in range(_INTERIM_RESPONSES):
             line = self._line()

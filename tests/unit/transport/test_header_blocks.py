@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import socket
 import socketserver
 import threading
 import typing
@@ -88,6 +89,16 @@ def test_cyclic_exception_chain_is_walked_once() -> None:
     second.args = (first, "text", second)
     assert not headers_too_long(first)
     assert list(chain_of(first)) == [first, second]
+
+
+def test_response_that_is_interrupted_in_its_headers_can_be_closed() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, http.client.HTTPResponse(ours) as response:
+        stream = response.fp
+        response.fp = typing.cast(typing.Any, response_reader._HeaderBlock(stream.readline))
+        response.close()
+        stream.close()
+    assert response.isclosed()
 
 
 # ---------------------------------------------------------------------------------------------
