@@ -54,6 +54,9 @@ _HELP: Mapping[str, str] = {
     "timeout is set, its value is used instead.",
     "stall_timeout": "Time limit for waiting for the next byte of image data, in seconds, above "
     "0.",
+    "settle_timeout": "How long to wait, in seconds, while the server is still storing the data "
+    "of an upload whose response was lost. The image is fetched again with pauses of 1 to 15 s. "
+    "0: it is fetched once. This time does not count towards the deadline.",
     "deadline": "Time limit for a metadata call including its retries, in seconds, above 0. "
     "Transfers of image data have no such limit.",
     "max_response_bytes": "Maximum size of a metadata response, in bytes after decompression.",

@@ -54,6 +54,10 @@ class Options:
     read_timeout: float = 60.0
     #: Time limit for waiting for the next byte of image data, in seconds.
     stall_timeout: float = 60.0
+    #: How long to wait, in seconds, while the server is still storing the data of an upload whose
+    #: response was lost. The image is fetched again with pauses of 1 to 15 s. 0: it is fetched
+    #: once. This time does not count towards the deadline.
+    settle_timeout: float = 600.0
     #: Time limit for a metadata call including its retries, in seconds. Transfers of image data
     #: have no such limit.
     deadline: float = 180.0
@@ -238,6 +242,7 @@ _CHECKS: dict[str, typing.Callable[[str, object], None]] = {
     "connect_timeout": _check_seconds,
     "read_timeout": _check_seconds,
     "stall_timeout": _check_seconds,
+    "settle_timeout": _check_seconds_or_zero,
     "deadline": _check_seconds,
     "max_response_bytes": _check_count,
     "extended": _check_boolean,

@@ -320,7 +320,8 @@ class ImageService:
         :raises glance_compat.exceptions.IntegrityError: the checksum of the data differs from
             ``checksum``, or the server stored different bytes than were sent.
         :raises glance_compat.exceptions.OutcomeUnknown: the response was lost, and a follow-up GET
-            could not establish the outcome.
+            could not establish the outcome, or the server is still storing the data after the
+            option ``settle_timeout``. The image is kept.
         """
         identity = self._dispatcher.read_identity(context)
         progress = streams.check_progress(progress)
@@ -365,7 +366,8 @@ class ImageService:
         :raises glance_compat.exceptions.UpdateConflict: another client changed the image at the
             same time.
         :raises glance_compat.exceptions.OutcomeUnknown: the server accepted the location, but did
-            not activate the image within the option ``deadline``.
+            not activate the image within the option ``deadline``; or, with data, as in
+            :meth:`create`.
         """
         identity = self._dispatcher.read_identity(context)
         image_id = self._dispatcher.parse_image_id(identity, image_id)

@@ -34,6 +34,15 @@ lines between two chunks of data, are whole within ``stall_timeout``, which for 
 the time without a byte. An answer of the identity service is whole within ``deadline``. An answer
 that is cut in its header block is no answer.
 
+A load balancer may respond to an upload with 504, or the response may not come within
+``stall_timeout``, while the server still stores the data. As long as the image is ``saving``,
+``uploading`` or ``importing`` it is fetched again, with pauses of 1 to 15 s, for
+``settle_timeout``, which is not part of ``deadline``. Nothing is deleted or sent again meanwhile.
+If the image becomes active with the size and the hash of the data, the call succeeds. If it is
+queued again, the data is sent again as after any other failure. If another client deletes the
+image, the error of the upload is raised. If the server is still storing the data in the end,
+:class:`~glance_compat.exceptions.OutcomeUnknown` is raised, and the image stays.
+
 A list is as long as the server makes it. ``deadline`` bounds each page, not the list; ``limit``
 bounds the list. It ends with :class:`~glance_compat.exceptions.BadResponse` at a page that has
 only images of earlier pages, or that ends with the same image as an earlier one. If the last image

@@ -73,6 +73,9 @@ class ImagesApi(typing.Protocol):
     #: Whether the API can return the locations of an image.
     shows_locations: bool
 
+    #: Whether :meth:`create` creates the image with a request of its own, before it uploads data.
+    creates_before_upload: bool
+
     def show(self, image_id: str) -> Image:
         """Return an image. A deleted image is returned too, if the API returns it."""
 

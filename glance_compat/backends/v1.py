@@ -64,6 +64,7 @@ class V1:
 
     api_name = support.V1_API
     shows_locations = False
+    creates_before_upload = False
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

@@ -67,6 +67,7 @@ class V2:
 
     api_name = support.V2_API
     shows_locations = True
+    creates_before_upload = True
 
     def __init__(self, transport: Transport, get_offer: Callable[[Transport], Offer]) -> None:
         self._transport = transport

@@ -83,6 +83,8 @@ class Upload:
         self._hash = _md5()
         #: Whether any data may have been sent since the start or the last rewind.
         self.begun = False
+        #: Whether the last block may have been sent as well, so that the server may have all data.
+        self.ended = False
         self.sent = 0
         #: The exception that the caller's data or callback raised, or None. It is raised to the
         #: caller instead of the exception of the request that it made fail.
@@ -117,7 +119,7 @@ class Upload:
             typing.cast(typing.IO[bytes], self._source).seek(self._start)
         except _NOT_SEEKABLE:
             return False
-        self.begun, self.sent, self._hash = False, 0, _md5()
+        self.begun, self.ended, self.sent, self._hash = False, False, 0, _md5()
         self.failure = None
         return True
 
@@ -153,6 +155,7 @@ class Upload:
             raise exceptions.IntegrityError(
                 f"the data has MD5 {self.checksum}, but {quote_value(self._declared)} was declared"
             )
+        self.ended = True
         if held is not None:
             yield held
             _report_progress(self._progress, self.sent, self.size)

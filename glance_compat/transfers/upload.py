@@ -23,6 +23,7 @@ from glance_compat.metadata.fields import Image
 from glance_compat.options import Options
 from glance_compat.routing.dispatcher import Call, Dispatcher
 from glance_compat.streams.streams import Progress, Upload
+from glance_compat.transfers.outcome import FROM_PROXIES, STORING, LostResponse, is_checksum
 from glance_compat.transport import retry
 from glance_compat.transport.client import Identity
 from glance_compat.transport.retry import Deadline
@@ -47,6 +48,8 @@ class Attempt:
     :param image_id: the id of the image in this attempt.
     :param is_own: whether an image with that id is certainly of this call: the library chose the
         id, or a response says that the image was created.
+    :param exists: whether the image certainly existed when its data was sent.
+    :param gone: whether another client has deleted the image meanwhile.
     :param sent: whether the server may have received the request that creates the image.
     :param response_received: whether the server has responded to the last request.
     :param cleaned_up: whether everything that the attempt created is deleted.
@@ -54,6 +57,8 @@ class Attempt:
 
     image_id: str = ""
     is_own: bool = True
+    exists: bool = False
+    gone: bool = False
     sent: bool = False
     response_received: bool = True
     cleaned_up: bool = False
@@ -62,17 +67,18 @@ class Attempt:
         """Start the next attempt, with a new image id or the caller's."""
         self.image_id = chosen or str(uuid.uuid4())
         self.is_own = chosen is None
-        self.sent = self.cleaned_up = False
+        self.exists = self.gone = self.sent = self.cleaned_up = False
         self.response_received = True
 
     def create(self, api: ImagesApi, meta: ImageMeta, upload: Upload | None) -> Image:
         """Send the request that creates the image."""
         self.sent = True
+        self.exists = api.creates_before_upload
         return api.create(self.image_id, meta, upload)
 
     def note_failure(self, error: BaseException) -> None:
         """Update the state after an exception of the request."""
-        self.response_received = getattr(error, "status", None) is not None
+        self.response_received = getattr(error, "status", None) not in FROM_PROXIES
         if isinstance(error, _REFUSALS) and not self.response_received:
             self.sent = False
 
@@ -278,8 +284,9 @@ class Uploader:
         def may_repeat(error: BaseException) -> bool:
             return _can_send_again(error, upload) and self._is_queued(identity, image_id)
 
+        attempt = Attempt(image_id, exists=True)
         stored = retry.repeat(
-            lambda: self._send_once(identity, image_id, upload, update),
+            lambda: self._send_once(identity, attempt, upload, update),
             self._options,
             Deadline(None),
             may_repeat,
@@ -296,7 +303,7 @@ class Uploader:
         """
 
         def may_repeat(error: BaseException) -> bool:
-            if not attempt.cleaned_up:
+            if not attempt.cleaned_up or attempt.gone:
                 return False
             return retry.is_transient(error) if upload is None else _can_send_again(error, upload)
 
@@ -320,7 +327,7 @@ class Uploader:
             try:
                 if upload is None:
                     return self._dispatcher.once(identity, create)
-                stored = self._send_once(identity, attempt.image_id, upload, create)
+                stored = self._send_once(identity, attempt, upload, create)
             except BaseException as error:
                 attempt.note_failure(error)
                 raise
@@ -342,53 +349,44 @@ class Uploader:
     # -- after the data was sent
 
     def _send_once(
-        self, identity: Identity, image_id: str, upload: Upload, call: Call[Image]
+        self, identity: Identity, attempt: Attempt, upload: Upload, call: Call[Image]
     ) -> Image:
-        """Send the data once; if the response is lost, GET the image to see if it is complete."""
+        """Send the data once; if the response is lost, GET the image to see if it is complete.
+
+        :raises glance_compat.exceptions.OutcomeUnknown: the image cannot be fetched, or the server
+            is still storing the data after the option ``settle_timeout``.
+        """
         try:
             return self._dispatcher.once(identity, call, deadline=False)
         except BaseException as error:
-            stored = self._find_stored(identity, image_id, upload, error)
+            if not _may_be_complete(error, upload):
+                raise
+            lost = LostResponse(
+                lambda: self._show(identity, attempt.image_id),
+                attempt.image_id,
+                upload,
+                error,
+                exists=attempt.exists,
+            )
+            stored = lost.find_stored(self._options.settle_timeout)
+            attempt.gone = lost.gone
             if stored is None:
                 raise
             return stored
 
-    def _find_stored(
-        self, identity: Identity, image_id: str, upload: Upload, error: BaseException
-    ) -> Image | None:
-        """GET the image after a lost response, and return it if all of its data is stored.
-
-        :param error: the exception of the request.
-        :returns: the image, or None if it does not exist or is not complete.
-        :raises glance_compat.exceptions.OutcomeUnknown: the image cannot be fetched.
-        """
-        if not _may_be_complete(error, upload):
-            return None
-        try:
-            found = self._dispatcher.repeat(identity, lambda api: api.show(image_id))
-        except exceptions.ImageNotFound:
-            return None
-        except exceptions.GlanceCompatError as failure:
-            raise exceptions.OutcomeUnknown(
-                f"the data of image {image_id} was sent, but the response was lost ({error}) and"
-                f" a follow-up GET could not establish the outcome ({failure}); check the image"
-                " before you send the data again",
-                status=getattr(error, "status", None),
-                endpoint=failure.endpoint,
-                image_id=image_id,
-            ) from error
-        complete = found["size"] == upload.sent and _is_checksum(found, upload)
-        return found if found["status"] == "active" and complete else None
+    def _show(self, identity: Identity, image_id: str) -> Image:
+        return self._dispatcher.repeat(identity, lambda api: api.show(image_id))
 
     def _is_queued(self, identity: Identity, image_id: str) -> bool:
         """Return whether an image is queued, so that its data can be sent again.
 
-        After a lost connection the server may still be saving the data; the method waits for that.
+        After a lost connection the server may not have noticed yet that the data is incomplete;
+        the method waits for that.
         """
         try:
             found = retry.until(
-                lambda: self._dispatcher.repeat(identity, lambda api: api.show(image_id)),
-                lambda image: image["status"] != "saving",
+                lambda: self._show(identity, image_id),
+                lambda image: image["status"] not in STORING,
             )
         except exceptions.GlanceCompatError:
             return False
@@ -401,7 +399,7 @@ class Uploader:
         """
         if not self._options.verify_uploads:
             return stored
-        same = stored["checksum"] is None or _is_checksum(stored, upload)
+        same = stored["checksum"] is None or is_checksum(stored, upload)
         if stored["status"] == "active" and stored["size"] == upload.sent and same:
             return stored
         raise exceptions.IntegrityError(
@@ -415,11 +413,6 @@ def _upload_of(data: object, meta: ImageMeta, progress: Progress | None) -> Uplo
     # A size of 0 counts as unknown: Nova's VMware driver passes 0 if it does not know the size.
     size = meta.base.get("size") or None
     return Upload(data, size=size, checksum=meta.base.get("checksum"), progress=progress)
-
-
-def _is_checksum(stored: Image, upload: Upload) -> bool:
-    """Return whether the server's MD5, in capitals or not, is that of the data that was sent."""
-    return (stored["checksum"] or "").lower() == upload.checksum
 
 
 def _has_remote_data(meta: ImageMeta) -> bool:

@@ -119,7 +119,7 @@ def set_hooks(hooks: Iterable[Hook]) -> None:
 def without_pauses() -> Iterator[None]:
     """Retry without delays, in all threads of the process. For use in the tests of programs.
 
-    ``awaited``, which waits for background work of a server, still has delays.
+    A time limit for waiting ends as if each delay had taken its time.
     """
     before, _PROCESS.pauses = _PROCESS.pauses, False
     try:
@@ -236,6 +236,9 @@ def _deadline_named(deadline: Deadline) -> Iterator[None]:
         ) from error
 
 
+#: Longest pause between two looks at an image whose data the server is still storing, in seconds.
+_LONGEST_LOOK = 15.0
+
 # After a lost connection, a server may complete the request a little later.
 _SETTLING = tenacity.Retrying(
     stop=tenacity.stop_after_attempt(5),
@@ -267,6 +270,33 @@ def until(call: Callable[[], Result], settled: Callable[[Result], bool]) -> Resu
     return policy(call)
 
 
+def until_settled(
+    call: Callable[[], Result], settled: Callable[[Result], bool], seconds: float
+) -> Result:
+    """Repeat a call, with pauses of 1 to 15 s, until its result is final or the time is over.
+
+    :param settled: a function that returns whether a result is final.
+    :param seconds: the time limit, in seconds; with 0 the call is made once. A call is not
+        interrupted by it, and the last pause may exceed it by less than 1 s.
+    :returns: the last result, final or not.
+    """
+    left = _time_left(Deadline(seconds), seconds)
+    growing = tenacity.wait_exponential(multiplier=1, max=_LONGEST_LOOK)
+    policy = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda found: not settled(found)),
+        stop=lambda state: left(state) <= 0,
+        wait=lambda state: min(growing(state), max(1.0, left(state))),
+        sleep=_sleep,
+        retry_error_callback=lambda state: typing.cast(tenacity.Future, state.outcome).result(),
+    )
+    return policy(call)
+
+
+def _time_left(deadline: Deadline, seconds: float) -> Callable[[tenacity.RetryCallState], float]:
+    """Return a function that returns the seconds left, as if no pause had been left out."""
+    return lambda state: min(deadline.remaining(), seconds - state.idle_for)
+
+
 def awaited(
     call: Callable[[], Result], settled: Callable[[Result], bool], options: Options
 ) -> Result:
@@ -279,14 +309,16 @@ def awaited(
     :raises Exception: the exception of the last attempt, if all attempts of a call failed.
     """
     deadline = Deadline(options.deadline)
+    left = _time_left(deadline, options.deadline)
 
     def again(error: BaseException) -> bool:
         return is_transient(error) or isinstance(error, exceptions.BadResponse)
 
     policy = tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda found: not settled(found)),
-        stop=lambda state: state.upcoming_sleep >= deadline.remaining(),
+        stop=lambda state: state.upcoming_sleep >= left(state),
         wait=tenacity.wait_exponential(multiplier=0.05, max=2),
+        sleep=_sleep,
         retry_error_callback=lambda state: typing.cast(tenacity.Future, state.outcome).result(),
     )
     return policy(lambda: repeat(call, options, deadline, again))

@@ -134,6 +134,7 @@ class Row:
 
 
 _DRIPS = "the answer drips until the deadline"
+_NEVER_WHOLE = "504, and the data that still arrives is cut"
 
 ROWS: dict[str, Row] = {
     "reset before the request": Row(faults.ResetBefore(), _NOT_SENT),
@@ -154,6 +155,13 @@ ROWS: dict[str, Row] = {
     "429 with Retry-After": Row(faults.Status(429, retry_after=0), _BUSY),
     "502": Row(faults.Status(502), _BUSY),
     "504": Row(faults.Status(504), _BUSY),
+    "504 while the data still arrives": Row(faults.GatewayTimeout(requests=3), _ALL),
+    "no answer until the time-out while the data still arrives": Row(
+        faults.GatewayTimeout(None, requests=3), _ALL
+    ),
+    _NEVER_WHOLE: Row(
+        faults.GatewayTimeout(requests=3, completes=False), _all_but(PIPE=_error(_BAD))
+    ),
     "500": Row(faults.Status(500), {**_STRANGE, Kind.PULL: _error(_BAD)}),
     "a status that Glance does not have": Row(
         faults.Status(418), {**_STRANGE, Kind.PULL: _error(_BAD)}
@@ -247,6 +255,7 @@ EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
     },
     # v1 kills an image whose data is cut, and a killed image takes no data.
     ("reset in the middle of the data", "update with data", "v1", Kind.SEND): _error(_LOST),
+    (_NEVER_WHOLE, "update with data", "v1", Kind.SEND): _error(_BAD),
     # Nothing is removed of an image that was there before.
     **{
         ("every token is refused", f"update with {what}", "v2", Kind.LOOK): _done(_REFUSED)
@@ -281,7 +290,8 @@ for _name, _call in CALLS.items():
 def left_out(cell: Cell) -> str | None:
     """Why a cell is not tried, or None."""
     fault = ROWS[cell.row].fault
-    if isinstance(fault, faults.ResetDuring) and cell.step.kind not in (Kind.SEND, Kind.PIPE):
+    of_data = (faults.ResetDuring, faults.GatewayTimeout)
+    if isinstance(fault, of_data) and cell.step.kind not in (Kind.SEND, Kind.PIPE):
         return "the request carries no data"
     if isinstance(fault, Damaged) and cell.step.bodiless and not fault.without_body:
         return "the answer has no body"

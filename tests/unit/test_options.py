@@ -27,6 +27,7 @@ DEFAULTS: dict[str, object] = {
     "connect_timeout": 10,
     "read_timeout": 60,
     "stall_timeout": 60,
+    "settle_timeout": 600,
     "deadline": 180,
     "max_response_bytes": 67108864,
     "extended": False,
@@ -53,7 +54,7 @@ CHOICES = {
 }
 BOOLEANS = [name for name, default in DEFAULTS.items() if isinstance(default, bool)]
 ABOVE_ZERO = ["connect_timeout", "read_timeout", "stall_timeout", "deadline"]
-ZERO_OR_MORE = ["discovery_ttl", "discovery_failure_ttl", "backoff_max"]
+ZERO_OR_MORE = ["discovery_ttl", "discovery_failure_ttl", "backoff_max", "settle_timeout"]
 COUNTS = ["page_size", "max_attempts", "max_response_bytes"]
 TEXTS = ["trusted_endpoints", "allowed_location_schemes"]
 FSID = "01234567-89ab-cdef-0123-456789abcdef"

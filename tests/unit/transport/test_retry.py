@@ -247,6 +247,62 @@ def test_only_a_missing_image_is_awaited() -> None:
 
 
 # ---------------------------------------------------------------------------------------------
+# Until the server has settled.
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Collect the pauses; the clock stands still meanwhile."""
+    found: list[float] = []
+    monkeypatch.setattr(time, "sleep", found.append)
+    return found
+
+
+def is_active(status: str) -> bool:
+    return status == "active"
+
+
+def test_settled_result_is_requested_once(slept: list[float]) -> None:
+    assert retry.until_settled(Calls("active"), is_active, 600) == "active"
+    assert slept == []
+
+
+def test_pauses_grow_from_1_to_15_seconds(slept: list[float]) -> None:
+    calls = Calls(*["saving"] * 7, "active")
+    assert retry.until_settled(calls, is_active, 600) == "active"
+    assert slept == [1, 2, 4, 8, 15, 15, 15]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(0, []), (0.5, [1]), (5, [1, 2, 2]), (31.5, [1, 2, 4, 8, 15, 1.5])]
+)
+def test_wait_ends_with_a_last_look(
+    slept: list[float], seconds: float, expected: list[float]
+) -> None:
+    calls = Calls("saving")
+    assert retry.until_settled(calls, is_active, seconds) == "saving"
+    assert slept == pytest.approx(expected, abs=0.5)
+    assert all(1 <= pause <= 15 for pause in slept)
+    assert len(calls.attempts) == len(expected) + 1
+
+
+def test_wait_for_the_server_ends_without_pauses(slept: list[float]) -> None:
+    calls = Calls("saving")
+    with retry.without_pauses():
+        assert retry.until_settled(calls, is_active, 600) == "saving"
+    assert 40 < len(calls.attempts) < 50
+    assert slept == []
+
+
+def test_background_work_is_awaited_without_pauses(slept: list[float]) -> None:
+    calls = Calls("importing")
+    with retry.without_pauses():
+        assert retry.awaited(calls, is_active, Options(deadline=180)) == "importing"
+    assert 80 < len(calls.attempts) < 110
+    assert slept == []
+
+
+# ---------------------------------------------------------------------------------------------
 # Hooks, and a test mode without pauses.
 
 
