@@ -22,7 +22,7 @@ MD5 = hashlib.md5(DATA, usedforsecurity=False).hexdigest()
 FORMATS = {"disk_format": "raw", "container_format": "bare"}
 
 
-def test_glanceclient_v1(pike: Served, name: str) -> None:
+def test_glanceclient_completes_v1_life_cycle(pike: Served, name: str) -> None:
     client = glanceclient.Client("1", session=pike.session())
     made = client.images.create(
         name=name, data=io.BytesIO(DATA), properties={"os_type": "linux"}, min_ram=3, **FORMATS
@@ -43,7 +43,7 @@ def test_glanceclient_v1(pike: Served, name: str) -> None:
         client.images.get("00000000-0000-0000-0000-000000000000")
 
 
-def test_glanceclient_v2(served: Served, name: str) -> None:
+def test_glanceclient_completes_v2_life_cycle(served: Served, name: str) -> None:
     client = glanceclient.Client("2", session=served.session())
     made = client.images.create(name=name, os_type="linux", tags=["one"], **FORMATS)
     assert made.status == "queued"
@@ -78,7 +78,9 @@ def _share(client: glanceclient.Client, served: Served, image_id: str) -> None:
 
 # What it deprecates it uses itself.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
-def test_openstacksdk(served: Served, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_openstacksdk_completes_life_cycle(
+    served: Served, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(served.clouds_yaml))
     with openstack.connect("glance-compat") as cloud:
         made = cloud.image.create_image(

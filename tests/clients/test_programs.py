@@ -39,7 +39,7 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_openstack(
+def test_openstack_client_completes_life_cycle(
     served: Served, openstack_program: PythonProgram, name: str, files: Path
 ) -> None:
     def openstack(*argv: str) -> str:
@@ -82,7 +82,9 @@ class GlanceProgram:
         return columns(self.program.run(self.served, self.folder, *version, *argv))
 
 
-def test_glance_v2(served: Served, glance_program: PythonProgram, name: str, files: Path) -> None:
+def test_glance_program_completes_v2_life_cycle(
+    served: Served, glance_program: PythonProgram, name: str, files: Path
+) -> None:
     glance = GlanceProgram(glance_program, served, files, "2")
     made = glance("image-create", "--name", name, *FORMATS, "--file", "disk")
     image_id = made["id"]
@@ -95,7 +97,9 @@ def test_glance_v2(served: Served, glance_program: PythonProgram, name: str, fil
     assert is_gone(served, image_id)
 
 
-def test_glance_v1(pike: Served, glance_program: PythonProgram, name: str, files: Path) -> None:
+def test_glance_program_completes_v1_life_cycle(
+    pike: Served, glance_program: PythonProgram, name: str, files: Path
+) -> None:
     glance = GlanceProgram(glance_program, pike, files, "1")
     disk = (*FORMATS, "--file", "disk", "--property", "k=v")
     made = glance("image-create", "--name", name, *disk)
@@ -107,18 +111,18 @@ def test_glance_v1(pike: Served, glance_program: PythonProgram, name: str, files
     assert is_gone(pike, made["id"])
 
 
-def test_curl(pike: Served, tmp_path: Path) -> None:
+def test_curl_completes_life_cycle(pike: Served, tmp_path: Path) -> None:
     interpreter("curl")
     script = str(EXAMPLES / "life_cycle.sh")
     out = pike.run("/bin/sh", script, pike.url, cwd=tmp_path)
     assert out.splitlines() == ["x-image-meta-property-os_type: linux", '"os_type": "linux"']
 
 
-def test_node(served: Served, tmp_path: Path) -> None:
+def test_node_completes_life_cycle(served: Served, tmp_path: Path) -> None:
     script = str(EXAMPLES / "life_cycle.mjs")
     assert served.run(interpreter("node"), script, cwd=tmp_path) == "done\n"
 
 
-def test_perl(pike: Served, tmp_path: Path) -> None:
+def test_perl_completes_life_cycle(pike: Served, tmp_path: Path) -> None:
     script = str(EXAMPLES / "life_cycle.pl")
     assert pike.run(interpreter("perl"), script, pike.url, cwd=tmp_path) == "done\n"

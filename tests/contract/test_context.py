@@ -86,7 +86,7 @@ def bare_session(target: Target) -> Session:
     return Session(session=target.session().session)
 
 
-def test_context_catalog_gives_the_endpoint(target: Target, name: str) -> None:
+def test_context_catalog_provides_endpoint(target: Target, name: str) -> None:
     service = ImageService(bare_session(target), options=Options(prefer=target.prefer))
     context = target.context("demo", service_catalog=catalog_of(target))
     created = service.create(context, {"name": name})

@@ -50,7 +50,7 @@ def test_update_with_location_returns_active_image(place: Place, name: str) -> N
     assert b"".join(service.download(None, image_id)) == DATA
 
 
-def test_hashes_of_location_are_set_later_if_server_computes_them(place: Place, name: str) -> None:
+def test_server_computed_hashes_of_location_are_set_later(place: Place, name: str) -> None:
     target = place.target
     image_id = target.make(name=name)
     service = target.service(extended=True)

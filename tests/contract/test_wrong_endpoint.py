@@ -142,7 +142,7 @@ def assert_helpful(error: exceptions.GlanceCompatError, url: str, call: str) -> 
 
 
 @pytest.mark.parametrize("stranger", STRANGERS)
-def test_endpoint_that_is_not_glance_fails(stranger: str) -> None:
+def test_non_glance_endpoint_fails(stranger: str) -> None:
     with answering(*STRANGERS[stranger]) as url:
         service = service_at(url)
         for name, call in CALLS.items():
@@ -153,7 +153,7 @@ def test_endpoint_that_is_not_glance_fails(stranger: str) -> None:
 
 @pytest.mark.parametrize("api_version", ["auto", "1", "2"])
 @pytest.mark.parametrize("impostor", IMPOSTORS)
-def test_endpoint_that_imitates_glance_fails(impostor: str, api_version: str) -> None:
+def test_imitated_glance_endpoint_fails(impostor: str, api_version: str) -> None:
     with answering(DOCUMENT, IMPOSTORS[impostor]) as url:
         service = service_at(url, api_version=api_version)
         for name, call in CALLS.items():

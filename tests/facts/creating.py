@@ -406,7 +406,7 @@ OVER_V2 = (
         ONLY_33,
         "It makes the image active and then, with do_secure_hash, reads all of the data for the"
         " checksum and the hash; without, there are none.",
-        giving("test_hashes_of_location_are_set_later_if_server_computes_them"),
+        giving("test_server_computed_hashes_of_location_are_set_later"),
     ),
     deviation(
         "v2-import",

@@ -191,7 +191,7 @@ NAMES = (
         PIKE,
         "http.client stops at a line that is no header: what follows is lost.",
         corpus("test_show_differs_only_by_known_deviations", "v2 blank in a key"),
-        unit_blocks("test_line_that_is_not_a_header_is_damage"),
+        unit_blocks("test_malformed_header_line_is_damage"),
         wire("damaged headers"),
     ),
     refused(

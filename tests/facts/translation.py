@@ -63,7 +63,7 @@ FACTS = (
         "changes-since",
         lists("test_changes_since_selects_recent_images"),
         deviations("test_changes_since_includes_deleted_images_on_v1"),
-        unit_filters("test_v2_query_of_filter"),
+        unit_filters("test_filter_is_sent_over_v2"),
     ),
     bridged(
         "nova-passes-filters-through",

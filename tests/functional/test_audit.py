@@ -219,7 +219,7 @@ def test_image_without_owner_is_found(audited: Audit, pike: Target) -> None:
     assert found == {"nobody's": ["no-owner"]}
 
 
-def test_glance_33(cloud: Cloud, audited: Audit) -> None:
+def test_audit_finds_kinds_on_glance_33(cloud: Cloud, audited: Audit) -> None:
     [kind] = [one for one in targets.KINDS if one.name == "glance-33"]
     target = targets.real(kind, cloud)
     records: dict[str, dict[str, Any]] = {
@@ -331,7 +331,7 @@ def test_failed_repairs_change_nothing(
     assert pike.record(encoded)["name"] != NAME
 
 
-def test_repair_on_glance_33(cloud: Cloud, audited: Audit) -> None:
+def test_repair_works_on_glance_33(cloud: Cloud, audited: Audit) -> None:
     [kind] = [one for one in targets.KINDS if one.name == "glance-33"]
     target = targets.real(kind, cloud)
     try:

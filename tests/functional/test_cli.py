@@ -79,7 +79,7 @@ def make(cloud: Cloud) -> Iterator[Callable[[Place, dict[str, Any]], str]]:
 
 
 @each_place
-def test_discover(cloud: Cloud, run: Run, place: Place) -> None:
+def test_discover_reports_endpoint(cloud: Cloud, run: Run, place: Place) -> None:
     cloud.url(place.region)
     outcome = run("discover", "--os-region-name", place.region, "-f", "json")
     assert (outcome.code, outcome.err) == (0, "")
@@ -91,7 +91,7 @@ def test_discover(cloud: Cloud, run: Run, place: Place) -> None:
 
 
 @each_place
-def test_list_and_show(
+def test_list_and_show_print_image(
     cloud: Cloud, run: Run, make: Callable[[Place, dict[str, Any]], str], place: Place
 ) -> None:
     name = f"cli {uuid.uuid4()}"
@@ -110,7 +110,7 @@ def test_list_and_show(
     assert image["properties"] == {"os_type": "linux"}
 
 
-def test_both_apis_show_the_same(
+def test_both_apis_show_the_same_image(
     cloud: Cloud, run: Run, make: Callable[[Place, dict[str, Any]], str]
 ) -> None:
     image_id = make(Place("pike", "2"), {"name": "café", "properties": {"a": "ü", "b": ""}})

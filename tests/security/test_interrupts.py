@@ -65,7 +65,7 @@ def interrupted_at(number: int, call: Callable[[], object]) -> int | None:
 @pytest.mark.parametrize("chosen", [None, CHOSEN], ids=["own id", "caller's id"])
 @pytest.mark.parametrize("data", [None, DATA], ids=["empty", "data"])
 @pytest.mark.parametrize("api", ["1", "2"])
-def test_interrupted_creation_is_removed_or_named(
+def test_image_of_interrupted_create_is_removed_or_named(
     glance: GlanceFixture,
     caplog: pytest.LogCaptureFixture,
     api: str,
@@ -101,7 +101,7 @@ def test_interrupted_creation_is_removed_or_named(
 
 
 @pytest.mark.parametrize("api", ["1", "2"])
-def test_interrupted_creation_that_cannot_be_removed_is_named(
+def test_unremovable_image_of_interrupted_create_is_named(
     caplog: pytest.LogCaptureFixture, api: str
 ) -> None:
     def interrupt(done: int, total: int | None) -> None:

@@ -301,7 +301,7 @@ def test_audit_of_many_encoded_values_takes_linear_time() -> None:
     assert is_linear(audit, 400)
 
 
-def test_audit_reports_what_it_does_not_inspect() -> None:
+def test_audit_reports_uninspected_values() -> None:
     record = {"id": "x", "name": "n", "status": "active", "p": "a" * 70_000 + "\n"}
     found = {one.kind.name: one.match for one in examine_image(None, record)}
     assert found["partly-inspected"].details == "65536 of 70001 characters were inspected"

@@ -100,7 +100,7 @@ DESTINATIONS: dict[str, Callable[[ImageService, Path], object]] = {
 )
 @pytest.mark.parametrize("version", ["1", "2"])
 @pytest.mark.parametrize("kind", ["chunked", "until the end", "compressed"])
-def test_data_beyond_the_size_of_the_image_is_not_read(
+def test_data_beyond_image_size_is_not_received(
     tmp_path: Path, version: str, kind: str, verify: str, destination: str
 ) -> None:
     """The image has 4 bytes; up to 2.5 GiB are sent."""
@@ -164,7 +164,7 @@ LONG_NUMBERS: dict[str, tuple[str, bytes]] = {
 
 
 @pytest.mark.parametrize("kind", LONG_NUMBERS)
-def test_number_of_5000_digits_is_an_error_of_the_library(kind: str) -> None:
+def test_overlong_number_raises_library_error(kind: str) -> None:
     version, whole = LONG_NUMBERS[kind]
     with RawServer(lambda received: [whole]) as server:
         service = service_at(server.url, api_version=version)
@@ -232,7 +232,7 @@ def test_json_of_millions_of_values_is_not_parsed(value: bytes) -> None:
         assert time.monotonic() - begun < SECONDS
 
 
-def test_data_that_a_proxy_compresses_is_downloaded() -> None:
+def test_proxy_compressed_data_is_downloaded() -> None:
     """Nobody asked for it; its Content-Length is not that of the image."""
     packed = gzip.compress(SMALL)
 

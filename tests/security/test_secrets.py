@@ -76,7 +76,7 @@ def test_log_in_is_redirected_within_its_host(keystone: ScriptedServer) -> None:
     assert keystone.asked("POST") == ["/v3/auth/tokens", "/identity/v3/auth/tokens"]
 
 
-def test_location_of_a_created_token_is_not_a_redirect(keystone: ScriptedServer) -> None:
+def test_location_header_of_created_token_is_no_redirect(keystone: ScriptedServer) -> None:
     token = {"token": {"methods": ["password"], "catalog": []}}
     headers = (("X-Subject-Token", "t"), ("Location", "http://elsewhere.example/"))
     keystone.on("POST", "/v3/auth/tokens", Reply(201, json.dumps(token).encode(), headers))
@@ -169,7 +169,9 @@ some = strategies.lists(strategies.sampled_from(PIECES), max_size=6).map("".join
 @hypothesis.given(before=some, between=some, after=some)
 @hypothesis.example(before="/@", between="?", after="")
 @hypothesis.example(before="[", between="]?", after="")
-def test_no_spelling_of_user_information_is_shown(before: str, between: str, after: str) -> None:
+def test_user_information_is_redacted_in_every_spelling(
+    before: str, between: str, after: str
+) -> None:
     """Whatever stands before an @ with a colon, or after a ?, is left out."""
     url = f"https://{before}user:{SECRET}{between}@{after}"
     assert SECRET not in redact_url(url)
@@ -177,7 +179,7 @@ def test_no_spelling_of_user_information_is_shown(before: str, between: str, aft
 
 
 @hypothesis.given(before=some, start=strategies.sampled_from(["a/", "1/", "1\\", "/"]), after=some)
-def test_no_password_with_a_slash_is_shown(before: str, start: str, after: str) -> None:
+def test_password_with_slash_is_redacted(before: str, start: str, after: str) -> None:
     url = f"https://{before}user:{start}{SECRET}@{after}"
     assert SECRET not in redact_url(url)
     assert SECRET not in redact_text(f"see {url} for more")
@@ -226,7 +228,7 @@ def test_refused_href_is_shown_without_credentials(reference: object) -> None:
 
 
 @hypothesis.given(before=some, after=some)
-def test_no_spelling_of_a_query_is_shown(before: str, after: str) -> None:
+def test_query_is_redacted_in_every_spelling(before: str, after: str) -> None:
     url = f"https://{before}?{after}temp_url_sig={SECRET}"
     assert SECRET not in redact_url(url)
     assert SECRET not in redact_text(f"see {url} for more")

@@ -100,7 +100,7 @@ def test_pages_follow_each_other(api: str) -> None:
     server.close()
 
 
-def test_memory_is_a_figure_for_each_image(target: Target, created: Callable[[Key], Any]) -> None:
+def test_memory_is_measured_per_image(target: Target, created: Callable[[Key], Any]) -> None:
     @contextlib.contextmanager
     def start(key: Key) -> Iterator[Local]:
         yield Local(created(key))
@@ -130,7 +130,7 @@ def test_ratio_is_to_the_slowest_floor_of_each_round() -> None:
     assert str(found) == "3.00 (2.00-3.00)"
 
 
-def test_program_that_fails_is_an_error() -> None:
+def test_failing_program_is_an_error() -> None:
     assert programs.ran(["-S", "-c", "raise SystemExit(3)"], allowed=(0, 3)).cpu > 0
     with pytest.raises(subprocess.CalledProcessError):
         programs.ran(["-S", "-c", "raise SystemExit(3)"])

@@ -67,7 +67,7 @@ class TestNamesAndDefaults:
         assert set(read_options()) == {field.name for field in dataclasses.fields(Options)}
 
     @pytest.mark.parametrize("field", dataclasses.fields(Options), ids=lambda field: field.name)
-    def test_default_is_that_of_options(self, field: dataclasses.Field[object]) -> None:
+    def test_default_matches_options(self, field: dataclasses.Field[object]) -> None:
         default = read_options()[field.name].default
         assert (tuple(default) if isinstance(default, list) else default) == field.default
 
@@ -79,7 +79,7 @@ class TestNamesAndDefaults:
         assert settings.endpoint_override is None
         assert (settings.region_name, settings.interface, settings.service_name) == (None,) * 3
 
-    def test_choices_are_those_of_options(self) -> None:
+    def test_choices_match_options(self) -> None:
         hints = typing.get_type_hints(Options)
         for name, option in read_options().items():
             if typing.get_origin(hints[name]) is typing.Literal:
@@ -194,7 +194,7 @@ class TestValues:
         assert "[glance_compat]" in caught.value.message
         assert isinstance(caught.value, ValueError)
 
-    def test_catalog_options(self, read: Read) -> None:
+    def test_catalog_options_are_read(self, read: Read) -> None:
         settings = read(
             in_group(
                 "service_type = image-test",
@@ -210,7 +210,7 @@ class TestValues:
         assert settings.interface == ["internal", "public"]
         assert settings.endpoint_override == "https://image.example/glance"
 
-    def test_session_options(self, read: Read) -> None:
+    def test_session_options_are_read(self, read: Read) -> None:
         session = read(
             in_group("cafile = ca.pem", "certfile = c.pem", "keyfile = k.pem", "timeout = 7")
         ).session

@@ -165,7 +165,7 @@ OF_A_CONTEXT = sorted(
 )
 
 
-def test_bound_methods_are_those_with_a_context() -> None:
+def test_bound_methods_match_methods_with_context() -> None:
     public = {name for name in vars(BoundImageService) if not name.startswith("_")}
     assert public == set(OF_A_CONTEXT) - {"bound"}
 
@@ -310,7 +310,7 @@ def test_mapping_with_a_token_is_a_context() -> None:
         assert service.detail(Attributes()) == []
 
 
-def test_missing_argument_of_a_bound_method_is_a_type_error() -> None:
+def test_bound_method_without_argument_raises_type_error() -> None:
     service = ImageService(ksa_session.Session(), endpoint_override="http://glance.invalid")
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'image_id'"):
         service.bound().show()  # type: ignore[call-arg]
@@ -330,7 +330,7 @@ def test_bound_methods_pass_the_context_on() -> None:
         assert service.bound(Context()).show(image["id"])["owner"] == image["owner"]
 
 
-def test_repr_names_what_differs_from_the_defaults() -> None:
+def test_repr_shows_non_default_options() -> None:
     session = ksa_session.Session()
     assert repr(ImageService(session)) == "ImageService()"
     options = Options(api_version="1", page_size=5)

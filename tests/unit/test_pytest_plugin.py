@@ -129,7 +129,7 @@ def test_plugin_is_an_entry_point() -> None:
 
 
 @pytest.mark.slow
-def test_importing_the_plugin_imports_nothing_else() -> None:
+def test_plugin_import_loads_no_other_modules() -> None:
     program = (
         "import sys, pytest\n"
         "before = set(sys.modules)\n"
@@ -153,7 +153,7 @@ def test_unrelated_suite_is_not_affected(pytester: pytest.Pytester) -> None:
             assert [name for name in {EXPENSIVE} if name in sys.modules] == []
 
         @pytest.mark.parametrize("name", ["glance", "image_service", "glance_v1", "images"])
-        def test_names_stay_free(request, name):
+        def test_plugin_defines_no_generic_fixture_names(request, name):
             with pytest.raises(pytest.FixtureLookupError):
                 request.getfixturevalue(name)
         """

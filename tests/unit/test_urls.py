@@ -62,5 +62,5 @@ def test_credentials_stay_on_their_host(url: str, location: str, safe: bool) -> 
         ("http://[::1]:9292/", "http://[::1]:9292/"),
     ],
 )
-def test_user_information_is_removed_and_nothing_else(url: str, expected: str) -> None:
+def test_only_user_information_is_removed(url: str, expected: str) -> None:
     assert urls.without_user_information(url) == expected

@@ -253,7 +253,7 @@ def test_each_kind_is_detected(case: Case) -> None:
     assert tuple(one.match.subject for one in found) == case.subjects
 
 
-def test_each_kind_has_a_case_and_a_near_miss() -> None:
+def test_each_kind_has_positive_and_negative_cases() -> None:
     told = {kind.name for kind in KINDS if kind.detect}
     assert {case.kind for case in CASES if case.subjects} == told
     assert {case.kind for case in CASES if not case.subjects} == told

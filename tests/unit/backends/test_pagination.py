@@ -319,7 +319,7 @@ def test_last_page_may_have_no_new_image() -> None:
     assert list(walk_pages(("abc", True), ("ca", False))) == ["a", "b", "c"]
 
 
-def test_page_of_images_that_do_not_match_is_not_the_end() -> None:
+def test_page_of_other_images_does_not_end_walk() -> None:
     pages = [("abc", "queued"), ("def", "queued"), ("g", "active")]
     served = (
         Page([from_v2({"id": one, "status": status}) for one in names], names != "g", 3)

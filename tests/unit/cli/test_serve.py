@@ -188,7 +188,7 @@ def config(tmp_path: Path) -> Path:
     return file
 
 
-def test_config_file_is_read_by_serve_and_by_the_fixture(config: Path) -> None:
+def test_serve_and_fixture_read_config_file(config: Path) -> None:
     found: dict[str, Any] = {}
 
     def look(url: str) -> None:

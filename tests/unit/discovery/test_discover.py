@@ -544,7 +544,7 @@ class Troubled(ksa_plugin.BaseAuthPlugin):
     ],
     ids=lambda one: getattr(one, "__name__", None) or type(one).__name__,
 )
-def test_token_error_of_one_caller_is_not_cached_for_endpoint(
+def test_token_error_is_not_cached_for_endpoint(
     server: ScriptedServer, error: Exception, ours: type[GlanceCompatError]
 ) -> None:
     server.on("GET", "/", HTML)
@@ -978,7 +978,7 @@ def test_services_share_changed_endpoint(server: ScriptedServer) -> None:
     ]
 
 
-def test_offered_api_that_returns_version_document_raises_no_usable_version(
+def test_offered_api_returning_document_raises_no_usable_version(
     server: ScriptedServer,
 ) -> None:
     server.on("GET", "/", document(PIKE))
@@ -1003,7 +1003,7 @@ def test_changed_document_without_usable_api_is_not_retried(
     assert server.asked() == ["/", "/v2/images", "/"]
 
 
-def test_both_apis_returning_version_document_raises_no_usable_version(
+def test_both_apis_returning_document_raise_no_usable_version(
     server: ScriptedServer,
 ) -> None:
     server.on("GET", "/", document(PIKE), document(PIKE_V1))

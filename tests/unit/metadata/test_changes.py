@@ -318,7 +318,9 @@ def test_contradicting_visibility_is_refused(visibility: str) -> None:
         ({"properties": {"os_glance_failed_import": ""}}, False, True),
     ],
 )
-def test_needs_current_image(image_meta: dict[str, object], purge: bool, look: bool) -> None:
+def test_needs_current_image_depends_on_changes(
+    image_meta: dict[str, object], purge: bool, look: bool
+) -> None:
     assert needs_current_image(parse_image_meta(image_meta), purge=purge) is look
 
 

@@ -148,7 +148,7 @@ def test_every_filter_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_v1_query_of_filter(case: Case) -> None:
+def test_filter_is_sent_over_v1(case: Case) -> None:
     query = parse_query({case.name: case.value})
     if case.v1 is None:
         with pytest.raises(UnsupportedByVersion, match=case.name):
@@ -159,7 +159,7 @@ def test_v1_query_of_filter(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_v2_query_of_filter(case: Case) -> None:
+def test_filter_is_sent_over_v2(case: Case) -> None:
     query = parse_query({case.name: case.value})
     if case.v2 is None:
         with pytest.raises(UnsupportedByVersion, match=f"{case.name}.*v2.{case.version[1]}"):
@@ -702,7 +702,7 @@ def test_risky_values_are_filtered_by_library() -> None:
         ({"size_min": 10**19, "created_at": "gt:2020-01-01T00:00:00Z"}, False),
     ],
 )
-def test_has_risky_values(given: dict[str, object], awkward: bool) -> None:
+def test_has_risky_values_detects_unsafe_values(given: dict[str, object], awkward: bool) -> None:
     assert parse_query(given).has_risky_values is awkward
 
 

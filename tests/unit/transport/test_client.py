@@ -205,13 +205,13 @@ def test_header_values_are_utf8_in_both_directions(server: ScriptedServer) -> No
     assert not response.damaged
 
 
-def test_header_that_is_not_utf8_is_kept(server: ScriptedServer) -> None:
+def test_non_utf8_header_is_preserved(server: ScriptedServer) -> None:
     raw = b"HTTP/1.1 200 OK\r\nx-image-meta-name: \xff\xfe\r\nContent-Length: 0\r\n\r\n"
     server.on("HEAD", HEAD.path, Reply(raw=raw))
     assert wire_to(server.url).send(HEAD).header("x-image-meta-name") == "\xff\xfe"
 
 
-def test_line_that_is_not_a_header_marks_the_response_damaged(
+def test_malformed_header_line_marks_response_damaged(
     server: ScriptedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     raw = b"HTTP/1.1 200 OK\r\nx-image-meta-name: a\r\nno header\r\nx-b: c\r\n\r\n"
@@ -228,7 +228,7 @@ def test_global_request_id_is_sent(server: ScriptedServer, token: bool) -> None:
     assert server.seen[0].token == (TOKEN if token else None)
 
 
-def test_identitys_plugin_is_used_instead_of_the_sessions(server: ScriptedServer) -> None:
+def test_identity_plugin_overrides_session_plugin(server: ScriptedServer) -> None:
     server.on("GET", PATH, json_reply({}))
     auth = token_endpoint.Token("http://127.0.0.1:1", "other-token")
     wire_to(server.url, identity=Identity(auth=auth)).send(SHOW)
@@ -301,7 +301,7 @@ def test_another_origin_never_gets_a_request(
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["PUT", "POST", "PATCH", "DELETE"])
-def test_request_that_changes_something_is_not_redirected(
+def test_modifying_request_is_not_redirected(
     server: ScriptedServer, status: int, method: str
 ) -> None:
     server.on(method, "/a", redirect("/b", status))
@@ -408,7 +408,7 @@ def test_redirect_without_location_is_refused(server: ScriptedServer) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PATCH", "DELETE"])
-def test_metadata_is_sent_again_once_with_a_new_token(server: ScriptedServer, method: str) -> None:
+def test_metadata_is_resent_once_with_new_token(server: ScriptedServer, method: str) -> None:
     server.on(method, "/a", Reply(401), Reply(200))
     auth = Renewing("old", "new", "newer")
     body = {"a": 1} if method in ("POST", "PATCH") else None
@@ -434,14 +434,14 @@ def test_second_401_is_not_authenticated(server: ScriptedServer, data: bytes | N
     assert [one.token for one in server.seen] == ["old", "new"]
 
 
-def test_request_is_sent_once_if_the_token_cannot_be_renewed(server: ScriptedServer) -> None:
+def test_unrenewable_token_is_not_retried(server: ScriptedServer) -> None:
     server.on("GET", PATH, Reply(401))
     with pytest.raises(NotAuthenticated):
         wire_to(server.url).send(SHOW)
     assert len(server.seen) == 1
 
 
-def test_401_to_a_request_without_a_token_renews_nothing(server: ScriptedServer) -> None:
+def test_401_without_token_triggers_no_renewal(server: ScriptedServer) -> None:
     server.on("GET", PATH, Reply(401))
     auth = Renewing("old", "new")
     transport = wire_to(server.url, ksa_session.Session(auth=auth))
@@ -450,7 +450,7 @@ def test_401_to_a_request_without_a_token_renews_nothing(server: ScriptedServer)
 
 
 @pytest.mark.parametrize("before", [0, 3])
-def test_data_is_sent_again_from_its_original_offset(server: ScriptedServer, before: int) -> None:
+def test_data_is_resent_from_its_original_offset(server: ScriptedServer, before: int) -> None:
     server.on("PUT", UPLOAD_PATH, Reply(401), Reply(204))
     data = io.BytesIO(b"abcdef" * 100_000)
     data.seek(before)
@@ -567,7 +567,7 @@ def test_silent_server_fails_after_the_read_timeout(silent: str) -> None:
     assert 0.1 < took < 5
 
 
-def test_sessions_own_timeout_wins(silent: str, server: ScriptedServer) -> None:
+def test_session_timeout_takes_precedence(silent: str, server: ScriptedServer) -> None:
     session = session_with(timeout=0.2)
     took = elapsed(
         lambda: wire_to(silent, session, options=LONG).send(SHOW), GlanceConnectionFailed
@@ -688,7 +688,7 @@ def test_slow_receiver_has_the_stall_timeout(
     assert len(server.seen[0].body) == len(data)
 
 
-def test_receiver_that_stops_reading_fails(server: ScriptedServer) -> None:
+def test_stalled_upload_receiver_fails(server: ScriptedServer) -> None:
     server.reads_bodies.clear()
     options = Options(stall_timeout=0.3, read_timeout=0.3, connect_timeout=0.3)
     request = upload_of(b"x" * 20_000_000)
@@ -822,7 +822,7 @@ NOT_JSON = [
 
 @pytest.mark.parametrize("body", NOT_JSON, ids=range(len(NOT_JSON)))
 @pytest.mark.parametrize("typed", [None, "text/html", "application/json"])
-def test_response_that_is_not_json_is_bad_response(
+def test_non_json_response_is_bad_response(
     server: ScriptedServer, body: bytes, typed: str | None
 ) -> None:
     sent = (("x-openstack-request-id", "req-9"),) + ((("Content-Type", typed),) if typed else ())
@@ -838,7 +838,7 @@ def test_response_that_is_not_json_is_bad_response(
 
 
 @pytest.mark.parametrize("value", [[], "text", 5, None, True, [{"id": "an-image"}]])
-def test_json_that_is_not_an_object_is_bad_response(server: ScriptedServer, value: object) -> None:
+def test_non_object_json_is_bad_response(server: ScriptedServer, value: object) -> None:
     server.on("GET", PATH, json_reply(value))
     response = wire_to(server.url).send(SHOW)
     assert response.json() == value
@@ -879,7 +879,7 @@ def _json_or_error(transport: Transport) -> object:
     ],
     ids=["garbage", "status", "short", "chunk", "cut", "gzip", "long-line", "head", "nothing"],
 )
-def test_broken_http_is_an_error_of_the_library(server: ScriptedServer, raw: bytes) -> None:
+def test_malformed_http_raises_library_error(server: ScriptedServer, raw: bytes) -> None:
     server.on("GET", PATH, Reply(raw=raw))
     with pytest.raises((GlanceConnectionFailed, BadResponse)) as caught:
         wire_to(server.url).send(SHOW).json()
@@ -1196,9 +1196,7 @@ def test_refused_connection_is_described() -> None:
 @pytest.mark.parametrize(
     "request_", [Request(method="GET", path=PATH, params=(("name", "\ud800"),)), "header"]
 )
-def test_header_that_cannot_be_encoded_is_invalid(
-    server: ScriptedServer, request_: Request | str
-) -> None:
+def test_unencodable_header_is_invalid(server: ScriptedServer, request_: Request | str) -> None:
     if isinstance(request_, str):
         request_ = Request(method="PUT", path=PATH, headers={"x-image-meta-name": "\ud800"})
     with pytest.raises(Invalid):
@@ -1300,7 +1298,7 @@ def test_error_chain_has_no_password_of_the_url() -> None:
     assert "hunter2" not in " ".join(seen)
 
 
-def test_user_information_of_the_url_is_sent_as_basic_auth(server: ScriptedServer) -> None:
+def test_url_credentials_are_sent_as_basic_auth(server: ScriptedServer) -> None:
     server.on("GET", "/a", redirect("/b"))
     server.on("GET", "/b", json_reply({}))
     url = server.url.replace("http://", "http://user:p%40ss@")

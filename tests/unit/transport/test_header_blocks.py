@@ -319,9 +319,7 @@ def original(response: requests.Response) -> object:
     return response.raw._original_response
 
 
-def test_too_long_property_is_left_out_as_damage(
-    server: Server, session: requests.Session
-) -> None:
+def test_overlong_property_is_omitted_as_damage(server: Server, session: requests.Session) -> None:
     long = ("x-image-meta-property-a", "x" * 2_000_000)
     server.responses["/"] = reply([*BASE, long, ("x-image-meta-property-b", "y")])
     response = session.get(server.url + "/")
@@ -330,7 +328,7 @@ def test_too_long_property_is_left_out_as_damage(
     assert dict(read(response))["x-image-meta-property-b"] == "y"
 
 
-def test_too_many_property_bytes_are_left_out_as_damage(
+def test_excess_property_bytes_are_omitted_as_damage(
     server: Server, session: requests.Session
 ) -> None:
     lines = [(f"x-image-meta-property-p{n}", "x" * 1_000_000) for n in range(20)]
@@ -368,7 +366,7 @@ def test_headers_that_frame_the_response_keep_http_clients_limits(
         assert headers_too_long(caught.value)
 
 
-def test_headers_without_end_fill_no_memory(server: Server, session: requests.Session) -> None:
+def test_endless_headers_use_bounded_memory(server: Server, session: requests.Session) -> None:
     server.responses["/"] = block(b"x-image-meta-id: 8f6a", *[b"a:"] * 200_000)
     response = session.head(server.url + "/")
     assert damaged(response)
@@ -421,7 +419,7 @@ DAMAGE = {
 
 @pytest.mark.parametrize("long", [False, True])
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_line_that_is_not_a_header_is_damage(
+def test_malformed_header_line_is_damage(
     server: Server, session: requests.Session, kind: str, long: bool
 ) -> None:
     response = asked_with(server, session, *DAMAGE[kind], long=long)

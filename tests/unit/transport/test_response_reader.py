@@ -381,7 +381,7 @@ class CountingKeystone(ksa_session.Session):
         return super().request(*args, **kwargs)
 
 
-def test_callers_subclasses_see_every_request(
+def test_adapter_subclass_handles_every_request(
     server: ScriptedServer,
 ) -> None:
     server.on("GET", PATH, json_reply({}))
@@ -579,7 +579,7 @@ def test_views_do_not_change_attributes(server: ScriptedServer) -> None:
     assert {name: id(value) for name, value in vars(session.session).items()} == within
 
 
-def test_dripping_garbage_is_an_error_of_the_library() -> None:
+def test_slow_malformed_response_raises_library_error() -> None:
     with (
         dripping(b"HTTP/1.1 200 OK\r\n", for_ever(b"\x00")) as url,
         pytest.raises(GlanceCompatError),

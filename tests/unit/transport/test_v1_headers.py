@@ -34,5 +34,5 @@ def test_lone_surrogate_is_read_as_json_reads_it() -> None:
 
 
 @pytest.mark.parametrize("text", ["caf\xe9", "\u20ac", "caf\xc3", "\ud800"])
-def test_value_that_is_not_utf8_is_kept(text: str) -> None:
+def test_non_utf8_value_is_preserved(text: str) -> None:
     assert from_wire(text) == text
