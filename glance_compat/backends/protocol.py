@@ -64,7 +64,7 @@ class ImagesApi(typing.Protocol):
     """One version of the Images API at one endpoint, used with the identity of one caller.
 
     Every method raises the errors of :mod:`glance_compat.exceptions` and
-    :class:`glance_compat.transport.client.LookAgain`.
+    :class:`glance_compat.transport.messages.VersionDocumentReceived`.
     """
 
     #: The name of the API in messages, such as "Images API v1".
@@ -169,7 +169,8 @@ def check_takes_data(image: Image, endpoint: str) -> None:
     """
     if image["status"] != "queued":
         raise exceptions.ImageNotActive(
-            f"image {image['id']} takes no data: its status is {image['status']}, not queued",
+            f"image {image['id']} does not accept data: its status is {image['status']}, not"
+            " queued",
             status=409,
             endpoint=endpoint,
             image_id=image["id"],

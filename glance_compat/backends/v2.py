@@ -389,8 +389,8 @@ class V2:
         """
         if current is not None and "location" in change.base and current["status"] != "queued":
             raise exceptions.ImageBadRequest(
-                f"image {current['id']} takes no location: its status is {current['status']}, not"
-                " queued",
+                f"image {current['id']} does not accept a location: its status is"
+                f" {current['status']}, not queued",
                 endpoint=self._transport.endpoint,
                 image_id=current["id"],
             )
@@ -420,7 +420,7 @@ class V2:
         missing = [name for name in ("disk_format", "container_format") if not base.get(name)]
         if missing:
             raise exceptions.ImageBadRequest(
-                f"an image takes no location before it has {' and '.join(missing)}; pass them"
+                f"an image accepts a location only after it has {' and '.join(missing)}; pass them"
                 " in image_meta",
                 endpoint=self._transport.endpoint,
                 image_id=base.get("id"),
@@ -478,8 +478,8 @@ class V2:
             )
         except (exceptions.GlanceConnectionFailed, exceptions.BadResponse) as error:
             raise exceptions.OutcomeUnknown(
-                f"image {image_id} was given a location, but a follow-up GET could not establish"
-                f" the outcome: {error}",
+                f"a location was added to image {image_id}, but a follow-up GET could not"
+                f" establish the outcome: {error}",
                 endpoint=self._transport.endpoint,
                 image_id=image_id,
             ) from error
@@ -487,8 +487,8 @@ class V2:
             return found
         if _has_location(found):
             raise exceptions.OutcomeUnknown(
-                f"image {image_id} was given a location, and the server is still checking it; show"
-                " the image later",
+                f"a location was added to image {image_id}, and the server is still checking it;"
+                " show the image later",
                 endpoint=self._transport.endpoint,
                 image_id=image_id,
             )

@@ -113,7 +113,7 @@ def _declare_capabilities(declared: Mapping[str, Version]) -> dict[str, Capabili
         # (verified on Glance 33).
         "stores": Capability(
             since.pop("stores"),
-            "several stores, where the cloud configures them",
+            "multiple stores, if the cloud configures them",
             configured=frozenset({declared["stores"], (2, 10), (2, 11), (2, 12), (2, 13)}),
         ),
         "locations-api": Capability((2, 17), "locations are added with a separate request"),

@@ -278,7 +278,7 @@ FILTERS: tuple[Filter, ...] = (
         _local,
         _v2_size,
         _equals("size"),
-        meaning="the size of the data in bytes; 0 where it is unknown",
+        meaning="the size of the data in bytes; 0 if it is unknown",
         examples=(0, 1),
     ),
     Filter(
@@ -625,7 +625,7 @@ def _served(query: Query) -> dict[str, str]:
 def page_limit(sent: ServerQuery, size: int, left: int | None) -> int:
     """Return the number of images to request.
 
-    If the library need not filter the response, no more are requested than the caller still wants.
+    Unless the library filters the response, it is at most the number that the caller still wants.
 
     :param size: the page size.
     :param left: number of images that the caller still wants, or None for all.

@@ -64,7 +64,7 @@ class GlanceClientWrapper:
         args: Sequence[typing.Any] | None = None,
         kwargs: Mapping[str, typing.Any] | None = None,
     ) -> typing.Any:
-        """Raise, because a call to glanceclient would bypass this library.
+        """Raise an exception, because a call to glanceclient would bypass this library.
 
         :raises NotImplementedError: always.
         """
@@ -228,7 +228,7 @@ def _blocks(source: streams.Download, image_id: object) -> Iterator[bytes]:
 
 
 def _check_empty(written: Mapping[str, typing.Any]) -> None:
-    """Raise for an empty image in a format that cannot be empty, as Nova's own module does."""
+    """Raise an exception for an empty image in a format that cannot be empty, as Nova does."""
     if "size" in written and written.get("disk_format") not in (None, "raw"):
         raise host.nova_exceptions().ImageBadRequest(
             f"Unable to force activate with disk_format={written['disk_format']}"

@@ -198,7 +198,7 @@ class Upload:
 
 
 class _Sized:
-    """An iterable with a length, which the library requests sends with a Content-Length."""
+    """An iterable with a length, so that requests sends a Content-Length."""
 
     def __init__(self, blocks: Iterable[bytes], size: int) -> None:
         self._blocks = blocks
@@ -376,7 +376,7 @@ class Download:
         if size is not None and size != self.received:
             self._differ(f"{self.received} bytes were received, but the image has {size}")
         if self._hash is not None and digest and self._hash.hexdigest() != digest.lower():
-            self._differ(f"its {self._hash.name} is not that of the image")
+            self._differ(f"its {self._hash.name} does not match the image")
         if self._verifier is not None:
             self._verifier.verify()
 

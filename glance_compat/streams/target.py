@@ -357,7 +357,7 @@ def _sync(descriptor: int, subject: str) -> None:
 # The permissions of the new file.
 
 
-#: A file with the umask of the process (Linux 4.7, proc(5)).
+#: The file in which the kernel shows the umask of the process (Linux 4.7, proc(5)).
 _STATUS = "/proc/self/status"
 
 
@@ -378,10 +378,9 @@ def _set_mode(file: typing.IO[bytes], mode: int) -> None:
 
 
 def _default_mode(path: str) -> int:
-    """Return the mode of the file at the path, or that which a new file would have.
+    """Return the mode of the file at the path, or the mode that a new file would get.
 
-    The bits setuid, setgid and sticky are not kept, because the new data was not there when they
-    were set.
+    The setuid, setgid and sticky bits are dropped, because they were set for the old data.
 
     :raises OSError: the file cannot be accessed.
     """

@@ -78,7 +78,7 @@ def _parse_names(location: Location) -> tuple[str, str, str, str]:
     # Glance and Nova name the Ceph image after the Glance image (glance_store's rbd driver; Nova,
     # Rbd.direct_snapshot). Other images in the pool may belong to another user.
     if image != location.image_id:
-        _refuse("it has another name than the image")
+        _refuse("its name is not the id of the image")
     return fsid, pool, image, snapshot
 
 

@@ -175,7 +175,7 @@ class Uploader:
                 attempt.image_id,
             )
             return
-        # First, for another interrupt may come while it is deleted.
+        # Logged first, because another interrupt may come during the deletion.
         LOG.warning("The creation of image %s was interrupted; deleting it", attempt.image_id)
         try:
             retry.until_found(lambda: self._delete(identity, attempt.image_id))

@@ -326,7 +326,7 @@ class Transport:
         raise exceptions.BadResponse(
             f"{self._subject(request)} failed: the server redirected it (HTTP"
             f" {response.status_code}), and only GET and HEAD are redirected, within the same"
-            " origin. Set the endpoint to the URL that the image service really has.",
+            " origin. Set the endpoint to the actual URL of the image service.",
             status=response.status_code,
             **self._details(request),
         )

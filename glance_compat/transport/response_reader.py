@@ -316,7 +316,7 @@ class _Response(http.client.HTTPResponse):
     def _is_ambiguous(self) -> bool:
         """Return whether programs could disagree about the end of the response.
 
-        That is so if it has more than one Content-Length or Transfer-Encoding.
+        The end is ambiguous if there is more than one Content-Length or Transfer-Encoding.
         """
         names = ("content-length", "transfer-encoding")
         return sum(len(self.headers.get_all(name, ())) for name in names) > 1

@@ -330,7 +330,7 @@ class _IdentityHttpView(_HttpView):
             raise exceptions.BadResponse(
                 f"{method} {redact_url(url)} failed: the identity service redirected it to another"
                 f" host or from https to http (HTTP {response.status_code}), which would get the"
-                " credentials. Set auth_url to the URL that the identity service really has.",
+                " credentials. Set auth_url to the actual URL of the identity service.",
                 status=response.status_code,
             )
         return response
