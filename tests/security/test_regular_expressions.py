@@ -11,7 +11,7 @@ import dataclasses
 import importlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -170,11 +170,15 @@ NOISE = 0.005
 def uses() -> Iterator[Use]:
     """Find every pattern in the source of the package."""
     for path in sorted(ROOT.rglob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        # To parse every module takes seconds, and each worker does it.
+        if not re.search(r"\bre\.", text):
+            continue
+        nodes = list(ast.walk(ast.parse(text)))
         module = ".".join(("glance_compat", *path.relative_to(ROOT).with_suffix("").parts))
         module = module.removesuffix(".__init__")
-        methods = _methods_by_name(tree)
-        for node in ast.walk(tree):
+        methods = _methods_by_name(nodes)
+        for node in nodes:
             if _called(node, "re") not in {None, "escape"}:
                 assert isinstance(node, ast.Call)
                 yield _use(module, node, methods)
@@ -188,17 +192,17 @@ def _called(node: ast.AST, owner: str) -> str | None:
     return node.func.attr if isinstance(value, ast.Name) and value.id == owner else None
 
 
-def _methods_by_name(tree: ast.AST) -> dict[str, frozenset[str]]:
+def _methods_by_name(nodes: Sequence[ast.AST]) -> dict[str, frozenset[str]]:
     """Return the methods that are called on each name of a compiled pattern."""
     found: dict[str, frozenset[str]] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
             continue
         if node.attr in MATCHING:
             found[node.value.id] = found.get(node.value.id, frozenset()) | {node.attr}
     names = {
         id(node.value): found.get(node.targets[0].id, frozenset({"search"}))
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
     return {str(key): value for key, value in names.items()}
