@@ -162,10 +162,6 @@ class Target:
     def new_session(self, user: str = "demo") -> Session:
         """Another session of the user, with a token of its own."""
         session = self.connect(user)
-        if self.kind.region is None:
-            # requests reads the proxies of the environment twice for each request, which takes as
-            # long as the embedded server takes to respond.
-            session.session.trust_env = False
         session.session.hooks["response"].append(self._note)
         return session
 

@@ -160,6 +160,7 @@ def test_warm_call_uses_the_session_as_it_is(
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     session = glance.session()
+    session.session.trust_env = True
     glance.mount(session.session)
     recording = Recording(session.session.get_adapter(f"{glance.url}/"))
     service = ImageService(session, endpoint_override=glance.url)
