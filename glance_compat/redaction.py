@@ -74,7 +74,7 @@ def redact_url(url: str) -> str:
     is_host = bool(_HOST.fullmatch(host))
     if "@" in path and (not is_host or ":" in authority):
         # The password contains a slash, and its first part may look like a port.
-        return f"{scheme}//{_HIDDEN}@{path.rpartition('@')[2]}"
+        return f"{scheme}//{_HIDDEN}{'' if is_cut else path[path.rindex('@') :]}"
     if not is_host:
         return f"{scheme}//{_HIDDEN}{'' if is_cut else path}"
     return f"{scheme}//{host}{_redact_path(path, is_cut)}"

@@ -28,6 +28,8 @@ import time
 import typing
 from collections.abc import Callable, Iterator
 
+from glance_compat import exceptions
+from glance_compat.redaction import describe_error
 from glance_compat.transport.retry import Deadline
 
 # Limits for headers, so that a server that sends them without end cannot fill the memory or keep
@@ -335,17 +337,19 @@ class ResponseFactory:
 
     :param response_class: the original ``response_class`` of the connection.
     :param limits: the time limits of the responses.
+    :raises glance_compat.exceptions.InvalidOption: ``response_class`` cannot be subclassed.
     """
 
     def __init__(self, response_class: type[http.client.HTTPResponse], limits: Limits) -> None:
         self.response_class = response_class
+        self._reading_class = _reading_class(response_class)
         self._limits = limits
         self._response: http.client.HTTPResponse | None = None
 
     def __call__(
         self, sock: typing.Any, *args: typing.Any, **kwargs: typing.Any
     ) -> http.client.HTTPResponse:
-        response = _reading_class(self.response_class)(sock, *args, **kwargs)
+        response = self._reading_class(sock, *args, **kwargs)
         file = typing.cast(object, response.fp)
         if isinstance(file, io.BufferedReader):
             source = _TimedSocket(file.detach(), sock, self._limits)
@@ -364,10 +368,37 @@ class ResponseFactory:
 def _reading_class(response_class: type[http.client.HTTPResponse]) -> type[_Response]:
     if issubclass(response_class, _Response):
         return response_class
-    metaclass: typing.Any = type(response_class)
-    return typing.cast(
-        "type[_Response]", metaclass(response_class.__name__, (_Response, response_class), {})
+    return typing.cast("type[_Response]", derived_class(_Response, response_class, {}))
+
+
+def derived_class(first: type, own: type, attributes: dict[str, typing.Any]) -> type:
+    """Return a class that is derived from two others, with the name of the second.
+
+    :raises glance_compat.exceptions.InvalidOption: the second class cannot be subclassed.
+    """
+    metaclass: typing.Any = type(own)
+    try:
+        return typing.cast(type, metaclass(own.__name__, (first, own), attributes))
+    except TypeError as error:
+        raise exceptions.InvalidOption(
+            f"the session cannot be used: {own.__module__}.{own.__qualname__} cannot be subclassed"
+            f" ({describe_error(error, ('builtins',))}). Responses would be read without limits"
+            " then. Use a class that can be subclassed."
+        ) from None
+
+
+def is_read_without_limits(response: object) -> bool:
+    """Return whether a connection was read without this module, although limits are in force.
+
+    :param response: the urllib3 response. For an object of another type the result is False, and
+        for a response that no connection pool received, as in tests.
+    """
+    original = getattr(response, "_original_response", None)
+    is_plain = isinstance(original, http.client.HTTPResponse) and not isinstance(
+        original, _Response
     )
+    is_received = getattr(response, "_pool", None) is not None
+    return is_plain and is_received and _LIMITS.get() is not None
 
 
 def attach(connection: typing.Any) -> ResponseFactory | None:

@@ -8,8 +8,11 @@ connections.
 A *view* is an object that shares the attributes of another (a session, requests session, adapter
 or connection pool) and overrides a few methods. So connections, adapters, proxies, certificates
 and subclasses are those of the caller. The views of a session are created once, except that of the
-pool, which is created for each request because it stores data of the request. An adapter that is
-not based on the classes of requests, urllib3 and http.client is used without a view.
+pool, which is created for each request because it stores data of the request.
+
+An object of which there can be no view is refused, and so is a response that http.client read
+without the limits of this library. An adapter that does not use http.client, such as one that
+calls a WSGI application, is used without a view.
 
 What must live here: the derived sessions, and the views down to the connections. What must not:
 reading responses (see ``response_reader``).
@@ -17,16 +20,22 @@ reading responses (see ``response_reader``).
 
 from __future__ import annotations
 
+import contextvars
 import copy
 import functools
 import os
+import types
 import typing
 from collections import OrderedDict
+from collections.abc import Callable
 
 import requests
 import requests.adapters
 import requests.cookies
 import urllib3.connectionpool
+import urllib3.exceptions
+import urllib3.response
+import urllib3.util
 from keystoneauth1 import session as ksa_session
 
 from glance_compat import exceptions
@@ -35,7 +44,9 @@ from glance_compat.transport.response_reader import (
     Limits,
     ResponseFactory,
     attach,
+    derived_class,
     detach,
+    is_read_without_limits,
     limits_in_force,
 )
 from glance_compat.transport.retry import Deadline
@@ -54,11 +65,14 @@ class ForkSafeSession:
     if an option is set (uWSGI 2.0, ``py-call-osafterfork``).
 
     :param session: the caller's session.
+    :raises glance_compat.exceptions.InvalidOption: there can be no view of the session.
     """
 
     def __init__(self, session: ksa_session.Session) -> None:
         self._original = self._session = session
         self._prepared = prepared_session(session)
+        for adapter in self._prepared.session.adapters.values():
+            _adapter_view_of(adapter)
         self._process = os.getpid()
 
     def get(self) -> ksa_session.Session:
@@ -174,19 +188,42 @@ class _View:
 
 @functools.lru_cache(maxsize=64)
 def _view_class(view: type, own: type) -> typing.Any:
-    metaclass: typing.Any = type(own)
-    return metaclass(own.__name__, (view, own), {"__module__": own.__module__})
+    return derived_class(view, own, {"__module__": own.__module__})
+
+
+def _overridden_by(view: type) -> frozenset[str]:
+    """Return the names of the methods that a class of views overrides."""
+    own = (vars(base) for base in view.__mro__ if issubclass(base, _View))
+    return frozenset(
+        name
+        for names in own
+        for name, value in names.items()
+        if isinstance(value, types.FunctionType) and name != "__del__"
+    )
 
 
 def _view_of(viewed: Viewed, view: type[_View]) -> Viewed:
-    """Return a view of an object, or the object itself if its class cannot be subclassed."""
+    """Return a view of an object.
+
+    :raises glance_compat.exceptions.InvalidOption: there can be no view of it.
+    """
+    own = type(viewed)
+    made: typing.Any = object.__new__(_view_class(*typing.cast(typing.Any, (view, own))))
     try:
-        made = object.__new__(_view_class(*typing.cast(typing.Any, (view, type(viewed)))))
-        made.__dict__ = viewed.__dict__
+        made.__dict__ = attributes = viewed.__dict__
     except (AttributeError, TypeError):
-        return viewed
+        raise _refused(own, "has no __dict__") from None
+    if replaced := _overridden_by(typing.cast(typing.Any, view)) & attributes.keys():
+        raise _refused(own, f"has its own attribute {min(replaced)!r}; define it in a subclass")
     made._viewed = viewed
     return typing.cast(Viewed, made)
+
+
+def _refused(own: type, reason: str) -> exceptions.InvalidOption:
+    return exceptions.InvalidOption(
+        f"the session cannot be used: an object of {own.__module__}.{own.__qualname__} {reason}."
+        " Pass a keystoneauth1 Session whose requests session and adapters can be subclassed."
+    )
 
 
 def image_session(session: ksa_session.Session, limits: Limits) -> ksa_session.Session:
@@ -215,8 +252,6 @@ def _limited_view(
     session: ksa_session.Session, http: type[_HttpView], limits: Limits, timeout: float | None
 ) -> ksa_session.Session:
     prepared = prepared_session(session)
-    if not isinstance(prepared, _KeystoneView):
-        return session
     made: _KeystoneView = object.__new__(type(prepared))
     made.__dict__ = prepared.__dict__
     made._viewed, made._http_views, made._http_class = prepared, prepared._http_views, http
@@ -224,20 +259,20 @@ def _limited_view(
     return made
 
 
-def prepared_session(session: ksa_session.Session) -> ksa_session.Session:
+def prepared_session(session: ksa_session.Session) -> _KeystoneView:
     """Return a view of a session, from which the views for single requests are created.
 
     It holds the views of the session's adapters, so that they are created only once.
+
+    :raises glance_compat.exceptions.InvalidOption: there can be no view of the session.
     """
-    is_plain = isinstance(session, ksa_session.Session) and isinstance(
-        session.session, requests.Session
-    )
-    if not is_plain or isinstance(session, _KeystoneView):
+    if isinstance(session, _KeystoneView):
         return session
-    made = _view_of(session, _KeystoneView)
-    if isinstance(made, _KeystoneView):
-        made._http_views, made._http_class = {}, _HttpView
-        made._limits = made._own_timeout = None
+    if not isinstance(session, ksa_session.Session):
+        raise _refused(type(session), "is not a session of keystoneauth1")
+    made = typing.cast(_KeystoneView, _view_of(session, _KeystoneView))
+    made._http_views, made._http_class = {}, _HttpView
+    made._limits = made._own_timeout = None
     return made
 
 
@@ -281,22 +316,50 @@ class _HttpView(_View, requests.Session):
     #: Pairs of an adapter and its view, by the id() of the adapter, which is thereby kept alive.
     _adapter_views: dict[int, tuple[requests.adapters.BaseAdapter, requests.adapters.BaseAdapter]]
 
-    def get_adapter(self, url: str) -> requests.adapters.BaseAdapter:
-        adapter = super().get_adapter(url)
-        if not isinstance(adapter, requests.adapters.HTTPAdapter):
-            return adapter
+    def request(self, *args: typing.Any, **kwargs: typing.Any) -> requests.Response:
+        response = super().request(*args, **kwargs)
+        if is_read_without_limits(response.raw):
+            # The adapter has replaced the methods by which it would use its view.
+            response.close()
+            adapter = type(super().get_adapter(response.url))
+            raise _refused(adapter, "sent the request by other methods than those of HTTPAdapter")
+        return response
+
+    # requests-mock sets the next two on a session, and at the end leaves the methods of its class
+    # there (requests-mock 1.12).
+
+    @property
+    def send(self) -> typing.Any:
+        own = vars(self).get("send")
+        usual = types.MethodType(type(typing.cast(typing.Any, self._viewed)).send, self._viewed)
+        return super().send if own in (None, usual) else own
+
+    @property
+    def get_adapter(self) -> _GetAdapter:
+        return self._get_adapter
+
+    @get_adapter.setter
+    def get_adapter(self, value: _GetAdapter) -> None:
+        vars(self)["get_adapter"] = value
+
+    def _get_adapter(self, url: str) -> requests.adapters.BaseAdapter:
+        adapter = vars(self).get("get_adapter", super().get_adapter)(url)
         known = self._adapter_views.get(id(adapter))
         if known is None:
             if len(self._adapter_views) >= _MOST_ADAPTERS:
                 self._adapter_views.clear()
-            known = self._adapter_views[id(adapter)] = (adapter, _view_of(adapter, _AdapterView))
+            known = self._adapter_views[id(adapter)] = (adapter, _adapter_view_of(adapter))
         return known[1]
 
 
+_GetAdapter = Callable[[str], requests.adapters.BaseAdapter]
+
+
 def _http_view_of(session: requests.Session, view: type[_HttpView]) -> requests.Session:
-    made = _view_of(session, view)
-    if isinstance(made, _HttpView):
-        made._adapter_views = {}
+    if not isinstance(session, requests.Session):
+        raise _refused(type(session), "is not a requests session")
+    made = typing.cast(_HttpView, _view_of(session, view))
+    made._adapter_views = {}
     return made
 
 
@@ -311,6 +374,13 @@ _NO_COOKIES = _NoCookies()
 
 
 class _ImageHttpView(_HttpView):
+    def request(self, *args: typing.Any, **kwargs: typing.Any) -> requests.Response:
+        token = _WRITE.set(_Write())
+        try:
+            return super().request(*args, **kwargs)
+        finally:
+            _WRITE.reset(token)
+
     @property
     def cookies(self) -> requests.cookies.RequestsCookieJar:  # type: ignore[override]
         # A cookie from one caller's response must not be sent in another caller's request. Also, a
@@ -343,10 +413,20 @@ class _AdapterView(_View, requests.adapters.HTTPAdapter):
         return _pool_view_of(super().get_connection_with_tls_context(*args, **kwargs))
 
 
+def _adapter_view_of(adapter: requests.adapters.BaseAdapter) -> requests.adapters.BaseAdapter:
+    if not isinstance(adapter, requests.adapters.HTTPAdapter):
+        return adapter
+    return _view_of(adapter, _AdapterView)
+
+
 def _pool_view_of(pool: object) -> object:
     if not isinstance(pool, urllib3.connectionpool.HTTPConnectionPool):
         return pool
     return _view_of(pool, _PoolView)
+
+
+# The value of an adapter without retries.
+_NO_RETRIES = urllib3.util.Retry(0, read=False)
 
 
 class _PoolView(_View, urllib3.connectionpool.HTTPConnectionPool):
@@ -354,10 +434,23 @@ class _PoolView(_View, urllib3.connectionpool.HTTPConnectionPool):
 
     _factory: ResponseFactory | None
 
-    def urlopen(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
+    def urlopen(  # type: ignore[override]
+        self,
+        method: str,
+        url: str,
+        body: typing.Any = None,
+        headers: typing.Any = None,
+        retries: object = None,
+        *args: typing.Any,
+        **kwargs: typing.Any,
+    ) -> urllib3.response.BaseHTTPResponse:
+        # Retries of the adapter would send a write again whose response was lost, and wait beyond
+        # the deadline. The library retries by itself.
+        send = functools.partial(super().urlopen, method, url, body, headers, _NO_RETRIES)
         self._factory = None
         try:
-            return super().urlopen(*args, **kwargs)
+            write = None if method in _SAFE_METHODS else _WRITE.get()
+            return send(*args, **kwargs) if write is None else write.send(send, *args, **kwargs)
         except BaseException:
             # urllib3 does not close a response that it rejects, such as one with two lengths.
             if self._factory is not None:
@@ -372,3 +465,38 @@ class _PoolView(_View, urllib3.connectionpool.HTTPConnectionPool):
     def _put_conn(self, conn: typing.Any) -> None:
         detach(conn)
         super()._put_conn(conn)
+
+
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+# Responses after which requests sends a request again with credentials (HTTPDigestAuth).
+_UNAUTHENTICATED = frozenset({401, 407})
+
+
+class _Write:
+    """A request that changes something: it is sent once, although an adapter may try again."""
+
+    def __init__(self) -> None:
+        self._failure: Exception | None = None
+
+    def send(
+        self,
+        send: Callable[..., urllib3.response.BaseHTTPResponse],
+        *args: typing.Any,
+        **kwargs: typing.Any,
+    ) -> urllib3.response.BaseHTTPResponse:
+        """Send the request; if it was sent before, raise the exception of that time."""
+        if self._failure is not None:
+            raise self._failure
+        self._failure = urllib3.exceptions.ProtocolError("The request was sent before")
+        try:
+            response = send(*args, **kwargs)
+        except Exception as error:
+            self._failure = error
+            raise
+        if response.status in _UNAUTHENTICATED:
+            self._failure = None
+        return response
+
+
+_WRITE: contextvars.ContextVar[_Write | None] = contextvars.ContextVar("write", default=None)

@@ -132,6 +132,34 @@ ATTACKS: tuple[Attack, ...] = (
         ("test_connections.py::test_fingerprint_of_adapter_applies_to_long_responses",),
     ),
     Attack(
+        "session that bypasses the limits",
+        "server",
+        "The caller's session or adapter cannot be subclassed, replaces its methods or sends by"
+        " another adapter, so that responses would be read without any of these defences.",
+        "InvalidOption, when the service is made where that can be seen, and else at the response."
+        " An adapter that does not use urllib3 reads its responses by itself.",
+        (
+            "test_sessions.py::test_session_without_views_is_refused",
+            "test_sessions.py::test_adapter_that_is_mounted_later_is_refused",
+            "test_sessions.py::test_response_that_was_read_without_limits_is_refused",
+            "test_sessions.py::test_connection_that_cannot_be_limited_is_refused",
+            "test_sessions.py::test_send_that_is_replaced_on_the_session_is_refused",
+        ),
+    ),
+    Attack(
+        "write that is sent again",
+        "network",
+        "The response to a write is lost, or 503, and the caller's adapter, with retries of"
+        " urllib3 or its own, sends the write again: two images, or data of another call.",
+        "urllib3's retries are turned off, and a write leaves once, except after a 401 or 407. The"
+        " library retries by itself what is safe.",
+        (
+            "test_sessions.py::test_write_is_sent_once_although_the_adapter_retries",
+            "test_sessions.py::test_get_is_not_repeated_by_urllib3",
+            "test_sessions.py::test_write_is_sent_again_after_a_digest_challenge",
+        ),
+    ),
+    Attack(
         "cookies",
         "server",
         "A response sets a cookie, which would be sent with another caller's token, or to another"
@@ -251,10 +279,6 @@ ATTACKS: tuple[Attack, ...] = (
             "test_secrets.py::test_process_caches_no_urls",
             "test_secrets.py::test_configured_urls_are_not_logged",
             "test_secrets.py::test_endpoint_in_messages_has_no_password",
-            "test_secrets.py::test_foreign_errors_are_shown_without_secrets",
-            "test_secrets.py::test_only_safe_modules_are_quoted",
-            "test_secrets.py::test_process_caches_no_urls",
-            "test_secrets.py::test_configured_urls_are_not_logged",
         ),
     ),
     Attack(

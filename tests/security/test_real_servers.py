@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-import threading
 import time
 from collections.abc import Iterator
 
@@ -14,6 +12,7 @@ from keystoneauth1 import session as ksa_session
 
 from glance_compat import ImageService, Options
 from tests.functional.cloud import Cloud
+from tests.security.raw_server import Line, address_of
 
 pytestmark = pytest.mark.functional
 
@@ -22,60 +21,12 @@ WINDOW = 14_600
 EVIL = "x-image-meta-property-evil"
 
 
-class Line:
-    """A line between client and server: what exceeds a window arrives later.
-
-    :param delay: seconds.
-    """
-
-    def __init__(self, url: str, delay: float) -> None:
-        host, port = url.removeprefix("http://").split(":")
-        self._server = host, int(port)
-        self._delay = delay
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-
-    def __enter__(self) -> Line:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._socket.accept()
-                server = socket.create_connection(self._server)
-                threading.Thread(target=self._requests, args=(client, server), daemon=True).start()
-                threading.Thread(
-                    target=self._responses, args=(server, client), daemon=True
-                ).start()
-
-    def _requests(self, client: socket.socket, server: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := client.recv(65536):
-                server.sendall(data)
-            server.shutdown(socket.SHUT_WR)
-
-    def _responses(self, server: socket.socket, client: socket.socket) -> None:
-        with client, server, contextlib.suppress(OSError):
-            while data := server.recv(1024 * 1024):
-                # Glance writes a header block with one call.
-                client.sendall(data[:WINDOW])
-                if rest := data[WINDOW:]:
-                    time.sleep(self._delay)
-                    client.sendall(rest)
-
-
 def raw_head(url: str, token: str, image_id: str) -> bytes:
     """Return the header block of a v1 HEAD as the server writes it."""
-    host, port = url.removeprefix("http://").split(":")
     request = (
         f"HEAD /v1/images/{image_id} HTTP/1.1\r\nHost: glance\r\nX-Auth-Token: {token}\r\n\r\n"
     )
-    with socket.create_connection((host, int(port))) as connection:
+    with socket.create_connection(address_of(url)) as connection:
         connection.sendall(request.encode())
         block = b""
         while b"\r\nDate: " not in block or not block.endswith(b"\r\n\r\n"):
@@ -131,7 +82,7 @@ def owners(
     """Return the victim's owner as it is shown after the evil image, and as it is."""
     evil, victim = images
     options = Options(api_version="1", v1_keep_connections=keep, max_attempts=1)
-    with Line(cloud.url("pike-v1"), delay) as line:
+    with Line(cloud.url("pike-v1"), WINDOW, delay) as line:
         service = ImageService(cloud.session("demo"), endpoint_override=line.url, options=options)
         assert service.show(None, evil)["id"] == evil
         shown = service.show(None, victim)["owner"]

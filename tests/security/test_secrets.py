@@ -169,6 +169,7 @@ some = strategies.lists(strategies.sampled_from(PIECES), max_size=6).map("".join
 @hypothesis.given(before=some, between=some, after=some)
 @hypothesis.example(before="/@", between="?", after="")
 @hypothesis.example(before="[", between="]?", after="")
+@hypothesis.example(before=":/@", between="?", after="")
 def test_user_information_is_redacted_in_every_spelling(
     before: str, between: str, after: str
 ) -> None:

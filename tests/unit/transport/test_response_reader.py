@@ -481,18 +481,6 @@ def test_mocked_session_is_used_unchanged(server: ScriptedServer, whole: bool) -
     assert session.session.get(f"{server.url}{PATH}").json() == {"a": 2}
 
 
-class Final(requests.adapters.HTTPAdapter):
-    def __init_subclass__(cls) -> None:
-        raise TypeError("nothing is derived from this")
-
-
-def test_class_without_subclasses_is_used_unchanged(server: ScriptedServer) -> None:
-    server.on("GET", PATH, json_reply({"a": 1}))
-    http = requests.Session()
-    http.mount("http://", Final())
-    assert wire_to(server.url, session_to(http)).send(SHOW).json() == {"a": 1}
-
-
 class UnixConnection(urllib3.connection.HTTPConnection):
     path = ""
 
@@ -559,14 +547,6 @@ def test_certificates_of_the_callers_adapter_are_used(certificates: Certificates
         with pytest.raises(GlanceConnectionFailed):
             transport.send(HEAD)
         assert properties_of(transport.send(HEAD)) == 2
-
-
-def test_foreign_session_is_used_unchanged() -> None:
-    class NoSession:
-        session = None
-
-    odd = typing.cast(typing.Any, NoSession())
-    assert image_session(odd, Limits(1.0, lambda: Deadline(1))) is odd
 
 
 def test_views_do_not_change_attributes(server: ScriptedServer) -> None:
