@@ -108,6 +108,15 @@ def _redact_path(path: str, is_cut: bool) -> str:
     return f"{kept}{_HIDDEN}{'' if is_cut else after[after.rindex('@') :]}"
 
 
+class PrivateUrl(str):
+    """A URL whose repr has no credentials, for tracebacks that show local variables."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(redact_url(self))
+
+
 def redact_text(text: str) -> str:
     """Remove credentials and queries from all URLs in a text from a server or another library."""
     return " ".join(map(_redact_word, text.split()))

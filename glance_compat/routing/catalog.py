@@ -17,7 +17,7 @@ from keystoneauth1 import session as ksa_session
 from keystoneauth1.access import service_catalog
 
 from glance_compat import exceptions
-from glance_compat.redaction import quote_value, redact_url
+from glance_compat.redaction import PrivateUrl, quote_value, redact_url
 from glance_compat.transport.client import Identity
 from glance_compat.transport.error_mapping import plugin_errors
 from glance_compat.urls import is_http
@@ -40,7 +40,7 @@ def check_endpoints(endpoint_override: str | Sequence[str] | None) -> tuple[str,
                 f"endpoint_override must be an http or https URL or a list of them, not"
                 f" {quote_value(shown)}"
             )
-    return typing.cast("tuple[str, ...]", urls)
+    return tuple(map(PrivateUrl, urls))
 
 
 class Catalog(typing.NamedTuple):
@@ -105,7 +105,7 @@ def find_endpoint(identity: Identity, session: ksa_session.Session, catalog: Cat
             f"the service catalog's endpoint of {catalog.describe()} is not an http or https URL:"
             f" {redact_url(found)!r}; set endpoint_override, or correct the catalog"
         )
-    return found
+    return PrivateUrl(found)
 
 
 #: A message has at most this many names.
@@ -148,7 +148,8 @@ def _find_in_plugin(
     keystoneauth1's own version discovery is skipped.
     """
     with plugin_errors("looking for the image endpoint in the catalog"):
-        return session.get_endpoint(auth, skip_discovery=True, **catalog._asdict()) or None
+        found = session.get_endpoint(auth, skip_discovery=True, **catalog._asdict())
+    return PrivateUrl(found) if found else None
 
 
 def find_every_endpoint(
@@ -172,7 +173,7 @@ def find_every_endpoint(
     with plugin_errors("looking for the image endpoints in the catalog"):
         access = plugin.get_access(session)
         found = access.service_catalog.get_urls(**anywhere._asdict()) if access else ()
-    return tuple(found)
+    return tuple(map(PrivateUrl, found))
 
 
 def _search(entries: object, catalog: Catalog) -> Sequence[str]:
@@ -180,7 +181,7 @@ def _search(entries: object, catalog: Catalog) -> Sequence[str]:
         found = _parse(entries).get_urls(**catalog._asdict())
     except (AttributeError, KeyError, TypeError) as error:
         raise exceptions.Invalid("the context's service_catalog is not a catalog") from error
-    return tuple(url for url in found if url)
+    return tuple(PrivateUrl(url) for url in found if url)
 
 
 def _parse(entries: object) -> service_catalog.ServiceCatalog:

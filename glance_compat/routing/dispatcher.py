@@ -24,7 +24,7 @@ from glance_compat.discovery.cache import DISCOVERY_CACHE
 from glance_compat.discovery.discover import Choice
 from glance_compat.discovery.versions import Discovery
 from glance_compat.options import Options
-from glance_compat.redaction import redact_url
+from glance_compat.redaction import PrivateUrl, redact_url
 from glance_compat.routing import context as contexts
 from glance_compat.routing import references
 from glance_compat.routing.catalog import (
@@ -301,7 +301,7 @@ class Dispatcher:
                 self._prepared.clear()
             transport = Transport(
                 self._sessions.get(),
-                unversioned(url),
+                PrivateUrl(unversioned(url)),
                 self._options,
                 identity=Identity(),
                 deadline=Deadline(None),

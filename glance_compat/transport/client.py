@@ -72,7 +72,7 @@ class Identity:
 
     auth: ksa_plugin.BaseAuthPlugin | None = None
     service_auth: ksa_plugin.BaseAuthPlugin | None = None
-    service_catalog: object = None
+    service_catalog: object = dataclasses.field(default=None, repr=False)
     roles: tuple[str, ...] | None = None
     request_id: str | None = None
     project_id: str | None = None

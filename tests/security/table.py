@@ -121,6 +121,7 @@ ATTACKS: tuple[Attack, ...] = (
             "test_connections.py::test_v1_response_cannot_continue_as_another",
             "test_connections.py::test_v1_connections_are_kept_if_tenants_are_trusted",
             "test_real_servers.py::test_tenant_cannot_forge_the_next_v1_response",
+            "test_real_servers.py::test_tenant_cannot_forge_the_next_v1_download",
         ),
     ),
     Attack(
@@ -246,12 +247,12 @@ ATTACKS: tuple[Attack, ...] = (
         ),
     ),
     Attack(
-        "token in a traceback",
+        "token or password in a traceback",
         "local user",
         "A program logs tracebacks with local variables, which some users may read.",
-        "Tokens are held in objects that do not show them, and errors keep no frames of the"
-        " libraries below.",
-        ("test_secrets.py::test_traceback_with_locals_shows_no_token",),
+        "Tokens and the URLs of endpoints are held in objects that do not show secrets, and errors"
+        " keep no frames of the libraries below.",
+        ("test_secrets.py::test_traceback_with_locals_shows_neither_token_nor_password",),
     ),
     Attack(
         "control characters in a request id",

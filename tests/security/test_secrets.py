@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import logging
 import sys
@@ -84,21 +85,53 @@ def test_location_header_of_created_token_is_no_redirect(keystone: ScriptedServe
         password_service(f"{keystone.url}/v3").show(None, VICTIM_ID)
 
 
-FAILURES: dict[str, typing.Callable[[], typing.Any]] = {
-    "refused": lambda: service_at("http://127.0.0.1:9", api_version="2"),
-    "no host": lambda: service_at("http://glance.invalid", api_version="2"),
+NOWHERE = "http://127.0.0.1:9"
+
+
+def show(**options: typing.Any) -> None:
+    service_at(NOWHERE, api_version="2", **options).show(None, VICTIM_ID)
+
+
+def show_without_host() -> None:
+    service_at("http://glance.invalid", api_version="2").show(None, VICTIM_ID)
+
+
+def show_with_catalog() -> None:
+    """The endpoint with its password is in the service catalog of the context."""
+    url = NOWHERE.replace("://", f"://user:{PASSWORD}@")
+    endpoints = [{"interface": "public", "url": url, "region": "r", "region_id": "r"}]
+    catalog = [{"type": "image", "name": "glance", "endpoints": endpoints}]
+
+    context = type("Context", (), {"auth_token": TOKEN, "service_catalog": catalog})()
+    options = Options(api_version="2", max_attempts=1)
+    calls = [functools.partial(ImageService(ksa_session.Session(), options=options).show, context)]
+    # Only the frames of the library are judged, and not this one.
+    del url, endpoints, catalog, context
+    calls.pop()(VICTIM_ID)
+
+
+FAILURES: dict[str, typing.Callable[[], object]] = {
+    "one endpoint": show,
+    "retried": lambda: show(max_attempts=2, backoff_max=0.0),
+    "no host": show_without_host,
+    "upload": lambda: service_at(NOWHERE, api_version="2").update(
+        None, VICTIM_ID, {}, data=b"data"
+    ),
+    "discovery": lambda: service_at(NOWHERE).discover(None),
+    "catalog": show_with_catalog,
 }
 
 
 @pytest.mark.parametrize("kind", FAILURES)
-def test_traceback_with_locals_shows_no_token(kind: str) -> None:
+def test_traceback_with_locals_shows_neither_token_nor_password(kind: str) -> None:
     with pytest.raises(exceptions.GlanceCompatError) as caught:
-        FAILURES[kind]().show(None, VICTIM_ID)
+        FAILURES[kind]()
     shown = "".join(
         traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
     )
-    assert "X-Auth-Token" in shown
+    assert "127.0.0.1" in shown or "glance.invalid" in shown
     assert TOKEN not in shown
+    assert PASSWORD not in shown
 
 
 @pytest.mark.parametrize(
