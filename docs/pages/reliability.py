@@ -28,6 +28,12 @@ the whole image or stays as it is. No other exception is raised in any of these 
 
 A fault happens once, unless it says otherwise; the tests allow three attempts.
 
+The pause before another attempt is that of the header Retry-After, up to ``backoff_max``: seconds,
+a decimal fraction of them, or an HTTP date, with 413, 429, 502, 503 and 504 of the image service,
+with 429 and the like of the identity service, and before a redirect is followed. 413 with this
+header is the rate limit of older clouds: GET, HEAD and DELETE are made again as after 429. Without
+the header, or with any other method, 413 is a quota.
+
 What comes slowly has an end as well. A call about metadata ends within ``deadline``, however its
 answers drip, header blocks and all. In a transfer of data the header block of an answer, and the
 lines between two chunks of data, are whole within ``stall_timeout``, which for the data itself is

@@ -44,7 +44,7 @@ from glance_compat.metadata.fields import FIRST_V2
 from glance_compat.metadata.support import Offer
 from glance_compat.transport.client import Transport
 from glance_compat.transport.messages import Request, Response
-from glance_compat.transport.retry import TRANSIENT_STATUS, is_transient
+from glance_compat.transport.retry import TOO_LARGE, TRANSIENT_STATUS, is_transient
 
 #: A function that creates the backend for the chosen version. Its argument sends the requests.
 CreateBackend = Callable[[Transport], ImagesApi]
@@ -131,8 +131,10 @@ def _request(
         if is_transient(error):
             raise
         return None
-    if response.status in TRANSIENT_STATUS:
-        raise transport.error_of(request, response)
+    if response.status in TRANSIENT_STATUS or response.status == TOO_LARGE:
+        failure = transport.error_of(request, response)
+        if is_transient(failure):
+            raise failure
     return response
 
 

@@ -46,7 +46,7 @@ from glance_compat.transport.messages import (
     retry_after,
 )
 from glance_compat.transport.response_reader import Limits, is_damaged
-from glance_compat.transport.retry import Deadline
+from glance_compat.transport.retry import TOO_LARGE, Deadline, pause
 from glance_compat.urls import redirect_target, without_user_information
 
 LOG = logging.getLogger(__name__)
@@ -54,6 +54,9 @@ LOG = logging.getLogger(__name__)
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _IMAGE_DATA = "application/octet-stream"
+
+#: Methods whose requests have no body and add nothing that counts against a quota.
+_WITHOUT_CONTENT = frozenset({"GET", "HEAD", "DELETE"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +192,7 @@ class Transport:
                 break
             response.close()
             url = self._redirect_target(request, response, url)
+            pause(retry_after(headers_of(response)) or 0.0, self.options, self.deadline)
             response = self._open(request, url, token)
         if response.status_code not in _REDIRECTS:
             return self._read(request, response)
@@ -438,15 +442,23 @@ class Transport:
     def error_of(self, request: Request, response: Response) -> exceptions.GlanceCompatError:
         """Return the exception for a response; ``request.errors`` has its class by the status."""
         kind = request.errors.get(response.status, exceptions.BadResponse)
+        seconds = retry_after(response.headers)
+        advice = advice_for(kind, response.status)
+        if (
+            response.status == TOO_LARGE
+            and seconds is not None
+            and request.method in _WITHOUT_CONTENT
+        ):
+            # Such a request exceeds no quota, so it is a rate limit.
+            kind, advice = exceptions.BadResponse, advice_for(exceptions.BadResponse, 429)
         reason = error_text(response) or "the server gave no reason"
         error = kind(
-            f"{self._subject(request)} failed: {reason} ({response.summary()})."
-            f" {advice_for(kind, response.status)}",
+            f"{self._subject(request)} failed: {reason} ({response.summary()}). {advice}",
             status=response.status,
             request_id=response.request_id,
             **self._details(request),
         )
-        error.retry_after = retry_after(response)
+        error.retry_after = seconds
         return error
 
 

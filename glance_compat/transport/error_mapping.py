@@ -21,6 +21,7 @@ import urllib3.exceptions
 from glance_compat import exceptions
 from glance_compat.redaction import describe_error, redact_text, redact_url
 from glance_compat.streams.streams import Upload
+from glance_compat.transport.retry import parse_retry_after
 
 _NO_TOKEN = (
     keystoneauth1.exceptions.Unauthorized,
@@ -137,11 +138,13 @@ def translated_errors(
         for below in chain_of(error):
             below.__traceback__ = None
         status = error.http_status if isinstance(error, _HttpError) else None
-        raise ours(
+        failure = ours(
             f"{subject} failed: {_reason(error)}. {advice_for(ours, status, service)}",
             status=status,
             **details,
-        ) from cause
+        )
+        failure.retry_after = _retry_after(error)
+        raise failure from cause
 
 
 @contextlib.contextmanager
@@ -197,6 +200,12 @@ def _is_too_long(error: BaseException) -> bool:
         return True
     of_http = isinstance(error, http.client.HTTPException)
     return of_http and any("got more than" in str(one) for one in error.args)
+
+
+def _retry_after(error: Exception) -> float | None:
+    """Return the seconds in the Retry-After header of the identity service's response, or None."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    return parse_retry_after(headers.get("Retry-After"), headers.get("Date"))
 
 
 _EXAMINED_CHARACTERS = 4000

@@ -22,6 +22,7 @@ from glance_compat.redaction import quote_value, redact_text
 from glance_compat.streams.streams import Upload
 from glance_compat.transport import v1_headers
 from glance_compat.transport.error_mapping import advice_for
+from glance_compat.transport.retry import parse_retry_after
 
 
 class VersionDocumentReceived(Exception):
@@ -244,7 +245,7 @@ def error_text(response: Response) -> str:
     return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
-def retry_after(response: Response) -> float | None:
-    """Return the seconds in the Retry-After header, or None. Glance never sends a date in it."""
-    value = response.header("retry-after") or ""
-    return float(value) if re.fullmatch(r"[0-9]{1,6}", value) else None
+def retry_after(headers: v1_headers.Headers) -> float | None:
+    """Return the seconds to wait according to the Retry-After header of a response, or None."""
+    values = {name.lower(): value for name, value in reversed(headers)}
+    return parse_retry_after(values.get("retry-after"), values.get("date"))

@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
+import email.utils
 import logging
+import re
 import time
 import typing
 from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +31,10 @@ Result = typing.TypeVar("Result")
 
 #: HTTP statuses of temporary failures, after which a retry may succeed (RFC 9110 and RFC 6585).
 TRANSIENT_STATUS = frozenset({429, 502, 503, 504})
+
+#: With the header Retry-After, the rate limit of older clouds and of some proxies (RFC 9110,
+#: section 15.5.14); without it, a quota.
+TOO_LARGE = 413
 
 
 class Deadline:
@@ -71,7 +78,47 @@ def is_transient(error: BaseException | None) -> bool:
         return False
     if isinstance(error, exceptions.GlanceConnectionFailed):
         return True
-    return isinstance(error, exceptions.BadResponse) and error.status in TRANSIENT_STATUS
+    if not isinstance(error, exceptions.BadResponse):
+        return False
+    is_rate_limit = error.status == TOO_LARGE and error.retry_after is not None
+    return is_rate_limit or error.status in TRANSIENT_STATUS
+
+
+def parse_retry_after(value: str | None, date: str | None = None) -> float | None:
+    """Return the seconds that a Retry-After header asks the client to wait, or None.
+
+    Its value is a number of seconds or an HTTP date (RFC 9110, section 10.2.3). Some servers send
+    a decimal fraction.
+
+    :param value: the value of the header, or None.
+    :param date: the value of the header Date, with which an HTTP date is compared, or None for the
+        clock of this host, which may differ from the server's.
+    """
+    if not value:
+        return None
+    if re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", value):
+        return float(value)
+    until = _parse_http_date(value)
+    if until is None:
+        return None
+    now = _parse_http_date(date or "") or datetime.datetime.now(datetime.timezone.utc)
+    return max(0.0, (until - now).total_seconds())
+
+
+def _parse_http_date(value: str) -> datetime.datetime | None:
+    """Parse an HTTP date in any of the three forms of RFC 9110, section 5.6.7."""
+    if len(value) > _DATE_CHARACTERS:
+        return None
+    try:
+        found = email.utils.parsedate_to_datetime(value)
+        # Two of the forms may have no time zone; they are UTC.
+        return found.replace(tzinfo=found.tzinfo or datetime.timezone.utc)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+#: Maximum length of a date that is parsed. HTTP dates have at most 33 characters.
+_DATE_CHARACTERS = 64
 
 
 # ---------------------------------------------------------------------------------------------
@@ -131,6 +178,14 @@ def without_pauses() -> Iterator[None]:
 def _sleep(seconds: float) -> None:
     if _PROCESS.pauses:
         time.sleep(seconds)
+
+
+def pause(seconds: float, options: Options, deadline: Deadline) -> None:
+    """Wait as long as a server asks for, but no longer than the options and the deadline permit.
+
+    :param seconds: the seconds of the header Retry-After.
+    """
+    _sleep(min(seconds, options.backoff_max, deadline.remaining()))
 
 
 def _call_hooks(state: tenacity.RetryCallState) -> None:
@@ -195,7 +250,7 @@ def repeat_after(
     """
     jitter = tenacity.wait_random_exponential(multiplier=0.5, max=options.backoff_max)
 
-    def pause(state: tenacity.RetryCallState) -> float:
+    def wait(state: tenacity.RetryCallState) -> float:
         seconds = getattr(state.outcome and state.outcome.exception(), "retry_after", None)
         return jitter(state) if seconds is None else float(min(seconds, options.backoff_max))
 
@@ -206,7 +261,7 @@ def repeat_after(
     policy = tenacity.Retrying(
         retry=tenacity.retry_if_exception(again),
         stop=is_over,
-        wait=pause,
+        wait=wait,
         sleep=_sleep,
         before_sleep=_call_hooks,
         reraise=True,

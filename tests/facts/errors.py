@@ -67,6 +67,7 @@ FACTS = (
         create("test_refused_metadata_leaves_no_image", "{'properties': {'p0'"),
         small("test_exceeded_member_quota_is_an_error"),
         small("test_exceeded_storage_quota_is_an_error"),
+        unit_wire("test_other_413_is_a_quota"),
     ),
     bridged(
         "no-429",

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from glance_compat import exceptions
 from glance_compat.fixture import faults
 from glance_compat.fixture.faults import Damaged, Fault
-from tests.faults.calls import CALLS, Api, Kind, Step
+from tests.faults.calls import APIS, CALLS, Api, Kind, Step
 
 
 class State(enum.Enum):
@@ -72,6 +72,10 @@ def _always(error: type[exceptions.GlanceCompatError], **other: Outcome) -> dict
 #: It fails before anything is done, and a new attempt is right.
 _NOT_SENT = _all_but(DISCOVER=_error(_LOST), PIPE=_error(_LOST), ONCE=_error(_LOST))
 _BUSY = _all_but(DISCOVER=_error(_BAD), PIPE=_error(_BAD), ONCE=_error(_BAD))
+#: Requests that add nothing are limited in their rate; the others may exceed a quota.
+_LIMITED = _always(
+    exceptions.ImageQuotaExceeded, DISCOVER=_error(_BAD), READ=RIGHT, LOOK=RIGHT, PULL=RIGHT
+)
 #: It was done, and a new attempt finds it done.
 _ANSWER_LOST = _all_but(DISCOVER=_error(_LOST), ONCE=_done(_LOST))
 _ANSWERS_LOST = _always(
@@ -153,6 +157,7 @@ ROWS: dict[str, Row] = {
     "503": Row(faults.Status(503), _BUSY),
     "503, always": Row(faults.Status(503), _always(_BAD, LOOK=_done(_UNKNOWN)), None),
     "429 with Retry-After": Row(faults.Status(429, retry_after=0), _BUSY),
+    "413 with Retry-After": Row(faults.Status(413, retry_after=0), _LIMITED),
     "502": Row(faults.Status(502), _BUSY),
     "504": Row(faults.Status(504), _BUSY),
     "504 while the data still arrives": Row(faults.GatewayTimeout(requests=3), _ALL),
@@ -227,6 +232,12 @@ ROWS: dict[str, Row] = {
 
 #: Outcomes of single cells that differ from those of their row.
 EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
+    # A DELETE exceeds no quota.
+    **{
+        ("413 with Retry-After", call, api, Kind.WRITE): RIGHT
+        for call in ("delete", "remove_member")
+        for api in APIS
+    },
     **{
         (row, call, "v2", kind): _error(_BAD)
         for row in (

@@ -111,3 +111,24 @@ def test_fault_during_read(
     assert proxy.faults.happened
     assert path.read_bytes() == expected
     assert [one.name for one in tmp_path.iterdir()] == ["image"]
+
+
+LIMITED: tuple[faults.Replaced, ...] = (
+    faults.Status(413, retry_after=0),
+    faults.Status(429, headers=(("Retry-After", "0.1"),)),
+    faults.Status(503, headers=(("Retry-After", "Fri, 31 Dec 1999 23:59:59 GMT"),)),
+)
+
+
+@pytest.mark.parametrize("fault", LIMITED, ids=lambda fault: str(fault.status))
+def test_rate_limit_is_waited_for(
+    proxy: FaultProxy, service: ImageService, name: str, fault: faults.Replaced
+) -> None:
+    image = service.create(None, {"name": name, **FORMATS}, data=DATA)
+    for method in ("GET", "HEAD", "DELETE"):
+        proxy.faults.add(fault, method)
+    assert service.show(None, image["id"]) == image
+    assert [one["id"] for one in service.detail(None, filters={"name": name})] == [image["id"]]
+    assert service.delete(None, image["id"])
+    used = {one.method for one in proxy.faults.happened}
+    assert used == {"GET", "DELETE"} | ({"HEAD"} if service.discover().api == "v1" else set())

@@ -500,7 +500,7 @@ def test_probe_401_raises_not_authenticated(server: ScriptedServer, path: str) -
     assert path in str(caught.value)
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [413, 429, 502, 503, 504])
 @pytest.mark.parametrize("path", ["/", "/v1/images", "/v2/schemas/image"])
 def test_transient_error_of_probe_raises_bad_response(
     server: ScriptedServer, status: int, path: str

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import email.utils
 import gzip
 import http.client
 import io
@@ -34,6 +36,7 @@ from glance_compat.exceptions import (
     DeadlineExceeded,
     GlanceConnectionFailed,
     ImageNotFound,
+    ImageQuotaExceeded,
     Invalid,
     NotAuthenticated,
     NoUsableVersion,
@@ -45,7 +48,7 @@ from glance_compat.transport import v1_headers
 from glance_compat.transport.client import Identity, Transport
 from glance_compat.transport.error_mapping import advice_for, translated_errors
 from glance_compat.transport.messages import Request, Response, VersionDocumentReceived
-from glance_compat.transport.retry import Deadline
+from glance_compat.transport.retry import Deadline, is_transient
 from glance_compat.urls import origin
 from tests.unit.scripted_server import (
     NO_ANSWER,
@@ -521,22 +524,100 @@ def test_lost_connection_is_not_repeated(server: ScriptedServer, method: str) ->
     assert len(server.seen) == 1
 
 
+DATE = "Fri, 31 Dec 1999 23:59:30 GMT"
+
+
+@pytest.mark.parametrize("status", [413, 429, 502, 503, 504])
 @pytest.mark.parametrize(
     ("said", "seconds"),
     [
         ("0", 0),
         ("120", 120),
-        *((said, None) for said in ("", "-1", "1.5", "9" * 20, "\N{SUPERSCRIPT TWO}")),
-        ("Fri, 31 Dec 1999 23:59:59 GMT", None),
+        ("1.5", 1.5),
+        *((said, None) for said in ("-1", "1.", "1e3", "9" * 20, "\N{SUPERSCRIPT TWO}", "soon")),
+        # The three forms of RFC 9110, section 5.6.7.
+        ("Fri, 31 Dec 1999 23:59:59 GMT", 29),
+        ("Friday, 31-Dec-99 23:59:59 GMT", 29),
+        ("Fri Dec 31 23:59:59 1999", 29),
+        # It has passed.
+        ("Fri, 31 Dec 1999 23:59:00 GMT", 0),
+        *((f"{said} GMT", None) for said in ("Fri, 99 Dec 1999 23:59:59", "Fri", "1" * 5000)),
     ],
 )
 def test_retry_after_is_seconds_or_none(
-    server: ScriptedServer, said: str, seconds: float | None
+    server: ScriptedServer, status: int, said: str, seconds: float | None
 ) -> None:
-    server.on("GET", PATH, Reply(503, headers=(("Retry-After", said),)))
-    with pytest.raises(BadResponse) as caught:
+    server.on("GET", PATH, Reply(status, headers=(("Date", DATE), ("Retry-After", said))))
+    with pytest.raises((BadResponse, ImageQuotaExceeded)) as caught:
         wire_to(server.url).send(SHOW)
     assert caught.value.retry_after == seconds
+
+
+def test_retry_date_without_date_is_compared_with_the_clock(server: ScriptedServer) -> None:
+    later = email.utils.formatdate(time.time() + 100, usegmt=True)
+    server.on("GET", PATH, Reply(503, headers=(("Retry-After", later),)))
+    with pytest.raises(BadResponse) as caught:
+        wire_to(server.url).send(SHOW)
+    assert 90 < (caught.value.retry_after or 0) <= 100
+
+
+@pytest.mark.parametrize("said", ["0", "2.5", DATE])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+def test_413_with_retry_after_is_a_rate_limit(
+    server: ScriptedServer, method: str, said: str
+) -> None:
+    server.on(method, PATH, Reply(413, headers=(("Retry-After", said),)))
+    with pytest.raises(BadResponse, match=r"\(HTTP 413\)\. Try again later") as caught:
+        wire_to(server.url).send(dataclasses.replace(SHOW, method=method))
+    assert is_transient(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "headers"),
+    [
+        *((method, (("Retry-After", "0"),)) for method in ("PUT", "POST", "PATCH")),
+        *((method, ()) for method in ("GET", "HEAD", "DELETE")),
+        ("GET", (("Retry-After", "soon"),)),
+    ],
+)
+def test_other_413_is_a_quota(
+    server: ScriptedServer, method: str, headers: tuple[tuple[str, str], ...]
+) -> None:
+    server.on(method, PATH, Reply(413, headers=headers))
+    with pytest.raises(ImageQuotaExceeded, match="Ask the operator of the cloud") as caught:
+        wire_to(server.url).send(dataclasses.replace(SHOW, method=method))
+    assert not is_transient(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "cap", "pause"),
+    [("0.3", 60, 0.3), ("3600", 0.2, 0.2), ("Fri, 31 Dec 1999 23:59:59 GMT", 0.3, 0.3)],
+)
+def test_redirect_waits_for_retry_after(
+    server: ScriptedServer, said: str, cap: float, pause: float
+) -> None:
+    headers = (("Location", "/b"), ("Date", DATE), ("Retry-After", said))
+    server.on("GET", PATH, Reply(302, headers=headers))
+    server.on("GET", "/b", Reply(200))
+    begun = time.monotonic()
+    wire_to(server.url, options=Options(backoff_max=cap)).send(SHOW)
+    assert pause <= time.monotonic() - begun < 20
+
+
+def test_redirect_does_not_wait_beyond_the_deadline(server: ScriptedServer) -> None:
+    server.on("GET", PATH, Reply(302, headers=(("Location", "/b"), ("Retry-After", "60"))))
+    wire = wire_to(server.url, options=Options(backoff_max=60), deadline=0.5)
+    assert elapsed(lambda: wire.send(SHOW), exceptions.DeadlineExceeded) < 20
+
+
+def test_retry_after_of_the_identity_service_is_kept() -> None:
+    response = requests.Response()
+    response.status_code = 429
+    response.headers.update({"Retry-After": "1.5"})
+    limited = keystoneauth1.exceptions.from_response(response, "POST", "http://k/v3/auth/tokens")
+    with pytest.raises(BadResponse) as caught, translated_errors("getting a token"):
+        raise limited
+    assert (caught.value.status, caught.value.retry_after) == (429, 1.5)
 
 
 # ---------------------------------------------------------------------------------------------

@@ -65,6 +65,13 @@ def test_other_statuses_are_not_transient(status: int | None) -> None:
     assert is_transient(BadResponse("no", status=status)) == (status in {429, 502, 503, 504})
 
 
+@pytest.mark.parametrize("retry_after", [0, 0.5, 60])
+def test_413_with_retry_after_is_transient(retry_after: float) -> None:
+    assert is_transient(busy(413, retry_after))
+    assert not is_transient(busy(413))
+    assert not is_transient(busy(500, retry_after))
+
+
 def test_failed_connection_is_transient() -> None:
     assert is_transient(cut())
     assert not is_transient(DeadlineExceeded("late"))
