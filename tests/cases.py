@@ -12,7 +12,7 @@ import pytest
 def check_each(cases: Iterable[tuple[str, Callable[[], object]]]) -> None:
     """Run every case, and then fail with the names and tracebacks of all that failed.
 
-    :param cases: the name of each case, and what runs it.
+    :param cases: the name of each case, and a function that runs it.
     """
     failures = []
     count = 0

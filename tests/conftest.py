@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What holds for all tests: the marker ``quick``, and how thorough property tests are.
+"""Configuration of all tests: the marker ``quick``, and the profiles of hypothesis.
 
 ``HYPOTHESIS_PROFILE`` is default, ci or long. The fixtures ``cloud`` and ``cluster`` are for all
 tests that need real servers, wherever they are.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Ceph cluster for tests: a real one where its programs are installed, and one that stands in.
+"""A Ceph cluster for tests: a real one if its programs are installed, and a stand-in.
 
-Both do what a test asks of :class:`Ceph`. The one that stands in is a folder, which two modules
-read that behave as the real ``rados`` and ``rbd`` do.
+Both implement :class:`Ceph`. The stand-in is a folder that is read by two modules that behave
+like the real ``rados`` and ``rbd``.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
-#: The pools that there are; READER may read the first one alone.
+#: The existing pools; READER may read only the first one.
 POOLS = ("images", "volumes")
 READER = "reader"
 
 
 class Ceph(Protocol):
-    """A cluster, and its modules."""
+    """A cluster, and its Python modules."""
 
     fsid: str
     #: The configuration file, as librados reads it.
@@ -27,16 +27,16 @@ class Ceph(Protocol):
     rbd: ModuleType
 
     def put(self, pool: str, image: str, data: bytes, snapshot: str = "snap") -> None:
-        """Make an image with a snapshot."""
+        """Create an image with a snapshot."""
 
     def overwrite(self, pool: str, image: str, data: bytes) -> None:
-        """Change what an image holds; its snapshots stay."""
+        """Overwrite the data of an image; its snapshots keep the old data."""
 
     def silent_storage(self) -> AbstractContextManager[None]:
-        """Inside, nothing that is stored can be read; nobody says so."""
+        """Make all reads of stored data hang, without an error."""
 
     def silent_monitor(self) -> AbstractContextManager[None]:
-        """Inside, nobody can connect; nobody says so."""
+        """Make all connection attempts hang, without an error."""
 
     def is_connected(self) -> bool:
         """Whether this process is connected to a cluster."""

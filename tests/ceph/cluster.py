@@ -2,7 +2,7 @@
 """A real Ceph cluster on loopback: one monitor, one store in memory, keys as on any cluster.
 
 It needs the programs of Ceph (Debian: ``ceph-mon`` and ``ceph-osd``), its modules for the Python
-that runs the tests (``python3-rados``, ``python3-rbd``), and nobody's rights but one's own.
+that runs the tests (``python3-rados``, ``python3-rbd``), and no special privileges.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ HOST = "127.0.0.1"
 START_SECONDS = 60
 PROGRAMS = ("ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool", "setpriv")
 MODULES = ("rados", "rbd")
-#: Where Debian and Ubuntu have modules that no other interpreter looks for.
+#: The folder of Debian's and Ubuntu's modules, which other interpreters do not search.
 _DEBIAN = Path("/usr/lib/python3/dist-packages")
 
 _CONF = """
@@ -66,17 +66,17 @@ memstore device bytes = 536870912
 
 
 class UnavailableError(Exception):
-    """There is no Ceph here; the message says what is missing."""
+    """Ceph is not installed; the message names the missing part."""
 
 
 class _NotReadyError(Exception):
-    """It does not answer yet."""
+    """The cluster does not respond yet."""
 
 
 def modules_folder(folder: Path) -> Path:
-    """Fill a folder with Ceph's modules alone, for interpreters that do not look where they are.
+    """Fill a folder with Ceph's modules only, for interpreters that do not search their folder.
 
-    :raises UnavailableError: there are none for this Python.
+    :raises UnavailableError: the modules are not installed for this Python.
     """
     for name in MODULES:
         names = [name + suffix for suffix in importlib.machinery.EXTENSION_SUFFIXES]
@@ -101,8 +101,8 @@ def _module(name: str, folder: Path) -> ModuleType:
 class Cluster:
     """A :class:`tests.ceph.Ceph`.
 
-    :param folder: a new one, empty.
-    :raises UnavailableError: there is no Ceph here.
+    :param folder: a new, empty folder.
+    :raises UnavailableError: Ceph is not installed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -119,10 +119,10 @@ class Cluster:
         self._folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    # -- its life
+    # -- start and stop
 
     def start(self) -> None:
-        """Start it, with its pools and users."""
+        """Start the cluster, and create its pools and users."""
         with contextlib.closing(socket.socket()) as probe:
             probe.bind((HOST, 0))
             port = probe.getsockname()[1]
@@ -137,7 +137,7 @@ class Cluster:
         self.user(READER, "profile rbd-read-only pool=" + POOLS[0])
 
     def stop(self) -> None:
-        """End it, at once: nothing of it is kept."""
+        """Stop the cluster immediately; its data is discarded."""
         for process in self._processes.values():
             process.kill()
             process.wait()
@@ -199,7 +199,7 @@ class Cluster:
         log = self._folder / f"{program}.out"
         with log.open("wb") as output:
             self._processes[program] = subprocess.Popen(
-                # It ends when the tests are killed, too.
+                # The daemon also ends when the tests are killed.
                 ["setpriv", "--pdeathsig", "KILL", program, "-f", *arguments],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
@@ -207,7 +207,7 @@ class Cluster:
                 stderr=subprocess.STDOUT,
             )
 
-    # -- what is in it
+    # -- content
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Any]:
@@ -234,9 +234,9 @@ class Cluster:
         return found
 
     def user(self, name: str, storage: str) -> None:
-        """Make a user with its key.
+        """Create a user with its key.
 
-        :param storage: what it may do, in the words of the store.
+        :param storage: the capabilities of the user, in Ceph's syntax for OSDs.
         """
         entity, caps = f"client.{name}", ["mon", "profile rbd", "osd", storage]
         words = json.dumps({"prefix": "auth get-or-create", "entity": entity, "caps": caps})
@@ -279,7 +279,7 @@ class Cluster:
         with self._connected() as cluster, cluster.open_ioctx(name) as ioctx:
             yield ioctx
 
-    # -- what goes wrong
+    # -- failures
 
     def silent_storage(self) -> contextlib.AbstractContextManager[None]:
         return self._silent("ceph-osd")
@@ -297,6 +297,6 @@ class Cluster:
             process.send_signal(signal.SIGCONT)
 
     def is_connected(self) -> bool:
-        # Its threads live as long as a connection.
+        # The threads of librados live as long as a connection.
         names = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
         return any(name.startswith("msgr-worker") for name in names)

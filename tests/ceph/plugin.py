@@ -12,7 +12,7 @@ from tests.ceph.cluster import Cluster, UnavailableError
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A real cluster; where there is no Ceph the test is skipped, in CI too: few machines have."""
+    """Provide a real cluster; skip the test if Ceph is not installed, in CI as well."""
     try:
         found = Cluster(tmp_path_factory.mktemp("ceph"))
     except UnavailableError as error:

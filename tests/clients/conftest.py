@@ -13,14 +13,14 @@ from tests.clients.serving import PythonProgram, Served, serving
 
 @pytest.fixture(scope="session")
 def pike(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A Pike, which has both APIs."""
+    """Serve Pike, which has both APIs."""
     with serving(tmp_path_factory.mktemp("pike")) as served:
         yield served
 
 
 @pytest.fixture(scope="session")
 def glance_33(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A Glance 33, which has v2 alone, and lets nobody in who has not logged in."""
+    """Serve Glance 33, which has only v2, with strict tokens."""
     argv = ("--release", "33", "--strict-tokens")
     with serving(tmp_path_factory.mktemp("33"), *argv) as served:
         yield served
@@ -28,14 +28,14 @@ def glance_33(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(params=["pike", "glance_33"])
 def served(request: pytest.FixtureRequest) -> Served:
-    """Each of them."""
+    """Provide each of the servers in turn."""
     found: Served = request.getfixturevalue(request.param)
     return found
 
 
 @pytest.fixture(scope="session")
 def openstack_program() -> Iterator[PythonProgram]:
-    """The command line of python-openstackclient."""
+    """Provide the command line of python-openstackclient."""
     modules = ("openstack.connection", "openstackclient.image.v2.image")
     with contextlib.closing(PythonProgram("openstack", *modules)) as program:
         yield program
@@ -43,7 +43,7 @@ def openstack_program() -> Iterator[PythonProgram]:
 
 @pytest.fixture(scope="session")
 def glance_program() -> Iterator[PythonProgram]:
-    """The command line of python-glanceclient."""
+    """Provide the command line of python-glanceclient."""
     modules = ("glanceclient.v1.shell", "glanceclient.v2.shell", "keystoneauth1.identity")
     with contextlib.closing(PythonProgram("glance", *modules)) as program:
         yield program
@@ -51,5 +51,5 @@ def glance_program() -> Iterator[PythonProgram]:
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
-    """A name that no other image has, and that every client can write."""
+    """Return a unique image name that every client can write."""
     return "client-" + "".join(one if one.isalnum() else "-" for one in request.node.name)

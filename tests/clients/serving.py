@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``glance-compat serve`` as a program, and what clients need to find it."""
+"""Run ``glance-compat serve`` as a program, and provide the settings of its clients."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from keystoneauth1.session import Session
 #: Seconds after which a program hangs.
 PATIENCE = 300
 
-#: Of the machine: what programs need to run, and nothing that names a cloud or a proxy.
+#: The environment for programs: without the variables of a cloud or a proxy.
 _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "PERL5LIB", "PYENV_VERSION")
 
 
 @dataclass(frozen=True)
 class Served:
-    """A server that is running.
+    """A running server.
 
-    :ivar url: the image service.
-    :ivar clouds_yaml: names it.
-    :ivar environment: for programs that are clients of it.
+    :ivar url: the URL of the image service.
+    :ivar clouds_yaml: the path of a clouds.yaml for the server.
+    :ivar environment: the environment of client programs.
     """
 
     url: str
@@ -42,13 +42,13 @@ class Served:
 
     @property
     def auth(self) -> dict[str, str]:
-        """What the clouds.yaml has for logging in."""
+        """Return the ``auth`` section of the clouds.yaml."""
         cloud = yaml.safe_load(self.clouds_yaml.read_text())["clouds"]["glance-compat"]
         found: dict[str, str] = cloud["auth"]
         return found
 
     def session(self, **other: str) -> Session:
-        """A session that logs in with keystoneauth's plugin for passwords."""
+        """Return a session that logs in with a password."""
         arguments: dict[str, Any] = {**self.auth, **other}
         return Session(auth=identity.Password(**arguments))
 
@@ -109,9 +109,9 @@ class PythonProgram:
     """A program that is installed beside this Python, imported once and forked for each run."""
 
     def __init__(self, name: str, *modules: str) -> None:
-        """Start it.
+        """Start the program.
 
-        :param modules: what else it imports, where this release of it has such a module.
+        :param modules: modules to import in addition, if this release of the program has them.
         """
         self._name = name
         self._process = subprocess.Popen(
@@ -122,7 +122,7 @@ class PythonProgram:
         )
 
     def run(self, served: Served, cwd: Path, *argv: str) -> str:
-        """Run it as a client of a server; return its output."""
+        """Run the program as a client of a server; return its output."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         command = [self._name, *argv]
@@ -135,7 +135,7 @@ class PythonProgram:
         return output
 
     def close(self) -> None:
-        """End it."""
+        """End the program."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
@@ -144,7 +144,7 @@ class PythonProgram:
 
 
 def program(name: str) -> str:
-    """Return the path of a program that was installed beside this Python."""
+    """Return the path of a program in the environment of this Python."""
     path = Path(sys.executable).parent / name
     if not path.exists():
         pytest.fail(f"{name} is part of the extra test, and is not beside {sys.executable}")
@@ -153,7 +153,7 @@ def program(name: str) -> str:
 
 @contextlib.contextmanager
 def serving(home: Path, *argv: str) -> Iterator[Served]:
-    """A server while it is needed."""
+    """Serve for the duration of a context."""
     told = home / "clouds.yaml"
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     environment |= {"HOME": str(home), "PYTHONWARNINGS": "ignore", "NO_PROXY": "*"}
@@ -175,7 +175,7 @@ def serving(home: Path, *argv: str) -> Iterator[Served]:
             server.kill()
 
 
-# The line with the URL comes first, by a hair.
+# The line with the URL may come slightly before the credentials.
 @tenacity.retry(
     retry=tenacity.retry_if_result(lambda text: not text.endswith("\n")),
     stop=tenacity.stop_after_delay(PATIENCE),
@@ -186,7 +186,7 @@ def _told(file: Path) -> str:
 
 
 def _variables(told: Path) -> dict[str, str]:
-    """The variables of an openrc file that says the same as a clouds.yaml."""
+    """Return the OS_* variables with the content of a clouds.yaml."""
     cloud = yaml.safe_load(_told(told))["clouds"]["glance-compat"]
     variables = {f"OS_{name.upper()}": value for name, value in cloud["auth"].items()}
     return {

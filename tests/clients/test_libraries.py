@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Libraries in Python that are clients of Glance, over HTTP to ``glance-compat serve``."""
+"""Python client libraries of Glance, over HTTP to ``glance-compat serve``."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _share(client: glanceclient.Client, served: Served, image_id: str) -> None:
     assert image_id in {one.id for one in other.images.list(filters={"visibility": "shared"})}
 
 
-# What it deprecates it uses itself.
+# openstacksdk itself uses functions that it deprecates.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
 def test_openstacksdk_completes_life_cycle(
     served: Served, name: str, monkeypatch: pytest.MonkeyPatch

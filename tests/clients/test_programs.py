@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs that are clients of Glance: command lines, curl, and other languages."""
+"""Client programs of Glance: command lines, curl, and other languages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.clients.serving import PythonProgram, Served
 
-# Each starts programs.
+# Each test starts programs.
 pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "snippets" / "fixtures"
@@ -34,7 +34,7 @@ def is_gone(served: Served, image_id: str) -> bool:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
-    """A directory with a disk."""
+    """Return a directory with the file ``disk``."""
     (tmp_path / "disk").write_bytes(DATA)
     return tmp_path
 
@@ -49,7 +49,7 @@ def test_openstack_client_completes_life_cycle(
         openstack("create", name, *FORMATS, "--file", "disk", "--property", "k=v", "-f", "json")
     )
     assert made["properties"]["k"] == "v"
-    # Old releases print what they knew before the upload.
+    # Old releases print the metadata from before the upload.
     shown = served.session().get(f"{served.url}/v2/images/{made['id']}").json()
     assert (shown["status"], shown["size"]) == ("active", len(DATA))
     openstack("add", "project", name, "other")
@@ -62,7 +62,7 @@ def test_openstack_client_completes_life_cycle(
 
 
 def columns(table: str) -> dict[str, str]:
-    """Read a table of two columns as python-glanceclient draws it."""
+    """Parse a table of two columns, as python-glanceclient prints it."""
     rows = [line.split("|") for line in table.splitlines() if line.startswith("|")]
     return {row[1].strip(): row[2].strip() for row in rows}
 
@@ -77,7 +77,7 @@ class GlanceProgram:
     version: str
 
     def __call__(self, *argv: str) -> dict[str, str]:
-        """Run a command; return the table that it prints."""
+        """Run a command; return the table in its output."""
         version = ("--os-image-api-version", self.version)
         return columns(self.program.run(self.served, self.folder, *version, *argv))
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the facade promises, written once and run against every kind of server."""
+"""The contract of the facade, tested on every type of server."""

@@ -20,17 +20,17 @@ from tests.functional.cloud import Cloud
 
 @pytest.fixture(scope="session")
 def embedded_target() -> Iterator[Callable[[Kind], Target]]:
-    """Open each embedded server once."""
+    """Start each embedded server once."""
     with contextlib.ExitStack() as stack:
         yield functools.cache(
-            # Its images go with the server.
+            # The images disappear with the server.
             lambda kind: _warm(stack.enter_context(targets.embedded(kind)))
         )
 
 
 @pytest.fixture(scope="session")
 def real_target(cloud: Cloud) -> Iterator[Callable[[Kind], Target]]:
-    """Open each real server once; they are clean before the cloud may stop."""
+    """Open each real server once; delete its test images before the cloud may stop."""
     with contextlib.ExitStack() as stack:
 
         def find(kind: Kind) -> Target:
@@ -42,14 +42,14 @@ def real_target(cloud: Cloud) -> Iterator[Callable[[Kind], Target]]:
 
 
 def _warm(target: Target) -> Target:
-    # What requests cost is counted when the versions are known.
+    # Requests are counted after discovery.
     target.service().discover()
     return target
 
 
 @pytest.fixture(scope="session")
 def open_target(request: pytest.FixtureRequest) -> Callable[[Kind], Target]:
-    """Open each server once, whatever the order of the tests; real ones are clean in the end."""
+    """Return a function that opens each server once, in any order of the tests."""
 
     def find(kind: Kind) -> Target:
         name = "embedded_target" if kind.region is None else "real_target"
@@ -61,19 +61,19 @@ def open_target(request: pytest.FixtureRequest) -> Callable[[Kind], Target]:
 
 @pytest.fixture(scope="session", params=targets.parameters(targets.is_usual))
 def target(request: pytest.FixtureRequest, open_target: Callable[[Kind], Target]) -> Target:
-    """A server."""
+    """Provide each server of the test in turn."""
     return open_target(request.param)
 
 
 @pytest.fixture
 def name() -> str:
-    """A name that no other image has."""
+    """Return a unique image name."""
     return f"contract {uuid.uuid4()}"
 
 
 @pytest.fixture(scope="session")
 def source() -> Iterator[str]:
-    """The URL of a server that has DATA at /data."""
+    """Return the URL of a web server that serves DATA at /data."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
@@ -89,7 +89,7 @@ def source() -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *arguments: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

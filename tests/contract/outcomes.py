@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of a call, as a value that can be compared."""
+"""The outcome of a call, as a value that can be compared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Arguments = ParamSpec("Arguments")
 def saw(
     call: Callable[Arguments, object], *args: Arguments.args, **kwargs: Arguments.kwargs
 ) -> object:
-    """What a call gave; of an error, its class."""
+    """Return the result of a call, or the class of its exception."""
     try:
         return call(*args, **kwargs)
     except exceptions.GlanceCompatError as error:
@@ -22,5 +22,5 @@ def saw(
 
 
 def status_of(service: ImageService, image_id: str) -> object:
-    """The status of an image, as one user is shown it."""
+    """Return the status of an image, as a user sees it."""
     return service.show(None, image_id)["status"]

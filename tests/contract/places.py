@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers of v2.17 with an http store, embedded and real, to give locations to.
+"""Servers of v2.17 with an http store, embedded and real, for tests that set locations.
 
-One shows locations, and so lets them be added by PATCH as well; one does not.
+One of them shows locations, so PATCH can add them as well; the other does not.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.contract.targets import Kind, Target
 from tests.functional.cloud import Cloud, Layout, lifecycle
 from tests.functional.cloud.topology import SERVERS, VARIANTS
 
-#: Has the role service.
+#: A user with the role service.
 SERVICE = "glance"
 ROLES = {"admin": "admin", "demo": "member", "other": "member", SERVICE: "service,member"}
 PROJECTS = {user: f"{user}-project" for user in ROLES}
@@ -34,9 +34,9 @@ REAL: tuple[Where, ...] = ("33-web", "33-web-unshown")
 class Place:
     """A server with an http store.
 
-    :param source: the URL of what it has as a store: DATA at /data.
-    :param shown: whether locations are shown, and so may be added by PATCH.
-    :param hashes: whether data at a location is hashed.
+    :param source: the URL of the web server behind the store, with DATA at /data.
+    :param shown: whether locations are shown, so that PATCH can add them.
+    :param hashes: whether the server hashes data at a location.
     """
 
     target: Target
@@ -75,12 +75,12 @@ def real_place(cloud: Cloud, source: str) -> Iterator[Callable[[Where], Place]]:
     with contextlib.ExitStack() as stack:
 
         def opened(where: Where) -> Place:
-            # All of the usual ones: the catalog has those that were asked for last.
+            # Request all usual servers too: the catalog has only those requested last.
             more = [one for one in VARIANTS if one.name in REAL]
             outcome = lifecycle.extend(Layout.from_environment(), print, (*SERVERS, *more))
             found = Cloud(outcome, cloud.unavailable)
             target = targets.real(Kind(where, "v2", "33", region=where), found)
-            # Another run may ask for others.
+            # Another run may request other servers.
             target = dataclasses.replace(target, place={"endpoint_override": target.url})
             stack.callback(target.clean)
             shown = where == "33-web"
@@ -109,7 +109,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 
 
 def patiently(condition: Callable[[], bool]) -> None:
-    """Wait for what a server does behind its answers."""
+    """Wait for background work of the server."""
     tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda met: not met),
         stop=tenacity.stop_after_delay(60),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small set of images of several owners, to be listed."""
+"""A small set of images of several owners, for tests of lists."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from glance_compat import ImageService
 from tests.contract.shape import DATA
 from tests.contract.targets import Target
 
-#: The property that all of them have, so that lists hold no images of other tests.
+#: The property that all of them have, so that lists can exclude images of other tests.
 MARK = "population"
 
 
 @dataclasses.dataclass(frozen=True)
 class Population:
-    """The images, by the names that tests use.
+    """The images, by their names in the tests.
 
     :param run: the value of the property MARK.
-    :param ids: name to id; the image's real name is the same.
-    :param begun: a time before the first of them was made.
+    :param ids: the id of each image, by its name.
+    :param begun: a time before the first image was created.
     """
 
     target: Target
@@ -33,12 +33,12 @@ class Population:
     def list_names(
         self, service: ImageService, filters: dict[str, Any] | None = None, **arguments: Any
     ) -> list[str]:
-        """List those images, by name."""
+        """List these images, and return their names."""
         asked = {f"property-{MARK}": self.run, **(filters or {})}
         return [str(one["name"]) for one in service.detail(None, filters=asked, **arguments)]
 
 
-#: Names that a filter could misread.
+#: Names that a filter could misinterpret.
 COLON = "a:b"
 OPERATOR = "gt:5"
 LIST = "in:x,y"
@@ -63,12 +63,12 @@ MINE = (COLON, OPERATOR, LIST, QUOTED, "public", "protected")
 SHARED = ("pending", "accepted", "rejected")
 PUBLIC = ("public", "theirs public")
 ALL = tuple(row[0] for row in ROWS)
-#: What demo sees.
+#: The images that demo sees.
 VISIBLE = tuple(name for name in ALL if name != "theirs private")
 
 
 def populate(target: Target) -> Population:
-    """Make the images."""
+    """Create the images."""
     run = uuid.uuid4().hex
     begun = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
     ids: dict[str, str] = {}

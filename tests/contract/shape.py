@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image dict looks like: its keys, its types, and how two of them are compared."""
+"""The keys and types of an image dict, and the comparison of two of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from glance_compat.types import ExtendedImage, Image
 
-#: Key to the types that its value may have.
+#: The types that the value may have, by key.
 KEYS: dict[str, tuple[type, ...]] = {
     "id": (str,),
     "name": (str, type(None)),
@@ -55,7 +55,7 @@ FORMATS = {"disk_format": "raw", "container_format": "bare"}
 def check(
     image: Mapping[str, Any], *, locations: bool = False, extended: bool = False
 ) -> Mapping[str, Any]:
-    """Assert that a dict is of the contract's shape; return it."""
+    """Assert that a dict has the keys and types of the contract; return it."""
     keys = KEYS | (LOCATION_KEYS if locations else {}) | (EXTENDED_KEYS if extended else {})
     assert type(image) is dict
     assert image.keys() == keys.keys()
@@ -77,12 +77,12 @@ def check(
 
 
 def extended(image: Image) -> ExtendedImage:
-    """Return an image of a service with ``Options(extended=True)``, as what it is."""
+    """Return an image of a service with ``Options(extended=True)``, with its exact type."""
     return cast(ExtendedImage, image)
 
 
 def without_times(image: Mapping[str, Any]) -> dict[str, Any]:
-    """All but what differs from run to run."""
+    """Return an image without the values that differ from run to run."""
     return {
         key: value
         for key, value in image.items()
@@ -91,7 +91,7 @@ def without_times(image: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def new_image(target_project: str, name: str | None, **other: Any) -> dict[str, Any]:
-    """What :func:`without_times` leaves of an image that has just been created."""
+    """Return the expected result of :func:`without_times` for a new image."""
     return {
         "name": name,
         "status": "queued",

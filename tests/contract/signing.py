@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real keys, certificates and signatures, and a key manager that castellan loads by its name."""
+"""Real keys, certificates and signatures, and a key manager for castellan."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ HASHES: Mapping[str, Any] = {
 }
 KEY_TYPES = ("RSA-PSS", "DSA", "ECC_SECP384R1", "ECC_SECP521R1")
 
-#: What the key manager has, by id: a DER certificate, or an error that it raises.
+#: The content of the key manager, by id: a DER certificate, or an error to raise.
 HELD: dict[str, bytes | BaseException] = {}
 
-#: The contexts that the key manager was asked with.
+#: The contexts that the key manager received.
 ASKED: list[object] = []
 
 
 class KeyManager(key_manager.KeyManager):
-    """Gives what HELD has."""
+    """A key manager with the content of HELD."""
 
     def __init__(self, configuration: cfg.ConfigOpts) -> None:
-        """There is nothing to configure."""
+        """Accept and ignore the configuration."""
 
     def get(self, context: object, managed_object_id: str, metadata_only: bool = False) -> Any:
-        """A certificate, or the error that stands for it."""
+        """Return a certificate, or raise the error that is stored in its place."""
         ASKED.append(context)
         found = HELD.get(managed_object_id)
         if found is None:
@@ -60,7 +60,7 @@ class KeyManager(key_manager.KeyManager):
 
 @contextmanager
 def configured(backend: str = f"{__name__}.KeyManager") -> Iterator[None]:
-    """Let castellan use a key manager, by its own option ``[key_manager] backend``."""
+    """Select a key manager with castellan's option ``[key_manager] backend``."""
     castellan_options.set_defaults(cfg.CONF)
     cfg.CONF.set_override("backend", backend, group="key_manager")
     try:
@@ -71,7 +71,7 @@ def configured(backend: str = f"{__name__}.KeyManager") -> Iterator[None]:
 
 @functools.cache
 def key(kind: str) -> Any:
-    """A private key; making one takes time."""
+    """Return a private key; cached, because generating one is slow."""
     if kind == "RSA-PSS":
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
     if kind == "DSA":
@@ -89,7 +89,7 @@ def _name(name: str) -> x509.Name:
 
 
 def held(certificate: x509.Certificate) -> str:
-    """Give a certificate to the key manager; return its id."""
+    """Store a certificate in the key manager; return its id."""
     found = str(uuid.uuid4())
     HELD[found] = certificate.public_bytes(serialization.Encoding.DER)
     return found
@@ -104,11 +104,11 @@ def certificate(
     authority: bool = False,
     path_length: int | None = 5,
 ) -> x509.Certificate:
-    """A certificate of a public key, signed by an authority.
+    """Return a certificate for a public key, signed by an authority.
 
-    :param public_key: default: that of the authority named like the subject.
-    :param days: from when and until when it is valid, counted from today.
-    :param authority: whether it may sign others, in chains of that path length.
+    :param public_key: the key; default: that of the authority with the name of the subject.
+    :param days: the start and the end of the validity, in days from today.
+    :param authority: whether it may sign other certificates, in chains of that length.
     """
     now = datetime.now(timezone.utc)
     usage = dict.fromkeys(
@@ -135,17 +135,17 @@ def certificate(
 
 
 def root(name: str = "root", **other: Any) -> str:
-    """An authority that signs itself; return its id."""
+    """Store a self-signed authority; return its id."""
     return held(certificate(name, name, authority=True, **other))
 
 
 def signer(kind: str = "RSA-PSS", issuer: str = "root", **other: Any) -> str:
-    """A certificate of the key that signs images; return its id."""
+    """Store a certificate of the key that signs images; return its id."""
     return held(certificate("signer", issuer, key(kind).public_key(), **other))
 
 
 def signature(data: bytes, kind: str = "RSA-PSS", method: str = "SHA-256") -> bytes:
-    """Sign data as the documentation of Glance has it."""
+    """Sign data as described in Glance's documentation."""
     algorithm = HASHES[method]
     if kind == "RSA-PSS":
         scheme = padding.PSS(mgf=padding.MGF1(algorithm), salt_length=padding.PSS.MAX_LENGTH)
@@ -161,7 +161,7 @@ def properties(
     method: str = "SHA-256",
     certificate_id: str | None = None,
 ) -> dict[str, str]:
-    """The four properties of a signed image."""
+    """Return the four properties of a signed image."""
     return {
         "img_signature": base64.b64encode(signature(data, kind, method)).decode(),
         "img_signature_hash_method": method,
@@ -171,6 +171,6 @@ def properties(
 
 
 def circle(names: Sequence[str]) -> list[str]:
-    """Authorities of which each has signed the next one, and the last one the first."""
+    """Store authorities that sign each other in a circle; return their ids."""
     pairs = zip(names, [*names[1:], names[0]], strict=True)
     return [held(certificate(after, before, authority=True)) for before, after in pairs]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The servers that the contract is tested on, and one way to use any of them.
+"""The servers that the contract is tested on, and a common interface to them.
 
 A real server is found through Keystone's catalog; an embedded one by its URL. The embedded Pike
-offers both APIs, so that raw requests can do over v2 what v1 cannot; ``prefer`` chooses the one
-that the library speaks.
+offers both APIs, so that raw requests can use v2 where v1 lacks a feature; ``prefer`` selects the
+API of the library.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.functional.cloud import Cloud
 Api = Literal["v1", "v2"]
 Release = Literal["pike", "33"]
 
-#: Each has a project of the same name; admin has the role admin, the others are members.
+#: Each user has a project of the same name; admin has the role admin, the others are members.
 USERS = ("admin", "demo", "other", "stranger")
 
 
@@ -35,7 +35,7 @@ USERS = ("admin", "demo", "other", "stranger")
 class Kind:
     """One row of the table of targets.
 
-    :param region: of the real cloud; None for an embedded server.
+    :param region: the region in the real cloud; None for an embedded server.
     :param sockets: whether an embedded server listens.
     """
 
@@ -59,7 +59,7 @@ KINDS = (
 
 
 def parameters(wanted: Callable[[Kind], bool] = lambda kind: True) -> list[Any]:
-    """The targets as pytest has parameters; those that need real servers are marked."""
+    """Return the targets as pytest parameters; those of real servers are marked."""
     return [
         pytest.param(kind, id=kind.name, marks=[pytest.mark.functional] if kind.region else [])
         for kind in KINDS
@@ -68,38 +68,38 @@ def parameters(wanted: Callable[[Kind], bool] = lambda kind: True) -> list[Any]:
 
 
 def only(wanted: Callable[[Kind], bool]) -> pytest.MarkDecorator:
-    """Run a test on some targets."""
+    """Restrict a test to some targets."""
     return pytest.mark.parametrize("target", parameters(wanted), indirect=True)
 
 
 def is_open(kind: Kind) -> bool:
-    """Whether a client with connections of its own reaches a server."""
+    """Return whether a client with its own connections can reach the server."""
     return kind.region is not None or kind.sockets
 
 
 def is_usual(kind: Kind) -> bool:
-    """Most tests need no sockets to embedded servers: those are slower and tell nothing new."""
+    """Return whether most tests run on a target: sockets to embedded servers add only time."""
     return not kind.sockets
 
 
-#: Over sockets as well.
+#: All targets, including embedded servers over sockets.
 everywhere = only(lambda kind: True)
 on_v1 = only(lambda kind: is_usual(kind) and kind.api == "v1")
 on_v2 = only(lambda kind: is_usual(kind) and kind.api == "v2")
 on_pike = only(lambda kind: is_usual(kind) and kind.release == "pike")
 on_33 = only(lambda kind: is_usual(kind) and kind.release == "33")
 on_real = only(lambda kind: kind.region is not None)
-#: For what the library refuses without a request: which server is behind it makes no difference.
+#: For calls that the library refuses without a request, so that the server does not matter.
 on_each_api = only(lambda kind: kind.name in ("mounted-v1", "mounted-v2"))
 
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """As much of Nova's RequestContext as the library looks at.
+    """The attributes of Nova's RequestContext that the library reads.
 
-    :param auth_token: the only token that may go to Glance.
-    :param service_catalog: as a token's catalog is written in Identity API v2 form.
-    :param global_id: goes out as X-OpenStack-Request-ID.
+    :param auth_token: the only token that may be sent to Glance.
+    :param service_catalog: the catalog in the format of Identity API v2.
+    :param global_id: the id that is sent as X-OpenStack-Request-ID.
     """
 
     auth_token: str | None
@@ -111,7 +111,7 @@ class Context:
 
 @dataclasses.dataclass(frozen=True)
 class Exchange:
-    """A request of one session, and what it was answered."""
+    """A request of one session, and its response."""
 
     method: str
     path: str
@@ -123,13 +123,13 @@ class Exchange:
 class Target:
     """One server, and the library in front of it.
 
-    :param kind: which one.
-    :param url: its unversioned endpoint.
-    :param wide_url: an endpoint with every API that the release has, over the same images.
-    :param place: the arguments by which an ImageService finds it.
-    :param prefer: the API that the library is to speak where the endpoint has both.
-    :param connect: makes a keystoneauth session of a user.
-    :param projects: user name to the id of the user's project.
+    :param kind: the row of the table of targets.
+    :param url: the unversioned endpoint.
+    :param wide_url: an endpoint with all APIs of the release, over the same images.
+    :param place: the arguments with which an ImageService finds the server.
+    :param prefer: the API that the library prefers if the endpoint has both.
+    :param connect: returns a keystoneauth session of a user.
+    :param projects: the id of each user's project, by user name.
     """
 
     kind: Kind
@@ -145,7 +145,7 @@ class Target:
 
     @property
     def is_v1(self) -> bool:
-        """Whether the library speaks v1 here."""
+        """Whether the library uses v1 on this target."""
         return self.kind.api == "v1"
 
     @property
@@ -154,24 +154,24 @@ class Target:
         return self.kind.release == "pike"
 
     def session(self, user: str = "demo") -> Session:
-        """The user's session, the same one each time."""
+        """Return the user's session; the same object each time."""
         if user not in self.sessions:
             self.sessions[user] = self.new_session(user)
         return self.sessions[user]
 
     def new_session(self, user: str = "demo") -> Session:
-        """Another session of the user, with a token of its own."""
+        """Return another session of the user, with its own token."""
         session = self.connect(user)
         session.session.hooks["response"].append(self._note)
         return session
 
     def service(self, user: str = "demo", **options: Any) -> ImageService:
-        """The library, for a user."""
+        """Return an ImageService of a user."""
         chosen = Options(**{"prefer": self.prefer, **options})
         return ImageService(self.session(user), **self.place, options=chosen)
 
     def context(self, user: str = "demo", **other: Any) -> Context:
-        """What a program like Nova has of a user: a token, a project and roles."""
+        """Return a user's request context as in Nova: a token, a project and roles."""
         token = self.session(user).get_token()
         roles = ("admin",) if user == "admin" else ("member",)
         return Context(token, **{"project_id": self.projects[user], "roles": roles, **other})
@@ -192,7 +192,7 @@ class Target:
 
     @contextlib.contextmanager
     def counting(self) -> Iterator[list[Exchange]]:
-        """Collect the requests that are answered inside; those to Keystone are not among them."""
+        """Collect the requests in a context, except those to Keystone."""
         before = len(self.exchanges)
         found: list[Exchange] = []
         try:
@@ -211,9 +211,9 @@ class Target:
         headers: Mapping[str, str] | None = None,
         **arguments: Any,
     ) -> requests.Response:
-        """Send a request as it is, to an endpoint that has every API.
+        """Send a raw request to the endpoint with all APIs.
 
-        :param headers: values may hold any text; they go out as UTF-8.
+        :param headers: the headers; values may contain any text and are sent as UTF-8.
         """
         octets = {
             name: value.encode("utf-8").decode("latin-1")
@@ -231,7 +231,7 @@ class Target:
         return answer
 
     def record(self, image_id: str, user: str = "admin") -> dict[str, Any]:
-        """The image as v2 has it."""
+        """Return an image as v2 shows it."""
         answer = self.send("GET", f"/v2/images/{image_id}", user=user)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
@@ -244,7 +244,7 @@ class Target:
         properties: Mapping[str, str] | None = None,
         **record: Any,
     ) -> str:
-        """Make an image over raw v2, and give it data; return its id."""
+        """Create an image over raw v2, upload its data, and return its id."""
         full = {"disk_format": "raw", "container_format": "bare", **record, **(properties or {})}
         answer = self.send("POST", "/v2/images", user=user, json=full)
         assert answer.status_code == 201, answer.text
@@ -254,7 +254,7 @@ class Target:
         return image_id
 
     def upload(self, image_id: str, data: bytes, user: str = "demo") -> None:
-        """Give an image its data over raw v2."""
+        """Upload the data of an image over raw v2."""
         answer = self.send(
             "PUT",
             f"/v2/images/{image_id}/file",
@@ -280,7 +280,7 @@ class Target:
         self.patch(image_id, {"op": "replace", "path": "/visibility", "value": "public"})
 
     def deactivate(self, image_id: str) -> None:
-        """Close the data of an image to everyone but admins of v2."""
+        """Deactivate an image, so that only admins can read its data."""
         answer = self.send("POST", f"/v2/images/{image_id}/actions/deactivate", user="admin")
         assert answer.status_code == 204, answer.text
 
@@ -289,7 +289,7 @@ class Target:
     ) -> None:
         """Share an image over raw v2.
 
-        :param status: what the member answers; None: nothing.
+        :param status: the status that the member sets, or None.
         """
         member = self.projects[with_user]
         path = f"/v2/images/{image_id}/members"
@@ -300,9 +300,9 @@ class Target:
             assert answer.status_code == 200, answer.text
 
     def leftovers(self, name: str) -> list[str]:
-        """What is there under a name, killed images too: "status id"."""
+        """Return the images with a name, including killed ones, as "status id"."""
         if self.has_v1:
-            # Only v1 lists killed images, among the changes since a time.
+            # Only v1 lists killed images, with the filter changes-since.
             path = "/v1/images/detail?is_public=none&changes-since=2000-01-01T00:00:00&limit=1000"
         else:
             path = "/v2/images?limit=1000"
@@ -315,12 +315,12 @@ class Target:
         ]
 
     def clean(self) -> None:
-        """Delete every image that was made."""
+        """Delete all images that were created."""
         for image_id in list(dict.fromkeys(self.made)):
             self._delete(image_id)
         self.made.clear()
 
-    # SQLite answers "database is locked", which becomes 500, when others write as well.
+    # With concurrent writers SQLite reports "database is locked", which becomes 500.
     @tenacity.retry(
         retry=tenacity.retry_if_exception_type(AssertionError),
         stop=tenacity.stop_after_attempt(5),
@@ -337,7 +337,7 @@ class Target:
 
 
 def real(kind: Kind, cloud: Cloud) -> Target:
-    """A real server, found through the catalog."""
+    """Return a real server, found through the catalog."""
     assert kind.region is not None
     wide = "pike" if kind.release == "pike" else kind.region
     return Target(
@@ -353,10 +353,10 @@ def real(kind: Kind, cloud: Cloud) -> Target:
 
 @contextlib.contextmanager
 def embedded(kind: Kind) -> Iterator[Target]:
-    """An embedded server, configured as the real ones are."""
+    """Return an embedded server, configured like the real ones."""
     projects = {user: f"{user}-project" for user in USERS}
     roles = {user: "admin" if user == "admin" else "member" for user in USERS}
-    # Mounted servers would otherwise have one URL, and what is known of it would be one as well.
+    # A unique URL, because the library caches what it discovers about a URL.
     with GlanceFixture(
         release=kind.release,
         prefix=kind.name,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers that are not quite what Glance gives: what is missing, null, new or of another type."""
+"""Responses with missing, null, unknown or mistyped values, which Glance does not send."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ABSENT: dict[str, Any] = {
 
 
 def listed(version: str, *records: Any) -> list[dict[str, Any]]:
-    """What detail() makes of one page; whatever marker is sent, it is the same."""
+    """Return the result of detail() if the server returns this page for every marker."""
     body = json.dumps({"images": records}).encode()
     with answering(DOCUMENT, (200, JSON, body)) as url:
         service = service_at(url, api_version=version, extended=True)
@@ -49,7 +49,7 @@ versions = pytest.mark.parametrize("version", ["1", "2"])
 def test_missing_attributes_are_absent(version: str, given: str) -> None:
     record = RECORD if given == "missing" else dict.fromkeys([*KEYS, *EXTENDED_KEYS]) | RECORD
     if version == "2":
-        # The contract's names that v2 has as properties only.
+        # Names of the contract that v2 has only as properties.
         record = {
             key: value
             for key, value in record.items()
@@ -132,7 +132,7 @@ def test_oversized_response_is_a_bad_response(version: str) -> None:
 
 @only(is_open)
 def test_property_above_header_limit_is_read(target: Target, name: str) -> None:
-    """More than the private connection keeps of a block; v1 has it in the lossless list."""
+    """The headers exceed the limit of the response reader; v1's list has the property."""
     huge = "x" * (2 * 1024 * 1024)
     image_id = target.make(name=name, properties={"huge": huge, "small": "y"})
     found = target.service().show(None, image_id)

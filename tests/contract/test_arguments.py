@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arguments that cannot be: refused by the call itself, before any request, whichever API answers;
-and odd ones that can."""
+"""Invalid arguments, which are refused before any request over either API; and unusual valid
+ones."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ Call = Callable[[ImageService, Any], object]
 
 
 class Unspeakable:
-    """Somebody's own object, whose text fails."""
+    """An object whose ``__repr__`` raises an exception."""
 
     def __repr__(self) -> str:
         raise LookupError("no text")
 
 
 class Word(str, enum.Enum):
-    """Text that is shown as something else."""
+    """A string whose ``str()`` differs from its value."""
 
     NAME = "word"
 
 
-#: Python makes no text of it.
+#: A number that Python does not convert to a string.
 HUGE = 10**5000
 
 
@@ -58,7 +58,7 @@ IDS = (None, "", 7, HUGE, True, b"bytes", ["a"], Unspeakable(), "a/b", "\ud800",
 NOT_CALLABLE: tuple[Any, ...] = (5, True, "", [], Unspeakable())
 TEXTS = (io.StringIO(), io.TextIOWrapper(io.BytesIO()))
 
-#: Parameter to how it is given and what it cannot be.
+#: For each parameter, a function that passes it, and invalid values.
 CANNOT_BE: dict[str, tuple[Call, tuple[Any, ...]]] = {
     "show image_id": (lambda service, value: service.show(None, value), IDS),
     "delete image_id": (lambda service, value: service.delete(None, value), IDS),
@@ -125,7 +125,7 @@ CANNOT_BE: dict[str, tuple[Call, tuple[Any, ...]]] = {
     ),
     "download dst_path": (
         lambda service, value: service.download(None, MISSING, dst_path=value),
-        # Of a number open() would take the file descriptor, whoever's it is.
+        # open() would treat a number as a file descriptor.
         ("", b"image", b"", 0, 1, False, HUGE, 1.5, [], "a\0b", "\ud800", Unspeakable()),
     ),
     "download data": (
@@ -169,7 +169,7 @@ def test_invalid_argument_is_refused_without_a_request(target: Target, parameter
         assert len(said) < 300
 
 
-#: Argument of the constructor to what it cannot be; there is no server yet.
+#: Invalid values of the constructor's arguments, by argument; they need no server.
 NO_SERVICE: dict[str, tuple[Any, ...]] = {
     "session": (None, 5, Session, Unspeakable()),
     "auth": (5, True, "", "token", NoAuth, Unspeakable()),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Contexts: whose token goes to Glance, and where Glance is."""
+"""Contexts: whose token is sent to Glance, and the source of the endpoint."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.contract.targets import Context, Target, on_each_api, on_real
 
 @dataclasses.dataclass
 class PluginContext:
-    """A context that knows an auth plugin; its token must not be looked at."""
+    """A context with an auth plugin; its attribute ``auth_token`` must not be read."""
 
     plugin: BaseAuthPlugin
     auth_token: str = "not this one"
@@ -29,17 +29,17 @@ class PluginContext:
 
 
 def catalog_of(target: Target) -> tuple[dict[str, Any], ...]:
-    """The catalog as Nova's context holds it."""
+    """Return the catalog in the format of Nova's context."""
     urls = {"publicURL": target.url, "internalURL": target.url, "adminURL": target.url}
     entry = {"type": "image", "name": "glance", "endpoints": [{"region": "here", **urls}]}
     return ({"type": "compute", "name": "nova", "endpoints": []}, entry)
 
 
 def test_only_the_context_token_is_sent(target: Target, name: str) -> None:
-    # The service has an admin's rights of its own.
+    # The service itself has the credentials of an admin.
     service = target.service("admin")
     context = target.context("demo", global_id="req-11111111-2222-3333-4444-555555555555")
-    # The version document is asked for without a token.
+    # The version document is requested without a token.
     service.discover()
     with target.counting() as exchanges:
         created = service.create(context, {"name": name})
@@ -82,7 +82,7 @@ def test_invalid_context_is_refused(target: Target, context: object) -> None:
 
 
 def bare_session(target: Target) -> Session:
-    """A session without any rights, over the connections of one that has some."""
+    """Return a session without credentials, over the connections of another session."""
     return Session(session=target.session().session)
 
 
@@ -124,7 +124,7 @@ def test_token_without_endpoint_is_refused(target: Target) -> None:
 
 @on_real
 def test_catalog_of_service_auth_serves_a_token(target: Target, name: str) -> None:
-    # A token alone has no catalog; the service's own rights are used for nothing else.
+    # A token has no catalog; the service's credentials are used only for the catalog.
     service = ImageService(bare_session(target), auth=target.session("admin").auth, **target.place)
     with target.counting() as exchanges:
         created = service.create(target.context("demo"), {"name": name})
@@ -141,11 +141,11 @@ def test_service_auth_is_used_without_a_context(target: Target) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Tokens that are not good any more.
+# Stale tokens.
 
 
 def stale_session(target: Target) -> Session:
-    """A session whose token Keystone has never heard of, and that can get a good one."""
+    """Return a session whose token is invalid, and that can get a valid one."""
     session = target.new_session("demo")
     plugin: Any = session.auth
     session.get_token()
@@ -177,7 +177,7 @@ def test_stale_token_never_creates_a_short_image(target: Target, name: str) -> N
     try:
         created = service.create(None, {"name": name, **FORMATS}, data=iter([DATA[:9], DATA[9:]]))
     except exceptions.NotAuthenticated:
-        # An iterator cannot be sent twice.
+        # An iterator cannot be rewound.
         assert target.leftovers(name) == []
     else:
         assert (created["status"], created["checksum"]) == ("active", MD5)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""create(): every form of data, every attribute, and nothing left behind by what fails."""
+"""create(): every type of data, every attribute, and cleanup after failures."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ FORMS: dict[str, Callable[[Path], object]] = {
 
 @contextlib.contextmanager
 def opened(form: Callable[[Path], object], folder: Path) -> Iterator[object]:
-    """The data; a file is closed in the end."""
+    """Provide the data; close a file at the end."""
     data = form(folder / "data")
     with contextlib.ExitStack() as stack:
         if isinstance(data, io.IOBase):
@@ -96,7 +96,7 @@ def test_create_accepts_all_data_types(
 def test_size_and_checksum_may_be_declared(
     target: Target, name: str, form: str, declared: int | None, tmp_path: Path
 ) -> None:
-    # With data, 0 and None say that the size is unknown.
+    # With data, 0 and None mean that the size is unknown.
     meta = {"name": name, **FORMATS, "size": declared, "checksum": MD5}
     with opened(FORMS[form], tmp_path) as data:
         created = target.service().create(None, meta, data=data)
@@ -151,7 +151,7 @@ def test_progress_of_unknown_size_has_no_total(target: Target, name: str) -> Non
 
 
 class CancelledError(Exception):
-    """The caller's own."""
+    """An exception class of the caller."""
 
 
 @everywhere
@@ -172,7 +172,7 @@ def test_progress_exception_cancels(target: Target, name: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Given:
-    """Metadata, and what becomes of it."""
+    """Metadata, and the expected result."""
 
     meta: dict[str, Any]
     shown: dict[str, Any]
@@ -192,7 +192,7 @@ GIVEN = (
     Given({"visibility": "shared"}, {"is_public": False}),
     Given({"visibility": None, "is_public": None}, {"is_public": False}),
     Given({"visibility": "shared", "is_public": False}, {"is_public": False}),
-    # Nothing is hidden where nothing can be.
+    # On servers without os_hidden no image is hidden.
     Given({"os_hidden": False}, {"is_public": False}),
     Given({"tags": []}, {"is_public": False}),
     Given({"protected": True}, {"protected": True}),
@@ -211,7 +211,7 @@ GIVEN = (
         {"properties": {"mappings": "not JSON", "block_device_mapping": "7"}},
         {"properties": {"mappings": "not JSON", "block_device_mapping": "7"}},
     ),
-    # What a whole dict holds and nobody can set.
+    # Read-only attributes of a whole dict.
     Given(
         {
             "status": "active",
@@ -241,7 +241,7 @@ def test_metadata_is_stored(target: Target, name: str, given: Given) -> None:
 def test_requested_visibility_is_stored(target: Target, name: str, visibility: str | None) -> None:
     created = target.service().create(None, {"name": name, "visibility": visibility})
     stored = target.record(created["id"])["visibility"]
-    # v1 knows only public and not public; not public is stored as shared.
+    # v1 has only is_public; an image that is not public is stored as shared.
     assert stored == ("shared" if target.is_v1 else visibility or "shared")
 
 
@@ -311,14 +311,14 @@ def test_callers_dict_is_not_changed(target: Target, name: str, data: bytes | No
 
 
 # ---------------------------------------------------------------------------------------------
-# Data from elsewhere.
+# External data.
 
 
 @on_real
 def test_location_makes_image_active(target: Target, name: str, source: str) -> None:
     meta = {"name": name, **FORMATS, "location": f"{source}/data"}
     if target.kind.release == "33":
-        # Its http store is not configured.
+        # The server has no http store.
         with pytest.raises(exceptions.GlanceCompatError):
             target.service().create(None, meta)
         assert target.leftovers(name) == []
@@ -394,9 +394,9 @@ def test_data_and_source_together_are_refused(target: Target, name: str, origin:
 
 @dataclasses.dataclass(frozen=True)
 class Refused:
-    """Metadata that is refused.
+    """Invalid metadata.
 
-    :param sent: whether the server is the one who refuses; else no request goes out.
+    :param sent: whether the server refuses it; if False, no request is sent.
     """
 
     meta: Any
@@ -429,13 +429,13 @@ REFUSED = (
     Refused({"is_public": True, "visibility": "private"}, exceptions.ImageBadRequest),
     Refused({"is_public": False, "visibility": "public"}, exceptions.ImageBadRequest),
     Refused({"disk_format": "punchcard"}, exceptions.ImageBadRequest, sent=True),
-    # v1 says so at once, v2 only when the data comes.
+    # v1 refuses the request immediately, v2 only the upload of the data.
     Refused(
         {"disk_format": "ami", "container_format": "bare"}, exceptions.ImageBadRequest, sent=True
     ),
     Refused({"id": "not-a-uuid"}, exceptions.Invalid, sent=True),
     Refused({"id": "../images"}, exceptions.Invalid),
-    # v1 takes it, v2 does not: an id that only one API has is none.
+    # v1 accepts the id and v2 does not, so the library refuses it.
     Refused({"id": UNDASHED}, exceptions.Invalid, sent=True),
     Refused({"is_public": True}, exceptions.Forbidden, sent=True),
     Refused({"is_public": True, **FORMATS}, exceptions.Forbidden, sent=True, data=DATA),
@@ -486,7 +486,7 @@ def test_refused_metadata_leaves_no_image(target: Target, name: str, refused: Re
 def test_overlong_checksum_is_refused(target: Target, name: str) -> None:
     with pytest.raises(exceptions.GlanceCompatError) as caught:
         target.service().create(None, {"name": name, "checksum": "d" * 33})
-    # v2 takes none at all.
+    # v2 accepts no checksum.
     expected = exceptions.ImageBadRequest if target.is_v1 else exceptions.UnsupportedByVersion
     assert type(caught.value) is expected
     assert target.leftovers(name) == []
@@ -523,7 +523,7 @@ def _closed_file() -> object:
 
 @dataclasses.dataclass(frozen=True)
 class BadData:
-    """Data that cannot be sent."""
+    """Data that cannot be read or sent."""
 
     data: Callable[[], object]
     error: type[exceptions.GlanceCompatError]
@@ -605,13 +605,13 @@ def test_refused_create_with_data_is_removed_immediately(target: Target, name: s
     meta = {"name": name, **FORMATS, "is_public": True}
     with target.counting() as exchanges, pytest.raises(exceptions.Forbidden):
         service.create(None, meta, data=DATA)
-    # The server has answered: nothing can appear later.
+    # The server has responded, so no image can appear later.
     assert len(exchanges) <= 2, exchanges
 
 
 @on_pike
 def test_failed_upload_is_removed(target: Target, name: str) -> None:
-    # The server takes the record and refuses the data: qcow2 without a container format.
+    # The server creates the record and refuses the data: qcow2 without a container format.
     with pytest.raises(exceptions.ImageBadRequest) as caught:
         target.service().create(None, {"name": name, "disk_format": "qcow2"}, data=DATA)
     assert caught.value.status == 400
@@ -632,7 +632,7 @@ def test_unknown_store_is_refused(target: Target, name: str, data: bytes | None)
     meta = {"name": name, **FORMATS, "store": "nowhere"}
     with pytest.raises(exceptions.GlanceCompatError) as caught:
         target.service().create(None, meta, data=data)
-    # v1 looks for the store at once; v2 can only be told with the data, and Pike's not at all.
+    # v1 checks the store immediately; v2 gets it with the data, and Pike's v2 ignores it.
     unsupported = not target.is_v1 and (data is None or target.kind.release == "pike")
     assert isinstance(caught.value, exceptions.UnsupportedByVersion) is unsupported
     assert target.leftovers(name) == []

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random images through v1 and through v2 of one Glance: no difference that nothing explains.
+"""Random images over v1 and v2 of one Glance: every difference must be a known deviation.
 
-What was written is what is read, whichever API wrote and whichever reads, or it was refused before
-a request. ``HYPOTHESIS_PROFILE`` says how many are tried; fewer on real servers.
+Written values are read unchanged, over either API, or are refused before
+a request. ``HYPOTHESIS_PROFILE`` sets the number of images; real servers get fewer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Pair = dict[str, Target]
 
 
 def _pair(target: Target) -> Pair:
-    """One server through both APIs."""
+    """One server, accessed over both APIs."""
     return {
         "v1": dataclasses.replace(
             target, kind=dataclasses.replace(target.kind, api="v1"), prefer="1"
@@ -52,28 +52,28 @@ def real_pair(cloud: Cloud) -> Iterator[Pair]:
         target.clean()
 
 
-#: Hypothesis starts the test again for each example; the servers stay.
+#: Hypothesis runs the test once per example; the servers are reused.
 _QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
 def here(share: float = 1.0) -> settings:
-    """A share of the profile's examples, for the embedded server."""
+    """Return the settings for the embedded server: a part of the profile's examples."""
     return settings(
         max_examples=max(20, int(settings().max_examples * share)), suppress_health_check=_QUIET
     )
 
 
 def there() -> settings:
-    """Few, for a real server."""
+    """Return the settings for a real server: few examples."""
     return settings(
         max_examples=max(8, settings().max_examples // 12), suppress_health_check=_QUIET
     )
 
 
 # ---------------------------------------------------------------------------------------------
-# What callers write.
+# Metadata of callers.
 
-#: Characters that one of the APIs, HTTP or JSON might trip over.
+#: Characters that one of the APIs, HTTP or JSON might mishandle.
 NASTY = " \t\r\n\0:;,/~%+=&?#\"'\\[]{}_-.aA0é日\x7f\x85\u2028\ufeff"
 TEXTS = st.one_of(
     st.text(alphabet=NASTY, max_size=12),
@@ -129,7 +129,7 @@ def attempt(
     *args: Arguments.args,
     **kwargs: Arguments.kwargs,
 ) -> tuple[Any, str, int]:
-    """What a call gave, or the error that it ended with, and how many requests there were."""
+    """Return the result or the error of a call, and the number of requests."""
     with target.counting() as exchanges:
         try:
             result, error = call(*args, **kwargs), ""
@@ -139,7 +139,7 @@ def attempt(
 
 
 def texts(properties: Mapping[str, Any]) -> dict[str, str]:
-    """Properties as a caller's are stored."""
+    """Return the strings that are stored for a caller's properties."""
     return {
         name: value
         if isinstance(value, str)
@@ -152,7 +152,7 @@ def texts(properties: Mapping[str, Any]) -> dict[str, str]:
 
 
 def plain(properties: Mapping[str, Any]) -> dict[str, str]:
-    """Properties that were read, with structures as text of one spelling."""
+    """Return properties that were read, with structures encoded uniformly."""
     return {name: _plain(name, value) for name, value in properties.items()}
 
 
@@ -167,21 +167,21 @@ def _plain(name: str, value: Any) -> str:
 
 
 def folded(properties: Mapping[str, str], target: Target) -> dict[str, str]:
-    """Names as an API stores them."""
+    """Return properties with their names as an API stores them."""
     if not target.is_v1:
         return dict(properties)
     return {name.lower().replace("-", "_"): value for name, value in properties.items()}
 
 
-# What Glance 15.0.2 refuses by itself, and the same on both APIs where both are asked.
+# Values that Glance 15.0.2 itself refuses, with the same error over both APIs.
 SERVER_REFUSES = {"ImageBadRequest(400)"}
 
 
 def is_explained(meta: Mapping[str, Any], target: Target, error: str) -> bool:
-    """Whether the server may have refused it: the library leaves some checks to it."""
+    """Return whether the server may have refused it; some checks are left to the server."""
     if error in SERVER_REFUSES:
         return True
-    # Names beyond ASCII end in 500 on v2 of Pike; v1 cannot be sent them.
+    # Pike's v2 responds with 500 to non-ASCII names; v1 headers cannot contain them.
     odd = any(not name.isascii() for name in meta.get("properties", {}))
     return not target.is_v1 and odd and error == "BadResponse(500)"
 
@@ -193,7 +193,7 @@ def exact(target: Target, image_id: str) -> dict[str, Any]:
 
 
 def tidy(pair: Pair) -> None:
-    """Delete what an example made, and forget its requests."""
+    """Delete the images of an example, and clear the recorded requests."""
     for target in pair.values():
         target.clean()
         target.exchanges.clear()
@@ -213,7 +213,7 @@ def check_written(pair: Pair, meta: dict[str, Any]) -> None:
         expected = plain(folded(texts(meta["properties"]), target))
         assert plain(created["properties"]) == expected, api
         assert created["name"] == (meta.get("name") or None), api
-        # Whoever reads, by whichever API, reads the same.
+        # Both APIs return the same image.
         for reader in pair.values():
             assert exact(reader, created["id"]) == created, (api, reader.kind.api)
         if api == "v1":
@@ -223,7 +223,7 @@ def check_written(pair: Pair, meta: dict[str, Any]) -> None:
             assert plain(shown["properties"]) == {
                 name: text for name, text in expected.items() if name not in emptied
             }
-    # What the server itself refuses over one API it refuses over the other as well.
+    # A value that the server refuses over one API it refuses over the other as well.
     asked = {error for error in refusals.values() if error.endswith("(400)")}
     assert not asked or len(refusals) == 2, refusals
     tidy(pair)
@@ -248,7 +248,7 @@ def test_written_metadata_reads_the_same_on_real_servers(
 # ---------------------------------------------------------------------------------------------
 # Updates.
 
-#: Properties that v2 alone may have written.
+#: Properties that can only have been written over v2.
 OLD = st.dictionaries(
     st.one_of(TOKENS, st.text(alphabet="abAB-_", min_size=1, max_size=4), st.just("a b")),
     TEXTS.filter(lambda text: "\U0001f600" not in text),
@@ -257,7 +257,7 @@ OLD = st.dictionaries(
 
 
 def properties_of(target: Target, image_id: str) -> dict[str, str]:
-    """All properties of an image, as v2's record has them."""
+    """Return all properties of an image from its v2 record."""
     record = target.record(image_id)
     known = set(record) & _ATTRIBUTES
     return {name: value for name, value in record.items() if name not in known}
@@ -302,10 +302,10 @@ def check_updated(
 def check_properties(
     target: Target, old: dict[str, str], new: dict[str, str], purge: bool, found: dict[str, str]
 ) -> None:
-    """What was given is there, and of the rest what must be."""
+    """Assert that the update stored its properties and preserved those it must preserve."""
     unchanged = {name for name, text in new.items() if old.get(name) == text}
     for name, text in new.items():
-        # v1 writes the folded name, beside an old spelling that v2 has left.
+        # v1 writes the folded name; a property that v2 wrote under the unfolded name stays.
         as_given = not target.is_v1 or (name in found and name in unchanged)
         stored = name if as_given else _fold(name)
         assert _plain(stored, found.get(stored)) == _plain(stored, text), (target.kind.api, name)
@@ -316,7 +316,7 @@ def check_properties(
     else:
         kept = {name: text for name, text in old.items() if name not in given}
         assert rest == kept, target.kind.api
-        # An old spelling that was not written stays as it is.
+        # An unfolded property that was not written is unchanged.
         assert {name for name in unchanged if found.get(name) != new[name]} <= {
             name for name in unchanged if _fold(name) != name
         }
@@ -374,7 +374,7 @@ ROW: dict[str, st.SearchStrategy[Any]] = {
     "created_at": st.sampled_from(["gt:2020-01-01T00:00:00Z", "lt:2020-01-01T00:00:00Z"]),
     "changes-since": st.sampled_from(["2020-01-01T00:00:00Z", "2100-01-01T00:00:00"]),
 }
-#: Few at a time, for many together leave nothing.
+#: Few filters at a time, because many together match no image.
 FILTERS = st.lists(st.sampled_from(sorted(ROW)), max_size=2, unique=True).flatmap(
     lambda names: st.fixed_dictionaries({name: ROW[name] for name in names})
 )
@@ -406,7 +406,7 @@ def check_listed(
                 None, full, marker=images.ids[marker] if marker else None, **arguments
             )
         except exceptions.Invalid as error:
-            # Of a marker that may not be seen, v1 says 400 and v2 403.
+            # To a marker that the caller may not see, v1 responds with 400 and v2 with 403.
             found[api] = type(error)
     left, right = found["v1"], found["v2"]
     event(f"images: {len(left)}" if isinstance(left, list) else f"v1: {left}")
@@ -469,7 +469,7 @@ def test_lists_are_equal_on_real_servers(
     user: str,
     real_images: Population,
 ) -> None:
-    # SQLite and Python 2 make 500 of a name beyond ASCII: see tests/facts/laboratory.py.
+    # With SQLite and Python 2, a non-ASCII name causes 500: see tests/facts/laboratory.py.
     text = str(asked.get("name", ""))
     if re.search(r"[^\x00-\x7f]", text):
         asked = {**asked, "name": "x"}

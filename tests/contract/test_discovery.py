@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""discover(): what is told, from which spelling of an endpoint, and what a pin does."""
+"""discover(): its result, the accepted forms of an endpoint URL, and pinned versions."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_discovery_describes_the_endpoint(target: Target) -> None:
 
 @pytest.mark.parametrize("ending", ["", "/", "/v1", "/v2", "/v1/", "/v2/", "/v2.5", "//"])
 def test_endpoint_is_found_in_every_spelling(target: Target, ending: str) -> None:
-    # A version in an endpoint pins nothing.
+    # A version in the endpoint URL does not pin it.
     known = target.service().discover()
     service = ImageService(
         target.session(),
@@ -67,7 +67,7 @@ def test_endpoint_is_found_in_every_spelling(target: Target, ending: str) -> Non
     with target.counting() as exchanges:
         found = service.discover()
     assert found == known
-    # Each spelling is learnt by itself, and once.
+    # Each form of the URL is discovered once, independently of the others.
     assert [one.path.removeprefix(urlsplit(target.url).path) for one in exchanges] in ([], ["/"])
     with target.counting() as exchanges:
         service.discover()
@@ -76,7 +76,7 @@ def test_endpoint_is_found_in_every_spelling(target: Target, ending: str) -> Non
 
 @pytest.fixture
 def alone() -> Iterator[GlanceFixture]:
-    """A server that nobody has asked yet."""
+    """Provide a server that has not been discovered yet."""
     with GlanceFixture(release="pike", prefix="a/prefix", sockets=False) as glance:
         yield glance
 
@@ -120,7 +120,7 @@ def test_preference_and_pin_choose_the_version(target: Target, version: Any) -> 
 
 
 def is_single(kind: Kind) -> bool:
-    """Whether a server has one API only."""
+    """Return whether a server has only one API."""
     return kind.region is not None or kind.name == "mounted-33"
 
 
@@ -226,7 +226,7 @@ def test_unreachable_endpoint_is_skipped(target: Target) -> None:
     )
     created = service.create(None, {"name": "passed over"})
     assert service.show(None, created["id"]) == created
-    # It rests now, and is not tried again at once.
+    # The endpoint is unhealthy now, and is skipped for a while.
     with target.counting() as exchanges:
         service.show(None, created["id"])
     assert len(exchanges) == 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""download(): into nothing, a path or a file; and images that have nothing to give."""
+"""download(): as an iterator, to a path or to a file; and images without data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VERIFY = ("auto", "strong", "off")
 
 @pytest.fixture(scope="module")
 def image_id(target: Target) -> str:
-    """An image with DATA, of demo's."""
+    """Return the id of an image of demo with DATA."""
     return target.make(name="to download", data=DATA)
 
 
@@ -107,7 +107,7 @@ def test_progress_is_reported(target: Target, image_id: str, user: str) -> None:
 
 
 class CancelledError(Exception):
-    """The caller's own."""
+    """An exception class of the caller."""
 
 
 def cancel(done: int, total: int | None) -> None:
@@ -150,7 +150,7 @@ NOTHING: tuple[tuple[Callable[[Target], str], str, type[exceptions.GlanceCompatE
     (queued, "demo", exceptions.ImageNotActive),
     (queued, "admin", exceptions.ImageNotActive),
     (deactivated, "demo", exceptions.ImageNotAuthorized),
-    # Over v2 an admin would be given the data; over v1 nobody is.
+    # v2 would serve the data to an admin; v1 serves it to no caller.
     (deactivated, "admin", exceptions.ImageNotAuthorized),
     (deleted, "demo", exceptions.ImageNotFound),
     (deleted, "admin", exceptions.ImageNotFound),
@@ -176,7 +176,7 @@ def test_undownloadable_image_is_an_error(
     service = target.service(user)
     path = tmp_path / "image"
     path.write_bytes(b"old")
-    # The call itself says so, not the first next().
+    # The call itself raises, not the first next().
     for into in ({}, {"data": io.BytesIO()}, {"dst_path": str(path)}):
         arguments: dict[str, Any] = dict(into)
         with pytest.raises(error) as caught:
@@ -207,7 +207,7 @@ def test_empty_image_downloads_no_bytes(target: Target, verify: str, tmp_path: P
 @on_pike
 @pytest.mark.parametrize("user", ["demo", "admin"])
 def test_image_without_location_downloads_no_bytes(target: Target, user: str) -> None:
-    # Activated without data over v1; v2 answers 204 for it.
+    # Activated without data over v1; v2 responds with 204.
     headers = {"x-image-meta-name": "empty", "x-image-meta-size": "0"}
     image_id = target.send("POST", "/v1/images", headers=headers).json()["image"]["id"]
     assert list(target.service(user).download(None, image_id)) == []
@@ -235,7 +235,7 @@ def test_killed_image_is_an_error(target: Target, name: str) -> None:
 @on_pike
 @pytest.mark.parametrize("checked", [True, False])
 def test_content_is_inspected_if_enabled(target: Target, checked: bool, tmp_path: Path) -> None:
-    # Pike takes any data for any format.
+    # Pike accepts any data for any format.
     image_id = target.make(name="no qcow2", disk_format="qcow2", data=DATA)
     service = target.service(check_format=checked)
     path = tmp_path / "image"
@@ -300,7 +300,7 @@ def test_content_of_declared_format_passes(target: Target, image_id: str) -> Non
     assert b"".join(service.download(None, image_id)) == DATA
 
 
-#: v1 sends each of them as a header, and http.client reads a hundred.
+#: v1 sends each of them as a header, and http.client reads at most 100.
 MANY = {f"property_{number}": "x" for number in range(95)}
 
 
@@ -312,7 +312,7 @@ def test_image_with_many_properties_downloads(target: Target) -> None:
 
 @only(lambda kind: kind.name == "mounted-v1")
 def test_many_properties_on_v1_need_sockets(target: Target) -> None:
-    # Without sockets the response reader is not in between, and http.client stops at 100 headers.
+    # Without sockets the response reader is not used, and http.client reads at most 100 headers.
     image_id = target.make(name="many", data=DATA, properties=MANY)
     with pytest.raises(exceptions.BadResponse, match="headers are too long"):
         target.service(max_attempts=1).download(None, image_id)

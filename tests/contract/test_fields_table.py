@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FIELDS alone decides what is written where: stored or refused, never dropped.
+"""Writable attributes in FIELDS: every API version stores or refuses a value, never drops it.
 
 Every writable row is written over v1 and over every minor version of v2. The server is the
 embedded Glance of the oldest release that offers the version; its version document ends there.
@@ -47,7 +47,7 @@ IMAGE_ID = str(uuid.UUID(int=7))
 V1: Version = (1, 1)
 V2_VERSIONS: tuple[Version, ...] = tuple((2, minor) for minor in range(18))
 
-#: The release that has no newer version than these; the last one for all others.
+#: The release that offers no newer version than these; the last one for all others.
 _RELEASES = ((3, "kilo"), (4, "newton"), (5, "pike"), (7, "rocky"), (9, "train"), (15, "yoga"))
 
 
@@ -60,9 +60,9 @@ def release_of(version: Version) -> str:
 def ending_at(
     version: Version, application: WSGIApplication, documents: list[str]
 ) -> WSGIApplication:
-    """Serve a version document that ends at a version, and an application behind it.
+    """Return an application whose version document ends at a version.
 
-    :param documents: gets an entry for each document that is served.
+    :param documents: a list that gets an entry for each served document.
     """
 
     def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -81,7 +81,7 @@ def ending_at(
 class Server:
     """An embedded Glance of one version, and the library in front of it.
 
-    :param documents: an entry for each version document that was fetched.
+    :param documents: has an entry for each version document that was fetched.
     """
 
     version: Version
@@ -127,12 +127,12 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """A value that asks for something.
+    """A value other than the default of its attribute.
 
-    :param meta: what else has to be passed.
+    :param meta: other metadata that the call requires.
     :param stored: reads the value from the server's own record.
-    :param v1: whether v1 stores it; None: another test says.
-    :param since: the first minor version of v2 that stores it; None: none does.
+    :param v1: whether v1 stores it; None: covered by another test.
+    :param since: the first minor version of v2 that stores it; None: no version does.
     :param data: whether data is passed.
     :param update: whether an update of a queued image can write it.
     """
@@ -200,7 +200,7 @@ def by_name(sample: Sample) -> str:
 
 
 def check(server: Server, sample: Sample, call: Callable[[], Mapping[str, Any]]) -> None:
-    """Make a call, and check that it stores the value or refuses it and writes nothing."""
+    """Make a call; check that it stores the value, or refuses it and writes nothing."""
     if server.version == V1 and sample.v1 is None:
         return
     del server.glance.requests[:]
@@ -263,7 +263,7 @@ def test_store_is_sent_over_v1() -> None:
         ]
 
 
-#: What asks for nothing where the attribute does not exist.
+#: Values that are omitted if the API does not have the attribute.
 NOTHING: tuple[tuple[str, Any], ...] = (
     ("os_hidden", False),
     ("os_hidden", None),
@@ -292,7 +292,7 @@ def test_no_op_value_is_omitted(server: Server) -> None:
     )
 
 
-#: What no version takes.
+#: Values that no version accepts.
 INVALID: tuple[tuple[str, Any], ...] = (
     ("os_hidden", "maybe"),
     ("tags", "a"),
@@ -332,16 +332,16 @@ def test_version_document_is_fetched_once_for_newer_values() -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# One more row, and nothing else.
+# Additional rows, without any other change.
 
-#: Rows of a writable string of v2.18: the library that has them is a copy of this one, whose
-#: fields.py has the rows more.
+#: Rows for writable attributes of v2.18. A copy of the library gets them appended to its
+#: fields.py.
 NEW_ROWS = """
     _v2_only("vendor", to_str, Access.WRITE, Part.EXTENDED, (2, 18)),
     _v2_only("vendor_flag", to_bool, Access.WRITE, Part.EXTENDED, (2, 18), capability="flags"),
 """
 
-#: Writes the new attribute, and prints what became of it, for each case of the command line.
+#: A program that writes the new attribute and prints the outcome, for each case in its argument.
 PROGRAM = """
 import json, sys
 from glance_compat import exceptions
@@ -382,7 +382,7 @@ CASES = tuple(
 
 @pytest.fixture(scope="module")
 def with_new_rows(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What a copy of the library prints whose table has two rows more, and nothing else."""
+    """Return the output of a copy of the library with two additional rows in its table."""
     root = tmp_path_factory.mktemp("library")
     source = Path(glance_compat.__file__).parent
     shutil.copytree(source, root / "glance_compat", ignore=shutil.ignore_patterns("__pycache__"))
@@ -412,7 +412,7 @@ def check_outcome(found: list[Any], version: Version, value: Any) -> None:
         assert (found[0], found[2]) == ("ImageBadRequest", [])
         assert "vendor must be a string" in found[1]
     elif version == (2, 18):
-        # The embedded Glance keeps an attribute that it does not know beside the properties.
+        # The embedded Glance stores an unknown attribute with the properties.
         assert found == ["acme", {}, {"vendor": "acme"}]
     else:
         assert (found[0], found[2]) == ("UnsupportedByVersion", [])

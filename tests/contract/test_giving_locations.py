@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Locations given over the API that Glance has for them since v2.17, and what stands in for it."""
+"""Setting locations with the locations API of Glance (since v2.17), or with a PATCH."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HASH = hashlib.sha512(DATA).hexdigest()
 
 
 def methods(exchanges: list[Exchange]) -> list[str]:
-    """The methods of some requests, one for all the looks that follow each other."""
+    """Return the methods of requests; consecutive GETs count as one."""
     words = [(one.method, one.path.rpartition("/")[2]) for one in exchanges]
     found = [f"{method} {'<id>' if '-' in last else last}" for method, last in words]
     return [
@@ -33,7 +33,7 @@ def methods(exchanges: list[Exchange]) -> list[str]:
     ]
 
 
-# -- given
+# -- accepted locations
 
 
 def test_update_with_location_returns_active_image(place: Place, name: str) -> None:
@@ -116,7 +116,7 @@ def test_concurrently_undone_update_is_repeated_without_location() -> None:
         target = place.target
         image_id = target.make(name="x", properties={"a": "1"})
         meta = {"location": f"{place.source}/data", "properties": {"a": "2"}}
-        # The look that compares shows an image as it was before.
+        # The GET that verifies the update returns the properties from before it.
         before = json.dumps({**target.record(image_id), "status": "active"}).encode()
         stale = faults.Replaced(200, body=before, content_type="application/json")
         glance.faults.add(stale, "GET", "images/*", nth=3)
@@ -129,11 +129,11 @@ def test_concurrently_undone_update_is_repeated_without_location() -> None:
         assert (changed["status"], changed["properties"]) == ("active", {"a": "2"})
 
 
-# -- refused
+# -- refused locations
 
 
 def test_unreadable_location_raises_bad_request(place: Place, name: str) -> None:
-    # Glance 33 answers 202, and leaves the image queued.
+    # Glance 33 responds with 202, and the image stays queued.
     target = place.target
     image_id = target.make(name=name)
     location = {"location": f"{place.source}/nothing"}
@@ -148,7 +148,7 @@ def test_unreadable_location_raises_bad_request(place: Place, name: str) -> None
 
 
 def test_location_of_image_without_formats_is_refused(place: Place, name: str) -> None:
-    # Glance 33 answers 202, keeps the location, and leaves the image queued for ever.
+    # Glance 33 responds with 202 and stores the location, but the image stays queued forever.
     service, target = place.target.service(), place.target
     location = {"location": f"{place.source}/data"}
     image_id = service.create(None, {"name": name, "disk_format": "raw"})["id"]
@@ -205,7 +205,7 @@ def test_overlong_location_is_refused(place: Place, name: str, scheme: str) -> N
 
 
 def test_location_that_server_rejects_is_not_retried_with_patch(place: Place, name: str) -> None:
-    # A PATCH would not be filtered.
+    # A PATCH would not be subject to Glance's filter for hosts.
     target = place.target
     image_id = target.make(name=name)
     with target.counting() as exchanges, pytest.raises(exceptions.ImageBadRequest):
@@ -214,7 +214,7 @@ def test_location_that_server_rejects_is_not_retried_with_patch(place: Place, na
 
 
 def test_service_role_may_use_locations_api(place: Place, name: str) -> None:
-    # There is no such store: it is taken, and turns out to be wrong.
+    # No store has this scheme: Glance accepts the location, and its check fails later.
     target = place.target
     image_id = target.make(user=SERVICE, name=name)
     with target.counting() as exchanges, pytest.raises(exceptions.ImageBadRequest):
@@ -249,12 +249,12 @@ def test_setting_location_of_foreign_image_is_rejected(place: Place, name: str) 
     assert target.record(image_id)["status"] == "queued"
 
 
-# -- what happens on the way
+# -- failures during the import
 
 
 @pytest.fixture
 def late() -> Iterator[tuple[Place, GlanceFixture]]:
-    """A server that does what it does behind its answers when it is told to."""
+    """Provide a server whose background work runs only when the test requests it."""
     with embedded(shown=False, task_mode="manual") as found:
         found[0].target.service().discover()
         yield found

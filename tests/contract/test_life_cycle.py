@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One image from its creation to its end, through every method, on every kind of server."""
+"""The life cycle of one image, through every method, on every type of server."""
 
 from __future__ import annotations
 

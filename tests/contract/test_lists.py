@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""detail() and iter_detail(): who sees what, every filter, every order, and paging."""
+"""detail() and iter_detail(): visibility, filters, sort orders, and pagination."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def without(names: tuple[str, ...], *left_out: str) -> set[str]:
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """A list that is asked for, and what is in it.
+    """The filters of a list, and the names of the expected images.
 
-    :param v2_only: v1 has nothing of the kind: UnsupportedByVersion.
+    :param v2_only: whether v1 does not support the filter (UnsupportedByVersion).
     """
 
     filters: dict[str, Any]
@@ -54,7 +54,7 @@ class Asked:
 
 
 ASKED = (
-    # Who sees what.
+    # Ownership and sharing.
     Asked({}, set(VISIBLE)),
     Asked({"is_public": None, "name": None}, set(VISIBLE)),
     Asked({"is_public": True}, set(PUBLIC)),
@@ -73,7 +73,7 @@ ASKED = (
     Asked({"visibility": "shared"}, {OPERATOR, LIST, "protected", *SHARED}, v2_only=True),
     Asked({"member_status": "all"}, set(VISIBLE)),
     Asked({"member_status": "accepted"}, without(VISIBLE, "pending", "rejected"), v2_only=True),
-    # Text.
+    # Strings.
     *(Asked({"name": name}, {name}) for name in VISIBLE),
     Asked({"name": "there is none"}, set()),
     Asked({"name": "PUBLIC"}, set()),
@@ -98,7 +98,7 @@ ASKED = (
     Asked({"protected": "True"}, {"protected"}),
     Asked({"protected": "false"}, without(VISIBLE, "protected")),
     Asked({"deleted": False}, set(VISIBLE)),
-    # Properties: the prefix is taken off, nothing else; keys are exact.
+    # Properties: only the prefix is removed; names are compared exactly.
     Asked({"property-kind": "Kind: a,b"}, {OPERATOR}),
     Asked({"property-Kind": "upper"}, {"theirs public"}),
     Asked({"property-kind": "kind: a,b"}, set()),
@@ -114,7 +114,7 @@ ASKED = (
     # Tags.
     Asked({"tag": "t1"}, {OPERATOR, LIST}, v2_only=True),
     Asked({"tag": ["t1", "t2"]}, {OPERATOR}, v2_only=True),
-    # Several.
+    # Several filters.
     Asked({"is_public": False, "status": "active", "size_min": 1}, {OPERATOR}),
     Asked({"is_public": True, "name": "public"}, {"public"}),
 )
@@ -168,7 +168,7 @@ def test_time_filter_selects_images(
         str(one["name"]): one[key]
         for one in service.detail(None, filters={f"property-{MARK}": images.run})
     }
-    # Whole seconds are all that anybody is shown, so whole seconds are compared.
+    # Images show whole seconds, so whole seconds are compared.
     expected: dict[str, Callable[[Any], bool]] = {
         "gt": lambda moment: moment > shown,
         "gte": lambda moment: moment >= shown,
@@ -411,7 +411,7 @@ def test_library_filters_apply_across_pages(
 def test_several_tags_apply_across_pages(
     target: Target, images: Population, page_size: int | None
 ) -> None:
-    # The server's link to the next page keeps the last tag only.
+    # The server's link to the next page has only the last tag.
     tags = {"tag": ["t2", "t1"]}
     assert images.list_names(target.service(), tags, page_size=page_size) == [OPERATOR]
 
@@ -424,7 +424,7 @@ def test_impossible_value_matches_nothing_without_a_request(target: Target, key:
     assert exchanges == []
 
 
-#: What servers do not take in a query; see the tests of listing for how often they are asked.
+#: Values that servers refuse in a query; the number of requests is tested in test_pagination.
 UNTAKEN: dict[str, dict[str, object]] = {
     "letters": {"name": "Bücher"},
     "letters of an operator": {"name": "in:ü,ö"},
@@ -559,7 +559,7 @@ def test_listed_image_equals_shown_image(
     for listed in service.detail(None, filters={f"property-{MARK}": images.run}):
         shape.check(listed, extended=extended)
         if target.is_v1 and listed["name"] in ("rejected", "theirs public"):
-            # An empty property and upper case: see the known deviations of v1's HEAD.
+            # Empty properties and upper case are known deviations of v1's HEAD.
             continue
         assert service.show(None, listed["id"]) == listed
 

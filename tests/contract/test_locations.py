@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""download() with allowed_location_schemes: data straight from where Glance has it.
+"""download() with allowed_location_schemes: data is read directly from its location.
 
-The embedded server tells what locations it is told to tell; the real ones tell their own files.
+The embedded server shows the locations that a test sets; the real ones show their own files.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class Place:
         self.folder = folder
 
     def image(self, *locations: Any, **fields: Any) -> str:
-        """Put an image there, which has DATA; its locations by URL, or by name in the folder."""
+        """Create an image with DATA; its locations are URLs, or names of files in the folder."""
         urls = [f"file://{self.folder}/{one}" if _is_name(one) else one for one in locations]
         given = {"id": "image", "data": DATA, "locations": urls, **fields}
         if urls:
-            # The server itself reads its first location.
+            # The server itself reads the first location.
             first = urls[0]["url"] if isinstance(urls[0], dict) else urls[0]
             self.glance.sources[first] = DATA
             given["stores"] = ()
@@ -63,13 +63,13 @@ class Place:
         return name
 
     def service(self, token: str = "token", **options: Any) -> ImageService:
-        """The library; files of the folder are allowed unless the options say otherwise."""
+        """Return an ImageService; by default, files in the folder are allowed."""
         allowed = {"allowed_location_schemes": (self.folder.as_uri(),), **options}
         return ImageService(self.glance.session(token), options=Options(**allowed))
 
     @contextlib.contextmanager
     def asked(self) -> Iterator[list[str]]:
-        """Collect what the server is asked: "look", "data" or else the path."""
+        """Collect the requests: "look" for a GET of the image, "data", or the path."""
         self.glance.requests.clear()
         found: list[str] = []
         yield found
@@ -103,7 +103,7 @@ def read(place: Place, image_id: str = "image", **options: Any) -> bytes:
     return b"".join(place.service(**options).download(None, image_id))
 
 
-# -- what is read
+# -- locations that are read
 
 
 def test_download_from_file_sends_no_data_request(place: Place, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_download_can_be_closed_early(place: Place) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-# -- damage is no reason to look elsewhere
+# -- damaged data does not fall back to another location
 
 
 def sparse(path: Path) -> None:
@@ -191,7 +191,7 @@ def sparse(path: Path) -> None:
         (DATA[:-1], ("auto", "strong", "off")),
         (DATA + b"x", ("auto", "strong", "off")),
         (b"", ("auto", "strong", "off")),
-        # Of a tebibyte no more is read than the image has.
+        # The file has a tebibyte, but only the size of the image is read.
         (None, ("auto", "strong", "off")),
     ],
     ids=["changed", "short", "long", "empty", "huge"],
@@ -237,7 +237,7 @@ def test_signatures_are_verified(place: Place, good: bool) -> None:
     assert asked == ["look"]
 
 
-# -- what cannot be read is logged, and the API is asked
+# -- unreadable locations are logged, and the API is used
 
 
 def missing(place: Place) -> str:
@@ -355,7 +355,7 @@ def test_download_tries_limited_number_of_locations(
     assert caplog.text.count("cannot be read") == MOST_LOCATIONS
 
 
-# -- images that give nothing
+# -- images whose data must not be read
 
 
 @pytest.mark.parametrize("user", ["u:p:member", "u:p:admin"])
@@ -363,7 +363,7 @@ def test_download_tries_limited_number_of_locations(
 def test_direct_download_respects_image_status(place: Place, status: str, user: str) -> None:
     place.image(place.file(data=OTHER), owner="p", status=status)
     refusals = (exceptions.ImageNotActive, exceptions.ImageNotAuthorized)
-    # The API is left to say what it says of such an image; the file is not looked at.
+    # The API decides about such an image; the file is not read.
     with place.asked() as asked, contextlib.suppress(*refusals):
         assert b"".join(place.service(user).download(None, "image")) == DATA
     assert asked[0] == "look"
@@ -401,7 +401,7 @@ def test_download_over_v1_requests_no_locations(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A distribution that registers handlers, as one that is installed does."""
+    """Return the folder of a distribution that registers handlers, as if installed."""
     site = tmp_path_factory.mktemp("site")
     example = ROOT / "docs" / "snippets" / "locations" / "archives.py"
     shutil.copy(example, site / "glance_compat_archives.py")
@@ -422,7 +422,7 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site
 
 
-#: Handlers that do what handlers must not do, and one that does what it may.
+#: Handlers that violate the protocol, and one that does not.
 ODD = """
     from glance_compat.exceptions import InvalidOption
 
@@ -491,9 +491,9 @@ ODD = """
 
 @pytest.fixture
 def odd(plugins: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module of odd handlers, registered."""
+    """Register the module of handlers that violate the protocol, and return it."""
     monkeypatch.syspath_prepend(str(plugins))
-    # It remembers what there was when it looked first.
+    # stevedore caches the entry points that it found first.
     monkeypatch.delitem(stevedore.ExtensionManager.ENTRY_POINT_CACHE, GROUP, raising=False)
     __import__("glance_compat_odd")
     module = sys.modules["glance_compat_odd"]
@@ -568,7 +568,7 @@ def test_interrupted_handler_falls_back_to_api(
     with place.asked() as asked, caplog.at_level(logging.DEBUG):
         found = place.service(allowed_location_schemes=("breaks",)).download(None, "image")
         assert b"".join(found) == DATA
-    # A store that is not the server's own cannot begin in the middle.
+    # A location outside of the server's own stores cannot be read from an offset.
     assert asked == ["look", "data", "data"]
     assert "failed after" in caplog.text
     assert "Input/output error" in caplog.text
@@ -578,7 +578,7 @@ def test_interrupted_handler_falls_back_to_api(
 
 def test_interrupted_direct_download_continues_over_api(place: Place, odd: Any) -> None:
     own = "file:///var/lib/glance/images/image"
-    # The API tells MD5 with the data, and Glance 33 SHA-512 with the image.
+    # The response with the data has the MD5, and the image of Glance 33 has the SHA-512.
     digest = hashlib.sha512(DATA).hexdigest()
     place.image(own, "breaks://image", os_hash_algo="sha512", os_hash_value=digest)
     with place.asked() as asked:
@@ -626,7 +626,7 @@ def test_handler_may_refuse_options(place: Place, odd: Any) -> None:
 def test_scheme_without_usable_handler_raises_invalid_option(
     place: Place, odd: Any, scheme: str
 ) -> None:
-    # Of two packages that read one scheme neither is chosen.
+    # If two packages read one scheme, neither is used.
     place.image(place.file())
     service = place.service(allowed_location_schemes=(place.folder.as_uri(), scheme))
     with place.asked() as asked, pytest.raises(exceptions.InvalidOption) as caught:
@@ -639,7 +639,7 @@ def test_scheme_without_usable_handler_raises_invalid_option(
 
 
 def folder_of(target: Target) -> str:
-    """The folder that a real Glance has its files in, as it says itself."""
+    """Return the folder of a real Glance's files, from a location that it shows."""
     image_id = target.make(name="where", data=b"x")
     url: str = target.record(image_id)["direct_url"]
     return url.rpartition("/")[0]
@@ -657,17 +657,17 @@ def test_direct_download_works_on_every_server(target: Target, tmp_path: Path) -
     assert path.read_bytes() == DATA
     asked = [exchange.path.partition("/images/")[2] for exchange in exchanges]
     if target.is_v1:
-        # It tells no locations, so it is not looked at.
+        # v1 shows no locations, so the image is not fetched.
         assert asked == [image_id]
     elif real:
         assert asked == [image_id]
     else:
-        # The files of an embedded server are nowhere.
+        # An embedded server has no files.
         assert asked == [image_id, f"{image_id}/file"]
 
 
 def test_hosts_in_locations_are_never_contacted() -> None:
-    # What a host in a location would be asked by.
+    # Both URLs name a host that listens.
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()

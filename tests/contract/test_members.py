@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Members: who sees an image that is shared, and what the two APIs tell of it."""
+"""Members: who sees a shared image, and the members that both APIs return."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.contract.targets import Target, on_each_api, on_v1, on_v2
 
 
 def member(target: Target, user: str, status: str | None = "pending") -> dict[str, object]:
-    """A member as the library has it; v1 tells no status."""
+    """Return a member as the library returns it; v1 has no status."""
     return {
         "member_id": target.projects[user],
         "can_share": False,

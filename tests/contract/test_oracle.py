@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python-glanceclient reads v2 faithfully: what it reads, the library reads as well."""
+"""The library reads the same values over v2 as python-glanceclient."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.contract.targets import Target, only
 
 on_real_v2 = only(lambda kind: kind.region is not None and kind.api == "v2")
 
-#: What the schemas of Glance 15.0.2 and 33 call base attributes.
+#: The base attributes in the schemas of Glance 15.0.2 and 33.
 BASE = frozenset(
     {
         *("checksum", "container_format", "created_at", "direct_url", "disk_format", "file", "id"),
@@ -35,7 +35,7 @@ def moment(text: str) -> datetime.datetime:
 
 
 def expected(record: Mapping[str, Any], *, is_33: bool) -> dict[str, Any]:
-    """The contract's dict of what glanceclient has read."""
+    """Return the contract's dict for an image that glanceclient has read."""
     later = ("os_hidden", "os_hash_algo", "os_hash_value")
     return {
         **{key: record[key] for key in SAME},
@@ -64,7 +64,7 @@ def images(target: Target) -> Population:
 @pytest.mark.parametrize("user", ["demo", "admin"])
 def test_glanceclient_agrees(target: Target, images: Population, user: str) -> None:
     with warnings.catch_warnings():
-        # Some of what it imports is old.
+        # Some of its imports are deprecated.
         warnings.simplefilter("ignore")
         from glanceclient import client
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the page "Nova" has for Cinder and Ironic, on every server."""
+"""The snippets for Cinder and Ironic on the page "Nova", on every server."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Properties: text that must survive, what v1 cannot carry, and names that are taken."""
+"""Properties: preserved values, the limits of v1, and reserved names."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NAME = 'my image ü+%41, "x"'
 
 
 def raw_readings(target: Target, image_id: str) -> list[tuple[str, dict[str, Any]]]:
-    """Name and properties, as each API itself tells them."""
+    """Return name and properties as each API returns them."""
     record = target.record(image_id)
     found = [(record["name"], record)]
     if target.has_v1:
@@ -77,7 +77,7 @@ def test_properties_are_readable_over_the_other_api(target: Target) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# What v1 cannot carry.
+# Limits of v1.
 
 UNPORTABLE: tuple[dict[str, str], ...] = (
     {"p": "a\nb"},
@@ -163,7 +163,7 @@ def test_property_name_with_non_ascii_letters_needs_glance_33(target: Target, na
     if target.kind.release == "33":
         assert target.service().create(None, meta)["properties"] == {"größe": "x"}
         return
-    # v1 cannot carry it; v2 of Pike fails over it.
+    # v1 headers cannot contain the name, and v2 of Pike responds with an error.
     with pytest.raises(exceptions.GlanceCompatError) as caught:
         target.service().create(None, meta)
     assert isinstance(caught.value, exceptions.PropertyNotAllowed) is target.is_v1
@@ -177,14 +177,14 @@ def test_property_name_of_256_characters_is_refused(target: Target, name: str) -
     assert created["properties"] == {longest: "x"}
     meta = {"name": f"{name} again", "properties": {longer: "x"}}
     if target.kind.release == "pike":
-        # Pike leaves it to its database, and SQLite takes it.
+        # Pike leaves the check to its database, and SQLite accepts the name.
         assert service.create(None, meta)["properties"] == {longer: "x"}
         return
     with pytest.raises(exceptions.ImageBadRequest) as caught:
         service.create(None, meta)
     assert caught.value.status == 400
     assert target.leftovers(f"{name} again") == []
-    # It looks at new images only.
+    # Glance 33 checks only new images.
     changed = service.update(None, created["id"], {"properties": {longer: "x"}})
     assert changed["properties"] == {longer: "x"}
 
@@ -211,7 +211,7 @@ def test_characters_beyond_the_basic_plane_are_stored(
     assert target.record(image_id) == before
 
 
-#: Words of lists and of other attributes that are plain properties.
+#: Query parameters and similar names that are ordinary property names.
 PLAIN = ("owner_id", "base_image_ref", "tag", "limit", "marker", "kernel_id", "ramdisk_id")
 
 
@@ -235,7 +235,7 @@ def test_names_similar_to_reserved_names_are_stored(target: Target, name: str) -
 def test_v1_folds_property_names(
     target: Target, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # A name is told of once in a process, so it is a new one.
+    # A unique name, because the warning is logged once per name and process.
     key = f"Foo-{name[-12:].upper()}"
     stored = key.lower().replace("-", "_") if target.is_v1 else key
     service = target.service()
@@ -327,7 +327,7 @@ def test_unsupported_property_survives_unrelated_update(
 
 
 # ---------------------------------------------------------------------------------------------
-# Names that are taken.
+# Reserved names.
 
 
 def make_over_v1(target: Target, name: str, properties: Mapping[str, str]) -> str:
@@ -373,7 +373,7 @@ def test_whole_dict_preserves_shadowed_properties(target: Target, name: str) -> 
     assert properties_over_v1(target, image_id) == {**SHADOW, "a": "1", "b": "2"}
 
 
-#: Reserved, but no attribute of v2: an image of old can have them.
+#: Reserved names that are not v2 attributes: old images may have such properties.
 RESERVED = {"is_public": "x", "location": "x", "store": "x", "copy_from": "x"}
 
 
@@ -423,7 +423,7 @@ def test_many_properties_are_stored(target: Target, name: str, count: int) -> No
     assert purged["properties"] == kept
 
 
-#: What Glance itself writes after an import.
+#: Properties that Glance itself writes after an import.
 GLANCES_OWN = {"os_glance_importing_to_stores": "", "os_glance_failed_import": ""}
 
 
@@ -434,7 +434,7 @@ def test_purge_keeps_properties_of_glance(target: Target, name: str) -> None:
     answer = target.send("POST", f"/v2/images/{image_id}/import", user="admin", json=body)
     assert answer.status_code == 202, answer.text
     waiting = tenacity.Retrying(
-        # Glance's own task is named in the image until the copy is done with.
+        # Until the copy has ended, the image has a property that names Glance's task.
         retry=tenacity.retry_if_result(
             lambda record: "," not in record["stores"] or "os_glance_import_task" in record
         ),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image data straight from Ceph: on a real cluster, and on one that stands in for it.
+"""Image data read directly from Ceph: a real cluster, and a stand-in.
 
-What needs a cluster runs on both; the real one is started where Ceph is installed.
+Tests that need a cluster run on both; the real one is started if Ceph is installed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.ceph.stand_in import StandIn
 DATA = bytes(range(256)) * 4096
 OTHER = DATA[:-1] + b"x"
 ANOTHER_FSID = "01234567-89ab-cdef-0123-456789abcdef"
-#: The path of a location that is as it should be; ``{fsid}`` stands for that of the cluster.
+#: The path of a valid location; ``{fsid}`` stands for the fsid of the cluster.
 SHOWN = {"show_multiple_locations": True}
 USUAL = "{fsid}/images/image/snap"
 
@@ -39,7 +39,7 @@ USUAL = "{fsid}/images/image/snap"
 def ceph(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Ceph]:
-    """A cluster, and its modules as those that are imported."""
+    """Provide a cluster whose modules are the ones that are imported."""
     if request.param == "real":
         found: Ceph = request.getfixturevalue("cluster")
         request.getfixturevalue("cluster").empty()
@@ -60,12 +60,12 @@ def _at_once() -> Iterator[None]:
 
 
 def options(ceph: Ceph, *entries: str, **others: Any) -> Options:
-    """The first pool is allowed unless entries say otherwise."""
+    """Return options; by default they allow the first pool."""
     given: dict[str, Any] = {
         "allowed_location_schemes": entries or (f"rbd://{ceph.fsid}/images",),
         "ceph_conf": str(ceph.conf),
         "ceph_user": READER,
-        # A test waits for it.
+        # Short, because a test waits for the timeout.
         "stall_timeout": 1,
         **others,
     }
@@ -73,9 +73,9 @@ def options(ceph: Ceph, *entries: str, **others: Any) -> Options:
 
 
 def location(ceph: Ceph, path: str, *entries: str, **others: Any) -> Location:
-    """A location as the handler gets it.
+    """Return the argument of the handler.
 
-    :param path: of the URL; ``{fsid}`` stands for that of the cluster.
+    :param path: the path of the URL; ``{fsid}`` stands for the fsid of the cluster.
     """
     image_id = others.pop("image_id", "image")
     chosen = options(ceph, *entries, **others)
@@ -99,7 +99,7 @@ def refused(ceph: Ceph, path: str, *entries: str, **others: Any) -> OSError:
     return caught.value
 
 
-# -- what is read
+# -- locations that are read
 
 
 @pytest.mark.parametrize("size", [1, BLOCK_BYTES, BLOCK_BYTES + 1, 2 * BLOCK_BYTES + 12345])
@@ -159,10 +159,10 @@ def test_closing_iterator_closes_connection(ceph: Ceph) -> None:
     assert not ceph.is_connected()
 
 
-# -- what is not read
+# -- locations that are not read
 
-#: None of them is the image's snapshot in the allowed pool, and each but the last few is refused
-#: before anybody is asked. ``{fsid}`` is the cluster's.
+#: Paths that are not the image's snapshot in the allowed pool; all but the last few are refused
+#: before the cluster is contacted. ``{fsid}`` stands for the fsid of the cluster.
 HOSTILE = (
     "",
     "/",
@@ -214,7 +214,7 @@ HOSTILE = (
 
 
 def nowhere(tmp_path: Path, path: str, **others: Any) -> OSError:
-    """What is said of a location, where to ask anybody would be another error."""
+    """Return the error for a location; contacting the cluster would raise another error."""
     return refused(StandIn(tmp_path), path, ceph_conf="/nowhere/ceph.conf", **others)
 
 
@@ -325,7 +325,7 @@ def test_cluster_without_ceph_names_missing_programs(
         Cluster(tmp_path)
 
 
-# -- what the operator has to do
+# -- configuration of the operator
 
 
 @pytest.mark.parametrize("name", ["rados", "rbd"])
@@ -337,7 +337,7 @@ def test_missing_ceph_modules_raise_invalid_option(
     with pytest.raises(exceptions.InvalidOption) as caught:
         read(ceph)
     assert "python3-rados, python3-rbd" in str(caught.value)
-    # What is not allowed does not come so far.
+    # A location that is not allowed is refused before that.
     assert refused(ceph, "{fsid}/volumes/image/snap").errno == errno.EPERM
 
 
@@ -358,9 +358,9 @@ class Place:
         self.ceph = ceph
 
     def image(self, path: str = USUAL, **fields: Any) -> None:
-        """Make an image, which has DATA, with a location."""
+        """Create an image with DATA and a location."""
         url = "rbd://" + path.replace("{fsid}", self.ceph.fsid)
-        # The server itself reads its first location.
+        # The server itself reads the first location.
         self.glance.sources[url] = DATA
         given = {"id": "image", "data": DATA, "locations": [url], "stores": ()}
         self.glance.add_image({**given, **fields})
@@ -370,7 +370,7 @@ class Place:
 
     @contextlib.contextmanager
     def asked(self) -> Iterator[list[str]]:
-        """Collect what the server is asked of the image: "look" or "data"."""
+        """Collect the requests for the image: "look" for a GET of the image, or "data"."""
         self.glance.requests.clear()
         found: list[str] = []
         yield found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What may not be done with whose image: the same errors on every API, with all they know."""
+"""Refused calls on images of others: the same errors over every API, with all attributes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WRITES = ("update", "purge", "delete", "add_member")
 
 @pytest.fixture(scope="module")
 def make_once(target: Target) -> Callable[[Callable[[Target], str]], str]:
-    """Make an image of a kind once: who is refused changes nothing."""
+    """Return a function that creates an image of a type once; refused calls do not change it."""
     return functools.lru_cache(maxsize=None)(lambda make: make(target))
 
 
@@ -119,11 +119,11 @@ REFUSALS = (
     Refusal(long_id, EVERY, NOT_FOUND),
     Refusal(other_letters, EVERY, NOT_FOUND),
     Refusal(deleted, EVERY, NOT_FOUND),
-    # show() is a known deviation, for v1 shows an admin what was deleted.
+    # show() is a known deviation, because v1 shows deleted images to an admin.
     Refusal(deleted, tuple(call for call in EVERY if call != "show"), NOT_FOUND, user="admin"),
     Refusal(private, EVERY, NOT_FOUND),
     Refusal(not_shared_with_me, EVERY, NOT_FOUND),
-    # Whom else an image is shared with is told by no server in the same way.
+    # Servers differ in whether a member sees the other members.
     Refusal(queued_public, ("remove_member",), NOT_MINE),
     Refusal(community, ("remove_member",), NOT_MINE),
     Refusal(queued_public, (*WRITES, "update with data"), NOT_MINE),
@@ -131,7 +131,7 @@ REFUSALS = (
     Refusal(public, WRITES, NOT_MINE),
     Refusal(community, WRITES, NOT_MINE),
     Refusal(shared, WRITES, NOT_MINE),
-    # The status is looked at before anything else.
+    # The status is checked before anything else.
     Refusal(public, ("update with data",), exceptions.ImageNotActive),
     Refusal(shared, ("update with data",), exceptions.ImageNotActive),
     Refusal(protected, ("delete",), NOT_MINE),

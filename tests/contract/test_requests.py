@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many requests a warm call costs: the table that the documentation prints."""
+"""The number of requests of each warm call: the table in the documentation."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Act = Callable[[ImageService, Context, str], object]
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """One row.
+    """One row of the table.
 
-    :param act: the call; it gets the service, a context and the id of a fresh image.
+    :param act: makes the call; its arguments are the service, a context and the id of a new image.
     :param v1: requests on v1.
     :param v2: requests on v2.
-    :param data: whether the fresh image has data.
-    :param user: who calls; the image is demo's.
-    :param at_most: the numbers are limits.
+    :param data: whether the new image has data.
+    :param user: the caller; the image belongs to demo.
+    :param at_most: whether the numbers are upper limits.
     """
 
     name: str
@@ -62,7 +62,7 @@ def update_with_data(**meta: Any) -> Act:
 
 
 def send_back(**changes: Any) -> Act:
-    """Read before what is counted; the row says one more for it."""
+    """Send a whole dict back; the row counts the show() before it too."""
     return lambda service, context, image_id: service.update(
         context, image_id, {**service.show(context, image_id), **changes}, purge_props=False
     )
@@ -153,7 +153,7 @@ def test_warm_call_request_count(target: Target, cost: Cost) -> None:
     image_id = target.make(name="counted", properties={"a": "b"}, data=DATA if cost.data else None)
     service = target.service(cost.user, **dict(cost.options))
     service.discover()
-    # With a token alone, nobody can tell that the caller is not an admin.
+    # With only a token, the roles of the caller are unknown.
     context = target.context(cost.user)
     with target.counting() as exchanges:
         cost.act(service, context, image_id)
@@ -177,7 +177,7 @@ def test_remove_member_costs_one_request(target: Target) -> None:
 
 @on_pike
 def test_empty_download_costs_an_extra_request_on_v2(target: Target) -> None:
-    # Activated without data over v1, it is answered with 204 over v2.
+    # For an image that v1 activated without data, v2 responds with 204.
     headers = {"x-image-meta-name": "counted", "x-image-meta-size": "0"}
     answer = target.send("POST", "/v1/images", headers=headers)
     image_id = answer.json()["image"]["id"]
@@ -188,9 +188,9 @@ def test_empty_download_costs_an_extra_request_on_v2(target: Target) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Walk:
-    """A list that is walked.
+    """A list, and the number of requests to read it.
 
-    :param images: how many there are.
+    :param images: number of images.
     :param v1: requests on v1.
     :param v2: requests on v2.
     """
@@ -203,15 +203,15 @@ class Walk:
 
 
 WALKS = (
-    # v1 does not say that a page is the last one; v2 does unless it is full.
+    # v1 does not mark the last page; v2 does, unless the page is full.
     Walk(3, None, None, v1=2, v2=1),
     Walk(0, None, None, v1=1, v2=1),
     Walk(3, 3, None, v1=2, v2=2),
     Walk(3, 1, None, v1=4, v2=4),
-    # A page is shorter than the one before it: that was the last one.
+    # A page shorter than the one before is the last one.
     Walk(3, 2, None, v1=2, v2=2),
     Walk(4, 2, None, v1=3, v2=3),
-    # Enough is enough.
+    # The limit is reached.
     Walk(3, None, 3, v1=1, v2=1),
     Walk(3, None, 2, v1=1, v2=1),
     Walk(3, 1, 2, v1=2, v2=2),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""download(trusted_certs=...): data that the owner of a trusted certificate has signed."""
+"""download(trusted_certs=...): data signed with a trusted certificate."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def _key_manager() -> Iterator[None]:
 def signed(
     target: Target, changes: Mapping[str, str | None] | None = None, data: bytes = DATA
 ) -> str:
-    """An image with a good signature, but for the changes; return its id."""
+    """Create an image with a valid signature, apart from the changes; return its id."""
     properties: dict[str, str | None] = {**signing.properties(DATA), **(changes or {})}
     image_id = target.make(name="signed", data=data)
-    # Later than the data: Glance verifies what it gets itself, when there is a signature already.
+    # Added after the data, because Glance itself verifies uploads to an image with a signature.
     additions = [
         {"op": "add", "path": f"/{name}", "value": value}
         for name, value in properties.items()
@@ -65,14 +65,14 @@ def test_data_with_wrong_signature_is_refused(target: Target, tmp_path: Path) ->
         read.extend(found)
     assert isinstance(caught.value, exceptions.IntegrityError)
     assert caught.value.image_id == image_id
-    # It stays an error.
+    # The error is raised again.
     with pytest.raises(exceptions.InvalidSignature):
         next(found)
     path.write_bytes(b"old")
     with pytest.raises(exceptions.InvalidSignature):
         service.download(None, image_id, dst_path=str(path), trusted_certs=trusted)
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("image", b"old")]
-    # A file of the caller's own holds what came.
+    # The caller's file object has the received data.
     file = io.BytesIO()
     with pytest.raises(exceptions.InvalidSignature):
         service.download(None, image_id, data=file, trusted_certs=trusted)
@@ -130,7 +130,7 @@ def test_signature_verification_combines_with_other_checks(target: Target, verif
     assert b"".join(found) == DATA
 
 
-# -- what is refused before any data is read
+# -- refused before any data is read
 
 
 PROPERTIES = (
@@ -140,7 +140,7 @@ PROPERTIES = (
     "img_signature_certificate_uuid",
 )
 
-#: Changes to the properties of a good image that leave no signature.
+#: Changes to the properties of a signed image that make the signature unusable.
 UNUSABLE: tuple[tuple[str, str | None], ...] = (
     *((name, None) for name in PROPERTIES),
     *((name, "") for name in PROPERTIES),
@@ -168,7 +168,7 @@ def refused(
     error: type[exceptions.GlanceCompatError],
     tmp_path: Path,
 ) -> str:
-    """Download in every way; nothing is read, and nothing foreign comes out."""
+    """Download in every way; assert that no data is read, and return the error message."""
     service, path, file = target.service(), tmp_path / "image", io.BytesIO()
     path.write_bytes(b"old")
     text = ""
@@ -197,7 +197,7 @@ def test_malformed_signature_is_refused(
     text = refused(target, image_id, [signing.root()], exceptions.SignatureUnusable, tmp_path)
     assert name in text or "key type" in text
     if name == "img_signature_certificate_uuid":
-        # No key manager makes a URL of it.
+        # The id must not reach a key manager, which would use it in a URL.
         assert signing.ASKED == []
 
 
@@ -297,7 +297,7 @@ def test_authority_without_path_length_is_accepted(target: Target) -> None:
 
 
 class BackendError(Exception):
-    """Of a key manager, with what must not get around in it."""
+    """An error of a key manager whose message contains a secret."""
 
 
 @embedded

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Life and death: what may be done with an image in each status, and by whom."""
+"""The permitted operations on an image in each status, by user."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ NOT_FOUND = exceptions.ImageNotFound
 NOT_MINE = exceptions.ImageNotAuthorized
 NO_DATA = exceptions.ImageNotActive
 
-#: The owner, a member, who has nothing to do with it, and an admin.
+#: The owner, a member, an unrelated user, and an admin.
 USERS = ("demo", "other", "stranger", "admin")
 SEES = frozenset({"demo", "other", "admin"})
 MAY = frozenset({"demo", "admin"})
 
 
 def check_life(target: Target, image_id: str, name: str, status: str, *, listed: bool) -> None:
-    """What each user sees of an image without data to give, and may do with it."""
+    """Check what each user may see and do with an image that serves no data."""
     for user in USERS:
         service = target.service(user)
         seen = saw(status_of, service, image_id)
         assert seen == (status if user in SEES else NOT_FOUND), user
         found = service.detail(None, filters={"name": name})
-        # An admin's lists leave out nothing but other projects' community images.
+        # An admin's lists omit only community images of other projects.
         assert [one["id"] for one in found] == ([image_id] if listed and user in SEES else [])
         taken = saw(service.update, None, image_id, {}, data=b"other")
         assert taken is (NO_DATA if user in SEES else NOT_FOUND), user
@@ -46,7 +46,7 @@ def min_ram_after(service: ImageService, image_id: str, meta: dict[str, object])
 
 
 def check_changes(target: Target, image_id: str) -> None:
-    """Who may change it, and who may delete it; it is gone afterwards."""
+    """Check who may change and who may delete an image; the image is deleted."""
     for number, user in enumerate(USERS):
         service = target.service(user)
         meta = {"min_ram": number + 1, "properties": {"by": user}}
@@ -91,14 +91,14 @@ def test_deactivated_image_is_listed_and_not_downloadable(target: Target, name: 
 
 
 def while_saving(call: Callable[[], object]) -> Iterator[bytes]:
-    """Data in the middle of which something else is done."""
+    """Yield data, and call a function in the middle of it."""
     yield DATA
     call()
     yield DATA
 
 
 def until_saving(target: Target, image_id: str) -> None:
-    """Wait until the server has begun to take the data."""
+    """Wait until the server has started to receive the data."""
     tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda status: status != "saving"),
         stop=tenacity.stop_after_delay(20),
@@ -159,7 +159,7 @@ def _waiting() -> tenacity.Retrying:
 
 @on_33
 def test_image_with_refused_data_can_only_be_deleted(target: Target, name: str) -> None:
-    # It holds what was refused, and takes nothing else: only deleting it helps.
+    # The store keeps the refused data and accepts no other: the image can only be deleted.
     image_id = target.make(name=name, disk_format="qcow2")
     with pytest.raises(exceptions.ImageUnacceptable):
         target.service().update(None, image_id, {}, data=DATA)
@@ -195,7 +195,7 @@ def test_second_deletion_is_not_found(target: Target, name: str) -> None:
     image_id = target.make(name=name, data=DATA)
 
     def delete(number: int) -> object:
-        # SQLite refuses some of several writers, which becomes 500.
+        # With concurrent writers SQLite refuses some, which becomes 500.
         service = target.service()
         with contextlib.suppress(exceptions.BadResponse):
             return saw(service.delete, None, image_id)
@@ -203,7 +203,7 @@ def test_second_deletion_is_not_found(target: Target, name: str) -> None:
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         found = set(pool.map(delete, range(2)))
-    # Whoever comes later may find it gone.
+    # A later writer may find the image deleted.
     assert found <= {True, NOT_FOUND, exceptions.BadResponse}
     assert True in found
     assert saw(target.service().show, None, image_id) is NOT_FOUND

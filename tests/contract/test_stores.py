@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copying data into further stores, and references to images."""
+"""Copying data to more stores, and image references."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_data_is_copied_to_another_store(target: Target, name: str) -> None:
         service.copy_to_stores(None, image_id, [other])
     assert [one.method for one in requests] == ["POST"]
     assert sorted(copied()) == ["fast", "slow"]
-    # The data is there a little before the server's task is over.
+    # The data is stored slightly before the server's task ends.
     again = tenacity.retry(
         retry=tenacity.retry_if_exception_type(exceptions.ImageImportImpossible),
         stop=tenacity.stop_after_delay(120),

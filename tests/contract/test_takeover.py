@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Services made from somebody else's settings: a glanceclient client, a configuration file."""
+"""Services created from a glanceclient client or from a configuration file."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tests.functional.cloud import Cloud
 
 
 def client_of(target: Target, *, with_session: bool) -> Any:
-    """A client of python-glanceclient, of the version that the library speaks here."""
+    """Return a python-glanceclient client for the API of the target."""
     version = "1" if target.is_v1 else "2"
     with warnings.catch_warnings():
-        # Some of what it imports is old.
+        # Some of its imports are deprecated.
         warnings.simplefilter("ignore")
         from glanceclient import client
 

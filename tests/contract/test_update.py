@@ -25,7 +25,7 @@ OLD = {"a": "1", "b": "2"}
 
 @dataclasses.dataclass(frozen=True)
 class Edit:
-    """What is done to an image with the properties OLD."""
+    """An update of an image with the properties OLD."""
 
     meta: dict[str, Any]
     purge: bool
@@ -106,10 +106,10 @@ BASE = (
     ({"min_disk": 3, "min_ram": 4}, {"min_disk": 3, "min_ram": 4}),
     ({"disk_format": "vmdk", "container_format": "ovf"}, {"disk_format": "vmdk"}),
     ({"protected": True}, {"protected": True}),
-    # What no API can clear is not given.
+    # Attributes that no API can clear are omitted.
     ({"min_disk": None, "min_ram": None, "disk_format": None}, {"disk_format": "raw"}),
     ({"protected": None, "container_format": None}, {"container_format": "bare"}),
-    # What nobody can set is ignored.
+    # Read-only attributes are ignored.
     ({"size": 0}, {"size": 0, "status": "queued"}),
     ({"size": 7, "checksum": MD5}, {"size": 0, "checksum": None, "status": "queued"}),
     ({"status": "active", "deleted": True}, {"status": "queued", "deleted": False}),
@@ -138,7 +138,7 @@ def test_update_changes_attributes(
 def test_size_and_checksum_of_active_image_are_read_only(
     target: Target, name: str, user: str
 ) -> None:
-    # An admin of v1 could rewrite them.
+    # v1 would let an admin change them.
     image_id = target.make(name=name, data=DATA)
     meta = {"size": 77, "checksum": MD5_OF_NOTHING, "min_ram": 5}
     changed = target.service(user).update(None, image_id, meta)
@@ -159,7 +159,7 @@ def test_admin_removes_the_owner(target: Target, name: str) -> None:
     changed = target.service("admin").update(None, image_id, {"owner": None})
     assert changed["owner"] is None
     assert target.record(image_id)["owner"] is None
-    # What nobody owns is everybody's to see, and an admin's to change.
+    # All users see an image without an owner; only an admin may change it.
     for user in ("demo", "stranger"):
         service = target.service(user)
         assert service.show(None, image_id) == changed
@@ -205,7 +205,7 @@ REFUSED = (
 
 @pytest.fixture(scope="module")
 def unchanged(target: Target) -> str:
-    """An image that every update leaves as it is."""
+    """Provide an image that no update may change."""
     return target.make(name="unchanged", properties=OLD)
 
 
@@ -234,10 +234,10 @@ def test_refused_purge_removes_nothing(target: Target, name: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Shown:
-    """What becomes of an image's visibility, as v2 has it.
+    """The visibility of an image after an update, as v2 shows it.
 
-    :param after: over v2.
-    :param after_v1: over v1, which has no word for what is not public; None: the same.
+    :param after: the visibility after an update over v2.
+    :param after_v1: the same over v1, which has only is_public; None: equal to ``after``.
     """
 
     before: str
@@ -264,10 +264,10 @@ VISIBILITIES = (
     Shown("private", {"visibility": "private"}, "private"),
     Shown("shared", {"visibility": "private"}, "private", "shared"),
     Shown("private", {"visibility": "shared"}, "shared", "private"),
-    # Both are given and agree.
+    # Both are set and agree.
     Shown("private", {"visibility": "public", "is_public": True}, "public"),
     Shown("public", {"visibility": "shared", "is_public": False}, "shared"),
-    # They disagree: the one that differs from what is there counts.
+    # They disagree: the one that differs from the current value applies.
     Shown("shared", {"visibility": "shared", "is_public": True}, "public"),
     Shown("shared", {"visibility": "public", "is_public": False}, "public"),
     Shown("public", {"visibility": "public", "is_public": False}, "shared"),
@@ -286,7 +286,7 @@ def test_update_changes_visibility(target: Target, name: str, shown: Shown) -> N
 
 @on_v2
 def test_contradicting_visibility_and_is_public_is_refused(target: Target, name: str) -> None:
-    # v1 does not tell private from shared, so one of them is never new to it.
+    # v1 does not distinguish private from shared, so neither is a change.
     image_id = target.make("admin", name=name, visibility="shared")
     with pytest.raises(exceptions.ImageBadRequest):
         target.service("admin").update(
@@ -347,7 +347,7 @@ def test_unchanged_dict_sent_back_changes_nothing(
 def test_whole_dict_with_one_change_is_applied(
     target: Target, name: str, purge: bool, visibility: str
 ) -> None:
-    # As the metadata API of Nova edits an image: read, change one property, write everything.
+    # Nova's metadata API edits an image like this: read, change one property, write everything.
     image_id = target.make(name=name, properties=OLD)
     target.patch(image_id, {"op": "replace", "path": "/visibility", "value": visibility})
     service = target.service()
@@ -361,7 +361,7 @@ def test_whole_dict_with_one_change_is_applied(
 
 
 def test_whole_dict_of_one_api_fits_the_other(target: Target, name: str) -> None:
-    # What a caller kept from the API that a cloud had before.
+    # A dict that the caller read over the other API.
     image_id = target.make(name=name, properties=OLD)
     whole = target.service().show(None, image_id)
     newer = {"tags": None, "visibility": None, "virtual_size": None, "stores": None}
@@ -383,7 +383,7 @@ def test_queued_image_gets_its_data(
     meta = {"min_ram": 5, "properties": {"b": "3"}, "size": size}
     filled = service.update(None, image_id, meta, data=io.BytesIO(DATA), purge_props=purge)
     shape.check(filled)
-    # With data, nothing is purged.
+    # With data, no property is removed.
     assert filled["properties"] == {"a": "1", "b": "3"}
     assert (filled["status"], filled["size"], filled["min_ram"]) == ("active", len(DATA), 5)
     assert service.show(None, image_id) == filled
@@ -425,8 +425,8 @@ def test_refused_data_leaves_image_queued(target: Target, name: str, case: str) 
     image_id = target.make(name=name, properties=OLD)
     with pytest.raises(error):
         target.service().update(None, image_id, meta, data=data())
-    # The image is the caller's own and stays; v1 kills what got wrong data. A server may take a
-    # while to notice that no more data comes.
+    # The image existed before the call and stays; v1 kills it after wrong data. A server may take
+    # a while to notice that no more data arrives.
     settled = tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda status: status == "saving"),
         stop=tenacity.stop_after_delay(10),
@@ -438,7 +438,7 @@ def test_refused_data_leaves_image_queued(target: Target, name: str, case: str) 
 def test_store_without_data_needs_v1(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     if target.is_v1:
-        # It remembers the store for the data.
+        # v1 records the store for the data.
         changed = target.service().update(None, image_id, {"store": "file"})
         assert (changed["status"], changed["properties"]) == ("queued", {})
         return

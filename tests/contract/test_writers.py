@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writers that meet: what one of them does between two requests of another."""
+"""Concurrent writers: one acts between two requests of another."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.contract.targets import Target, on_v2, only
 def interrupted(
     target: Target, method: str, meanwhile: Callable[[], object], times: int = 1, **options: Any
 ) -> ImageService:
-    """The library, to which something happens after its requests of a method.
+    """Return a service, and run a function after its requests with a method.
 
-    :param times: how often.
+    :param times: number of requests after which the function runs.
     """
     left = [meanwhile] * times
     session = target.new_session()
@@ -119,7 +119,7 @@ def test_concurrent_verifying_writers_lose_nothing(target: Target, name: str) ->
     image_id = target.make(name=name)
     service = target.service(verify_updates=True)
 
-    # SQLite refuses some of several writers, which becomes 500.
+    # With concurrent writers SQLite refuses some, which becomes 500.
     @tenacity.retry(
         retry=tenacity.retry_if_exception_type(
             (exceptions.BadResponse, exceptions.UpdateConflict)
@@ -133,7 +133,7 @@ def test_concurrent_verifying_writers_lose_nothing(target: Target, name: str) ->
     with concurrent.futures.ThreadPoolExecutor(len(wanted)) as pool:
         list(pool.map(write, wanted))
     found = target.service().show(None, image_id)["properties"]
-    # One that is written again by nobody can be undone by a writer that began before.
+    # A writer that began earlier can undo an update that is not verified.
     assert found.items() <= wanted.items()
     if target.is_v1:
         assert found == wanted

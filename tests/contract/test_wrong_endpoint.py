@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Endpoints that are not Glance, tokens that are not good, and options that cannot be."""
+"""Endpoints that are not Glance, invalid tokens, and invalid options."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ DOCUMENT: Answer = (
 V3: Answer = (300, JSON, versions(("v3.0", "CURRENT")))
 EXPERIMENT: Answer = (300, JSON, versions(("v2.6", "EXPERIMENTAL")))
 
-#: What has no version that could be used: what its root says, and what everything else says.
+#: Servers without a usable version: the response at the root, and all other responses.
 STRANGERS: dict[str, tuple[Answer, Answer]] = {
     "a web page": ((200, WEB, HTML), (200, WEB, HTML)),
     "a web page that is not there": ((404, WEB, HTML), (404, WEB, HTML)),
@@ -71,10 +71,10 @@ STRANGERS: dict[str, tuple[Answer, Answer]] = {
     "broken JSON": ((300, JSON, b'{"versions": ['), (404, WEB, b"")),
 }
 
-#: What a server says to everything, whose version document is in order.
+#: The response to all other requests, of servers with a valid version document.
 IMPOSTORS: dict[str, Answer] = {
     "a web page": (200, WEB, HTML),
-    # 200 without a body is how v1 says that an image was deleted.
+    # v1 responds to a successful DELETE with 200 and no body.
     "empty answers": (203, JSON, b""),
     "lists": (200, JSON, b"[]"),
     "numbers": (201, JSON, b"7"),
@@ -90,7 +90,7 @@ IMPOSTORS: dict[str, Answer] = {
 
 @contextlib.contextmanager
 def answering(root: Answer, rest: Answer) -> Iterator[str]:
-    """Serve two answers; yields the URL, which no other server ever had."""
+    """Serve two responses; yield the URL, which no other server has had."""
     prefix = f"/{uuid.uuid4().hex}"
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -112,7 +112,7 @@ def answering(root: Answer, rest: Answer) -> Iterator[str]:
         do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 
         def log_message(self, *arguments: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -129,7 +129,7 @@ def service_at(url: str, **options: Any) -> ImageService:
     transport = requests.Session()
     transport.trust_env = False
     session = Session(auth=token_endpoint.Token(url, TOKEN), session=transport)
-    # Patience is not what is tested.
+    # Timeouts are not tested here.
     chosen = Options(**{"max_attempts": 1, **options})
     return ImageService(session, endpoint_override=url, options=chosen)
 
@@ -162,7 +162,7 @@ def test_imitated_glance_endpoint_fails(impostor: str, api_version: str) -> None
             with pytest.raises(exceptions.GlanceCompatError) as caught:
                 call(service)
             assert_helpful(caught.value, url, name)
-            # Nothing of all this is an image's own fault, or says that an image is not there.
+            # None of these errors may be blamed on the image, or report that it does not exist.
             assert not isinstance(
                 caught.value, (exceptions.NotFound, exceptions.UnreadableImage)
             ), name

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What real servers were measured to do, fact by fact, and the tests that show what the library
-makes of each.
+"""Facts that were verified on real servers, and the tests that show how the library handles
+each of them.
 
-One module for each part of the Images API; ``FACTS`` is all of them. ``tests/unit/test_facts.py``
-checks that every test named here exists, and that nothing is left without one.
+Each part of the Images API has one module; ``FACTS`` has all facts. ``tests/unit/test_facts.py``
+checks that every test named here exists, and that every fact has one.
 """
 
 from __future__ import annotations

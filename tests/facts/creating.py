@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""New images, and what a failed one leaves behind."""
+"""Creation of images, and the remains of failed creations."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How v1 puts metadata into headers, what v2 takes for a value, and names that collide."""
+"""Metadata in the headers of v1, the values that v2 accepts, and colliding names."""
 
 from __future__ import annotations
 

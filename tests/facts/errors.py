@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors, and connections that end."""
+"""Errors, and lost connections."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was seen and is not Glance: it comes from the servers' databases and front ends."""
+"""Behaviour of the databases and front ends of the test servers, not of Glance."""
 
 from __future__ import annotations
 

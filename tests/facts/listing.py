@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists: who sees what, filters, order and pages."""
+"""Lists: visibility, filters, sort order and pages."""
 
 from __future__ import annotations
 

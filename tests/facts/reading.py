@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One image: its metadata, its data, and its end."""
+"""One image: its metadata, its data, and its deletion."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a fact is, and short ways to write one down."""
+"""The class for facts, and short functions to declare them."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from dataclasses import dataclass
 
 
 class Verdict(enum.Enum):
-    """What the library makes of a fact."""
+    """How the library handles a fact."""
 
-    BRIDGED = "bridged"  # a caller sees nothing of it
-    REFUSED = "refused"  # asking for it is an error, the same on both APIs where both have it
+    BRIDGED = "bridged"  # the library hides it from callers
+    REFUSED = "refused"  # a request for it is an error, the same over both APIs if both have it
     DEVIATION = "deviation"  # a row of glance_compat.metadata.deviations
-    FIXTURE = "fixture-only"  # the library never meets it; the embedded server behaves so too
-    NOT_APPLICABLE = "not applicable"  # nothing of the library or the fixture could meet it
+    FIXTURE = "fixture-only"  # the library never encounters it; the embedded server reproduces it
+    NOT_APPLICABLE = "not applicable"  # neither the library nor the fixture can encounter it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One thing that servers really do.
+    """One verified behaviour of real servers.
 
-    :param name: unique.
-    :param seen: the releases on which it was seen.
-    :param fact: what was seen, in a sentence.
-    :param tests: node ids. What stands in brackets must be a part of a parameter's id.
+    :param name: a unique name.
+    :param seen: the releases on which the behaviour was verified.
+    :param fact: the behaviour, in a sentence.
+    :param tests: node ids. Text in brackets must be a part of a parameter's id.
     :param deviation: the name of a row of ``glance_compat.metadata.deviations``.
-    :param reason: why it is not applicable.
+    :param reason: the reason why the fact is not applicable.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Fact:
     def __post_init__(self) -> None:
         """Check that the fact is complete.
 
-        :raises ValueError: something is missing, or contradicts the verdict.
+        :raises ValueError: a value is missing, or contradicts the verdict.
         """
         is_applicable = self.verdict is not Verdict.NOT_APPLICABLE
         rules = {
@@ -59,7 +59,7 @@ class Fact:
             raise ValueError(f"fact {self.name!r}: {'; '.join(broken)}")
 
     def _shown_where_it_matters(self) -> dict[str, bool]:
-        # That the embedded server responds like the real one proves nothing about the library.
+        # A test of the embedded server alone proves nothing about the library.
         of_the_fixture = [node.startswith("tests/unit/fixture/") for node in self.tests]
         if self.verdict is Verdict.FIXTURE:
             return {"a test of the fixture is named": any(of_the_fixture)}
@@ -101,7 +101,7 @@ def not_applicable(name: str, seen: Seen, fact: str, reason: str) -> Fact:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file of tests, called with the name of one of them."""
+    """A test file; calling it with the name of a test returns the node id."""
 
     path: str
 
@@ -152,5 +152,5 @@ fixture_server = _File("unit/fixture/test_server.py")
 
 
 def wire(scenario: str) -> str:
-    """What the embedded server and the real ones answer to the requests of a scenario."""
+    """Return the test of the embedded server in a scenario recorded on real servers."""
     return f"tests/unit/fixture/test_wire.py::test_response_matches_the_recording[{scenario}]"

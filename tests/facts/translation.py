@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where Nova's own translation from v1 to v2 (Newton) goes wrong."""
+"""Errors in Nova's own translation from v1 to v2 (Newton)."""
 
 from __future__ import annotations
 

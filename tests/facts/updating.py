@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Changes of images, and writers that meet."""
+"""Updates of images, and concurrent writers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Version documents and what stands below them."""
+"""Version documents, and the APIs below them."""
 
 from __future__ import annotations
 
