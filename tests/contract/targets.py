@@ -58,13 +58,19 @@ KINDS = (
 )
 
 
+#: One embedded server for each API, which the quick tests run on.
+QUICK = ("mounted-v1", "mounted-33")
+
+
 def parameters(wanted: Callable[[Kind], bool] = lambda kind: True) -> list[Any]:
-    """Return the targets as pytest parameters; those of real servers are marked."""
-    return [
-        pytest.param(kind, id=kind.name, marks=[pytest.mark.functional] if kind.region else [])
-        for kind in KINDS
-        if wanted(kind)
-    ]
+    """Return the targets as pytest parameters with marks."""
+    return [pytest.param(kind, id=kind.name, marks=_marks(kind)) for kind in KINDS if wanted(kind)]
+
+
+def _marks(kind: Kind) -> list[pytest.MarkDecorator]:
+    if kind.region is not None:
+        return [pytest.mark.functional]
+    return [] if kind.name in QUICK else [pytest.mark.slow]
 
 
 def only(wanted: Callable[[Kind], bool]) -> pytest.MarkDecorator:
@@ -90,7 +96,7 @@ on_pike = only(lambda kind: is_usual(kind) and kind.release == "pike")
 on_33 = only(lambda kind: is_usual(kind) and kind.release == "33")
 on_real = only(lambda kind: kind.region is not None)
 #: For calls that the library refuses without a request, so that the server does not matter.
-on_each_api = only(lambda kind: kind.name in ("mounted-v1", "mounted-v2"))
+on_each_api = only(lambda kind: kind.name in QUICK)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -419,6 +419,7 @@ def check_outcome(found: list[Any], version: Version, value: Any) -> None:
         assert f"Images API {'v2' if version == V1 else 'v2.18'} (vendor)" in found[1]
 
 
+@pytest.mark.slow
 def test_new_row_works_without_other_changes(with_new_rows: Any) -> None:
     outcomes = with_new_rows[0]
     check_each(
@@ -427,5 +428,6 @@ def test_new_row_works_without_other_changes(with_new_rows: Any) -> None:
     )
 
 
+@pytest.mark.slow
 def test_new_row_adds_its_capability(with_new_rows: Any) -> None:
     assert with_new_rows[1] == [False, True]

@@ -154,6 +154,7 @@ def test_trailers_are_not_the_next_request() -> None:
         assert [one.method for one in glance.requests] == ["POST"]
 
 
+@pytest.mark.slow
 def test_large_json_body_is_refused(glance: GlanceFixture) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for path in ("/v2/images", "/identity/v3/auth/tokens"):
@@ -180,6 +181,7 @@ def test_deep_json_is_400(
 # ---------------------------------------------------------------------- availability
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "beginning",
     [

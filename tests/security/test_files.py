@@ -181,6 +181,7 @@ service_at(url, api_version="1").download(None, VICTIM_ID, dst_path=path)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_partial_file_of_killed_download_is_removed(
     tmp_path: Path, number: signal.Signals

@@ -203,6 +203,7 @@ def compressed(layers: int) -> bytes:
     return body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layers", [1, 2, 3])
 def test_compressed_metadata_is_bounded_while_it_is_decompressed(layers: int) -> None:
     """256 MiB are sent in 260 kB, 500 bytes or less."""

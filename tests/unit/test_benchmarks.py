@@ -62,6 +62,7 @@ def created(target: Target) -> Iterator[Callable[[Key], Any]]:
         yield create
 
 
+@pytest.mark.slow
 def test_rounds_make_a_table_for_each_job_and_api(
     target: Target, created: Callable[[Key], Any]
 ) -> None:

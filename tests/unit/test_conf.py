@@ -496,6 +496,7 @@ def test_sample_file_lists_every_option() -> None:
     assert "No description provided" not in sample.getvalue()
 
 
+@pytest.mark.slow
 def test_sample_file_is_valid(read: Read) -> None:
     conf = cfg.ConfigOpts()
     generator.register_cli_opts(conf)

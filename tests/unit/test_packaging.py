@@ -58,6 +58,7 @@ def distributions_of(path: Path) -> Iterator[str]:
             yield canonicalize_name(known[top][0]) if top in known else top
 
 
+@pytest.mark.slow
 def test_every_import_is_a_declared_dependency() -> None:
     undeclared = {
         (path.relative_to(PACKAGE).as_posix(), name)

@@ -516,6 +516,7 @@ class Id(str):
     __slots__ = ("__weakref__",)
 
 
+@pytest.mark.slow
 def test_walk_does_not_retain_pages() -> None:
     made: list[weakref.ref[Id]] = []
 
@@ -531,6 +532,7 @@ def test_walk_does_not_retain_pages() -> None:
     assert next(found)["id"] == str(pages)
 
 
+@pytest.mark.slow
 def test_number_of_recorded_ids_is_bounded() -> None:
     page = 10_000
     pages = pagination.REMEMBERED_IDS // page + 1

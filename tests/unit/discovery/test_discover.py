@@ -865,6 +865,7 @@ def run_program(program: str, *arguments: str) -> list[str]:
     return run.stdout.split()
 
 
+@pytest.mark.slow
 def test_forked_child_opens_its_own_connections(server: ScriptedServer) -> None:
     server.on("GET", "/", document(PIKE))
     server.on("GET", "/v2/images/an-image", json_reply({"id": "an-image"}))
@@ -894,6 +895,7 @@ def test_forked_child_opens_its_own_connections(server: ScriptedServer) -> None:
     assert server.asked().count("/") == 1
 
 
+@pytest.mark.slow
 def test_forked_child_ignores_locks_of_parent(server: ScriptedServer) -> None:
     asked, release = threading.Event(), threading.Event()
 

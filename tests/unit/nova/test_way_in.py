@@ -61,6 +61,7 @@ def test_import_is_free_of_nova_and_eventlet_targets(tree: Path) -> None:
     assert imported & set(HEAVY) == set()
 
 
+@pytest.mark.slow
 def test_replacement_module_needs_no_nova() -> None:
     program = (
         "import sys\n"
@@ -97,6 +98,7 @@ def test_every_import_gets_replacement_module(tree: Path, line: str) -> None:
     assert rest == "True True"
 
 
+@pytest.mark.slow
 def test_uninstall_restores_nova_module(tree: Path) -> None:
     program = (
         "import glance_compat.nova\n"
@@ -131,6 +133,7 @@ def test_uninstall_leaves_imported_nova_module(tree: Path) -> None:
     assert run(program, tree)[0] == "Nova its own"
 
 
+@pytest.mark.slow
 def test_unknown_name_is_attribute_error() -> None:
     program = (
         "import glance_compat.nova\n"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 from keystoneauth1 import session as ksa_session
 
 from glance_compat.fixture import GlanceFixture
@@ -37,6 +38,7 @@ sys.exit(0 if right and status == 0 else f"names {names}, sent {sent}, child {st
 """
 
 
+@pytest.mark.slow
 def test_forked_process_opens_its_own_connections() -> None:
     with GlanceFixture(images=[{"id": "one", "name": "forked"}]) as glance:
         run = subprocess.run(
