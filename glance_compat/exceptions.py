@@ -206,7 +206,9 @@ class UnsupportedByVersion(GlanceCompatError):
         image_id: str | None = None,
     ) -> None:
         super().__init__(
-            f"the call needs {needed}, but the image endpoint in use offers {offered}",
+            f"the call needs {needed}, but the image endpoint {endpoint or 'in use'} offers"
+            f" {offered}. Leave that out of the call, or use an endpoint that has it; discover()"
+            " returns what an endpoint offers.",
             endpoint=endpoint,
             image_id=image_id,
         )

@@ -209,7 +209,9 @@ def choose(facts: Facts, options: Options, endpoint: str) -> Discovery:
     if not usable:
         raise exceptions.NoUsableVersion(
             f"the endpoint {endpoint} offers no Images API that can be used; wanted:"
-            f" {format_wanted(options)}; offered: {format_offered(facts.offered)}",
+            f" {format_wanted(options)}; offered: {format_offered(facts.offered)};"
+            " check the URL of the endpoint, or change the options api_version and"
+            " allow_experimental",
             endpoint=endpoint,
         )
     preferred = int(options.prefer)

@@ -23,22 +23,25 @@ from glance_compat.transport.error_mapping import plugin_errors
 from glance_compat.urls import is_http
 
 
-def check_endpoints(endpoint_override: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Check the argument ``endpoint_override``, and return its URLs as a tuple.
+def check_endpoints(
+    endpoints: str | Sequence[str] | None, name: str = "endpoint_override"
+) -> tuple[str, ...]:
+    """Check an argument with the URLs of endpoints, and return them as a tuple.
 
-    :param endpoint_override: a URL, a list of URLs, or None for an empty tuple.
+    :param endpoints: a URL, a list of URLs, or None for an empty tuple.
+    :param name: the name of the argument, for the message.
     :raises glance_compat.exceptions.InvalidOption: a value is not an http or https URL.
     """
-    if endpoint_override is None:
+    if endpoints is None:
         return ()
-    several = isinstance(endpoint_override, Sequence) and not isinstance(endpoint_override, str)
-    urls = tuple(endpoint_override) if several else (endpoint_override,)
+    several = isinstance(endpoints, Sequence) and not isinstance(endpoints, str)
+    urls = tuple(endpoints) if several else (endpoints,)
     for url in urls:
         if not isinstance(url, str) or not is_http(url):
             shown = redact_url(url) if isinstance(url, str) else url
             raise exceptions.InvalidOption(
-                f"endpoint_override must be an http or https URL or a list of them, not"
-                f" {quote_value(shown)}"
+                f"{name} must be an http or https URL or a list of them, not"
+                f" {quote_value(shown)}; pass URLs without query, fragment, spaces and backslashes"
             )
     return tuple(map(PrivateUrl, urls))
 
@@ -180,7 +183,10 @@ def _search(entries: object, catalog: Catalog) -> Sequence[str]:
     try:
         found = _parse(entries).get_urls(**catalog._asdict())
     except (AttributeError, KeyError, TypeError) as error:
-        raise exceptions.Invalid("the context's service_catalog is not a catalog") from error
+        raise exceptions.Invalid(
+            "the context's service_catalog is not a catalog; set it to the list that Keystone"
+            " returns, or to None"
+        ) from error
     return tuple(PrivateUrl(url) for url in found if url)
 
 

@@ -109,7 +109,7 @@ class Dispatcher:
         self._sessions = ForkSafeSession(session)
         self._auth = auth
         self._endpoints = check_endpoints(endpoint_override)
-        self._trusted = check_endpoints(options.trusted_endpoints)
+        self._trusted = check_endpoints(options.trusted_endpoints, "trusted_endpoints")
         self._catalog = catalog
         self._options = options
         #: A string that identifies the service within the process. It is computed without a

@@ -39,17 +39,25 @@ def check_path_segment(value: object, what: str) -> str:
         long, or has a character that is not allowed.
     """
     if not isinstance(value, str) or value in ("", ".", "..") or _UNSAFE.search(value):
-        raise exceptions.InvalidImageRef(f"{quote_value(value)} is not {what}")
+        raise _invalid_segment(value, what)
     try:
         quoted = urllib.parse.quote(value, safe="")
     except UnicodeEncodeError:
-        raise exceptions.InvalidImageRef(f"{quote_value(value)} is not {what}") from None
+        raise _invalid_segment(value, what) from None
     if len(quoted) > _SEGMENT_BYTES:
         raise exceptions.InvalidImageRef(
-            f"{quote_value(value)} is not {what}: it is longer than {_SEGMENT_BYTES} bytes"
+            f"{quote_value(value)} is not {what}: it is longer than {_SEGMENT_BYTES} bytes; pass"
+            " the id as Glance shows it"
         )
     # A plain str, because a str Enum is sent as its value, but formatted as its name.
     return str.__str__(value)
+
+
+def _invalid_segment(value: object, what: str) -> exceptions.InvalidImageRef:
+    return exceptions.InvalidImageRef(
+        f"{quote_value(value)} is not {what}; pass a string that is one segment of a path, not"
+        " empty and without control characters"
+    )
 
 
 def check_member_id(value: object) -> str:
@@ -99,7 +107,9 @@ def parse_image_id(reference: object, known_endpoints: Callable[[], Iterable[str
     found = _HREF.fullmatch(reference)
     if found is None or not is_http(reference):
         raise exceptions.InvalidImageRef(
-            f"{quote_value(redact_url(reference))} is not an image id or an image href"
+            f"{quote_value(redact_url(reference))} is not an image id or an image href; pass an"
+            " id, or the URL of an image without user information, query and fragment, such as"
+            " http://glance.example:9292/v2/images/<id>"
         )
     base = unversioned(found["base"])
     if not any(_is_same_endpoint(base, unversioned(one)) for one in known_endpoints()):

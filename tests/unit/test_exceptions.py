@@ -199,3 +199,13 @@ def test_server_errors_are_in_no_table(status: int) -> None:
 def test_status_tables_are_read_only() -> None:
     with pytest.raises(TypeError):
         STATUS_ERRORS["show"] = {}  # type: ignore[index]
+
+
+def test_unsupported_by_version_says_where_and_what_to_do() -> None:
+    error = UnsupportedByVersion("v2.7 (hidden)", "v2.5", endpoint="http://glance.example")
+    assert str(error) == (
+        "the call needs v2.7 (hidden), but the image endpoint http://glance.example offers v2.5."
+        " Leave that out of the call, or use an endpoint that has it; discover() returns what an"
+        " endpoint offers."
+    )
+    assert str(copy.copy(error)) == str(error)

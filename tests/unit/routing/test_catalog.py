@@ -7,6 +7,7 @@ import keystoneauth1.fixture
 import pytest
 from keystoneauth1 import session as ksa_session
 
+from glance_compat import ImageService, Options
 from glance_compat.exceptions import Invalid, InvalidOption
 from glance_compat.routing import catalog
 from glance_compat.routing.catalog import Catalog, find_every_endpoint, find_in_context
@@ -190,3 +191,9 @@ def test_sample_catalogs_match_keystone() -> None:
     service.add_standard_endpoints(public="http://pub1", internal="http://int1", region="one")
     entries = token["token"]["catalog"]
     assert find_in_context(entries, Catalog(region_name="one")) == "http://pub1"
+
+
+def test_invalid_trusted_endpoint_is_named_as_such() -> None:
+    options = Options(trusted_endpoints=("glance.example",))
+    with pytest.raises(InvalidOption, match="^trusted_endpoints must be .*'glance.example'; pass"):
+        ImageService(ksa_session.Session(), endpoint_override="http://g.example", options=options)
