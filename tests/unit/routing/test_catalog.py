@@ -195,5 +195,7 @@ def test_sample_catalogs_match_keystone() -> None:
 
 def test_invalid_trusted_endpoint_is_named_as_such() -> None:
     options = Options(trusted_endpoints=("glance.example",))
-    with pytest.raises(InvalidOption, match="^trusted_endpoints must be .*'glance.example'; pass"):
+    with pytest.raises(
+        InvalidOption, match=r"^trusted_endpoints must be .*'glance.example'; pass"
+    ):
         ImageService(ksa_session.Session(), endpoint_override="http://g.example", options=options)
