@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every call of the facade as it is made under faults, with the requests that it sends."""
+"""The calls of the facade that are made under faults, with the requests that each sends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DATA = bytes(range(256)) * 1200
 FORMATS = {"disk_format": "raw", "container_format": "bare"}
 NEW = {"name": "new", "properties": {"os": "any"}, **FORMATS}
 
-#: What is there before each call. The token is its owner's.
+#: The images that exist before each call. The token is that of their owner.
 IMAGES: tuple[Mapping[str, Any], ...] = (
     {
         "id": ACTIVE,
@@ -37,7 +37,7 @@ IMAGES: tuple[Mapping[str, Any], ...] = (
 )
 MEMBER = "friend"
 
-#: Data that is elsewhere, and servers that take it from there.
+#: External data, and servers that read it.
 WEB = "http://web.invalid/data"
 _LOCATIONS_API = {
     "release": "33",
@@ -49,26 +49,26 @@ _NO_LOCATIONS_API = {"config": {"show_multiple_locations": True}, "sources": {WE
 
 
 class Kind(enum.Enum):
-    """What a request is for, which decides what may be done when it fails."""
+    """The purpose of a request, which determines the permitted reactions to its failure."""
 
-    #: The version document, without anything else.
+    #: Only the version document is requested.
     DISCOVER = "discover"
     READ = "read"
     WRITE = "write"
-    #: A write that is not repeated.
+    #: A write that is never retried.
     ONCE = "write once"
-    #: An image without data, under an id that the library chose.
+    #: An image without data is created, with an id that the library generated.
     CREATE = "create"
-    #: A write that is worked out from a look, anew for each attempt.
+    #: A write that is computed from a GET, again for each attempt.
     UPDATE = "update after a look"
-    #: The record of an image whose data follows.
+    #: The record of an image is created before its data is sent.
     RECORD = "make a record"
     SEND = "send data"
-    #: Data that can be read only once.
+    #: Data that cannot be rewound is sent.
     PIPE = "send a pipe"
-    #: Where the data is, which makes the image active.
+    #: A location is added, which makes the image active.
     GIVE = "give a location"
-    #: The look at what was stored.
+    #: The stored image is fetched.
     LOOK = "look after sending"
     PULL = "get data"
 
@@ -77,9 +77,9 @@ class Kind(enum.Enum):
 class Step:
     """One request of a call.
 
-    :param path: a pattern for the rule.
-    :param nth: which of the requests that fit.
-    :param bodiless: the answer has no body.
+    :param path: the path pattern for the rule.
+    :param nth: the number of the matching request, from 1.
+    :param bodiless: whether the response has no body.
     """
 
     kind: Kind
@@ -112,12 +112,12 @@ Make = Callable[[ImageService, Path], object]
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One way to call the facade.
+    """One call of the facade.
 
-    :param make: makes it; given a folder of its own, with an old file at ``image``.
-    :param steps: the requests of each API that has the call.
-    :param token: who makes it.
-    :param server: how the server is configured.
+    :param make: makes the call; gets its own folder, with an old file at ``image``.
+    :param steps: the requests, by API.
+    :param token: the token of the caller.
+    :param server: the configuration of the server.
     """
 
     make: Make
@@ -305,12 +305,12 @@ CALLS: dict[str, Call] = {
     ),
 }
 
-#: Methods of the facade that send no request of their own.
+#: Methods of the facade that send no requests themselves.
 WITHOUT_REQUESTS = {"from_conf", "from_client", "resolve", "bound", "close"}
 
 
 def state(images: Mapping[str, Image]) -> list[tuple[object, ...]]:
-    """What is stored, without what differs each time (ids of new images, times)."""
+    """Return the stored images, without values that differ each time (new ids, times)."""
     return sorted(
         (
             (
@@ -333,7 +333,7 @@ def state(images: Mapping[str, Image]) -> list[tuple[object, ...]]:
 
 
 def shown(result: object) -> object:
-    """A result without what differs each time."""
+    """Return a result without values that differ each time."""
     if isinstance(result, list):
         return [shown(one) for one in result]
     if isinstance(result, dict):

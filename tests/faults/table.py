@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of every call under every fault: the promise, of which docs/reliability is made."""
+"""The promised outcome of every call under every fault; docs/reliability is generated from it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from tests.faults.calls import APIS, CALLS, Api, Kind, Step
 
 
 class State(enum.Enum):
-    """What is stored afterwards."""
+    """The stored images after a call."""
 
     DONE = "done"
-    #: As before; of an update with data, the metadata may be changed, but no data is there.
+    #: As before; after an update with data, the metadata may have changed, but there is no data.
     BEFORE = "as before"
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a call ends with.
+    """The outcome of a call.
 
-    :param errors: one of these is raised; none: the right result is returned.
+    :param errors: one of these is raised; if empty, the call returns its correct result.
     """
 
     errors: tuple[type[exceptions.GlanceCompatError], ...]
@@ -69,14 +69,14 @@ def _always(error: type[exceptions.GlanceCompatError], **other: Outcome) -> dict
     }
 
 
-#: It fails before anything is done, and a new attempt is right.
+#: The request fails without effect, and a retry succeeds.
 _NOT_SENT = _all_but(DISCOVER=_error(_LOST), PIPE=_error(_LOST), ONCE=_error(_LOST))
 _BUSY = _all_but(DISCOVER=_error(_BAD), PIPE=_error(_BAD), ONCE=_error(_BAD))
 #: Requests that add nothing are limited in their rate; the others may exceed a quota.
 _LIMITED = _always(
     exceptions.ImageQuotaExceeded, DISCOVER=_error(_BAD), READ=RIGHT, LOOK=RIGHT, PULL=RIGHT
 )
-#: It was done, and a new attempt finds it done.
+#: The request took effect, and a retry detects that.
 _ANSWER_LOST = _all_but(DISCOVER=_error(_LOST), ONCE=_done(_LOST))
 _ANSWERS_LOST = _always(
     _LOST,
@@ -89,21 +89,21 @@ _ANSWERS_LOST = _always(
     PIPE=RIGHT,
     LOOK=_done(_UNKNOWN),
 )
-#: It was done, and time is over when that is known.
+#: The request took effect, but the deadline passes before the library knows.
 _TOO_LATE = {
     **_ANSWERS_LOST,
     Kind.UPDATE: _done(_LOST),
     Kind.GIVE: _done(_LOST),
     Kind.LOOK: RIGHT,
 }
-#: Another text in place of the answer, before anything is done.
+#: Another response is sent, and the request has no effect.
 _STRANGE = {
     **dict.fromkeys(Kind, _error(_BAD)),
     Kind.DISCOVER: RIGHT,
     Kind.LOOK: RIGHT,
     Kind.PULL: _error(_BAD, _DAMAGED),
 }
-#: It was done, and the answer cannot be understood.
+#: The request took effect, but the response is invalid.
 _GARBLED = {
     Kind.DISCOVER: RIGHT,
     Kind.READ: _error(_BAD),
@@ -122,12 +122,12 @@ _GARBLED = {
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One fault, and what becomes of the calls that meet it.
+    """One fault, and the outcomes of the calls under it.
 
-    :param times: how many of the requests it hits; None: all.
-    :param outcomes: by what the request is for.
-    :param sockets: without sockets it is nothing, or something else.
-    :param options: that are otherwise than in the other rows.
+    :param times: number of requests that are affected; None: all.
+    :param outcomes: the outcomes, by the purpose of the affected request.
+    :param sockets: whether the fault exists only over sockets.
+    :param options: options that differ from those of the other rows.
     """
 
     fault: Fault
@@ -247,14 +247,14 @@ EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
             "no length, and cut",
         )
         for call, kind in (
-            # Over v2 the record is removed again when its answer cannot be read.
+            # Over v2 the record is removed if the response to its creation is invalid.
             ("create", Kind.CREATE),
-            # Neither the data nor where it is was sent yet.
+            # Neither the data nor its location was sent yet.
             ("update with data", Kind.UPDATE),
             ("update with a location", Kind.UPDATE),
         )
     },
-    # The same, when there is no time for another attempt.
+    # The same, if the deadline permits no retry.
     **{
         (_DRIPS, f"update with {what}", "v2", Kind.UPDATE): _error(_LOST)
         for what in ("data", "a location")
@@ -264,10 +264,10 @@ EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
         (_DRIPS, f"{call} with a location", "v2", Kind.LOOK): _done(_UNKNOWN)
         for call in ("create", "update")
     },
-    # v1 kills an image whose data is cut, and a killed image takes no data.
+    # v1 kills an image after an interrupted upload, and a killed image accepts no data.
     ("reset in the middle of the data", "update with data", "v1", Kind.SEND): _error(_LOST),
     (_NEVER_WHOLE, "update with data", "v1", Kind.SEND): _error(_BAD),
-    # Nothing is removed of an image that was there before.
+    # An image that existed before the call is never removed.
     **{
         ("every token is refused", f"update with {what}", "v2", Kind.LOOK): _done(_REFUSED)
         for what in ("data", "a location")
@@ -299,7 +299,7 @@ for _name, _call in CALLS.items():
 
 
 def left_out(cell: Cell) -> str | None:
-    """Why a cell is not tried, or None."""
+    """Return the reason why a cell is not tested, or None."""
     fault = ROWS[cell.row].fault
     of_data = (faults.ResetDuring, faults.GatewayTimeout)
     if isinstance(fault, of_data) and cell.step.kind not in (Kind.SEND, Kind.PIPE):
@@ -318,9 +318,9 @@ def left_out(cell: Cell) -> str | None:
 
 
 def usual(cell: Cell) -> bool:
-    """Whether a cell stands for others: the first of its row, API and kind, or an exception.
+    """Return whether a cell represents others: the first of its row, API and kind, or special.
 
-    Of rows with the outcomes of an earlier one, only three kinds do.
+    In rows with the outcomes of an earlier row, only three kinds do.
     """
     key = (cell.row, cell.call, cell.api, cell.step.kind)
     if key in EXCEPTIONS:
@@ -338,7 +338,7 @@ _LEADING = {
 
 
 def cells() -> Iterator[Cell]:
-    """All cells, those that are left out as well."""
+    """Return all cells, including those that are not tested."""
     for row in ROWS:
         for name, call in CALLS.items():
             for api, steps in call.steps.items():
@@ -347,6 +347,6 @@ def cells() -> Iterator[Cell]:
 
 
 def expected(cell: Cell) -> Outcome:
-    """What becomes of a call."""
+    """Return the expected outcome of a call."""
     kind = cell.step.kind
     return EXCEPTIONS.get((cell.row, cell.call, cell.api, kind), ROWS[cell.row].outcomes[kind])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies that nobody wrote down, as answers to every request of every call."""
+"""Generated response bodies, for every request of every call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from glance_compat.transport import retry
 from tests.faults.calls import APIS, CALLS, IMAGES, MEMBER, Api
 from tests.faults.walk import OPTIONS
 
-#: Names that Glance uses, so that the right names get wrong values.
+#: Keys that Glance uses, so that valid keys get invalid values.
 NAMES = st.sampled_from(
     [
         *("id", "name", "image", "images", "member", "members", "member_id", "status", "size"),
@@ -46,7 +46,7 @@ JSON = st.recursive(
     ),
     max_leaves=25,
 )
-#: What Glance would send, with wrong insides.
+#: The structure of Glance's responses, with invalid content.
 SHAPED = st.one_of(
     st.fixed_dictionaries({"images": st.lists(JSON, max_size=3)}),
     st.fixed_dictionaries({"image": JSON}),
@@ -95,7 +95,7 @@ HEADERS = st.lists(
     max_size=3,
 ).map(tuple)
 TYPES = st.sampled_from(["application/json", "text/html", "application/octet-stream", None])
-#: The version is asked for each time, so that this answer is invented as well.
+#: The version document is requested each time, so that it is generated as well.
 FORGETFUL = {"discovery_ttl": 0, "discovery_failure_ttl": 0}
 ANSWERS: st.SearchStrategy[faults.Replaced] = st.builds(
     faults.Replaced, status=STATUSES, body=BODIES, content_type=TYPES, headers=HEADERS
@@ -113,7 +113,7 @@ def test_invented_response_raises_only_library_errors(call: str, api: Api) -> No
         return
     options = Options(**{**OPTIONS, **wanted.options, "max_attempts": 2, **FORGETFUL})
     with GlanceFixture((api,), images=IMAGES, sockets=False) as glance:
-        # Whatever was learnt of the endpoint: the version is given.
+        # The version is pinned, independently of cached discovery results.
         pinned: Any = {"api_version": api[1]}
         owner = ImageService(glance.session(), options=Options(**pinned))
         service = ImageService(glance.session(wanted.token), options=options)

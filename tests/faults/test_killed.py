@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that is killed while it downloads leaves the old file or the whole image."""
+"""A process that is killed during a download leaves the old file or the whole image."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def download(process: subprocess.Popen[str], path: Path, fatal: int) -> str:
 
 
 def moments(lines: int) -> list[int]:
-    """Return before which of the lines of a download it is killed."""
+    """Return the numbers of the lines before which a download is killed."""
     spread = range(1, lines, max(1, lines // TIMES))
     return sorted({*spread, *range(max(1, lines - LAST_LINES), lines + 1)})
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One service, many threads, and processes that are forked off."""
+"""One service in many threads and in forked processes."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def glance(request: pytest.FixtureRequest) -> Iterator[GlanceFixture]:
 
 
 def one_call(service: ImageService, seed: int) -> None:
-    """One call whose right answer is known, whatever the others do."""
+    """Make one call, and check its result, which is independent of other calls."""
     chance = random.Random(seed)  # noqa: S311 - a choice, not a secret
     number = chance.randrange(len(IMAGES))
     kind = chance.choice(["show", "show", "download", "list", "life", "missing"])
@@ -97,7 +97,7 @@ def test_forked_process_gets_its_own_responses(glance: GlanceFixture) -> None:
 
 
 def _forked(service: ImageService, seed: int) -> int:
-    """A process that makes calls of its own; it ends with 0 if all answers were right."""
+    """Fork a process that makes calls; it exits with 0 if all results are correct."""
     child = os.fork()
     if child:
         return child

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of faults is walked on the embedded server."""
+"""The table of faults, tested on the embedded server."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tests.faults.calls import CALLS, DATA, WITHOUT_REQUESTS, Kind
 from tests.faults.table import ROWS, Cell, State, cells, expected, left_out, usual
 
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
-#: Rows that are walked over sockets as well in every run; in long runs all are.
+#: Rows that are also tested over sockets in every run; long runs test all rows.
 ON_THE_WIRE = {
     "done, but the answer is lost",
     "reset in the middle of the data",
 }
-#: In every run one call of each kind over each API, in long runs every call.
+#: One call of each kind per API; long runs test every call.
 CELLS = [cell for cell in cells() if left_out(cell) is None and (LONG or usual(cell))]
 
 
 def judge(cell: Cell, seen: walk.Seen) -> None:
-    """Compare what was seen with what the table promises."""
+    """Compare the observed outcome with the promised one."""
     outcome = expected(cell)
     undisturbed = walk.undisturbed(cell.call, cell.api)
     assert seen.happened, "the fault did not happen"
@@ -41,7 +41,7 @@ def judge(cell: Cell, seen: walk.Seen) -> None:
 
 
 def judge_state(cell: Cell, seen: walk.Seen, state: State) -> None:
-    """No record is left behind, no image is short, none that is whole is gone."""
+    """Assert that no record is left over, and no image is incomplete or missing."""
     if state is State.DONE:
         assert seen.state == walk.undisturbed(cell.call, cell.api).state
     elif cell.call.startswith(("update with data", "update with a location")):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Making one call under one fault, and seeing what became of it."""
+"""Make one call under one fault, and observe the outcome."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from glance_compat.fixture.faults import Fault
 from glance_compat.transport import retry
 from tests.faults.calls import ACTIVE, CALLS, IMAGES, MEMBER, Api, Step, shown, state
 
-#: Seconds after which a call is taken to hang.
+#: Seconds after which a call counts as hung.
 DEADLINE = 60.0
 OLD = b"what was there before"
 
-#: No pauses between attempts, and time-outs that only a stall reaches.
+#: No delays between attempts, and timeouts that only a stall exceeds.
 OPTIONS: Mapping[str, Any] = {
     "max_attempts": 3,
     "backoff_max": 0,
@@ -39,13 +39,13 @@ _NUMBERS = itertools.count(1)
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """What became of a call.
+    """The observed outcome of a call.
 
-    :ivar result: what it returned, or None.
-    :ivar error: what it raised, or None.
-    :ivar state: what is stored afterwards.
-    :ivar files: name to content, of the folder that downloads go to.
-    :ivar happened: how often the fault happened.
+    :ivar result: the return value, or None.
+    :ivar error: the exception, or None.
+    :ivar state: the stored images after the call.
+    :ivar files: the content of each file in the download folder, by name.
+    :ivar happened: number of times that the fault was injected.
     """
 
     result: object
@@ -66,13 +66,13 @@ def make(
     like: str | None = None,
     **options: Any,
 ) -> Seen:
-    """Make a call on a Glance of its own.
+    """Make a call on a new Glance, and return the outcome.
 
-    :param like: a call that needs another server.
+    :param like: a call whose server configuration is used instead.
     """
     wanted = dataclasses.replace(CALLS[call], server=CALLS[like or call].server)
     chosen = Options(**{**OPTIONS, **wanted.options, **options})
-    # Free ports come again, and the library remembers what it learnt of a URL.
+    # The system reuses ports, and the library caches what it discovers about a URL.
     prefix = f"/{next(_NUMBERS)}"
     with GlanceFixture(
         (api,), prefix=prefix, images=IMAGES, sockets=sockets, **wanted.server
@@ -81,7 +81,7 @@ def make(
         if "member" in call:
             owner.add_member(None, ACTIVE, MEMBER)
         elif call != "discover":
-            # No request is to be spent on it later.
+            # Discover now, so that no request of the call is a discovery request.
             owner.discover()
         if step is not None and fault is not None:
             path = prefix if step.path == "/" else step.path
@@ -98,7 +98,7 @@ def make(
 
 
 def _within_time(call: Any) -> tuple[object, BaseException | None]:
-    """:raises TimeoutError: it hangs."""
+    """Run a call in a thread, and raise TimeoutError if it hangs."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         future = pool.submit(call)
         error = future.exception(timeout=DEADLINE)
@@ -107,11 +107,11 @@ def _within_time(call: Any) -> tuple[object, BaseException | None]:
 
 @functools.cache
 def undisturbed(call: str, api: Api) -> Seen:
-    """The same without a fault."""
+    """Return the outcome of a call without a fault."""
     return make(call, api)
 
 
 @functools.cache
 def untouched(call: str, api: Api) -> list[tuple[object, ...]]:
-    """What is stored before a call."""
+    """Return the stored images before a call."""
     return make("members" if "member" in call else "show", api, like=call).state

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tests that need real servers, and the harness that starts them."""
+"""Tests that need real servers, and the code that starts these servers."""

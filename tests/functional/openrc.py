@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The environment of a person who uses the real cloud."""
+"""The environment variables of a user of the real cloud."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.unit.cli.running import clean_environment
 
 
 def openrc(cloud: Cloud, user_name: str, home: Path) -> dict[str, str]:
-    """What the openrc file of a user says."""
+    """Return the variables in the openrc file of a user."""
     user = cloud.user(user_name)
     return {
         **clean_environment(home),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One Glance 15.0.2 through v1 and through v2, for tests that compare the two."""
+"""One Glance 15.0.2 over v1 and over v2, for tests that compare them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Sides = dict[str, Target]
 
 @pytest.fixture(scope="module")
 def sides(cloud: Cloud) -> Iterator[Sides]:
-    """API to target; both read and write the same images."""
+    """Provide a target for each API, by API; both use the same images."""
     kinds = {kind.name: kind for kind in targets.KINDS}
     found = {api: targets.real(kinds[region], cloud) for api, region in REGIONS.items()}
     yield found

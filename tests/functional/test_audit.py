@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The audit of real servers: Glance 15.0.2 with both APIs and with one, and Glance 33.
 
-The images are made without the library, over the API that can make them.
+The images are created without the library, over the API that can create them.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ Audit = Callable[..., Outcome]
 
 
 class Case(NamedTuple):
-    """An image, and what is to be found in it.
+    """An image, and the expected findings.
 
-    :param by_v1: kinds that the list of v1 alone tells, each as often as it is met.
-    :param by_v2: kinds that the list of v2 alone tells.
-    :param by_any: kinds that either tells.
+    :param by_v1: kinds that only v1's list reveals, repeated for each finding.
+    :param by_v2: kinds that only v2's list reveals.
+    :param by_any: kinds that either list reveals.
     """
 
     entry: Entry
@@ -111,12 +111,12 @@ CASES = (
     Case(Entry("closed", data=DATA, states=("deactivated",)), by_any=("deactivated-image",)),
 )
 
-#: Kinds that no image of CASES shows.
+#: Kinds that no image in CASES has.
 ELSEWHERE = {
-    # Shown below: of administrators, of Glance 33, of what is not offered.
+    # Tested below: for administrators, on Glance 33, or for an API that is not offered.
     *("deleted-image", "killed-image", "hidden-image", "no-owner", "server-owned-property"),
     *("one-api-only", "v1-not-read", "v2-not-read"),
-    # These servers cannot be brought to it, or not without breaking them.
+    # These servers cannot be made to produce them without damage.
     *("lone-surrogate", "long-property-name", "import-status", "no-checksum"),
     *("multiple-stores", "multiple-locations", "unreadable-image", "half-deleted-image"),
     *("list-incomplete", "lists-not-read", "partly-inspected"),
@@ -131,7 +131,7 @@ def test_each_kind_is_tested_here_or_excluded() -> None:
 
 @pytest.fixture(scope="module")
 def pike(cloud: Cloud) -> Iterator[Target]:
-    """Glance 15.0.2 with both APIs."""
+    """Provide Glance 15.0.2 with both APIs."""
     [kind] = [one for one in targets.KINDS if one.name == "pike-v2"]
     target = targets.real(kind, cloud)
     yield target
@@ -140,7 +140,7 @@ def pike(cloud: Cloud) -> Iterator[Target]:
 
 @pytest.fixture(scope="module")
 def ids(pike: Target) -> dict[str, str]:
-    """Id to what the image is about."""
+    """Return the name of each case, by image id."""
     return {make(pike, case.entry): case.entry.about for case in CASES}
 
 
@@ -151,7 +151,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def audited(cloud: Cloud, homes: Path) -> Audit:
-    """Runs the command in a region."""
+    """Provide a function that runs the command in a region."""
 
     def run(region: str, *argv: str, user: str = "demo") -> Outcome:
         cloud.url(region)
@@ -162,7 +162,7 @@ def audited(cloud: Cloud, homes: Path) -> Audit:
 
 
 def kinds_by_image(outcome: Outcome, ids: Mapping[str, str]) -> dict[str, list[str]]:
-    """What an image is about, to the kinds that were found in it, sorted."""
+    """Return the kinds that were found in each image, sorted, by the name of the case."""
     assert outcome.code == 3, outcome.err
     found: dict[str, list[str]] = {about: [] for about in ids.values()}
     for row in json.loads(outcome.out):
@@ -196,7 +196,7 @@ def test_admin_audits_images_of_all_projects(
     audited: Audit, pike: Target, ids: dict[str, str]
 ) -> None:
     found = kinds_by_image(audited("pike", user="admin"), ids)
-    # Foreign community images among them, which v1 does not list and v2 only when asked.
+    # They include foreign community images, which v1 never lists and v2 only on request.
     assert found["community"] == ["community-image"]
     assert found["shadowed"] == ["shadowed-property", "shadowed-property"]
     assert found["plain of v1"] == []
@@ -251,7 +251,7 @@ def test_audit_finds_kinds_on_glance_33(cloud: Cloud, audited: Audit) -> None:
 
 @pytest.mark.parametrize("data", [None, DATA])
 def test_header_count_matches_glance_15_0_2(pike: Target, data: bytes | None) -> None:
-    """With 99 headers a client in Python reads the image, with one more it does not."""
+    """A Python client can read an image with 99 headers, but not with 100."""
     base = count_v1_headers(
         ImageRecords(_listed(pike, make(pike, Entry("counted", "v1", data=data))), None)
     )
@@ -281,7 +281,7 @@ TEXTS = {"text": NAME, "block_device_mapping": '[{"a": "é"}]', "url": "http://h
 
 @pytest.fixture
 def encoded(pike: Target) -> str:
-    """An image that glanceclient named over v1, with data, protected and tagged."""
+    """Create an image that glanceclient named over v1, with data, tags and protection."""
     entry = Entry(NAME, "glanceclient v1", properties=TEXTS, data=DATA)
     image_id = make(pike, entry)
     pike.patch(
@@ -305,7 +305,7 @@ def test_repair_writes_only_decoded_strings(
     assert {one["subject"] for one in json.loads(dry.out)} == {
         *("name", "property text", "property block_device_mapping", "property url")
     }
-    # A URL is left alone.
+    # A URL is not decoded.
     assert outcome.code == 1
     left = {one["subject"]: one["outcome"] for one in json.loads(outcome.out)}
     assert left.pop("property url").startswith("refused because the confidence is low: ")
@@ -345,7 +345,7 @@ def test_repair_works_on_glance_33(cloud: Cloud, audited: Audit) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# What goes wrong.
+# Failures.
 
 
 def failed(outcome: Outcome, kind: str) -> None:

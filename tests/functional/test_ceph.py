@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Glance that has its images in a real Ceph, read past it."""
+"""Direct reads from a real Ceph in which a real Glance stores its images."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from tests.functional.cloud.topology import GLANCE_33, HOST, SERVERS, Server
 
 pytestmark = pytest.mark.functional
 
-#: Parallel workers have a cluster each, and so a server.
+#: Each parallel worker has its own cluster and server.
 NAME = "33-ceph" + os.environ.get("PYTEST_XDIST_WORKER", "")
-#: More than an object of Glance's rbd store, which is 8 MiB.
+#: Larger than an object of Glance's rbd store (8 MiB).
 DATA = bytes(range(256)) * (36 * 1024) + b"end"
 OTHER = b"a volume" * 1000
 
 
 @pytest.fixture(scope="module")
 def target(cluster: Cluster, cloud: Cloud) -> Iterator[Target]:
-    """Glance 33 with a store in the cluster; it is in no catalog, and ends with these tests."""
+    """Provide Glance 33 with a store in the cluster, for these tests only and in no catalog."""
     server = Server(
         NAME,
         GLANCE_33,
@@ -66,7 +66,7 @@ def target(cluster: Cluster, cloud: Cloud) -> Iterator[Target]:
 
 
 def direct(cluster: Cluster) -> dict[str, Any]:
-    """The options with which data is read from the cluster."""
+    """Return the options for direct reads from the cluster."""
     return {
         "allowed_location_schemes": (f"rbd://{cluster.fsid}/{POOLS[0]}",),
         "ceph_conf": str(cluster.conf),
@@ -75,7 +75,7 @@ def direct(cluster: Cluster) -> dict[str, Any]:
 
 
 def asked(target: Target, image_id: str, **options: Any) -> tuple[bytes, list[str]]:
-    """The data, and what the server was asked for it."""
+    """Return the downloaded data and the requests for it."""
     service = target.service("demo", **options)
     with target.counting() as exchanges:
         data = b"".join(service.download(None, image_id))
@@ -110,7 +110,7 @@ def test_download_falls_back_to_api_for_unreadable_cluster(
 
 
 def written(target: Target, url: str) -> tuple[str, int]:
-    """An image of demo's, and what the server says to a location that demo gives it."""
+    """Create an image of demo, add a location as demo; return the id and the status."""
     image_id = target.make("demo")
     places = [{"url": url, "metadata": {}}]
     answer = target.send(
@@ -124,17 +124,17 @@ def written(target: Target, url: str) -> tuple[str, int]:
 
 def test_location_of_foreign_image_is_read_through_api(target: Target, cluster: Cluster) -> None:
     secret = target.make("other", data=DATA, visibility="private")
-    # Glance 33 takes it, with show_multiple_locations, and gives the image no checksum.
+    # Glance 33 accepts the location with show_multiple_locations, and sets no checksum.
     image_id, status = written(target, f"rbd://{cluster.fsid}/images/{secret}/snap")
     assert status == 200
     found, requests = asked(target, image_id, **direct(cluster))
-    # What Glance itself gives away, it gives away; nobody else does it in its place.
+    # Glance itself serves this data; the library must not bypass Glance's decision.
     assert requests[:2] == [image_id, f"{image_id}/file"]
     assert found == DATA
 
 
 def test_location_of_volume_is_refused(target: Target, cluster: Cluster) -> None:
     cluster.put("volumes", "volume-1", OTHER)
-    # The pool is not that of a store (Glance 33, where stores have names).
+    # The pool belongs to no store (Glance 33, whose stores have names).
     _, status = written(target, f"rbd://{cluster.fsid}/volumes/volume-1/snap")
     assert status == 400

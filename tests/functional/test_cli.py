@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line against a real Keystone, Glance 15.0.2 and Glance 33, as a person runs it."""
+"""The command line with a real Keystone, Glance 15.0.2 and Glance 33."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.unit.cli.running import Outcome, program
 
 pytestmark = pytest.mark.functional
 
-#: ESC, BEL, DEL, C1, RIGHT-TO-LEFT OVERRIDE: what every API carries.
+#: ESC, BEL, DEL, C1 and RIGHT-TO-LEFT OVERRIDE, which both APIs can store.
 EVIL = "\x1b]0;owned\x07\x7f\x9b31m\u202egnp"
 EVIL_WRITTEN = "\\x1b]0;owned\\x07\\x7f\\x9b31m\\u202egnp"
 
 
 class Place(NamedTuple):
-    """A region, and the API to speak there."""
+    """A region, and the API to use there."""
 
     region: str
     api: ApiVersion
@@ -54,14 +54,14 @@ def run(environment: dict[str, str]) -> Run:
 
 
 def at(cloud: Cloud, place: Place) -> tuple[str, ...]:
-    """Options that name a place; skips where its server cannot run."""
+    """Return the options that select a place; skip the test if its server cannot run."""
     cloud.url(place.region)
     return ("--os-region-name", place.region, "--api-version", place.api)
 
 
 @pytest.fixture
 def make(cloud: Cloud) -> Iterator[Callable[[Place, dict[str, Any]], str]]:
-    """Create images that are deleted afterwards."""
+    """Provide a function that creates images; delete them after the test."""
     made: list[tuple[ImageService, str]] = []
 
     def create(place: Place, meta: dict[str, Any]) -> str:
@@ -124,7 +124,7 @@ def test_both_apis_show_the_same_image(
 
 
 # ---------------------------------------------------------------------------------------------
-# What goes wrong: one clear line, exit code 1, no traceback.
+# Failures: one clear line, exit code 1, no traceback.
 
 each_command = pytest.mark.parametrize(
     "command", [("discover",), ("list",), ("show", str(uuid.UUID(int=1)))], ids=lambda one: one[0]
@@ -158,7 +158,7 @@ def test_invalid_token_is_not_authenticated(cloud: Cloud, run: Run, place: Place
 def test_endpoint_of_another_service_is_no_usable_version(
     cloud: Cloud, run: Run, command: tuple[str, ...]
 ) -> None:
-    # Keystone has a version document too, without an Images API in it.
+    # Keystone has a version document too, but without an Images API.
     failed(run(*command, "--endpoint", cloud.auth_url), "NoUsableVersion", cloud.auth_url)
     nonsense = f"{cloud.auth_url}/nonsense"
     failed(run(*command, "--endpoint", nonsense), "NoUsableVersion", nonsense)
@@ -189,7 +189,7 @@ def test_api_not_offered_is_no_usable_version(cloud: Cloud, run: Run) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Who is asking.
+# Credentials.
 
 
 def test_clouds_yaml_selects_cloud(cloud: Cloud, run: Run, environment: dict[str, str]) -> None:
@@ -275,19 +275,19 @@ def test_application_credential_is_sent_without_project(
     argv += ["--os-application-credential-id", credential["id"]]
     argv += ["--os-application-credential-secret", credential["secret"]]
     try:
-        # The variables of the openrc file name a user and a project as well.
+        # The openrc file also sets a user and a project.
         without = {key: one for key, one in environment.items() if key != "OS_PASSWORD"}
         outcome = program(without, *argv)
         refused = program(without, *argv, "--os-project-name", cloud.user("demo").project)
     finally:
         session.delete(f"{url}/{credential['id']}")
     assert (outcome.code, outcome.err) == (0, "")
-    # Why the project of a variable or a file is dropped: Keystone 30 refuses it.
+    # Keystone 30 refuses a project here; therefore a project of variables or files is dropped.
     failed(refused, "NotAuthenticated")
 
 
 # ---------------------------------------------------------------------------------------------
-# Terminal control characters, as anybody may write them.
+# Terminal control characters, which any user may store.
 
 
 @pytest.mark.parametrize("output_format", ["table", "value", "csv", "json", "yaml"])
@@ -299,7 +299,7 @@ def test_output_is_printable(
     place: Place,
     output_format: str,
 ) -> None:
-    # The name is not filtered by: Glance 15.0.2 on SQLite answers 500 when it is not ASCII.
+    # No filter by name: on SQLite Glance 15.0.2 responds with 500 to non-ASCII strings.
     mark = str(uuid.uuid4())
     image_id = make(place, {"name": EVIL, "properties": {"note": EVIL, "mark": mark}})
     columns = ("-c", "name", "-c", "properties", "-f", output_format)
@@ -316,7 +316,7 @@ def test_output_is_printable(
 def test_line_breaks_and_controls_are_escaped(
     cloud: Cloud, run: Run, make: Callable[[Place, dict[str, Any]], str], api: ApiVersion
 ) -> None:
-    # Only v2 can write them; over v1 they damage the header block, which is repaired.
+    # Only v2 can store them; over v1 they damage the headers, which the library repairs.
     properties = {"ke\x1b[1my": "v", "lines": "one\r\nx-image-meta-name: evil"}
     image_id = make(Place("pike", "2"), {"name": "whole", "properties": properties})
     where = at(cloud, Place("pike", api))

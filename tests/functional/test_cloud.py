@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The harness itself: interpreters, environments, the state file, and the servers."""
+"""The code that starts servers: interpreters, environments, the state file, and the servers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def program(path: Path, script: str) -> Path:
 
 @pytest.fixture
 def shim(tmp_path: Path) -> dict[str, str]:
-    """Put a python2.7 on the PATH that fails, as a pyenv shim without a version does."""
+    """Put a failing python2.7 on the PATH, like a pyenv shim without a version."""
     program(tmp_path / "bin" / "python2.7", "echo 'python2.7: command not found' >&2; exit 127")
     return {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}
 
@@ -98,7 +98,7 @@ def test_running_interpreter_is_preferred() -> None:
     assert interpreters.find_python((running,), "VARIABLE", {"PATH": ""}) == Path(sys.executable)
 
 
-# Does what `-m venv TARGET`, `-m pip ... -r PINS` and the version probe need, in no time.
+# A fast substitute for `-m venv TARGET`, `-m pip ... -r PINS` and the version probe.
 FAKE_PYTHON = """
 for last; do :; done
 case "$*" in
@@ -241,7 +241,7 @@ def test_stopped_server_ends_with_its_children(tmp_path: Path) -> None:
 
 @pytest.fixture
 def sample(tmp_path: Path) -> Iterator[Running]:
-    """Start a process that stands for a server."""
+    """Start a process in place of a server."""
     command = ["sh", "-c", "exec sleep 600"]
     running = processes.start(command, tmp_path, tmp_path / "log", processes.server_environ())
     yield running

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every image of the corpus is the same through both APIs, or a known deviation says why not."""
+"""Every image of the corpus is equal over both APIs, apart from known deviations."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ USERS = ("demo", "admin", "other")
 
 @pytest.fixture(scope="module")
 def ids(sides: dict[str, Target]) -> dict[str, str]:
-    """What an image is about, to its id."""
+    """Return the image ids, by the name of the entry."""
     return {entry.about: make(sides["v2"], entry) for entry in CORPUS}
 
 
 @pytest.fixture(scope="module")
 def lists(sides: dict[str, Target], ids: dict[str, str]) -> dict[tuple[str, str], dict[str, Any]]:
-    """All that each user is listed through each API, by id."""
+    """Return all images that each API lists for each user, by id."""
     return {
         (api, user): {
             image["id"]: image for image in target.service(user, extended=True).detail(None)
@@ -50,12 +50,12 @@ def shown(target: Target, user: str, image_id: str, **options: Any) -> dict[str,
     return dict(image)
 
 
-#: What v1 cannot tell at all is None there; "visibility" tells only "public".
+#: Attributes that v1 does not have are None there; "visibility" can only be "public".
 V1_UNKNOWN = frozenset({"tags", "os_hidden", "os_hash_algo", "os_hash_value", "stores"})
 
 
 def comparable(image: Mapping[str, Any] | None, api: str) -> dict[str, Any]:
-    """Paths to values: the contract's keys, and of the extended ones those that both tell."""
+    """Return the values by path: the contract's keys, and extended keys that both APIs have."""
     if image is None:
         return {"": UNSEEN}
     if api == "v1":
@@ -72,7 +72,7 @@ def comparable(image: Mapping[str, Any] | None, api: str) -> dict[str, Any]:
 def differences(
     v1: Mapping[str, Any] | None, v2: Mapping[str, Any] | None
 ) -> dict[str, tuple[Any, Any]]:
-    """Path to both values, where they differ in value or type."""
+    """Return both values, by path, where they differ in value or type."""
     if v1 is not None and v2 is None:
         return {"": (v1["status"], UNSEEN)}
     left, right = comparable(v1, "v1"), comparable(v2, "v2")
@@ -87,7 +87,7 @@ def differences(
 
 
 def is_visible(entry: Entry, user: str) -> bool:
-    """Whether show() may give a user the image at all."""
+    """Return whether show() may return the image to a user."""
     if "deleted" in entry.states:
         return user == "admin"
     is_open = "public" in entry.states or entry.meta.get("visibility") == "community"
@@ -102,7 +102,7 @@ def known(entry: Entry, user: str) -> dict[str, tuple[Any, Any]]:
     }
 
 
-#: The other user sees nothing of most images, which one or two of them prove.
+#: The other user cannot see most images; one or two of them are tested.
 READINGS = [
     pytest.param(entry, user, id=f"{user}-{entry.about}")
     for entry in CORPUS
@@ -141,7 +141,7 @@ def test_detail_differs_only_by_known_deviations(
     for image in (v1, v2):
         if image is not None:
             shape.check(image, extended=True)
-    # The list loses nothing, so nothing may differ.
+    # The list loses no metadata, so nothing may differ.
     assert differences(v1, v2) == {}
     if "deleted" in entry.states or "killed" in entry.states:
         assert v1 is None
@@ -157,7 +157,7 @@ def test_v2_list_entry_equals_show(
     listed = lists["v2", "demo"].get(ids[entry.about])
     expected = shown(sides["v2"], "demo", ids[entry.about])
     if "killed" in entry.states:
-        # Shown and never listed.
+        # v2 shows killed images, but never lists them.
         assert (listed, expected is not None) == (None, True)
     else:
         assert listed == expected

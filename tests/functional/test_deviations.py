@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every known deviation, with the exact values of both sides, on one real Glance 15.0.2.
+"""Every known deviation, with the exact values over both APIs, on one real Glance 15.0.2.
 
-Those of :meth:`ImageService.show` are in the corpus: see test_corpus.py; those of servers that are
-set tighter than they come are in test_small_server.py.
+Those of :meth:`ImageService.show` are in the corpus (test_corpus.py); those of servers with
+tighter limits than the default are in test_small_server.py.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ SHOWN |= test_small_server.SHOWN
 
 
 def shows(*names: str) -> Callable[[Test], Test]:
-    """Say which rows a test is about."""
+    """Mark a test with the names of the deviations that it tests."""
     SHOWN.update(names)
     return functional
 
 
 def on_both(sides: Sides, call: Callable[[Target], object]) -> dict[str, object]:
-    """What a call gives on each side; of an error, its class."""
+    """Return the result of a call over each API, or the class of its exception."""
     return {api: saw(call, target) for api, target in sides.items()}
 
 
@@ -48,7 +48,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def properties(target: Target, image_id: str, *names: str) -> dict[str, Any]:
-    """The properties that an image really has, of some."""
+    """Return those of the named properties that an image has, read over v2."""
     record = target.record(image_id)
     return {key: record[key] for key in names if key in record}
 
@@ -72,7 +72,7 @@ def test_v1_folds_property_names_in_lower_case(sides: Sides, name: str) -> None:
         "v1": {"Foo-Bar": "x", "foo_bar": "y", "a": "1"},
         "v2": {"Foo-Bar": "y", "a": "1"},
     }
-    # v1 cannot remove one property: it is sent all others.
+    # v1 cannot remove a single property, so the request has all others.
     assert on_both(sides, lambda target: update(target, purge=True)) == {
         "v1": {"foo_bar": "x"},
         "v2": {"Foo-Bar": "x"},
@@ -207,7 +207,7 @@ def test_unshared_images_accept_members_on_v1(sides: Sides, name: str, visibilit
     listed = on_both(sides, lambda target: target.service("admin").members(None, ids["v1"]))
     assert listed == {"v1": [told], "v2": []}
     if visibility == "private":
-        # The row is there and opens nothing.
+        # The member exists, but has no access.
         seen = on_both(sides, lambda target: target.service("other").show(None, ids["v1"]))
         assert seen == dict.fromkeys(sides, exceptions.ImageNotFound)
 
@@ -294,7 +294,7 @@ def test_v1_only_features_are_refused_on_v2(sides: Sides, name: str) -> None:
     unsupported = exceptions.UnsupportedByVersion
     assert on_both(sides, with_checksum) == {"v1": checksum, "v2": unsupported}
     assert on_both(sides, with_store) == {"v1": "active", "v2": unsupported}
-    # Nobody listens there, which v1 finds out.
+    # Nothing listens at the URL, so v1 refuses the request.
     assert on_both(sides, with_copy_from) == {"v1": exceptions.ImageBadRequest, "v2": unsupported}
 
 
@@ -305,7 +305,7 @@ def test_interrupted_upload_kills_image_on_v1(sides: Sides, name: str) -> None:
         yield b"x" * 1_000_000
         raise OSError("the end")
 
-    # The server notices that no more data comes when it has read what came.
+    # The server detects the end of the data after it has read the received part.
     patience: dict[str, Any] = {
         "stop": tenacity.stop_after_delay(20),
         "wait": tenacity.wait_fixed(0.05),
@@ -325,7 +325,7 @@ def test_interrupted_upload_kills_image_on_v1(sides: Sides, name: str) -> None:
             return status(lambda: target.record(image_id)["status"])
         return tenacity.Retrying(retry=refused, **patience)(fill, target, image_id)
 
-    # v2 lets it have its data after all.
+    # v2 accepts another upload.
     assert on_both(sides, update) == {"v1": "killed", "v2": "active"}
 
 
@@ -333,7 +333,7 @@ def test_interrupted_upload_kills_image_on_v1(sides: Sides, name: str) -> None:
 def test_concurrent_updates_lose_changes_on_v2(sides: Sides, name: str) -> None:
     wanted = {f"writer_{number}": str(number) for number in range(6)}
 
-    # SQLite refuses some of several writers, which becomes 500.
+    # With concurrent writers SQLite refuses some, which becomes 500.
     @tenacity.retry(
         retry=tenacity.retry_if_exception_type(exceptions.BadResponse),
         stop=tenacity.stop_after_attempt(20),
@@ -350,7 +350,7 @@ def test_concurrent_updates_lose_changes_on_v2(sides: Sides, name: str) -> None:
         return properties(target, image_id, *wanted)
 
     assert race(sides["v1"]) == wanted
-    # How many are lost is chance; none is wrong.
+    # The number of lost changes is random; no value may be wrong.
     kept = race(sides["v2"])
     assert kept
     assert kept.items() <= wanted.items()

@@ -36,7 +36,7 @@ ONLY_V2 = "the endpoint's version document offers v2 and no v1"
 
 @dataclasses.dataclass(frozen=True)
 class Expected:
-    """What a region's Glance is found to be."""
+    """The expected discovery result in a region."""
 
     region: str
     api: str
@@ -53,7 +53,7 @@ EXPECTED = [
 ]
 REGIONS = pytest.mark.parametrize("expected", EXPECTED, ids=lambda one: one.region)
 
-#: Every statement of a region about an endpoint that it does not have.
+#: Regions, and an API that their endpoint does not offer.
 MISSING = [("pike-v1", "2"), ("pike-v2", "1"), ("glance-33", "1")]
 
 
@@ -65,7 +65,7 @@ def session(cloud: Cloud) -> Iterator[ksa_session.Session]:
 
 
 def forget(cloud: Cloud, region: str) -> str:
-    """The URL of a region, of which nothing is known any more."""
+    """Return the URL of a region, after removing its cached discovery results."""
     url = cloud.url(region)
     DISCOVERY_CACHE.forget(url)
     return url
@@ -85,7 +85,7 @@ def test_catalog_provides_endpoint(
     url = forget(cloud, expected.region)
     service = ImageService(session, region_name=expected.region)
     check(service.discover(), expected, url)
-    # A second service of the process knows it already, and the first call does.
+    # A second service of the process uses the cached result, and so does the first call.
     again = ImageService(session, region_name=expected.region, interface="internal")
     check(again.discover(), expected, url)
     assert isinstance(again.detail(None, limit=1), list)
@@ -197,7 +197,7 @@ class Context:
 
 
 def catalogs(session: ksa_session.Session) -> tuple[object, object]:
-    """The catalog of a token as Keystone has it, and as Nova keeps it in its contexts."""
+    """Return the catalog of a token as in Keystone, and as in Nova's contexts."""
     auth = typing.cast(typing.Any, session.auth)
     entries = auth.get_access(session).service_catalog.catalog
     nova = []
@@ -268,11 +268,11 @@ def test_unreachable_keystone_is_named(cloud: Cloud) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Tokens that end.
+# Revoked tokens.
 
 
 def revoke(cloud: Cloud, session: ksa_session.Session) -> None:
-    """End the token that a session has, before any Glance has seen it."""
+    """Revoke the token of a session, before any Glance has validated it."""
     token = session.get_token()
     response = session.delete(
         f"{cloud.auth_url}/v3/auth/tokens", headers={"X-Subject-Token": token or ""}
@@ -331,12 +331,12 @@ def test_unseekable_data_is_not_replayed(
     data = [b"x" * 1000, b"y" * 1000]
     try:
         if expected.api == "v1":
-            # The data is in the first request; on v2, a look at the image has renewed the token.
+            # Over v1 the first request has the data; over v2 an earlier GET has renewed the token.
             with pytest.raises(NotAuthenticated):
                 again.update(None, created["id"], {}, data=iter(data))
             found = service.show(None, created["id"])
             assert (found["status"], found["size"]) == ("queued", 0)
-        # A token that was refused is not used again.
+        # A refused token is not used again.
         stored = again.update(None, created["id"], {}, data=iter(data))
         assert (stored["status"], stored["size"]) == ("active", 2000)
     finally:

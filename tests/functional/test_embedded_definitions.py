@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recorded responses about metadata definitions are those of the real servers."""
+"""The recorded responses for metadata definitions match the real servers."""
 
 from __future__ import annotations
 

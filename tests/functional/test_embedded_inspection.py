@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The measured results of content inspection are those of a real Glance 33."""
+"""The recorded results of content inspection match a real Glance 33."""
 
 from __future__ import annotations
 

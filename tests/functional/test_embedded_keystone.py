@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The expected responses of the embedded Keystone are those of a real one."""
+"""The expected responses of the embedded Keystone match a real one."""
 
 from __future__ import annotations
 

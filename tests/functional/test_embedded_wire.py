@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The embedded server responds as the real ones, with and without sockets."""
+"""The embedded server responds like the real ones, with and without sockets."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ CASES = [
     if server in scenario.servers
 ]
 
-#: Times that a scenario is played at most.
+#: Maximum number of runs of a scenario.
 PLAYS = 4
 
 
 @pytest.fixture(scope="module")
 def every_cloud(cloud: Cloud) -> Callable[[str], Cloud]:
-    """Return the cloud that has a server; start the variants on demand."""
+    """Return a function that returns the cloud with a server; start variants on demand."""
 
     @cache
     def extended() -> Cloud:
@@ -80,10 +80,10 @@ def test_embedded_server_responds_like_the_real_one(
 
 
 def _settled(scenario: Scenario, theirs: Target, ours: Target) -> list[Difference]:
-    """Compare, and again when only the real server failed.
+    """Compare the servers, and repeat if only the real server failed.
 
-    SQLite under the real servers says "database is locked" now and then when several processes
-    write, and Glance makes a 500 of it; with another database that does not happen.
+    SQLite under the real servers sometimes reports "database is locked" when several processes
+    write, and Glance responds with 500; this does not happen with other databases.
     """
     found: list[Difference] = []
     for _ in range(PLAYS):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The worst of the table of faults, on the wire in front of real servers."""
+"""The most serious faults of the table, injected in front of real servers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DATA = hashlib.sha256(b"fault").digest() * 40_000
 OLD = b"what was there before"
 FORMATS = {"disk_format": "raw", "container_format": "bare"}
 
-#: While data is sent.
+#: Faults during an upload.
 SENDING: tuple[Fault, ...] = (
     faults.ResetBefore(),
     faults.ResetDuring(200_000),
@@ -34,7 +34,7 @@ SENDING: tuple[Fault, ...] = (
     faults.ExpiredToken(),
     faults.Redirect(location="http://127.0.0.2:9{path}"),
 )
-#: While data is read.
+#: Faults during a download.
 READING: tuple[Fault, ...] = (
     faults.Truncated(after=500_000),
     faults.BodyReset(after=500_000),
@@ -65,7 +65,7 @@ def service(proxy: FaultProxy, cloud: Cloud) -> ImageService:
 
 @pytest.fixture
 def name(service: ImageService, proxy: FaultProxy) -> Iterator[str]:
-    """A name for images, none of which are left."""
+    """Return a unique image name; assert afterwards that no image with it is left."""
     found = f"faults {uuid.uuid4()}"
     yield found
     proxy.faults.clear()

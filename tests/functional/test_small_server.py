@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Glance 15.0.2 that is set tighter than it comes, through both of its APIs.
+"""A Glance 15.0.2 with tighter limits than the default, over both of its APIs.
 
-Small pages and quotas, no locations, delayed deletion; and, next to it over the same database, one
-whose v2 knows only the properties of a file.
+It has small pages and quotas, no locations, and delayed deletion. Another server over the same
+database has a v2 that permits only the properties of a schema file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.functional.cloud.topology import SMALL, STORAGE_QUOTA
 
 pytestmark = pytest.mark.functional
 
-#: Rows of the known deviations that are shown here.
+#: The known deviations that are tested here.
 SHOWN = {"delayed-deletion", "restricted-schema", "unshown-locations"}
 
 APIS: tuple[Api, ...] = ("v1", "v2")
@@ -35,7 +35,7 @@ STORAGE = int(STORAGE_QUOTA)
 
 
 def both_apis(region: str, cloud: Cloud) -> dict[str, Target]:
-    """API to target; each offers both, and the library is told which one to speak."""
+    """Return a target for each API, on an endpoint with both; the library prefers that API."""
     return {
         api: dataclasses.replace(
             targets.real(Kind(f"{region}-{api}", api, "pike", region=region), cloud),
@@ -48,7 +48,7 @@ def both_apis(region: str, cloud: Cloud) -> dict[str, Target]:
 
 @pytest.fixture(scope="module")
 def sides(cloud: Cloud) -> Iterator[dict[str, Target]]:
-    """The small server."""
+    """Provide the small server over each API."""
     found = both_apis("pike-small", cloud)
     yield found
     for target in found.values():
@@ -57,13 +57,13 @@ def sides(cloud: Cloud) -> Iterator[dict[str, Target]]:
 
 @pytest.fixture(params=APIS)
 def target(request: pytest.FixtureRequest, sides: dict[str, Target]) -> Target:
-    """The small server through one API."""
+    """Provide the small server over one API."""
     return sides[request.param]
 
 
 @pytest.fixture(scope="module")
 def schema_sides(cloud: Cloud) -> Iterator[dict[str, Target]]:
-    """The server with a schema."""
+    """Provide the server with a schema over each API."""
     found = both_apis("pike-schema", cloud)
     yield found
     for target in found.values():
@@ -77,7 +77,7 @@ NOT_FOUND = exceptions.ImageNotFound
 
 
 def test_server_page_limit_loses_no_images(target: Target, name: str) -> None:
-    # Nobody tells that pages are cut; more than two are needed to see that nothing is lost.
+    # The server does not report its page limit; more than two pages prove that no image is lost.
     made = [target.make(name=name) for _ in range(2 * PAGE + 1)]
     service = target.service()
     newest_first = made[::-1]
@@ -91,7 +91,7 @@ def test_server_page_limit_loses_no_images(target: Target, name: str) -> None:
     assert [one["id"] for one in found] == newest_first[2 : PAGE + 3]
     found = service.detail(None, filters={"name": name}, sort_key=["status", "id"])
     assert [one["id"] for one in found] == sorted(made, reverse=True)
-    # What the library filters alone.
+    # A filter that only the library applies.
     found = service.detail(None, filters={"name": name, "is_public": False}, limit=PAGE + 1)
     assert [one["id"] for one in found] == newest_first[: PAGE + 1]
 
@@ -103,7 +103,7 @@ def test_list_costs_one_request_per_page(target: Target, name: str) -> None:
     service.discover()
     with target.counting() as exchanges:
         assert len(service.detail(None, filters={"name": name})) == 2 * PAGE
-    # The last one finds nothing: a full page may have another behind it.
+    # The last request finds nothing: a full page may be followed by another one.
     assert len(exchanges) == 3
 
 
@@ -133,7 +133,7 @@ def test_exceeded_property_quota_is_an_error(target: Target, name: str) -> None:
             service.update(None, created["id"], {"properties": too_many}, purge_props=purge)
         assert caught.value.status == 413
     assert service.show(None, created["id"]) == created
-    # One for another: the result counts.
+    # One property replaces another: only the resulting number counts.
     swapped = {f"q{number}": "x" for number in range(PROPERTIES)}
     changed = service.update(None, created["id"], {"properties": swapped}, purge_props=True)
     assert changed["properties"] == swapped
@@ -168,7 +168,7 @@ def test_exceeded_tag_quota_is_an_error(sides: dict[str, Target], name: str) -> 
 
 @pytest.mark.parametrize("known", [True, False])
 def test_oversized_image_is_an_error(target: Target, name: str, known: bool) -> None:
-    # v1 says 400 where the size is announced, and 413 where it is not.
+    # v1 responds with 400 if the size is declared, and with 413 if not.
     meta = {"name": name, **FORMATS}
     blocks = [b"x" * LARGEST, b"x"]
     data = b"".join(blocks) if known else iter(blocks)
@@ -196,7 +196,7 @@ def test_exceeded_storage_quota_is_an_error(
 
 
 # ---------------------------------------------------------------------------------------------
-# Deletion that is delayed.
+# Delayed deletion.
 
 USERS = ("demo", "other", "stranger", "admin")
 
@@ -270,7 +270,7 @@ def test_admin_deletes_deactivated_image(sides: dict[str, Target], name: str) ->
         target.deactivate(image_id)
         found[api] = saw(target.service("admin").delete, None, image_id)
         shown = saw(status_of, target.service(), image_id)
-        # Its owner may delete it over both.
+        # The owner may delete it over both APIs.
         assert shown == (NOT_FOUND if api == "v1" else "deactivated")
         owners = saw(target.service().delete, None, image_id)
         assert owners == (NOT_FOUND if api == "v1" else True)
@@ -279,7 +279,7 @@ def test_admin_deletes_deactivated_image(sides: dict[str, Target], name: str) ->
 
 
 # ---------------------------------------------------------------------------------------------
-# Locations that are not shown.
+# Hidden locations.
 
 
 def test_hidden_locations_are_none(target: Target, name: str) -> None:
@@ -345,11 +345,11 @@ def test_null_schema_property_is_empty(schema_sides: dict[str, Target], name: st
     assert v2.record(image_id)["kernel_id"] is None
     shown = v2.service().show(None, image_id)
     assert shown["properties"] == {"kernel_id": "", **KNOWN}
-    # v1's list has it too; its HEAD leaves null out (a known deviation: head-empty-property).
+    # v1's list has it too; its HEAD omits null (a known deviation: head-empty-property).
     v1 = schema_sides["v1"]
     assert v1.service(v1_exact_show=True).show(None, image_id) == shown
     for target in schema_sides.values():
-        # A whole dict sent back changes nothing, and '' is not what the schema wants.
+        # A whole dict sent back changes nothing; the schema would reject ''.
         whole = target.service(v1_exact_show=True).show(None, image_id)
         changed = target.service(v1_exact_show=True).update(
             None, image_id, {**whole, "min_ram": 1 if target.is_v1 else 2}
@@ -369,7 +369,7 @@ def test_properties_outside_the_schema_are_refused_on_v2(
         exceptions.ImageBadRequest,
         exceptions.ImageNotAuthorized,
     )
-    # A purge over v2 leaves what it cannot see.
+    # A purge over v2 preserves properties that v2 does not show.
     schema_sides["v2"].service().update(None, created["id"], {"properties": {}})
     shown = schema_sides["v1"].service().show(None, created["id"])
     assert shown["properties"] == {"other": "x"}

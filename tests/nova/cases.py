@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls that are made through Nova's own module and through the library's: as data.
+"""Calls of Nova's own image module and of the library's, as data.
 
-What a case returns is compared, with names for ids. A case that changes something makes what it
-changes, for each side anew, and returns what is stored then.
+The results of a case are compared, with names in place of ids. A case that changes an image
+creates its own image for each side, and returns the stored image.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _list(user: str = "demo", filters: Mapping[str, Any] | None = None, **argume
         marker = arguments.get("marker")
         paging = {**arguments, "marker": side.world.ids.get(str(marker), marker)}
         found = side.api.get_all(side.context(user), filters=asked, **paging)
-        # Of what is sorted by, for images that are equal in it have no order of their own.
+        # Only the sort key is compared, because the order of images with equal keys is undefined.
         shown = arguments.get("sort_key", "name")
         return [image.get(shown) for image in found]
 
@@ -148,8 +148,8 @@ CASES["list a structure that is none"] = _list_broken
 
 
 def _stored(side: Side, image: Mapping[str, Any]) -> object:
-    """What a call returned, and what the server has."""
-    # What the library's own choice of an id changes: nothing.
+    """Return the result of a call, and the image that the server has."""
+    # Values that depend on the generated id or the time are not compared.
     record = side.target.record(image["id"])
     hidden = {"id", "self", "file", "owner", "direct_url", "locations", "schema"}
     return {
@@ -285,7 +285,7 @@ CASES["update a community image"] = _update({"name": "new"}, visibility="communi
 
 
 def _whole(user: str, change: Mapping[str, str], **record: Any) -> Case:
-    """What Nova's image metadata API does: the whole dict goes back."""
+    """Send the whole dict back, as Nova's image metadata API does."""
 
     def call(side: Side) -> object:
         image_id = side.make(DATA, **{"properties": {"one": "1", "two": "2"}, **record})

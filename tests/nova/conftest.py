@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""These tests need Nova 34 (``tox -e nova``); without it they are not collected."""
+"""Configuration of tests that need Nova 34 (``tox -e nova``); they are skipped without it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where Nova's own module and the library's differ on Glance 33, as data: what docs/nova.rst says
-that Nova gets wrong and the library does not."""
+"""Differences between Nova's own module and the library's on Glance 33, as data: errors of Nova
+that docs/nova.rst describes and that the library does not have."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import NamedTuple
 class Difference(NamedTuple):
     """The outcomes of one case of :mod:`tests.nova.cases`.
 
-    :param novas: what Nova's own module does: the name of what it raises, or what it returns; of
-        two mappings, that in which they differ.
-    :param ours: what the library does; of a mapping, the part that matters.
+    :param novas: the outcome of Nova's own module: the name of the exception, or the result; for
+        two mappings, only the values that differ.
+    :param ours: the outcome of the library; for a mapping, the relevant part.
     """
 
     novas: object
@@ -26,7 +26,7 @@ BAD_REQUEST = "nova.exception.ImageBadRequest"
 TYPE_ERROR = "builtins.TypeError"
 VALUE_ERROR = "builtins.ValueError"
 
-#: All images of the world that demo sees in a list, newest first.
+#: All images that demo sees in a list, newest first.
 _ALL = ["blank", "volumes", "accepted", "theirs public", "protected", "public", 'c,d "e"']
 _ALL += ["in:x,y", "gt:5", "a:b"]
 
@@ -132,7 +132,7 @@ DIFFERENCES: dict[str, Difference] = {
 
 
 def differing(left: object, right: object) -> tuple[object, object]:
-    """Two outcomes without what is the same in both."""
+    """Return two outcomes without their common values."""
     if not isinstance(left, Mapping) or not isinstance(right, Mapping):
         return left, right
     pairs = {
@@ -151,7 +151,7 @@ def _names(*mappings: Mapping[str, object]) -> Iterable[str]:
 
 
 def fits(expected: object, found: object) -> bool:
-    """Whether an outcome is the expected one, of which mappings name what matters."""
+    """Return whether an outcome matches the expected one, whose mappings have only some keys."""
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         return all(name in found and fits(expected[name], found[name]) for name in expected)
     return expected == found

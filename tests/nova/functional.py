@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs Nova's functional tests with the library in the place of Nova's image module.
+"""Run Nova's functional tests with the library in place of Nova's image module.
 
 ``python -m tests.nova.functional --api v1 [--often] [--module nova] [--tree DIRECTORY]``
 
-The tests are those of :mod:`tests.nova.selection`. A test that is expected to pass and does not,
-or the other way round, makes the exit status 1.
+The tests are those of :mod:`tests.nova.selection`. The exit status is 1 if a test that should
+pass fails, or a test that should fail passes.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ def main(arguments: Sequence[str]) -> int:
 def run(
     names: Sequence[str], module: str, api: str, source: Path, workers: int
 ) -> list[dict[str, Any]]:
-    """Run tests in processes of their own, each its share."""
+    """Run the tests in several processes."""
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(source), str(_ROOT)]),
-        # Native threads: the embedded Glance lives in the same process.
+        # Native threads, because the embedded Glance runs in the same process.
         "OS_NOVA_DISABLE_EVENTLET_PATCHING": "true",
         "OS_TEST_TIMEOUT": "600",
     }
@@ -79,7 +79,7 @@ def run(
 
 
 def unexpected(names: Sequence[str], found: Sequence[dict[str, Any]], api: str) -> list[str]:
-    """A line for each test that did not end as it should have, or did not run at all."""
+    """Yield a line for each test with an unexpected outcome, or that did not run."""
     wrong = []
     outcomes: dict[str, list[str]] = {}
     for one in found:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Nova's tests have in place of their fake image service: a Glance, over HTTP.
+"""A replacement of the fake image service in Nova's tests: an embedded Glance, over HTTP.
 
-Nova's own ``GlanceFixture`` answers in place of Nova's image module. This one leaves the module
-as it is, whichever it is, and has it configured for an embedded Glance.
+Nova's own ``GlanceFixture`` replaces Nova's image module. This fixture does not replace
+the module, but configures it for an embedded Glance.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from nova.tests.fixtures.glance import GlanceFixture as NovasFixture
 
 from glance_compat.fixture import NOVA_IMAGES, GlanceFixture
 
-#: The project that most of Nova's tests act in: there, anyone may change the images.
+#: The project of most of Nova's tests, whose members may change the images.
 PROJECT = "6f70656e737461636b20342065766572"
 
 
 def _container(name: str | None) -> str | None:
-    """A container format that there is: Nova's images have one ("raw") that no Glance knows, and
+    """Return a valid container format: Nova's images have "raw", which no Glance accepts, and
     Nova's own module cannot update such an image."""
     return "bare" if name == "raw" else name
 
 
 def _images() -> list[dict[str, Any]]:
-    """Nova's images, so that a list has them in the order that Nova's fixture has them in.
+    """Return Nova's images, with times that list them in the order of Nova's fixture.
 
-    A real list has the newest first, and tests take the first; what they see of the times, whole
-    seconds, is the same.
+    A real list has the newest first, and tests use the first. The times in whole seconds, which
+    the tests see, are equal.
     """
     return [
         {
@@ -52,12 +52,12 @@ def _images() -> list[dict[str, Any]]:
     ]
 
 
-#: One server for all tests of a process; each begins with the same images.
+#: One server for all tests of a process; each test starts with the same images.
 _SERVERS: dict[tuple[str, str], GlanceFixture] = {}
 
 
 def server(api: str, release: str) -> GlanceFixture:
-    """The Glance of this process."""
+    """Return the embedded Glance of this process."""
     if (api, release) not in _SERVERS:
         glance = GlanceFixture(apis=(api,), release=release, images=_images())
         glance.setUp()
@@ -71,14 +71,14 @@ def stop_servers() -> None:
 
 
 def token_of(context: Any) -> str:
-    """The token that says to the embedded Glance who a context is."""
+    """Return the token that describes the identity of a context to the embedded Glance."""
     roles = {*(context.roles or ()), *(("admin",) if context.is_admin else ("member",))}
     user = context.user_id or "nova"
     return f"{user}:{context.project_id or 'service'}:{','.join(sorted(roles))}"
 
 
 def _text(value: object) -> str | None:
-    """A property as Glance has it."""
+    """Return the value of a property as Glance stores it."""
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value) if isinstance(value, (list, dict)) else str(value)
@@ -89,7 +89,7 @@ def _aware(when: datetime) -> datetime:
 
 
 class _Contexts(fixtures.Fixture):
-    """Request contexts have a token, as those of Nova's API have behind keystonemiddleware."""
+    """Add a token to request contexts, as Nova's API has one from keystonemiddleware."""
 
     def _setUp(self) -> None:
         own = nova_context.RequestContext.__init__
@@ -103,7 +103,7 @@ class _Contexts(fixtures.Fixture):
 
 
 class _Images(Mapping[str, Any]):
-    """The images as Nova's fixture lets tests look at them."""
+    """The images, with the interface of Nova's fixture."""
 
     def __init__(self, fixture: HttpGlanceFixture) -> None:
         self._fixture = fixture
@@ -122,9 +122,9 @@ class _Images(Mapping[str, Any]):
 
 
 class HttpGlanceFixture(fixtures.Fixture):
-    """Stands where ``nova.tests.fixtures.GlanceFixture`` stands.
+    """A replacement of ``nova.tests.fixtures.GlanceFixture``.
 
-    :param test: the test case, as Nova's has it.
+    :param test: the test case, as for Nova's fixture.
     """
 
     api = "v2"
@@ -169,7 +169,7 @@ class HttpGlanceFixture(fixtures.Fixture):
         return service.update(context or self._admin(), image_id, metadata, **kwargs)
 
     def create(self, context: Any, metadata: dict[str, Any], data: Any = None) -> Any:
-        """As Nova's fixture: an active image for everybody, whose size nobody has sent."""
+        """Create an active public image without a size, as Nova's fixture does."""
         image_id = str(metadata.setdefault("id", str(uuid.uuid4())))
         described = {
             "id": image_id,
@@ -192,5 +192,5 @@ class HttpGlanceFixture(fixtures.Fixture):
 
 
 def configured() -> Any:
-    """Nova's configuration, for what a worker sets in it."""
+    """Return Nova's configuration, in which a worker sets options."""
     return nova.conf.CONF

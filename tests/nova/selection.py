@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's functional tests that touch images and that are run here, as data.
+"""The functional tests of Nova that use images and are run here, as data.
 
 All of them pass with Nova's own module over HTTP to a v2 server (Glance 33, embedded). Names are
 those of ``nova.tests.functional``.
@@ -268,7 +268,7 @@ SELECTED: tuple[str, ...] = tuple(
     f"{case}.{test}" for case, tests in _BY_CLASS.items() for test in tests
 )
 
-#: What every run of the checks runs: fast ones, of every kind.
+#: The fast tests, of every kind, that run every time.
 OFTEN: tuple[str, ...] = (
     "api_sample_tests.test_create_backup.CreateBackupSamplesJsonTestv2_45.test_post_backup_server",
     "api_sample_tests.test_images.ImagesSampleJsonTest.test_image_meta_key_put",
@@ -303,7 +303,7 @@ _LOWER_CASE = "v1 stores property names in lower case, and the test looks for 'L
 _TRAIT = "the image requires a trait, and a name with a colon cannot be that of a header"
 _AGGREGATES = "test_aggregates.IsolateAggregateFilterTest.test_filter_with_traits"
 
-#: What v1 has not, test by test, and why.
+#: Tests of features that v1 lacks, with the reason.
 CANNOT_ON_V1: dict[str, str] = {
     **{
         name: _TRAIT
@@ -316,8 +316,8 @@ CANNOT_ON_V1: dict[str, str] = {
     "api_sample_tests.test_images.ImagesSampleJsonTest.test_image_metadata_post": _LOWER_CASE,
 }
 
-#: What fails over HTTP to a v2 server with Nova's own module as well, and so is not selected: the
-#: kinds of reasons, each with an example (docs/nova.rst has more).
+#: Tests that also fail with Nova's own module over HTTP to a v2 server, and are not selected: the
+#: reasons, each with an example (docs/nova.rst has more).
 LEFT_OUT: dict[str, str] = {
     "test_images.ImagesTest.test_admin_snapshot_user_image_access_member": (
         "expects owner and instance_owner among the properties, where Nova's fake puts them"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's own image module and the library's, side by side, on one server."""
+"""Nova's own image module and the library's, on one server."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from tests.contract.population import QUOTED, ROWS
 from tests.contract.shape import DATA
 from tests.contract.targets import Target
 
-#: The property that all images of a world have. Nova's filter strips the letters of "property-"
-#: from the left of a name, and this one begins with none of them.
+#: The property of all images of a world. Nova's filter strips the characters of "property-"
+#: from the start of a name, and this name begins with none of them.
 MARK = "mark"
 
-#: That of an image that no list of Nova's own module can hold.
+#: The name of an image that no list of Nova's own module can contain.
 BROKEN_MARK = "broken_mark"
 
-#: More images as Nova has them: name to properties.
+#: The properties of further images that Nova creates, by name.
 _OF_NOVA: Mapping[str, Mapping[str, str]] = {
     "volumes": {"block_device_mapping": '[{"boot_index": 0}]', "mappings": "[]", "bdm_v2": "True"},
     "blank": {"kernel_id": "", "ramdisk_id": "", "img_config_drive": "optional"},
 }
 
 
-#: What libvirt says of a snapshot with its data.
+#: The metadata that libvirt sends with the data of a snapshot.
 SNAPSHOT: dict[str, Any] = {
     "status": "active",
     "name": "snap",
@@ -53,10 +53,10 @@ SNAPSHOT: dict[str, Any] = {
 
 @dataclasses.dataclass(frozen=True)
 class World:
-    """Images of all states on one server.
+    """Images with every status on one server.
 
     :param run: the value of the property MARK.
-    :param ids: name to id.
+    :param ids: the id of each image, by name.
     """
 
     target: Target
@@ -64,7 +64,7 @@ class World:
     ids: Mapping[str, str]
 
     def label(self, value: object) -> object:
-        """A value with names in place of ids, and kinds in place of times."""
+        """Return a value with names in place of ids, and placeholders in place of times."""
         if isinstance(value, Mapping):
             return {name: self.label(one) for name, one in value.items()}
         if isinstance(value, (list, tuple)):
@@ -80,7 +80,7 @@ class World:
 
 
 def populate(target: Target) -> World:
-    """Make the images, as :mod:`tests.contract.population` has them, and some of Nova's."""
+    """Create the images of :mod:`tests.contract.population`, and some of Nova's."""
     run = uuid.uuid4().hex
     ids: dict[str, str] = {}
     for name, owner, data, record in ROWS:
@@ -100,7 +100,7 @@ def populate(target: Target) -> World:
 
 @dataclasses.dataclass(frozen=True)
 class Side:
-    """One of the modules, in front of a world."""
+    """One of the modules, used on a world."""
 
     module: ModuleType
     world: World
@@ -118,7 +118,7 @@ class Side:
         return self.module.get_default_image_service()
 
     def context(self, user: str = "demo", **other: Any) -> Any:
-        """A request context of Nova's."""
+        """Return a request context of Nova."""
         known = self.target.context(user)
         return nova_context.RequestContext(
             user_id=user,
@@ -129,7 +129,7 @@ class Side:
         )
 
     def make(self, data: bytes | None = None, user: str = "demo", **record: Any) -> str:
-        """Another image, for this side to change."""
+        """Create another image, which this side may change."""
         return self.target.make(user, data, **{"name": "made", **record})
 
 
@@ -138,11 +138,11 @@ MODULES = {"nova": novas_module, "drop-in": our_module}
 
 @contextlib.contextmanager
 def configured(target: Target, *, files: Sequence[str] = (), **settings: Any) -> Iterator[Any]:
-    """Nova's configuration for a server; embedded ones are reached without sockets, through the
-    session that both modules have of ``nova.service_auth``.
+    """Configure Nova for a server; embedded ones are reached without sockets, through the
+    session that both modules get from ``nova.service_auth``.
 
     :param files: configuration files.
-    :param settings: of ``[glance]``.
+    :param settings: options of the group ``[glance]``.
     """
     conf = nova.conf.CONF
     conf([], project="nova", default_config_files=list(files))

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Nova, and whoever follows it, calls of ``nova.image.glance`` (Nova 34), as data."""
+"""The functions of ``nova.image.glance`` (Nova 34) that Nova and others call, as data."""
 
 from __future__ import annotations
 
 import inspect
 from typing import Any
 
-#: Names to their parameters: a star before what takes the rest, defaults as they are written.
+#: The parameters by name: variadic ones with a star, defaults as in the source.
 SURFACE = {
     "generate_glance_url": "context",
     "get_api_servers": "context",
@@ -36,14 +36,14 @@ SURFACE = {
 
 
 def found(module: Any, name: str) -> Any:
-    """The function of that name."""
+    """Return the function of that name."""
     for part in name.split("."):
         module = getattr(module, part)
     return module
 
 
 def spelt(function: Any) -> str:
-    """A signature as SURFACE has it."""
+    """Return a signature in the format of SURFACE."""
     return " ".join(
         ("**" if one.kind is one.VAR_KEYWORD else "")
         + one.name

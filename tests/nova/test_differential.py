@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same calls through Nova's own module and through the library's, on Glance 33.
+"""The same calls of Nova's own module and of the library's, on Glance 33.
 
-Each difference is one that is documented, with the exact outcome of both sides.
+Each difference must be documented, with the exact outcome of both sides.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def world(target: Target) -> Iterator[World]:
 
 
 def outcome(name: str, world: World, module: str) -> object:
-    """What a case returns, or the name of what it raises."""
+    """Return the result of a case, or the name of its exception."""
     try:
         return world.label(CASES[name](Side(MODULES[module], world)))
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the outcome

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Under eventlet, where uploads are offloaded to a native thread."""
+"""The library under eventlet, where uploads run in a native thread."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ chosen = "libvirt or vmware or created_with_its_data or breaks"
 sys.exit(pytest.main(["-q", "-W", "default", "tests/nova/test_uploads.py", "-k", chosen]))
 """
 
-#: Green sockets have time-outs of their own.
+#: Tests of the response reader, because green sockets implement their own timeouts.
 RECEIVING = """
 import eventlet
 

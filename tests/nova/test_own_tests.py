@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's own functional tests, with the library in the place of Nova's image module.
+"""Nova's own functional tests, with the library in place of Nova's image module.
 
-``GLANCE_COMPAT_NOVA_TESTS=all`` runs all that are selected; without it, the few of every run.
+``GLANCE_COMPAT_NOVA_TESTS=all`` runs all selected tests; by default only the fast ones run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.nova.selection import CANNOT_ON_V1, LEFT_OUT, OFTEN, SELECTED
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Nova's source."""
+    """Provide the folder of Nova's source."""
     place = os.environ.get("GLANCE_COMPAT_NOVA_SOURCE")
     return tree.unpacked(Path(place) if place else tmp_path_factory.mktemp("nova"))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signatures with a verifier and certificates of Nova's kind, and downloads past Glance."""
+"""Signatures with Nova's options and errors, and downloads that bypass Glance."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def side(target: Target) -> Iterator[Side]:
 
 
 class Driver:
-    """As much of Nova's rbd driver as a download uses; Ceph holds one image."""
+    """The part of Nova's rbd driver that a download uses; Ceph has one image."""
 
     made: list[dict[str, Any]] = []  # noqa: RUF012 - what Nova's driver was made with
 
@@ -124,7 +124,7 @@ def test_rbd_is_unused_unless_configured(
 
 @pytest.fixture
 def signed_as(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Have an image verified as if something had been signed."""
+    """Replace the verifier by one for the signature of some data."""
 
     def become(data: bytes) -> None:
         monkeypatch.setattr(signatures, "make_verifier", lambda *arguments: Verifier(data))
@@ -158,20 +158,20 @@ def test_all_download_forms_are_verified(side: Side, signed_as: Any, tmp_path: P
 
 @pytest.fixture
 def key_manager() -> Iterator[None]:
-    # As all of Nova's services do.
+    # As all services of Nova do.
     objects.register_all()
     with signing.configured():
         yield
 
 
 def download(side: Side, image_id: str, trusted: list[str]) -> bytes | BaseException:
-    """The data, or what is raised instead of it; within a minute."""
+    """Return the data, or the exception; fail after a minute."""
 
     def call() -> bytes:
         certificates = objects.TrustedCerts(ids=trusted) if trusted else None
         return b"".join(side.api.download(side.context(), image_id, trusted_certs=certificates))
 
-    # Whatever hangs is left behind.
+    # A thread that hangs is abandoned.
     future: concurrent.futures.Future[bytes] = concurrent.futures.Future()
 
     def work() -> None:
@@ -199,7 +199,7 @@ def test_data_signed_by_trusted_certificate_is_returned(side: Side, target: Targ
 @on_each
 @pytest.mark.usefixtures("key_manager")
 def test_circular_certificate_chain_is_refused(side: Side) -> None:
-    # cursive follows them for ever.
+    # cursive would follow the circle forever.
     properties = signing.properties(DATA, certificate_id=signing.signer(issuer="b"))
     image_id = side.make(DATA, properties=properties)
     found = download(side, image_id, signing.circle(["a", "b", "c"]))

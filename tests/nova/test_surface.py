@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The names of the stand-in are those of Nova's own module."""
+"""The replacement has the names of Nova's own module."""
 
 from __future__ import annotations
 

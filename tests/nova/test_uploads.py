@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The calls of Nova's virt drivers that carry data, which its fake driver never makes."""
+"""The uploads of Nova's virt drivers, which its fake driver never makes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_libvirt_uploads_a_snapshot(side: Side) -> None:
 
 
 class ReadHandle:
-    """As oslo.vmware's read handle of a disk: it can be read, and neither sought nor told."""
+    """A file like oslo.vmware's read handle of a disk: with read(), without seek() and tell()."""
 
     def __init__(self, data: bytes) -> None:
         self._file = io.BytesIO(data)
@@ -171,7 +171,7 @@ def test_exceeded_property_quota_raises_image_quota_exceeded(side: Side) -> None
 
 @pytest.mark.parametrize("module", MODULES)
 def test_update_sets_location(place: Place, module: str) -> None:
-    """As libvirt's snapshot over rbd; here it is the http store that has the data."""
+    """Update an image like libvirt's snapshot over rbd, but with data in the http store."""
     with configured(place.target):
         side = Side(MODULES[module], World(place.target, "", {}))
         context = side.context()
@@ -213,7 +213,7 @@ def test_unknown_location_scheme_is_refused(side: Side) -> None:
 
 
 class Verifier:
-    """As cursive's: it knows what was signed."""
+    """A verifier like cursive's, for the signature of some data."""
 
     def __init__(self, signed: bytes) -> None:
         self._signed = signed
@@ -271,7 +271,7 @@ def test_file_with_wrong_signature_is_truncated(side: Side) -> None:
 
 @on_each
 def test_is_available_without_token_checks_owner_properties(side: Side) -> None:
-    # Only where Glance asks nobody for a token, which the embedded one does: the image is given.
+    # The image is passed, because only a Glance without authentication would return it.
     theirs = {"properties": {"project_id": side.target.projects["demo"]}, "is_public": False}
     context = side.context()
     context.auth_token = None
@@ -324,7 +324,7 @@ def test_max_attempts_follows_nova_num_retries(side: Side, target: Target) -> No
 def test_use_glance_v1_selects_api(
     target: Target, tmp_path: Path, use_glance_v1: str, api: str
 ) -> None:
-    # That server offers both.
+    # That server offers both APIs.
     path = tmp_path / "nova.conf"
     path.write_text(f"[glance]\nuse_glance_v1 = {use_glance_v1}\n")
     with configured(target, files=[str(path)]):
@@ -341,7 +341,7 @@ def test_use_glance_v1_selects_api(
 def test_downloaded_file_has_mode_that_nova_gives_it(
     side: Side, tmp_path: Path, before: int | None
 ) -> None:
-    """Nova's own module writes with ``open(path, "wb")``, so that other daemons can read it."""
+    """Nova's own module uses ``open(path, "wb")``, so that other daemons can read the file."""
     image_id = side.make(DATA)
     ours, novas = tmp_path / "ours", tmp_path / "novas"
     for path in (ours, novas):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's source distribution: its functional tests read files that its wheel does not hold
+"""Nova's source distribution: its functional tests read files that its wheel does not contain
 (``etc/nova/api-paste.ini``, ``doc/api_samples``)."""
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ _SHA256 = "919eef77cda4ce0cc4746a5853b5d9341ebd0ae37bc8b1939eb77d17727c00df"
 
 
 def unpacked(directory: Path) -> Path:
-    """The root of the source, downloaded with pip if it is not there yet.
+    """Return the root of the source; download it with pip if necessary.
 
-    :param directory: where to put it.
+    :param directory: the directory for the source.
     """
     root = directory.resolve() / f"nova-{VERSION}"
     done = directory / f"nova-{VERSION}.complete"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs some of Nova's functional tests in this process: started by ``tests.nova.functional``.
+"""Run some of Nova's functional tests in this process; started by ``tests.nova.functional``.
 
-Each test becomes a line of JSON on the standard output: its id, outcome, seconds, and the end of
+For each test a line of JSON is written to standard output: id, outcome, seconds, and the end of
 the traceback of a failure.
 """
 
@@ -22,9 +22,9 @@ _LINES_OF_A_FAILURE = 40
 
 
 class Reporter(unittest.TestResult):
-    """Writes down what became of each test.
+    """Write the outcome of each test.
 
-    :param out: where to.
+    :param out: the stream for the lines.
     """
 
     def __init__(self, out: TextIO) -> None:
@@ -85,11 +85,11 @@ def main(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     if chosen.module == "drop-in":
         glance_compat.nova.install()
-    # What tests print must not come between the lines of the report.
+    # Output of the tests must not mix with the lines of the report.
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
-    # Nova patches the standard library when its functional tests are imported: before all else.
+    # First of all, because Nova patches the standard library when its tests are imported.
     import nova.tests.functional  # noqa: F401
     from nova.tests import fixtures as nova_fixtures
 
@@ -107,16 +107,16 @@ def main(arguments: list[str]) -> None:
         loader.loadTestsFromName(name).run(Reporter(out))
     glance_fixture.stop_servers()
     out.flush()
-    # Threads that Nova's services leave are not waited for.
+    # Do not wait for threads that Nova's services have left.
     os._exit(0)
 
 
-#: Nova's helpers ask this often, every half second: on a loaded machine that is not enough.
+#: The number of polls of Nova's test code, every half second: its default is too low under load.
 _USUAL_RETRIES, _RETRIES = 10, 120
 
 
 def wait_longer() -> None:
-    """Let Nova's tests wait for a minute where they wait for five seconds."""
+    """Make Nova's tests wait for a minute instead of five seconds."""
     from nova.tests.functional import integrated_helpers
 
     for name, function in vars(integrated_helpers.InstanceHelperMixin).items():
@@ -128,7 +128,7 @@ def wait_longer() -> None:
 
 
 def check_module(wanted: str) -> None:
-    """Be sure that the module that is tested is the one that was asked for."""
+    """Check that the tested module is the requested one."""
     from nova.image import glance
 
     found = "drop-in" if glance.__name__ == "glance_compat.nova.glance" else "nova"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Services and responses that the tests of attacks share."""
+"""Services and responses that the security tests share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def service_at(
     verify: bool = True,
     **options: typing.Any,
 ) -> ImageService:
-    """Return a service that makes one attempt, with a token and a password in its endpoint."""
+    """Return a service with one attempt per call, a token, and a password in its endpoint URL."""
     auth = token_endpoint.Token("http://127.0.0.1:1", TOKEN)
     session = ksa_session.Session(auth=auth, session=http, verify=verify)
     options = {"max_attempts": 1, "deadline": 20, **options}
@@ -35,7 +35,7 @@ def service_at(
 
 
 def v2_record(image_id: str, **attributes: typing.Any) -> dict[str, typing.Any]:
-    """Return an image as Glance's API v2 has it."""
+    """Return an image as a v2 record."""
     return {
         "id": image_id,
         "name": "image",
@@ -57,7 +57,7 @@ def v2_record(image_id: str, **attributes: typing.Any) -> dict[str, typing.Any]:
 
 
 def v1_headers(image_id: str, **attributes: str) -> list[tuple[str, str]]:
-    """Return an image as the headers of Glance's API v1."""
+    """Return an image as v1 headers."""
     record = {
         "id": image_id,
         "name": "image",
@@ -79,13 +79,13 @@ def v1_headers(image_id: str, **attributes: str) -> list[tuple[str, str]]:
 
 
 def response(headers: list[tuple[str, str]], body: bytes = b"", status: str = "200 OK") -> bytes:
-    """Return a whole HTTP response with its Content-Length."""
+    """Return the bytes of an HTTP response with Content-Length."""
     lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers)]
     lines += [f"Content-Length: {len(body)}", "", ""]
     return "\r\n".join(lines).encode("utf-8") + body
 
 
 def json_response(value: object, status: str = "200 OK") -> bytes:
-    """Return a whole HTTP response with JSON in it."""
+    """Return the bytes of an HTTP response with a JSON body."""
     body = json.dumps(value).encode()
     return response([("Content-Type", "application/json")], body, status)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers that send bytes as a test wrote them, or when it wants them to arrive."""
+"""Servers that send raw bytes from a test, at times that the test chooses."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Received(typing.NamedTuple):
 
 
 class RawServer(Listener):
-    """Answers each request with what ``answer`` returns for it.
+    """A server that sends the bytes that ``answer`` returns for a request.
 
     :param pause: seconds between two parts of a response.
     """
@@ -139,7 +139,7 @@ def send_slowly(connection: socket.socket, parts: Sequence[bytes], pause: float)
 
 
 def _heads(reader: typing.BinaryIO) -> Iterator[str]:
-    """Yield the heads of requests; their bodies are read and forgotten."""
+    """Yield the heads of requests; discard their bodies."""
     lines: list[str] = []
     length = 0
     for line in reader:

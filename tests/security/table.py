@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks as data: who attempts what, what happens, and the test that proves it.
 
-The page docs/security is made from this table.
+The page docs/security is generated from this table.
 """
 
 from __future__ import annotations

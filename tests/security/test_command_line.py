@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What reaches the terminal, the log and the files of ``glance-compat``."""
+"""Secrets and control characters in the output, log and files of ``glance-compat``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ESC = "\x1b]0;owned\x07\x9b31m\u202e"
 
 @pytest.fixture
 def cloud() -> Iterator[keystone.Keystone]:
-    """A Keystone whose user may log in, and a Glance."""
+    """Provide a Keystone with a user, and a Glance."""
     with GlanceFixture() as glance, keystone.running({("one", "public"): glance.url}) as server:
         yield server
 

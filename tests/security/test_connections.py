@@ -50,7 +50,7 @@ def test_interim_responses_are_skipped(status: str) -> None:
     ids=["too many", "another protocol"],
 )
 def test_connection_with_other_interim_responses_is_closed(interim: bytes) -> None:
-    """The response that follows them is never given to another request."""
+    """The response that follows them must not be returned for another request."""
 
     def answer(received: Received) -> Parts:
         whole = images_over_v2(received)
@@ -65,7 +65,7 @@ def test_connection_with_other_interim_responses_is_closed(interim: bytes) -> No
 
 
 def forging(received: Received) -> Parts:
-    """Glance 15.0.2 over v1: a value of the evil image holds all headers and a whole response."""
+    """Respond like Glance 15.0.2 over v1 if a property contains a complete forged response."""
     if EVIL_ID not in received.path:
         return [response(v1_headers(VICTIM_ID, owner="the real owner"))]
     forged = response(v1_headers(VICTIM_ID, owner="forged"))
@@ -116,7 +116,7 @@ def test_connection_is_closed_after_ambiguous_framing(framing: str) -> None:
 
 
 class Pinned(requests.adapters.HTTPAdapter):
-    """The caller's adapter: it accepts one certificate, and counts its requests."""
+    """An adapter of the caller that accepts one certificate, and counts its requests."""
 
     def __init__(self, fingerprint: str) -> None:
         self.fingerprint = fingerprint

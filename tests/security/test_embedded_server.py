@@ -110,7 +110,7 @@ def test_served_program_records_no_requests() -> None:
     ids=["request line", "one header", "many headers"],
 )
 def test_large_header_block_is_refused_before_its_end(glance: GlanceFixture, head: bytes) -> None:
-    """The header block never ends: the server must not wait for it."""
+    """The header block never ends; the server must not wait for its end."""
     with connect(glance) as client:
         with contextlib.suppress(ConnectionError):
             client.sendall(head)
@@ -161,7 +161,7 @@ def test_large_json_body_is_refused(glance: GlanceFixture) -> None:
         body = (b" " * 65536 for _ in range(1600))
         response = requests.post(f"{glance.url}{path}", data=body, headers=JSON, timeout=60)
         assert response.status_code == 413
-    # 100 MiB were sent twice.
+    # The 100 MiB are sent twice.
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 80 * 1024
 
 
@@ -315,7 +315,7 @@ def test_header_name_without_latin_1_upper_case_is_refused(
 
 
 def fuzz(release: str, proxied: bool, seed: int, count: int) -> None:
-    """Send invented requests to a server in its own process, and check its stderr."""
+    """Send generated requests to a server in its own process, and check its stderr."""
     done = subprocess.run(
         [sys.executable, "-c", FUZZ, release, str(proxied), str(seed), str(count)],
         capture_output=True,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where downloads are written: what local users and the process itself may do meanwhile."""
+"""Files of downloads, while local users or the process itself change the directory."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Swap:
             self.replace()
 
 
-#: An audit hook stays for the life of the process, so there is one.
+#: One for all tests, because an audit hook cannot be removed.
 SWAP = Swap()
 
 
@@ -126,7 +126,7 @@ def test_file_that_replaces_a_fifo_is_not_written(
 
 
 def test_link_named_like_partial_file_is_not_followed(server: RawServer, tmp_path: Path) -> None:
-    """Another user, who can write in the folder, knows the name."""
+    """Another user with write access to the folder can guess the name."""
     victim, names = tmp_path / "victim", list[str]()
     victim.write_bytes(b"precious")
 

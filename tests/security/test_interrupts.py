@@ -19,7 +19,7 @@ from glance_compat.fixture import GlanceFixture, faults
 FORMATS = {"disk_format": "raw", "container_format": "bare", "name": "interrupted"}
 CHOSEN = "11111111-2222-4333-8444-555555555555"
 DATA = bytes(600_000)
-#: Moments over the whole call, and the last lines one by one.
+#: Number of interrupts spread over the call, and number of last lines that are all tested.
 SPREAD, LAST = 8, 6
 
 
@@ -38,7 +38,7 @@ def service_of(glance: GlanceFixture, api: str) -> ImageService:
 
 
 def interrupted_at(number: int, call: Callable[[], object]) -> int | None:
-    """Interrupt a call before the line with a number; return how many lines it has otherwise.
+    """Interrupt a call before the line with a number; return the number of lines if it ends first.
 
     Lines of the package logging do not count: until Python 3.13 its lock stays held for ever when
     an interrupt comes between taking it and the ``try`` that follows.
@@ -85,7 +85,7 @@ def test_image_of_interrupted_create_is_removed_or_named(
         return service.create(None, meta, data)
 
     ids = [CHOSEN]
-    # With the imports of a first call, the second one says how many lines it has.
+    # The first call includes imports, so the second one determines the number of lines.
     create()
     ids.append(CHOSEN.replace("1", "2"))
     lines = interrupted_at(0, create)
@@ -98,7 +98,7 @@ def test_image_of_interrupted_create_is_removed_or_named(
         done = interrupted_at(moment, create) is not None
         left = {image["id"] for image in service.detail(None)} - before
         before |= left
-        # What is called by the interpreter itself, such as __del__, swallows the interrupt.
+        # Functions that the interpreter itself calls, such as __del__, swallow the interrupt.
         interrupted += not done
         if not done:
             assert all(f"image {one} was interrupted" in caplog.text for one in left), moment
@@ -120,6 +120,6 @@ def test_unremovable_image_of_interrupted_create_is_named(
             service.create(None, FORMATS, DATA, progress=interrupt)
         left = service.detail(None)
     assert "could not be deleted, delete it yourself" in caplog.text
-    # Over v1 the interrupt cut the request that would have created the image.
+    # Over v1 the interrupt may prevent the request that creates the image.
     assert len(left) == (api == "2")
     assert all(image["id"] in caplog.text for image in left)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a process keeps of one caller's calls: no secrets, and a bounded number of endpoints."""
+"""Process-wide caches: they hold no secrets, and a bounded number of endpoints."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_cached_failure_holds_no_reference_to_caller(kind: str) -> None:
 
 
 def test_each_caller_receives_its_own_failure() -> None:
-    """Neither cause nor traceback of one caller's error is another's."""
+    """No error has the cause or traceback of another caller's error."""
     discovery = DiscoveryCache()
     raised: list[exceptions.GlanceCompatError] = []
 
@@ -103,7 +103,7 @@ def test_discovery_cache_keeps_a_limited_number_of_endpoints() -> None:
 
 
 def test_discovery_cache_is_bounded_in_threads() -> None:
-    """Threads that push out one another's endpoints neither fail nor wait for each other."""
+    """Threads that evict each other's endpoints neither fail nor wait for each other."""
     discovery = DiscoveryCache()
 
     def work(number: int) -> int:

@@ -18,13 +18,13 @@ from tests.security.raw_server import Line, address_of
 
 pytestmark = pytest.mark.functional
 
-#: Bytes that arrive at once: ten segments, the first window of TCP.
+#: Number of bytes that arrive together: ten segments, the initial TCP window.
 WINDOW = 14_600
 EVIL = "x-image-meta-property-evil"
 
 
 def raw_head(url: str, token: str, image_id: str) -> bytes:
-    """Return the header block of a v1 HEAD as the server writes it."""
+    """Return the raw header block of the response to a v1 HEAD."""
     request = (
         f"HEAD /v1/images/{image_id} HTTP/1.1\r\nHost: glance\r\nX-Auth-Token: {token}\r\n\r\n"
     )
@@ -37,9 +37,9 @@ def raw_head(url: str, token: str, image_id: str) -> bytes:
 
 
 def forgery(block: bytes, forged: bytes) -> str:
-    """Return a value that completes an image's headers and goes on as a forged response.
+    """Return a property value that ends an image's headers and continues with a forged response.
 
-    :param block: the header block of the evil image, whose property has the value "x".
+    :param block: the header block of the attacker's image, whose property has the value "x".
     :param forged: the whole forged response.
     """
     before, after = block.lower().split(f"{EVIL}: x\r\n".encode())
@@ -53,7 +53,7 @@ def forgery(block: bytes, forged: bytes) -> str:
 
 
 def forged_response(victim: bytes, data: bytes = b"") -> bytes:
-    """Return a response about the victim with another owner, and with data that are not its own.
+    """Return a response about the victim's image with a forged owner and forged data.
 
     :param victim: the header block of the victim.
     """
@@ -82,7 +82,7 @@ def make(tenant: ksa_session.Session, url: str, **attributes: str) -> str:
 
 @pytest.fixture
 def images(cloud: Cloud, tenant: ksa_session.Session) -> Iterator[tuple[str, str]]:
-    """The ids of an evil image and of its victim. The property comes before the name."""
+    """Provide the ids of the attacker's and the victim's image; the property precedes the name."""
     url = cloud.url("pike-v2")
     made = [make(tenant, url, evil="x"), make(tenant, url)]
     try:
@@ -104,7 +104,7 @@ def results_of(
     *,
     keep: bool,
 ) -> Iterator[object]:
-    """Yield results of a call over v1 after the evil image was shown over a slow line."""
+    """Yield results of a call after show() of the attacker's image over a slow connection."""
     options = Options(api_version="1", v1_keep_connections=keep, max_attempts=1)
     for _ in range(ATTEMPTS):
         with Line(cloud.url("pike-v1"), WINDOW, delay) as line:
@@ -117,7 +117,7 @@ def results_of(
 
 
 def attack(tenant: ksa_session.Session, cloud: Cloud, evil: str, forged: bytes) -> None:
-    """Write a forged response into the evil image, over v2."""
+    """Store a forged response in the attacker's image, over v2."""
     block = raw_head(cloud.url("pike-v1"), str(tenant.get_token()), evil)
     patch = [{"op": "replace", "path": "/evil", "value": forgery(block, forged)}]
     response = tenant.patch(
@@ -136,7 +136,7 @@ def service_at_server(cloud: Cloud) -> ImageService:
 def test_tenant_cannot_forge_the_next_v1_response(
     cloud: Cloud, tenant: ksa_session.Session, images: tuple[str, str], delay: float
 ) -> None:
-    """With connections kept, the attack works: that is what the option warns of."""
+    """With persistent connections the attack succeeds, as the option's help warns."""
     evil, victim = images
     block = raw_head(cloud.url("pike-v1"), str(tenant.get_token()), victim)
     attack(tenant, cloud, evil, forged_response(block))
@@ -153,7 +153,7 @@ def test_tenant_cannot_forge_the_next_v1_response(
 def test_tenant_cannot_forge_the_next_v1_download(
     cloud: Cloud, tenant: ksa_session.Session, images: tuple[str, str], delay: float
 ) -> None:
-    """With connections kept, the attacker's data pass the check of size and checksum."""
+    """With persistent connections, the attacker's data passes the check of size and checksum."""
     evil, victim = images
     stored = tenant.put(
         f"{cloud.url('pike-v2')}/v2/images/{victim}/file",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Redirects: neither a token nor a password goes to another origin than the endpoint's."""
+"""Redirects: neither a token nor a password is sent to another origin than the endpoint's."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ CALLS: dict[str, tuple[str, str, typing.Callable[[ImageService], object]]] = {
 }
 
 #: {evil} and {glance} stand for host and port. urllib.parse and urllib3, or a browser, read these
-#: differently, or each is another origin.
+#: differently, or all of them read another origin.
 LOCATIONS = (
     r"http://{evil}\@{glance}/x",
     r"http://{evil}\.{glance}/x",
@@ -94,7 +94,7 @@ def test_redirect_to_another_host_is_refused(
     with pytest.raises(exceptions.GlanceCompatError) as caught:
         make(service_at(glance, api_version=version))
     assert evil.seen == []
-    # Nothing is asked of the endpoint itself under the path that an attacker chose.
+    # The endpoint gets no request with the path that the attacker chose.
     assert {one.path for one in glance.seen} <= {
         *paths,
         f"/v2/images/{IMAGE}/file",
@@ -116,7 +116,7 @@ PIECES = [
 )
 @hypothesis.example(location="http://evil:1\\@glance:9292/x")
 def test_followed_redirects_connect_to_the_endpoint(location: str) -> None:
-    """Compare what is accepted with what requests and urllib3 connect to."""
+    """Compare the accepted origins with the hosts that requests and urllib3 connect to."""
     url = "http://glance:9292/v2/images"
     target = redirect_target(url, location)
     if target is None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No regular expression of the package takes more than linear time, whatever it is matched with.
+"""No regular expression of the package takes more than linear time on any input.
 
-Every pattern of the package must be in ``WORST``, with the strings that make it work hardest.
+Every pattern of the package must be in ``WORST``, with its worst-case inputs.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ ROOT = Path(glance_compat.__file__).parent
 
 Make = Callable[[int], str]
 
-#: Functions of ``re``, and of a pattern, that match.
+#: Functions of ``re``, and methods of patterns, that match a string.
 MATCHING = frozenset({"fullmatch", "match", "search", "sub", "split", "findall", "finditer"})
 
 
 @dataclasses.dataclass(frozen=True)
 class Use:
-    """A pattern in the source, and how it is matched."""
+    """A pattern in the source, and the functions that use it."""
 
     module: str
     source: str
@@ -43,8 +43,8 @@ def repeat(unit: str, *, before: str = "", after: str = "") -> Make:
     return lambda n: before + unit * (n // len(unit)) + after
 
 
-#: Pattern, as a string, to the strings that make it work hardest: a long run of what it repeats,
-#: without what must follow; and many places where it can start.
+#: Worst-case inputs by pattern: a long run of the part that it repeats,
+#: without the part that must follow; and many positions where a match can start.
 WORST: dict[str, tuple[Make, ...]] = {
     # audit
     r"[\r\n][ \t]*(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]+):": (
@@ -156,14 +156,14 @@ WORST: dict[str, tuple[Make, ...]] = {
     ),
 }
 
-#: Patterns whose input is cut before: the number of characters that they are matched with at most.
+#: Maximum input length of patterns whose input is truncated first, in characters.
 BOUNDED = {r"<[^>]*>": 4_000}
 
-#: Short enough for a quadratic pattern to fail soon, long enough for the difference to be seen.
+#: Short enough for a quadratic pattern to fail fast, long enough to measure the difference.
 LENGTH = 8_000
-#: No linear pattern takes this many seconds of CPU time.
+#: A linear pattern needs less than this CPU time, in seconds.
 SLOW = 0.5
-#: What a measurement may be wrong by, in seconds.
+#: The error of a measurement, in seconds.
 NOISE = 0.005
 
 
@@ -185,7 +185,7 @@ def uses() -> Iterator[Use]:
 
 
 def _called(node: ast.AST, owner: str) -> str | None:
-    """Return the name of a function of an owner, if this is a call of one."""
+    """Return the name of the called function of an object, or None for other nodes."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return None
     value = node.func.value
@@ -248,7 +248,7 @@ def seconds(use: Use, method: str, make: Make, size: int) -> float:
 def is_linear(measure: Callable[[int], float], size: int) -> bool:
     """Return whether twice the size takes less than three times the time, in one of five tries.
 
-    With quadratic time it would be four times.
+    Quadratic time would take four times as long.
     """
     for _ in range(5):
         twice = measure(2 * size)
@@ -282,7 +282,7 @@ def test_pattern_takes_linear_time(use: Use) -> None:
 
 @pytest.mark.parametrize("text", ["a", "\n", "%41a", "a%20", "\n:", "%0A"])
 def test_audit_of_long_values_takes_linear_time(text: str) -> None:
-    """A tenant wrote a value of 32,000 characters, and the audit stalled for a minute."""
+    """A value of 32,000 characters used to stall the audit for a minute."""
 
     def audit(n: int) -> float:
         start = time.thread_time()

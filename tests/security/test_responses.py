@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Responses of a hostile server: wrong, endless, or made to be slow to read."""
+"""Responses of a hostile server: wrong, endless, or slow to parse."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.security.images import (
 )
 from tests.security.raw_server import Parts, RawServer, Received
 
-#: Far more than any of these calls takes, and far less than the attacks would.
+#: Seconds: far more than any of these calls takes, and far less than the attacks would.
 SECONDS = 5.0
 SMALL = b"data"
 
@@ -76,7 +76,7 @@ def endless(block: bytes) -> Iterator[bytes]:
 
 
 class Tenant:
-    """A context whose roles are known, so that the image is not shown before its data is read."""
+    """A context with known roles, so that a download sends no preliminary GET."""
 
     auth_token = TOKEN
     roles = ("member",)
@@ -136,7 +136,7 @@ def test_data_beyond_image_size_is_not_received(
             DESTINATIONS[destination](service, tmp_path / "image")
         assert time.monotonic() - begun < SECONDS
     assert list(tmp_path.iterdir()) == []
-    # What fits into the buffers of sockets.
+    # The number of bytes that fit into the buffers of the sockets.
     assert sent < 64 * 1024 * 1024
 
 
@@ -234,7 +234,7 @@ def test_json_of_millions_of_values_is_not_parsed(value: bytes) -> None:
 
 
 def test_proxy_compressed_data_is_downloaded() -> None:
-    """Nobody asked for it; its Content-Length is not that of the image."""
+    """The client did not request compression; Content-Length is the compressed size."""
     packed = gzip.compress(SMALL)
 
     def answer(received: Received) -> Parts:
@@ -250,7 +250,7 @@ def test_proxy_compressed_data_is_downloaded() -> None:
 
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_list_without_new_images_ends(version: str) -> None:
-    """Each page has the same images, and ends with another one."""
+    """Each page has the same images in another order."""
     ids = [f"{number:08}-0000-4000-8000-000000000000" for number in range(50)]
 
     def answer(received: Received) -> Parts:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tokens and passwords: where they are never shown, and where they are never sent."""
+"""Tokens and passwords: they are never shown, and never sent to another host."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_log_in_is_redirected_within_its_host(keystone: ScriptedServer) -> None:
         "/identity/v3/auth/tokens",
         Reply(201, json.dumps(token).encode(), (("X-Subject-Token", "t"),)),
     )
-    # The token is there; nothing listens at the image endpoint.
+    # The request has a token, but nothing listens at the image endpoint.
     with pytest.raises(exceptions.GlanceConnectionFailed, match=r"127\.0\.0\.1:9"):
         password_service(f"{keystone.url}/v3").show(None, VICTIM_ID)
     assert keystone.asked("POST") == ["/v3/auth/tokens", "/identity/v3/auth/tokens"]
@@ -156,7 +156,7 @@ def test_request_id_with_control_characters_is_not_shown(
     assert str(caught.value).isprintable()
 
 
-#: Texts with {} for a secret.
+#: Strings with {} in place of a secret.
 TEXTS = [
     "http://user:{}@store/key",
     "http://{}@store/key",
@@ -206,7 +206,7 @@ some = strategies.lists(strategies.sampled_from(PIECES), max_size=6).map("".join
 def test_user_information_is_redacted_in_every_spelling(
     before: str, between: str, after: str
 ) -> None:
-    """Whatever stands before an @ with a colon, or after a ?, is left out."""
+    """The part before an @ is removed if it has a colon, and so is the part after a ?."""
     url = f"https://{before}user:{SECRET}{between}@{after}"
     assert SECRET not in redact_url(url)
     assert SECRET not in redact_text(f"see {url} for more")
@@ -279,7 +279,7 @@ def test_endpoint_in_messages_has_no_password(caplog: pytest.LogCaptureFixture) 
 
 
 class TrustedError(Exception):
-    """An error of a module whose messages have no secrets."""
+    """An exception of a module whose messages are trusted to contain no secrets."""
 
 
 @pytest.mark.parametrize(
