@@ -14,6 +14,7 @@ from hypothesis import strategies
 
 from glance_compat import exceptions
 from glance_compat.exceptions import STATUS_ERRORS, GlanceCompatError, UnsupportedByVersion
+from tests.cases import in_one_test
 
 #: Child to parent, as the public contract names them.
 PARENTS = {
@@ -84,7 +85,7 @@ def test_every_class_belongs_to_the_tree() -> None:
     assert errors == set(CLASSES)
 
 
-@pytest.mark.parametrize(("child", "parent"), PARENTS.items())
+@in_one_test(("child", "parent"), PARENTS.items())
 def test_tree_matches_the_contract(child: str, parent: str) -> None:
     assert CLASSES[child].__bases__[0] is CLASSES[parent]
 
@@ -98,7 +99,7 @@ def test_invalid_option_is_a_value_error() -> None:
     assert errors == {"InvalidOption"}
 
 
-@pytest.mark.parametrize("kind", PLAIN)
+@in_one_test("kind", PLAIN)
 def test_error_carries_its_attributes(kind: type[GlanceCompatError]) -> None:
     error = kind("no", status=404, request_id="req-1", endpoint="http://glance", image_id="i")
     assert (error.status, error.request_id) == (404, "req-1")
@@ -107,7 +108,7 @@ def test_error_carries_its_attributes(kind: type[GlanceCompatError]) -> None:
     assert str(error) == error.message == "no"
 
 
-@pytest.mark.parametrize("kind", PLAIN)
+@in_one_test("kind", PLAIN)
 def test_unknown_attributes_are_none(kind: type[GlanceCompatError]) -> None:
     error = kind("no")
     assert (error.status, error.request_id, error.endpoint, error.image_id) == (None,) * 4
@@ -136,7 +137,7 @@ EXAMPLES = [
 ]
 
 
-@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
+@in_one_test("error", EXAMPLES, ids=lambda error: type(error).__name__)
 def test_errors_can_be_copied_and_pickled(error: GlanceCompatError) -> None:
     error.retry_after = 1.5
     for twin in (copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301

@@ -13,6 +13,7 @@ from hypothesis import strategies
 
 from glance_compat.exceptions import GlanceCompatError, Invalid, InvalidOption
 from glance_compat.options import Options
+from tests.cases import in_one_test
 
 #: The promised defaults. Times are in seconds.
 DEFAULTS: dict[str, object] = {
@@ -115,24 +116,22 @@ def test_every_choice_is_valid(name: str, choice: str) -> None:
     assert getattr(with_option(name, choice), name) == choice
 
 
-@pytest.mark.parametrize("name", CHOICES)
-@pytest.mark.parametrize("value", ["", "AUTO", "v2", 1, 2, None, True, ["1"], {}])
+@in_one_test("name", CHOICES)
+@in_one_test("value", ["", "AUTO", "v2", 1, 2, None, True, ["1"], {}])
 def test_other_choice_is_refused(name: str, value: object) -> None:
     assert isinstance(refused(name, value), InvalidOption)
 
 
-@pytest.mark.parametrize("name", BOOLEANS)
-@pytest.mark.parametrize("value", [0, 1, "true", "", None])
+@in_one_test("name", BOOLEANS)
+@in_one_test("value", [0, 1, "true", "", None])
 def test_boolean_option_accepts_only_booleans(name: str, value: object) -> None:
     assert "True or False" in refused(name, value).message
     assert getattr(with_option(name, True), name) is True
     assert getattr(with_option(name, False), name) is False
 
 
-@pytest.mark.parametrize("name", [*ABOVE_ZERO, *ZERO_OR_MORE])
-@pytest.mark.parametrize(
-    "value", [-1, -0.001, 10**400, math.nan, math.inf, -math.inf, "1", None, True]
-)
+@in_one_test("name", [*ABOVE_ZERO, *ZERO_OR_MORE])
+@in_one_test("value", [-1, -0.001, 10**400, math.nan, math.inf, -math.inf, "1", None, True])
 def test_time_must_be_a_finite_number(name: str, value: object) -> None:
     assert "finite number" in refused(name, value).message
 
@@ -156,8 +155,8 @@ def test_any_positive_number_is_a_valid_time(name: str, seconds: float) -> None:
     assert getattr(with_option(name, seconds), name) == seconds
 
 
-@pytest.mark.parametrize("name", COUNTS)
-@pytest.mark.parametrize("value", [0, -1, 1.0, "1", True])
+@in_one_test("name", COUNTS)
+@in_one_test("value", [0, -1, 1.0, "1", True])
 def test_count_must_be_a_positive_integer(name: str, value: object) -> None:
     assert "whole number" in refused(name, value).message
     assert getattr(with_option(name, 1), name) == 1
@@ -198,7 +197,7 @@ def test_valid_location_schemes_are_accepted(entry: str) -> None:
         assert found == entries
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "entry",
     [
         *("file", "file:", "file://", "file:///", "file:////", "file:/images", "file:images"),
@@ -216,7 +215,7 @@ def test_file_scheme_needs_a_folder(entry: str) -> None:
     refused("allowed_location_schemes", ("rbd", entry))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "entry",
     [
         *("RBD", "File", "FILE:///images", "rbd://", "rbd://pool", "rbd:", "1rbd", "*", " rbd"),

@@ -6,9 +6,10 @@ from __future__ import annotations
 import pytest
 
 from glance_compat import urls
+from tests.cases import in_one_test
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("given", "expected"),
     [
         ("http://glance:9292", "http://glance:9292"),

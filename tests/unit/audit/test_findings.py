@@ -18,6 +18,7 @@ from glance_compat.audit.kinds import KINDS, KINDS_BY_NAME, SEVERITIES, TARGET_A
 from glance_compat.audit.records import ImageRecords
 from glance_compat.metadata import changes, v1_limits
 from glance_compat.metadata.fields import V1_PROPERTY, is_reserved
+from tests.cases import in_one_test
 
 Json = dict[str, Any]
 
@@ -243,7 +244,7 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "case",
     CASES,
     ids=lambda case: f"{case.kind}-{'is' if case.subjects else 'is not'}",
@@ -286,7 +287,7 @@ def test_finding_has_image_and_decoding() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@in_one_test("kind", KINDS, ids=lambda kind: kind.name)
 def test_each_kind_is_declared_completely(kind: Kind) -> None:
     assert kind.severity in SEVERITIES
     assert kind.target_apis

@@ -16,6 +16,7 @@ from glance_compat.audit.percent_encoding import (
     decode_text,
     is_of_other_client,
 )
+from tests.cases import in_one_test
 
 HIGH, MEDIUM, LOW = Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW
 
@@ -31,7 +32,7 @@ def encoded_by_client(text: str) -> str:
     return bytes(value).decode("ascii")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "decoded", "confidence"),
     [
         ("my%20image", "my image", HIGH),
@@ -69,7 +70,7 @@ def test_encoded_string_is_decoded(text: str, decoded: str, confidence: Confiden
     assert found.why
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "text",
     [
         "",

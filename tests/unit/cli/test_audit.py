@@ -25,6 +25,7 @@ from glance_compat.cli.report import (
     collect_findings,
 )
 from glance_compat.fixture import GlanceFixture
+from tests.cases import in_one_test
 from tests.unit.cli.conftest import options
 from tests.unit.cli.running import Outcome, Terminal, in_process, sdk_may_warn
 from tests.unit.scripted_server import Reply, ScriptedServer, Seen, json_reply
@@ -342,8 +343,8 @@ def test_memory_does_not_grow_with_number_of_images() -> None:
 EVIL = "\x1b]0;owned\x07\x9b31m\x7f\u202egnp"
 
 
-@pytest.mark.parametrize("output_format", ["table", "value", "csv", "json", "yaml"])
-@pytest.mark.parametrize("apis", FOUND)
+@in_one_test("output_format", ["table", "value", "csv", "json", "yaml"])
+@in_one_test("apis", FOUND)
 def test_output_is_printable(apis: tuple[str, ...], output_format: str) -> None:
     properties = {f"{EVIL}\n{EVIL}": f"{EVIL}\r\n{EVIL}: {EVIL}", "direct_url": EVIL}
     images = [{"name": f" {EVIL} ", "properties": properties, "tags": [EVIL], "owner": EVIL}]

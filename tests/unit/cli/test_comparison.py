@@ -8,6 +8,7 @@ import datetime
 import pytest
 
 from glance_compat.cli.comparison import ANY_TIME, Difference, find_differences, normalize
+from tests.cases import in_one_test
 
 WHOLE = datetime.datetime(2026, 11, 23, 17, 48, 19, tzinfo=datetime.timezone.utc)
 
@@ -28,7 +29,7 @@ def test_equal_results_have_no_differences(left: object, right: object) -> None:
     assert find_differences("show", {"v1": left, "v2": right}) == []
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("left", "right", "key"),
     [
         ({"a": 1}, {"a": 2}, ": a"),

@@ -19,6 +19,7 @@ from glance_compat.cli import cloud_config
 from glance_compat.cli.cloud_config import AUTH_OPTIONS, Levels
 from glance_compat.cli.usage import UsageError
 from glance_compat.fixture import GlanceFixture
+from tests.cases import in_one_test
 from tests.unit.cli import keystone
 from tests.unit.cli.running import Outcome, in_process, sdk_may_warn
 
@@ -55,8 +56,8 @@ def test_every_auth_option_of_keystoneauth_is_known() -> None:
     assert older.items() <= cloud_config.ALIASES.items()
 
 
-@pytest.mark.parametrize("plugin", PLUGINS)
-@pytest.mark.parametrize("name", sorted(AUTH_OPTIONS))
+@in_one_test("plugin", PLUGINS)
+@in_one_test("name", sorted(AUTH_OPTIONS))
 def test_highest_level_wins(name: str, plugin: str) -> None:
     for count in range(1, 4):
         for having in itertools.combinations(LEVELS, count):
@@ -93,8 +94,8 @@ PAIRS = (
 )
 
 
-@pytest.mark.parametrize("pair", [*PAIRS, *(pair[::-1] for pair in PAIRS)])
-@pytest.mark.parametrize(("high", "low"), list(itertools.combinations(LEVELS, 2)))
+@in_one_test("pair", [*PAIRS, *(pair[::-1] for pair in PAIRS)])
+@in_one_test(("high", "low"), list(itertools.combinations(LEVELS, 2)))
 def test_name_replaces_id_of_lower_level(pair: tuple[str, str], high: str, low: str) -> None:
     one, other = pair
     merged = cloud_config.merge(levels(**{high: {one: "high"}, low: {other: "low"}}))
@@ -103,7 +104,7 @@ def test_name_replaces_id_of_lower_level(pair: tuple[str, str], high: str, low: 
     assert both == {one: "high", other: "too"}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("values", "auth_type"),
     [
         ({}, "password"),

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from glance_compat.cli import formatting
 from glance_compat.discovery.versions import OfferedVersion
+from tests.cases import in_one_test
 
 ANY_TEXT = st.text(st.characters(codec=None), max_size=40)
 TEXT_FORMATS = ("table", "value", "csv", "shell", "a format of another package")
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("text", "written"),
     [
         ("\x1b[31mred", "\\x1b[31mred"),
@@ -76,7 +77,7 @@ def test_lines_of_message_are_joined() -> None:
     assert formatting.to_one_line("  one\n\n  two\r\nthree\x1b") == "one two three\\x1b"
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("value", "written"),
     [
         (
@@ -92,7 +93,7 @@ def test_lines_of_message_are_joined() -> None:
         (True, True),
     ],
 )
-@pytest.mark.parametrize("output_format", ["json", "yaml"])
+@in_one_test("output_format", ["json", "yaml"])
 def test_json_and_yaml_get_plain_values(
     output_format: str, value: object, written: object
 ) -> None:

@@ -35,6 +35,7 @@ from glance_compat.routing.health import ENDPOINT_HEALTH
 from glance_compat.transport.client import Identity, Transport
 from glance_compat.transport.retry import Deadline
 from glance_compat.urls import unversioned
+from tests.cases import in_one_test
 from tests.unit.scripted_server import (
     NO_ANSWER,
     Answer,
@@ -325,8 +326,8 @@ def test_path_prefix_is_preserved(server: ScriptedServer, suffix: str) -> None:
     assert server.asked() == ["/image/", "/image/v2/images/an-image"]
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-@pytest.mark.parametrize(
+@in_one_test("scheme", ["http", "https"])
+@in_one_test(
     "href",
     [
         "http://elsewhere.invalid/v2/",

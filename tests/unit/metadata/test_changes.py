@@ -27,6 +27,7 @@ from glance_compat.metadata.changes import (
 )
 from glance_compat.redaction import quote_value
 from glance_compat.transport import v1_headers
+from tests.cases import in_one_test
 
 #: What both APIs let callers write; the rest of an image dict is ignored when it is given.
 WRITABLE: dict[str, list[tuple[object, object]]] = {
@@ -76,7 +77,7 @@ def v1_image(**given: object) -> fields.Image:
 # What a caller may ask for.
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("name", "given", "value"),
     [(name, *pair) for name, pairs in WRITABLE.items() for pair in pairs],
 )
@@ -86,7 +87,7 @@ def test_attribute_is_converted_to_its_type(name: str, given: object, value: obj
     assert type(found.base[name]) is type(value)
 
 
-@pytest.mark.parametrize("name", sorted(WRITABLE.keys() - CLEARED))
+@in_one_test("name", sorted(WRITABLE.keys() - CLEARED))
 def test_none_value_is_omitted(name: str) -> None:
     assert parse_image_meta({name: None}).base == {}
 
@@ -95,8 +96,8 @@ def test_empty_checksum_is_not_passed() -> None:
     assert parse_image_meta({"checksum": ""}).base == {}
 
 
-@pytest.mark.parametrize("name", READ_ONLY)
-@pytest.mark.parametrize("value", [None, "x", -1, [], datetime.timedelta()])
+@in_one_test("name", READ_ONLY)
+@in_one_test("value", [None, "x", -1, [], datetime.timedelta()])
 def test_read_only_attributes_are_ignored(name: str, value: object) -> None:
     assert parse_image_meta({name: value}) == ImageMeta({}, {}, frozenset())
 
@@ -124,7 +125,7 @@ WRONG: dict[str, list[object]] = {
 }
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("name", "value"), [(name, value) for name, values in WRONG.items() for value in values]
 )
 def test_error_names_invalid_attribute(name: str, value: object) -> None:
@@ -140,8 +141,8 @@ def test_unprintably_long_number_is_refused(name: str) -> None:
         parse_image_meta({name: [10**5000]})
 
 
-@pytest.mark.parametrize("name", ["is_public", "protected", "os_hidden"])
-@pytest.mark.parametrize("value", [1, 0, "maybe", []])
+@in_one_test("name", ["is_public", "protected", "os_hidden"])
+@in_one_test("value", [1, 0, "maybe", []])
 def test_invalid_boolean_error_lists_choices(name: str, value: object) -> None:
     with pytest.raises(ImageBadRequest, match="true or false"):
         parse_image_meta({name: value})
@@ -184,8 +185,8 @@ def test_property_is_converted_to_string(value: object, text: str) -> None:
     assert parse_image_meta({"properties": {"a": value}}).properties == {"a": text}
 
 
-@pytest.mark.parametrize("name", ["block_device_mapping", "mappings"])
-@pytest.mark.parametrize(
+@in_one_test("name", ["block_device_mapping", "mappings"])
+@in_one_test(
     ("value", "text"),
     [
         ([{"a": "é"}], '[{"a": "\\u00e9"}]'),
@@ -212,7 +213,7 @@ def circular() -> list[object]:
     return outer
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("name", "value"),
     [
         ("a", b"bytes"),
@@ -398,9 +399,9 @@ WHOLE: dict[str, typing.Callable[[], fields.Image]] = {
 }
 
 
-@pytest.mark.parametrize("kind", WHOLE)
-@pytest.mark.parametrize("extended", [False, True])
-@pytest.mark.parametrize("purge", [False, True])
+@in_one_test("kind", WHOLE)
+@in_one_test("extended", [False, True])
+@in_one_test("purge", [False, True])
 def test_unchanged_dict_sends_no_change(kind: str, extended: bool, purge: bool) -> None:
     now = WHOLE[kind]()
     whole = fields.select_fields(WHOLE[kind](), include_locations=True, extended=extended)
@@ -512,9 +513,9 @@ def test_error_contains_reserved_name() -> None:
 # -- is_public and visibility
 
 
-@pytest.mark.parametrize("now", ["public", "private", "shared", "community"])
-@pytest.mark.parametrize("is_public", [None, True, False])
-@pytest.mark.parametrize("visibility", [None, "public", "private", "shared", "community"])
+@in_one_test("now", ["public", "private", "shared", "community"])
+@in_one_test("is_public", [None, True, False])
+@in_one_test("visibility", [None, "public", "private", "shared", "community"])
 def test_v2_update_resolves_visibility(
     now: str, is_public: bool | None, visibility: str | None
 ) -> None:
@@ -532,7 +533,7 @@ def test_v2_update_resolves_visibility(
     assert compute_change(meta, v2_image(visibility=now), purge=False).base == differ
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("now", "is_public", "visibility", "wanted"),
     [
         (True, True, "public", {}),

@@ -19,6 +19,7 @@ from hypothesis import strategies
 
 from glance_compat.exceptions import BadResponse, PropertyNotAllowed
 from glance_compat.metadata import converters, fields
+from tests.cases import in_one_test
 
 UTC = datetime.timezone.utc
 IMAGE_ID = "8f6a2c1e-0d3b-4b6e-9a53-2f7b0c4d5e6f"
@@ -227,7 +228,7 @@ ABSENT: dict[str, object] = dict.fromkeys(ALWAYS | WITH_LOCATIONS | EXTENDED) | 
 }
 
 
-@pytest.mark.parametrize("name", sorted(set(ABSENT) - {"id", "shadowed_properties"}))
+@in_one_test("name", sorted(set(ABSENT) - {"id", "shadowed_properties"}))
 def test_missing_field_has_its_default(name: str) -> None:
     for found in (fields.from_v1({"id": "i"}), fields.from_v2({"id": "i"}, (2, 17))):
         assert found[name] == ABSENT[name]
@@ -236,14 +237,14 @@ def test_missing_field_has_its_default(name: str) -> None:
     assert not complete
 
 
-@pytest.mark.parametrize("key", sorted(V1_JSON.keys() - {"id"}))
+@in_one_test("key", sorted(V1_JSON.keys() - {"id"}))
 def test_v1_null_equals_missing_field(key: str) -> None:
     assert fields.from_v1({**V1_JSON, key: None}) == fields.from_v1(
         {name: value for name, value in V1_JSON.items() if name != key}
     )
 
 
-@pytest.mark.parametrize("key", sorted((V2_JSON.keys() & V2_TOP) - {"id"}))
+@in_one_test("key", sorted((V2_JSON.keys() & V2_TOP) - {"id"}))
 def test_v2_null_equals_missing_field(key: str) -> None:
     missing = {name: value for name, value in V2_JSON.items() if name != key}
     assert fields.from_v2({**V2_JSON, key: None}, (2, 17)) == fields.from_v2(missing, (2, 17))
@@ -271,7 +272,7 @@ WRONG: dict[str, list[object]] = {
 }
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("name", "value"),
     [(name, value) for name in V1_JSON for value in WRONG.get(name, ())],
 )
@@ -280,7 +281,7 @@ def test_v1_value_of_wrong_type_is_bad_response(name: str, value: object) -> Non
         fields.from_v1({**V1_JSON, name: value})
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("name", "value"),
     [(name, value) for name in V2_JSON for value in WRONG.get(name, ())],
 )
@@ -302,9 +303,7 @@ LENIENT: dict[str, list[object]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "value"), [(name, value) for name in LENIENT for value in LENIENT[name]]
-)
+@in_one_test(("name", "value"), [(name, value) for name in LENIENT for value in LENIENT[name]])
 def test_planted_value_of_wrong_type_is_ignored(name: str, value: object) -> None:
     found = fields.from_v2({**V2_JSON, name: value}, (2, 17))
     assert found == fields.from_v2({**V2_JSON, name: None}, (2, 17))
@@ -319,9 +318,9 @@ def test_image_without_id_is_bad_response(api: str, record: dict[str, object]) -
         of_json(api, record)
 
 
-@pytest.mark.parametrize("api", ["v1", "v2"])
-@pytest.mark.parametrize("name", TEXTS)
-@pytest.mark.parametrize(
+@in_one_test("api", ["v1", "v2"])
+@in_one_test("name", TEXTS)
+@in_one_test(
     ("sent", "text"),
     [
         ("\ud800x", "\N{REPLACEMENT CHARACTER}x"),
@@ -450,7 +449,7 @@ def test_v1_property_must_be_a_string(value: object) -> None:
         fields.from_v1({"id": "i", "properties": {"a": value}})
 
 
-@pytest.mark.parametrize("name", sorted(V2_TOP))
+@in_one_test("name", sorted(V2_TOP))
 def test_shadowed_properties_are_separated(name: str) -> None:
     found = fields.from_v1({**V1_JSON, "properties": {name: "x", "os_type": "linux"}})
     assert found["properties"] == {"os_type": "linux"}
@@ -461,7 +460,7 @@ def test_shadowed_properties_are_separated(name: str) -> None:
     assert shown["shadowed_properties"] == {name: "x"}
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "name",
     [
         *("is_public", "deleted", "deleted_at", "location", "store", "copy_from", "properties"),
@@ -482,8 +481,8 @@ def nested(levels: int) -> str:
 STRUCTURED = ("block_device_mapping", "mappings")
 
 
-@pytest.mark.parametrize("name", STRUCTURED)
-@pytest.mark.parametrize(
+@in_one_test("name", STRUCTURED)
+@in_one_test(
     ("text", "value"),
     [
         ("[]", []),
@@ -501,8 +500,8 @@ def test_structure_is_decoded(name: str, text: str, value: object) -> None:
     assert v1["properties"] == v2["properties"] == {name: wanted}
 
 
-@pytest.mark.parametrize("name", STRUCTURED)
-@pytest.mark.parametrize(
+@in_one_test("name", STRUCTURED)
+@in_one_test(
     "text",
     [
         *("", "text", "3", '"text"', "null", "true", "[", "{]", "[1,]", "['a']"),
@@ -552,7 +551,7 @@ RESERVED = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(RESERVED))
+@in_one_test("name", sorted(RESERVED))
 def test_is_reserved_is_true_for_reserved_names(name: str) -> None:
     assert fields.is_reserved(name)
 
@@ -608,8 +607,8 @@ def test_missing_optional_header_is_no_damage(name: str) -> None:
     assert not damaged((key, value) for key, value in V1_HEADERS.items() if key != name)
 
 
-@pytest.mark.parametrize("name", sorted(V1_HEADERS))
-@pytest.mark.parametrize("spelling", [str.lower, str.upper, str.title])
+@in_one_test("name", sorted(V1_HEADERS))
+@in_one_test("spelling", [str.lower, str.upper, str.title])
 def test_repeated_image_header_marks_block_damaged(
     name: str, spelling: typing.Callable[[str], str]
 ) -> None:

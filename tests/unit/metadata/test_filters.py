@@ -15,6 +15,7 @@ from hypothesis import strategies
 from glance_compat.exceptions import Invalid, UnsupportedByVersion
 from glance_compat.metadata import fields, filters
 from glance_compat.metadata.filters import Query, ServerQuery, parse_query, sort_images
+from tests.cases import in_one_test
 
 UTC = datetime.timezone.utc
 EASTERN = datetime.timezone(datetime.timedelta(hours=2))
@@ -147,7 +148,7 @@ def test_every_filter_has_a_case() -> None:
     assert {case.name for case in CASES} == {row.name for row in filters.FILTERS}
 
 
-@pytest.mark.parametrize("case", CASES, ids=IDS)
+@in_one_test("case", CASES, ids=IDS)
 def test_filter_is_sent_over_v1(case: Case) -> None:
     query = parse_query({case.name: case.value})
     if case.v1 is None:
@@ -158,7 +159,7 @@ def test_filter_is_sent_over_v1(case: Case) -> None:
     assert filters.to_v1_query(query) == ServerQuery([*case.v1, *public, *V1_SORT], case.exact[0])
 
 
-@pytest.mark.parametrize("case", CASES, ids=IDS)
+@in_one_test("case", CASES, ids=IDS)
 def test_filter_is_sent_over_v2(case: Case) -> None:
     query = parse_query({case.name: case.value})
     if case.v2 is None:
@@ -231,7 +232,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), WRONG)
+@in_one_test(("name", "value"), WRONG)
 def test_error_names_invalid_filter(name: str, value: object) -> None:
     with pytest.raises(Invalid, match=f"filter {name} must be"):
         parse_query({name: value})
@@ -345,7 +346,7 @@ def test_library_filters_by_empty_property() -> None:
     assert not query.matches(fields.from_v2({"id": "i", "a": "x"}))
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     "name",
     [
         *("owner", "status", "visibility", "tags", "self", "os_hidden", "stores", "direct_url"),
@@ -389,7 +390,7 @@ def images(visibility: str = "shared", **given: object) -> list[fields.Image]:
     ]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("name", "value", "other"),
     [
         ("name", "cirros", "Cirros"),
@@ -514,7 +515,7 @@ def test_sort_arguments_are_normalized(
     ]
 
 
-@pytest.mark.parametrize(
+@in_one_test(
     ("sort_key", "sort_dir"),
     [
         ("owner", None),

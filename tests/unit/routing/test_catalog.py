@@ -12,6 +12,7 @@ from glance_compat.exceptions import Invalid, InvalidOption
 from glance_compat.routing import catalog
 from glance_compat.routing.catalog import Catalog, find_every_endpoint, find_in_context
 from glance_compat.transport.client import Identity
+from tests.cases import in_one_test
 
 ID = "8a2f5b0e-4b0c-4a1d-9a63-5f1c3f0a7b11"
 
@@ -57,8 +58,8 @@ BAD_URLS = [
 ]
 
 
-@pytest.mark.parametrize("url", BAD_URLS)
-@pytest.mark.parametrize("several", [False, True])
+@in_one_test("url", BAD_URLS)
+@in_one_test("several", [False, True])
 def test_invalid_endpoint_urls_are_refused(url: str, several: bool) -> None:
     with pytest.raises(InvalidOption, match="endpoint_override"):
         catalog.check_endpoints(["http://glance", url] if several else url)
@@ -111,8 +112,8 @@ V2 = [
 ]
 
 
-@pytest.mark.parametrize("entries", [V3, V2], ids=["v3", "v2"])
-@pytest.mark.parametrize(
+@in_one_test("entries", [V3, V2], ids=["v3", "v2"])
+@in_one_test(
     ("catalog", "expected"),
     [
         (Catalog(), "http://pub1"),

@@ -27,6 +27,7 @@ from glance_compat.exceptions import (
 )
 from glance_compat.streams import streams, target
 from glance_compat.streams.streams import BLOCK_BYTES, Download, Expected, Upload, verify_format
+from tests.cases import in_one_test
 
 DATA = bytes(range(256)) * 4096  # four blocks
 MD5 = hashlib.new("md5", DATA, usedforsecurity=False).hexdigest()
@@ -96,8 +97,8 @@ SOURCES: dict[str, Callable[[bytes], object]] = {
 MEASURED = {"bytes", "bytearray", "memoryview", "file"}
 
 
-@pytest.mark.parametrize("kind", SOURCES)
-@pytest.mark.parametrize("data", [b"", b"x", DATA], ids=["empty", "one byte", "blocks"])
+@in_one_test("kind", SOURCES)
+@in_one_test("data", [b"", b"x", DATA], ids=["empty", "one byte", "blocks"])
 def test_any_data_is_sent_counted_and_hashed(kind: str, data: bytes) -> None:
     upload = Upload(SOURCES[kind](data))
     assert upload.size == (len(data) if kind in MEASURED else None)
@@ -116,15 +117,15 @@ def test_correct_declared_size_is_accepted(kind: str) -> None:
     assert b"".join(body) == DATA
 
 
-@pytest.mark.parametrize("kind", sorted(MEASURED))
-@pytest.mark.parametrize("size", [0, len(DATA) - 1, len(DATA) + 1])
+@in_one_test("kind", sorted(MEASURED))
+@in_one_test("size", [0, len(DATA) - 1, len(DATA) + 1])
 def test_wrong_declared_size_is_refused_immediately(kind: str, size: int) -> None:
     with pytest.raises(DataSourceError, match=f"{len(DATA)} bytes, but size declares {size};"):
         Upload(SOURCES[kind](DATA), size=size)
 
 
-@pytest.mark.parametrize("kind", sorted(SOURCES.keys() - MEASURED))
-@pytest.mark.parametrize(
+@in_one_test("kind", sorted(SOURCES.keys() - MEASURED))
+@in_one_test(
     ("size", "words"),
     [(0, "longer"), (len(DATA) - 1, "longer"), (len(DATA) + 1, "ended after"), (1, "longer")],
 )
@@ -138,8 +139,8 @@ def test_wrong_size_of_stream_fails_before_last_block(kind: str, size: int, word
     assert upload.failure is caught.value
 
 
-@pytest.mark.parametrize("kind", SOURCES)
-@pytest.mark.parametrize("data", [b"", b"x", DATA], ids=["empty", "one byte", "blocks"])
+@in_one_test("kind", SOURCES)
+@in_one_test("data", [b"", b"x", DATA], ids=["empty", "one byte", "blocks"])
 def test_wrong_checksum_fails_before_last_block(kind: str, data: bytes) -> None:
     upload = Upload(SOURCES[kind](data), checksum=md5_of(b"other"))
     given = bytearray()
@@ -389,8 +390,8 @@ def test_stop_iteration_in_progress_fails_upload(calls: int) -> None:
 # -- again
 
 
-@pytest.mark.parametrize("kind", sorted(MEASURED))
-@pytest.mark.parametrize("blocks", [0, 1, 4])
+@in_one_test("kind", sorted(MEASURED))
+@in_one_test("blocks", [0, 1, 4])
 def test_rewound_data_is_resent_completely(kind: str, blocks: int) -> None:
     upload = Upload(SOURCES[kind](DATA), checksum=MD5)
     assert len(list(itertools.islice(upload, blocks))) == blocks
@@ -526,8 +527,8 @@ class Connection:
 ALGORITHMS = sorted(streams.HASHES)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("data", [b"", b"x", DATA], ids=["empty", "one byte", "blocks"])
+@in_one_test("algorithm", ALGORITHMS)
+@in_one_test("data", [b"", b"x", DATA], ids=["empty", "one byte", "blocks"])
 def test_matching_download_is_returned(algorithm: str, data: bytes) -> None:
     digest = hashlib.new(algorithm, data, usedforsecurity=False).hexdigest()
     connection = Connection(cut(data))
@@ -538,7 +539,7 @@ def test_matching_download_is_returned(algorithm: str, data: bytes) -> None:
     assert next(download, None) is None
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@in_one_test("algorithm", ALGORITHMS)
 def test_hash_mismatch_raises_integrity_error(algorithm: str) -> None:
     digest = hashlib.new(algorithm, b"other", usedforsecurity=False).hexdigest()
     connection = Connection(cut(DATA))
@@ -737,8 +738,8 @@ def inspected(data: bytes, disk_format: str | None, size: int = 1000) -> bytes:
     return b"".join(verify_format(iter(cut(data, size)), disk_format))
 
 
-@pytest.mark.parametrize("content", CONTENTS)
-@pytest.mark.parametrize("disk_format", CONTENTS)
+@in_one_test("content", CONTENTS)
+@in_one_test("disk_format", CONTENTS)
 def test_content_must_match_declared_format(content: str, disk_format: str) -> None:
     data = CONTENTS[content]
     if content == disk_format:
@@ -757,8 +758,8 @@ def test_verify_format_yields_all_data_before_raising() -> None:
     assert given == CONTENTS["qcow2"]
 
 
-@pytest.mark.parametrize("disk_format", ["raw", "ami", "ari", "aki"])
-@pytest.mark.parametrize("data", [b"", b"x", partitioned()], ids=["empty", "x", "partitioned"])
+@in_one_test("disk_format", ["raw", "ami", "ari", "aki"])
+@in_one_test("data", [b"", b"x", partitioned()], ids=["empty", "x", "partitioned"])
 def test_raw_accepts_unrecognized_content(disk_format: str, data: bytes) -> None:
     assert inspected(data, disk_format) == data
 
