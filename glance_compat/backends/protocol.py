@@ -20,7 +20,7 @@ from glance_compat import exceptions
 from glance_compat.metadata.changes import ImageMeta
 from glance_compat.metadata.fields import Image
 from glance_compat.metadata.filters import Query
-from glance_compat.streams.streams import HASHES, Expected, Upload
+from glance_compat.streams.streams import HASHES, Expected, Upload, is_available
 from glance_compat.types import Member
 
 LOG = logging.getLogger(__name__)
@@ -148,18 +148,50 @@ def choose_expected(
     :param subject: the description of the request, for the log.
     :param size: the size in the response, in bytes, or None.
     :param md5: the MD5 checksum in the response, in hexadecimal, or None.
+    :raises glance_compat.exceptions.InvalidOption: the option is "strong", but the image has only
+        an MD5 checksum, and this host has no MD5.
     """
     if image is not None:
         size = image["size"]
     if verify == "off":
         return Expected(size)
-    if image is not None and image["os_hash_algo"] in HASHES and image["os_hash_value"]:
+    if image is not None and _is_usable(image["os_hash_algo"]) and image["os_hash_value"]:
         return Expected(size, image["os_hash_algo"], image["os_hash_value"])
     md5 = md5 or (image["checksum"] if image is not None else None)
-    if md5:
+    if md5 and is_available("md5"):
         return Expected(size, "md5", md5)
-    LOG.warning("%s: the image has no checksum, so its data is not verified", subject)
+    if not md5:
+        LOG.warning("%s: the image has no checksum, so its data is not verified", subject)
+    elif verify == "strong":
+        raise exceptions.InvalidOption(
+            f"{subject} failed: verify_downloads is strong, but this host has no MD5 (FIPS mode),"
+            " and the image has no other hash. Set verify_downloads to auto to compare the size"
+            " only."
+        )
+    else:
+        LOG.warning(
+            "%s: only the size of the data is verified, because this host has no MD5 (FIPS mode),"
+            " and the image has no other hash",
+            subject,
+        )
     return Expected(size)
+
+
+def _is_usable(algorithm: str | None) -> bool:
+    return algorithm is not None and algorithm in HASHES and is_available(algorithm)
+
+
+@contextlib.contextmanager
+def close_on_error(close: Callable[[], object]) -> Iterator[None]:
+    """Release the connection of a response if the ``with`` block raises an exception.
+
+    :param close: a function that releases the connection.
+    """
+    try:
+        yield
+    except BaseException:
+        close()
+        raise
 
 
 def check_takes_data(image: Image, endpoint: str) -> None:

@@ -26,6 +26,7 @@ from glance_compat.backends.protocol import (
     check_stored,
     check_takes_data,
     choose_expected,
+    close_on_error,
     delete_on_failure,
 )
 from glance_compat.metadata import changes, fields, filters, support
@@ -170,18 +171,17 @@ class V1:
         except exceptions.ImageNotFound:
             self._explain_no_data(image_id)
             raise
-        try:
+        with close_on_error(response.close):
             found, complete = _image_of_headers(response, image_id)
-        except exceptions.BadResponse:
-            response.close()
-            raise
         if not complete:
             response.close()
             found = self.show(image_id)
             response = self._transport.send(request)
             self._check_length_known(response, image_id)
         blocks = self._transport.blocks(request, response)
-        expected = choose_expected(self._options.verify_downloads, found, subject=response.subject)
+        verify = self._options.verify_downloads
+        with close_on_error(response.close):
+            expected = choose_expected(verify, found, subject=response.subject)
         return OpenedData(
             blocks, response.close, expected, found["disk_format"], found["container_format"]
         )

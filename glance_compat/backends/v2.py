@@ -23,6 +23,7 @@ from glance_compat.backends.protocol import (
     check_stored,
     check_takes_data,
     choose_expected,
+    close_on_error,
     delete_on_failure,
 )
 from glance_compat.metadata import changes, fields, filters, support
@@ -31,7 +32,7 @@ from glance_compat.metadata.fields import Image, Version
 from glance_compat.metadata.filters import Query
 from glance_compat.metadata.support import Offer
 from glance_compat.redaction import quote_value
-from glance_compat.streams.streams import Expected, Upload
+from glance_compat.streams.streams import Expected, Upload, is_available
 from glance_compat.transport import retry
 from glance_compat.transport.client import Transport
 from glance_compat.transport.messages import Request, Response
@@ -114,13 +115,15 @@ class V2:
     def _version(self, sent: Iterable[str] = ()) -> Version:
         """Return the newest minor version of the endpoint, or v2.0 if it does not matter.
 
-        It matters if attributes are read that older minor versions do not have.
+        It matters if attributes are read that older minor versions do not have. os_hash_value is
+        one: a host without MD5 verifies all data with it.
 
         :param sent: the names of the attributes that were sent, which are compared with those in
             the response.
         """
         is_compared = any(fields.first_version(name) > fields.FIRST_V2 for name in sent)
-        if self._options.extended or self._options.verify_downloads == "strong" or is_compared:
+        needs_hash = self._options.verify_downloads == "strong" or not is_available("md5")
+        if self._options.extended or needs_hash or is_compared:
             return self._get_offer().version
         return fields.FIRST_V2
 
@@ -162,8 +165,8 @@ class V2:
         The status is needed if the caller may be an admin: v2 serves the data of a deactivated
         image to an admin, but v1 serves it to no caller.
         """
-        strong = self._options.verify_downloads == "strong"
-        needs_image = self._transport.may_be_admin() or strong or self._options.check_format
+        needs_hash = self._needs_hash()
+        needs_image = self._transport.may_be_admin() or needs_hash or self._options.check_format
         found = self.show(image_id) if needs_image else None
         if found is not None:
             self._check_readable(found)
@@ -180,29 +183,29 @@ class V2:
             response.close()
             return self._no_data(found or self.show(image_id))
         size = part.total if part else _length(response)
-        if found is None and (size is None or self._is_unverifiable(response)):
-            found = self._show_or_close(image_id, response)
-        return OpenedData(
-            blocks=self._transport.blocks(request, response),
-            close=response.close,
-            expected=choose_expected(
+        with close_on_error(response.close):
+            if found is None and (size is None or self._is_unverifiable(response)):
+                found = self.show(image_id)
+            expected = choose_expected(
                 self._options.verify_downloads,
                 found,
                 subject=response.subject,
                 size=size,
                 md5=response.header("content-md5"),
-            ),
+            )
+        return OpenedData(
+            blocks=self._transport.blocks(request, response),
+            close=response.close,
+            expected=expected,
             disk_format=found["disk_format"] if found else None,
             container_format=found["container_format"] if found else None,
             start=part.start if part else 0,
         )
 
-    def _show_or_close(self, image_id: str, response: Response) -> Image:
-        try:
-            return self.show(image_id)
-        except exceptions.GlanceCompatError:
-            response.close()
-            raise
+    def _needs_hash(self) -> bool:
+        """Return whether the image's own hash is needed: the response has only an MD5 checksum."""
+        verify = self._options.verify_downloads
+        return verify == "strong" or (verify == "auto" and not is_available("md5"))
 
     def _is_unverifiable(self, response: Response) -> bool:
         """Return whether a response has no checksum, although downloads are to be verified.

@@ -29,8 +29,24 @@ Progress = Callable[[int, "int | None"], object]
 BLOCK_BYTES = 256 * 1024
 
 
-def _md5() -> hashlib._Hash:
-    return hashlib.new("md5", usedforsecurity=False)
+def is_available(algorithm: str) -> bool:
+    """Return whether this host can compute a hash. In FIPS mode it may have no MD5."""
+    return _new_hash(algorithm) is not None
+
+
+def _new_hash(algorithm: str) -> hashlib._Hash | None:
+    try:
+        return hashlib.new(algorithm, usedforsecurity=False)
+    except ValueError:
+        return None
+
+
+#: The hash of uploads on a host without MD5: the default of Glance's ``hashing_algorithm``.
+_WITHOUT_MD5 = "sha512"
+
+
+def _upload_hash() -> hashlib._Hash:
+    return _new_hash("md5") or hashlib.new(_WITHOUT_MD5, usedforsecurity=False)
 
 
 def check_progress(progress: object) -> Progress | None:
@@ -61,7 +77,7 @@ class Upload:
     :param size: the size that the caller declares, in bytes, or None.
     :param checksum: the MD5 checksum that the caller declares, in hexadecimal, or None. It is
         compared before the last block is sent, so data with a different checksum never becomes an
-        image.
+        image. A host without MD5 can compare it only with that of the stored image.
     :param progress: a function that is called after each block with the number of bytes sent so
         far, and with the total or None.
     :raises glance_compat.exceptions.Invalid: data has an unsupported type.
@@ -80,7 +96,7 @@ class Upload:
         self._start = _position(self._source)
         self._declared = checksum
         self._progress = progress
-        self._hash = _md5()
+        self._hash = _upload_hash()
         #: Whether any data may have been sent since the start or the last rewind.
         self.begun = False
         #: Whether the last block may have been sent as well, so that the server may have all data.
@@ -98,9 +114,37 @@ class Upload:
         self.size = measured if measured is not None else size
 
     @property
-    def checksum(self) -> str:
-        """Return the MD5 checksum of the data sent so far, in hexadecimal like Glance's."""
+    def algorithm(self) -> str:
+        """Return the name of the hash of the data: "md5", or "sha512" on a host without MD5."""
+        return self._hash.name
+
+    @property
+    def digest(self) -> str:
+        """Return the hash of the data sent so far, in hexadecimal."""
         return self._hash.hexdigest()
+
+    @property
+    def declares_later(self) -> bool:
+        """Return whether the declared checksum must be compared with that of the stored image."""
+        return self._declared is not None and self.algorithm != "md5"
+
+    def compare(
+        self, checksum: str | None, algorithm: str | None, value: str | None
+    ) -> bool | None:
+        """Compare the hashes of a stored image with those of the data that was sent.
+
+        :param checksum: the MD5 checksum of the stored image, in hexadecimal, or None.
+        :param algorithm: the name of another hash of the image, or None.
+        :param value: that hash, in hexadecimal, or None.
+        :returns: whether they are equal, or None if there are none of the same algorithm.
+        """
+        if checksum and self.algorithm == "md5":
+            return checksum.lower() == self.digest
+        if checksum and self._declared and checksum.lower() != self._declared.lower():
+            return False
+        if value and self.algorithm == algorithm:
+            return value.lower() == self.digest
+        return True if checksum and self._declared else None
 
     def body(self) -> Iterable[bytes]:
         """Return the request body: sent with Content-Length if the size is known, else chunked."""
@@ -119,7 +163,7 @@ class Upload:
             typing.cast(typing.IO[bytes], self._source).seek(self._start)
         except _NOT_SEEKABLE:
             return False
-        self.begun, self.ended, self.sent, self._hash = False, False, 0, _md5()
+        self.begun, self.ended, self.sent, self._hash = False, False, 0, _upload_hash()
         self.failure = None
         return True
 
@@ -151,9 +195,10 @@ class Upload:
             self._hash.update(block)
             self._check_length(ended=False)
         self._check_length(ended=True)
-        if self._declared is not None and self._declared.lower() != self.checksum:
+        declared = None if self.declares_later else self._declared
+        if declared is not None and declared.lower() != self.digest:
             raise exceptions.IntegrityError(
-                f"the data has MD5 {self.checksum}, but {quote_value(self._declared)} was declared"
+                f"the data has MD5 {self.digest}, but {quote_value(declared)} was declared"
             )
         self.ended = True
         if held is not None:
@@ -417,7 +462,7 @@ HASHES = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512"}) | {
 def _create_hash(expected: Expected) -> hashlib._Hash | None:
     if expected.digest is None or expected.algorithm not in HASHES:
         return None
-    return hashlib.new(expected.algorithm, usedforsecurity=False)
+    return _new_hash(expected.algorithm)
 
 
 # The formats that the inspector may find, by disk_format, if it is not just the same name. Raw

@@ -68,7 +68,7 @@ class LostResponse:
             return None
         if not self._is_settled(found):
             raise self._still_storing(found["status"], seconds) from self.error
-        complete = found["size"] == self.upload.sent and is_checksum(found, self.upload)
+        complete = found["size"] == self.upload.sent and _is_data_of(found, self.upload)
         return found if found["status"] == "active" and complete else None
 
     def _look(self) -> Image:
@@ -133,6 +133,15 @@ class LostResponse:
         return "its response was lost" if status is None else f"the response was {status}"
 
 
-def is_checksum(stored: Image, upload: Upload) -> bool:
-    """Return whether the server's MD5, in capitals or not, is that of the data that was sent."""
-    return (stored["checksum"] or "").lower() == upload.checksum
+def compare_hashes(stored: Image, upload: Upload) -> bool | None:
+    """Return whether the hashes of an image are those of the data; None if there are none."""
+    return upload.compare(stored["checksum"], stored["os_hash_algo"], stored["os_hash_value"])
+
+
+def _is_data_of(stored: Image, upload: Upload) -> bool:
+    """Return whether an image of the same size has the data that was sent.
+
+    On a host without MD5, the size alone proves it for an image without another hash.
+    """
+    same = compare_hashes(stored, upload)
+    return upload.algorithm != "md5" if same is None else same

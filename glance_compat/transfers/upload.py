@@ -23,7 +23,7 @@ from glance_compat.metadata.fields import Image
 from glance_compat.options import Options
 from glance_compat.routing.dispatcher import Call, Dispatcher
 from glance_compat.streams.streams import Progress, Upload
-from glance_compat.transfers.outcome import FROM_PROXIES, STORING, LostResponse, is_checksum
+from glance_compat.transfers.outcome import FROM_PROXIES, STORING, LostResponse, compare_hashes
 from glance_compat.transport import retry
 from glance_compat.transport.client import Identity
 from glance_compat.transport.retry import Deadline
@@ -397,22 +397,36 @@ class Uploader:
 
         With ``verify_uploads=False`` nothing is compared.
         """
-        if not self._options.verify_uploads:
+        if not self._options.verify_uploads and not upload.declares_later:
             return stored
-        same = stored["checksum"] is None or is_checksum(stored, upload)
-        if stored["status"] == "active" and stored["size"] == upload.sent and same:
-            return stored
-        raise exceptions.IntegrityError(
-            f"image {stored['id']} is {stored['status']} with {stored['size']} bytes and MD5"
-            f" {stored['checksum']}, but {upload.sent} bytes with MD5 {upload.checksum} were sent",
-            image_id=stored["id"],
-        )
+        same = compare_hashes(stored, upload)
+        if stored["status"] != "active" or stored["size"] != upload.sent or same is False:
+            raise exceptions.IntegrityError(
+                f"image {stored['id']} is {stored['status']} with {stored['size']} bytes and"
+                f" {_describe_hash(stored, upload)}, but {upload.sent} bytes with"
+                f" {upload.algorithm.upper()} {upload.digest} were sent",
+                image_id=stored["id"],
+            )
+        if same is None and upload.algorithm != "md5":
+            LOG.warning(
+                "The data of image %s was verified only by its size: this host has no MD5 (FIPS"
+                " mode), and the server stores no hash of algorithm %s",
+                stored["id"],
+                upload.algorithm,
+            )
+        return stored
 
 
 def _upload_of(data: object, meta: ImageMeta, progress: Progress | None) -> Upload:
     # A size of 0 counts as unknown: Nova's VMware driver passes 0 if it does not know the size.
     size = meta.base.get("size") or None
     return Upload(data, size=size, checksum=meta.base.get("checksum"), progress=progress)
+
+
+def _describe_hash(stored: Image, upload: Upload) -> str:
+    if upload.algorithm == "md5" or not stored["os_hash_value"]:
+        return f"MD5 {stored['checksum']}"
+    return f"{str(stored['os_hash_algo']).upper()} {stored['os_hash_value']}"
 
 
 def _has_remote_data(meta: ImageMeta) -> bool:

@@ -104,7 +104,7 @@ def test_any_data_is_sent_counted_and_hashed(kind: str, data: bytes) -> None:
     assert upload.size == (len(data) if kind in MEASURED else None)
     assert sent(upload) == data
     assert upload.sent == len(data)
-    assert upload.checksum == md5_of(data)
+    assert upload.digest == md5_of(data)
     assert upload.failure is None
 
 
@@ -398,7 +398,7 @@ def test_rewound_data_is_resent_completely(kind: str, blocks: int) -> None:
     assert upload.rewind()
     assert upload.sent == 0
     assert sent(upload) == DATA
-    assert (upload.sent, upload.checksum) == (len(DATA), MD5)
+    assert (upload.sent, upload.digest) == (len(DATA), MD5)
 
 
 def test_file_is_rewound_to_initial_position() -> None:
@@ -490,7 +490,7 @@ def test_upload_is_complete_or_fails(
         return
     pour(upload, given)
     assert bytes(given) == data
-    assert (upload.sent, upload.checksum, upload.failure) == (len(data), md5_of(data), None)
+    assert (upload.sent, upload.digest, upload.failure) == (len(data), md5_of(data), None)
 
 
 # ---------------------------------------------------------------------------------------------
