@@ -357,10 +357,8 @@ class V2:
         return self.show(image_id)
 
     def update(self, image_id: str, meta: ImageMeta, *, purge: bool) -> Image:
+        needs_current = changes.needs_current_image(meta, purge=purge) or "location" in meta.base
         for attempt in range(1, _UPDATE_ATTEMPTS + 1):
-            needs_current = (
-                changes.needs_current_image(meta, purge=purge) or "location" in meta.base
-            )
             current = self.show(image_id) if needs_current else None
             change = self._plan_change(meta, current, purge=purge, uploading=False)
             self._check_takes_location(change, current)
@@ -369,15 +367,17 @@ class V2:
             try:
                 updated = self._send_change(image_id, change, current)
             except exceptions.UpdateConflict:
-                # Another client has removed a property that this update removes, or is changing
-                # the image now.
-                if current is None or attempt == _UPDATE_ATTEMPTS:
+                # Another client has added or removed one of the properties, or is changing the
+                # image now; or the server is older than Juno and has one of them already.
+                if attempt == _UPDATE_ATTEMPTS:
                     raise
+                needs_current = True
                 continue
             if not self._options.verify_updates or self._is_still_there(image_id, change):
                 return updated
             # The location was added; the server would reject a second one.
             meta = meta.without({"location"})
+            needs_current = changes.needs_current_image(meta, purge=purge)
         raise exceptions.UpdateConflict(
             f"could not update image {image_id}: other clients overwrote the update"
             f" {_UPDATE_ATTEMPTS} times; try again when they are done",
@@ -401,15 +401,15 @@ class V2:
     def _send_change(self, image_id: str, change: Change, current: Image | None) -> Image:
         """Send an update, and check that the server stored its values."""
         if "location" not in change.base:
-            return self._patch(image_id, change)
+            return self._patch(image_id, change, current)
         self._check_formats({**(current or {}), **change.base})
         if "locations-api" not in self._get_offer().capabilities:
-            return self._give_location(image_id, change)
+            return self._give_location(image_id, change, current)
         # The location is added last, because it makes the image active.
         base = {name: value for name, value in change.base.items() if name != "location"}
         without_location = dataclasses.replace(change, base=base)
         if without_location:
-            self._patch(image_id, without_location)
+            self._patch(image_id, without_location, current)
         return self._give_location(image_id, _location_change(change.base["location"]))
 
     def _check_formats(self, base: Mapping[str, typing.Any]) -> None:
@@ -429,7 +429,7 @@ class V2:
                 image_id=base.get("id"),
             )
 
-    def _give_location(self, image_id: str, change: Change) -> Image:
+    def _give_location(self, image_id: str, change: Change, current: Image | None = None) -> Image:
         """Add a location to a queued image, which makes it active with the data at that URL.
 
         A PATCH can add a location if the server's option show_multiple_locations is on. v2.17
@@ -439,7 +439,7 @@ class V2:
         """
         try:
             if "locations-api" not in self._get_offer().capabilities:
-                return self._patch(image_id, change)
+                return self._patch(image_id, change, current)
             return self._post_location(image_id, change)
         except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
             # If only the response was lost, the image is no longer queued and a retry would be
@@ -456,7 +456,7 @@ class V2:
             if refused.status not in _NO_LOCATIONS_API:
                 raise
             try:
-                return self._patch(image_id, change)
+                return self._patch(image_id, change, None)
             except exceptions.GlanceCompatError as error:
                 error.message += f"; before that, POST {path} failed: {refused.message}"
                 raise error from refused
@@ -530,8 +530,13 @@ class V2:
         capabilities = self._get_offer().capabilities
         return "shared" if "community-visibility" in capabilities else "private"
 
-    def _patch(self, image_id: str, change: Change) -> Image:
-        patch = fields.to_v2_patch(change.base, change.properties, change.removed)
+    def _patch(self, image_id: str, change: Change, current: Image | None) -> Image:
+        """Send an update.
+
+        :param current: the current image, or None if it was not fetched.
+        """
+        stored = current["properties"] if current is not None else ()
+        patch = fields.to_v2_patch(change.base, change.properties, change.removed, stored)
         response = self._send("PATCH", _path(image_id), "update", image_id, patch, _PATCH)
         return self._image_as_sent(response, image_id, change.base, change.properties)
 
@@ -567,11 +572,17 @@ class V2:
 
         The status is checked first, so that an image with data is not partly updated.
         """
-        current = self.show(image_id)
-        check_takes_data(current, self._transport.endpoint)
-        change = self._plan_change(meta, current, purge=False, uploading=True)
-        if change.base or change.properties:
-            self._patch(image_id, change)
+        for attempt in range(1, _UPDATE_ATTEMPTS + 1):
+            current = self.show(image_id)
+            check_takes_data(current, self._transport.endpoint)
+            change = self._plan_change(meta, current, purge=False, uploading=True)
+            try:
+                if change:
+                    self._patch(image_id, change, current)
+                break
+            except exceptions.UpdateConflict:
+                if attempt == _UPDATE_ATTEMPTS:
+                    raise
         return self._upload(image_id, meta, upload)
 
     def delete(self, image_id: str) -> None:

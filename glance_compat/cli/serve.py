@@ -170,8 +170,8 @@ def _add_glance(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--release",
-        help="release of Glance to emulate: kilo, mitaka, newton, pike (15.0.2, the default),"
-        " rocky, train, yoga or 33; releases after pike have only v2",
+        help="release of Glance to emulate: icehouse, kilo, mitaka, newton, pike (15.0.2, the"
+        " default), rocky, train, yoga or 33; releases after pike have only v2",
     )
     parser.add_argument(
         "--option",

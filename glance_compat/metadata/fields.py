@@ -17,7 +17,7 @@ import dataclasses
 import enum
 import json
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from glance_compat import exceptions
 from glance_compat.metadata.converters import (
@@ -656,12 +656,18 @@ def to_v2_data_headers(base: Mapping[str, typing.Any]) -> dict[str, str]:
 
 
 def to_v2_patch(
-    base: Mapping[str, typing.Any], properties: Mapping[str, str], removed: Iterable[str]
+    base: Mapping[str, typing.Any],
+    properties: Mapping[str, str],
+    removed: Iterable[str],
+    stored: Collection[str] = (),
 ) -> list[dict[str, typing.Any]]:
     """Return the JSON patch of an update (``application/openstack-images-v2.1-json-patch``).
 
-    The operation ``add`` is used for new and existing properties, because it overwrites an
-    existing one (verified on Glance 15.0.2 and 33).
+    The operation ``add`` overwrites an existing property since Juno (verified on Glance 15.0.2 and
+    33); before, the server responds with 409. ``replace`` of a property that does not exist is 409
+    in every release. So ``add`` is used only if the property is not known to exist.
+
+    :param stored: names of properties that the image is known to have.
     """
     operations: list[dict[str, typing.Any]] = [
         {"op": "replace", "path": f"/{key}", "value": value}
@@ -671,7 +677,8 @@ def to_v2_patch(
         entry = {"url": base["location"], "metadata": {}}
         operations.append({"op": "add", "path": "/locations/-", "value": entry})
     for name, value in properties.items():
-        operations.append({"op": "add", "path": _to_pointer(name), "value": value})
+        operation = "replace" if name in stored else "add"
+        operations.append({"op": operation, "path": _to_pointer(name), "value": value})
     operations += [{"op": "remove", "path": _to_pointer(name)} for name in sorted(removed)]
     return operations
 

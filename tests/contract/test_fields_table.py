@@ -48,7 +48,15 @@ V1: Version = (1, 1)
 V2_VERSIONS: tuple[Version, ...] = tuple((2, minor) for minor in range(18))
 
 #: The release that offers no newer version than these; the last one for all others.
-_RELEASES = ((3, "kilo"), (4, "newton"), (5, "pike"), (7, "rocky"), (9, "train"), (15, "yoga"))
+_RELEASES = (
+    (2, "icehouse"),
+    (3, "kilo"),
+    (4, "newton"),
+    (5, "pike"),
+    (7, "rocky"),
+    (9, "train"),
+    (15, "yoga"),
+)
 
 
 def release_of(version: Version) -> str:

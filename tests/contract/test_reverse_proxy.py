@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +21,10 @@ behind_a_proxy = only(is_open)
 
 def _is_open_v1(kind: Kind) -> bool:
     return is_open(kind) and kind.api == "v1"
+
+
+def _is_open_v2(kind: Kind) -> bool:
+    return is_open(kind) and kind.api == "v2"
 
 
 #: Every attribute with an underscore, and properties of each form.
@@ -184,3 +188,109 @@ def test_error_names_every_value_that_is_lost(target: Target, name: str) -> None
     ):
         service.create(None, meta)
     assert target.leftovers(name) == []
+
+
+# ---------------------------------------------------------------------------------------------
+# Before Juno, and other writers.
+
+
+class BeforeJuno:
+    """Makes a server of today refuse to ``add`` a property that exists (409), as before Juno.
+
+    The old form of JSON patch has kept that meaning (verified on Glance 15.0.2 and 33).
+
+    :param meanwhile: is called before the first PATCH is forwarded.
+    """
+
+    def __init__(self, meanwhile: Callable[[], object] = bool) -> None:
+        self.methods: list[str] = []
+        self._meanwhile = meanwhile
+
+    def __call__(self, request: Passing) -> Passing:
+        if "/images" in request.path:
+            self.methods.append(request.method)
+        if request.method != "PATCH":
+            return request
+        if self.methods.count("PATCH") == 1:
+            self._meanwhile()
+        operations = [
+            {one["op"]: one["path"], **{key: one[key] for key in ("value",) if key in one}}
+            for one in json.loads(request.body)
+        ]
+        headers = tuple(
+            (name, value.replace("v2.1-json-patch", "v2.0-json-patch"))
+            for name, value in request.headers
+        )
+        return dataclasses.replace(request, headers=headers, body=json.dumps(operations).encode())
+
+
+OLD = {"a": "1", "b": "2"}
+
+
+@only(_is_open_v2)
+@pytest.mark.parametrize(
+    ("properties", "purge", "methods"),
+    [
+        ({"c": "3"}, False, ["PATCH"]),
+        ({"a": "x"}, False, ["PATCH", "GET", "PATCH"]),
+        ({"a": "x", "c": "3"}, False, ["PATCH", "GET", "PATCH"]),
+        ({"a": "x", "c": "3"}, True, ["GET", "PATCH"]),
+        ({"a": "1"}, False, ["PATCH", "GET"]),
+    ],
+)
+def test_existing_property_is_replaced_before_juno(
+    target: Target, name: str, properties: dict[str, str], purge: bool, methods: list[str]
+) -> None:
+    image_id = target.make(name=name, properties=OLD)
+    juno = BeforeJuno()
+    with _behind(target, juno) as service:
+        changed = service.update(None, image_id, {"properties": properties}, purge_props=purge)
+    assert changed["properties"] == {**({} if purge else OLD), **properties}
+    record = target.record(image_id)
+    assert {key: record.get(key) for key in properties} == properties
+    assert juno.methods == methods
+
+
+@only(_is_open_v2)
+def test_update_with_data_replaces_properties_before_juno(target: Target, name: str) -> None:
+    image_id = target.make(name=name, properties=OLD)
+    juno = BeforeJuno()
+    with _behind(target, juno) as service:
+        changed = service.update(None, image_id, {"properties": {"a": "x"}}, data=DATA)
+    assert (changed["status"], changed["properties"]) == ("active", {"a": "x", "b": "2"})
+    assert juno.methods == ["GET", "PATCH", "PUT", "GET"]
+
+
+@only(_is_open_v2)
+@pytest.mark.parametrize("data", [None, DATA])
+def test_property_that_goes_or_comes_meanwhile_is_written(
+    target: Target, name: str, data: bytes | None
+) -> None:
+    image_id = target.make(name=name, properties=OLD)
+
+    def meanwhile() -> None:
+        added = {"op": "add", "path": "/c", "value": "theirs"}
+        target.patch(image_id, {"op": "remove", "path": "/a"}, added)
+
+    meta = {"properties": {"a": "x", "b": "y", "c": "z"}}
+    with _behind(target, BeforeJuno(meanwhile)) as service:
+        changed = service.update(None, image_id, meta, data=data)
+    assert changed["properties"] == meta["properties"]
+
+
+@only(_is_open_v2)
+def test_conflict_that_stays_is_an_update_conflict(target: Target, name: str) -> None:
+    image_id = target.make(name=name)
+
+    def misdirect(request: Passing) -> Passing:
+        if request.method != "PATCH":
+            return request
+        body = json.dumps([{"op": "remove", "path": "/absent"}]).encode()
+        return dataclasses.replace(request, body=body)
+
+    with (
+        _behind(target, misdirect) as service,
+        pytest.raises(exceptions.UpdateConflict) as caught,
+    ):
+        service.update(None, image_id, {"properties": {"a": "1"}}, purge_props=False)
+    assert caught.value.status == 409
