@@ -24,9 +24,12 @@ Filters
 .. py:data:: glance_compat.metadata.filters.FILTERS
 
    The filters, one row for each. An unknown filter, or a value of a wrong type, is
-   :class:`~glance_compat.exceptions.Invalid` before any request. A filter that the server in use
-   cannot answer is :class:`~glance_compat.exceptions.UnsupportedByVersion`. The filter
-   ``property-NAME`` compares the property NAME with a string.
+   :class:`~glance_compat.exceptions.Invalid` before any request. So are a status that does not
+   exist, several values in a list, and an operator such as ``in:queued,active`` where it is not
+   documented here; ``name`` and properties may begin with such an operator, and are compared as
+   they are. A filter that the server in use cannot answer is
+   :class:`~glance_compat.exceptions.UnsupportedByVersion`. The filter ``property-NAME`` compares
+   the property NAME with a string.
 
 """
 

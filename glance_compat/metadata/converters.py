@@ -148,6 +148,28 @@ def to_visibility(value: object) -> str:
     return text
 
 
+#: The statuses that an image can have (the schema of v2 in Glance 15.0.2 and 33).
+STATUSES = (
+    "queued",
+    "saving",
+    "uploading",
+    "importing",
+    "active",
+    "deactivated",
+    "killed",
+    "pending_delete",
+    "deleted",
+)
+
+
+def to_status(value: object) -> str:
+    """Return a status that an image can have."""
+    text = to_str(value)
+    if text not in STATUSES:
+        raise ConversionError(f"one of {', '.join(STATUSES)}")
+    return text
+
+
 def visibility_to_is_public(value: object) -> bool:
     """Return the value of ``is_public`` for a visibility from v2."""
     return to_str(value) == "public"

@@ -20,10 +20,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from glance_compat import exceptions
 from glance_compat.metadata.changes import check_property, has_property
 from glance_compat.metadata.converters import (
+    STATUSES,
     ConversionError,
     to_bool,
     to_datetime,
     to_natural,
+    to_status,
     to_str,
     to_visibility,
 )
@@ -105,11 +107,33 @@ def _quoted(text: str) -> str:
     return f"eq:{text}"
 
 
-def _text_filter(name: str, meaning: str, example: str, *, v1: bool = True) -> Filter:
+#: The operators with which a value may begin over v2 (Glance 33, common/utils.py).
+_OPERATORS = ("in:", "eq:", "neq:", "gt:", "gte:", "lt:", "lte:")
+
+
+def _to_one_value(value: object) -> str:
+    """Return a string without an operator, which no value of the attribute begins with.
+
+    It would match no image.
+    """
+    text = to_str(value)
+    if text.startswith(_OPERATORS):
+        raise ConversionError("one value without an operator; list once for each value")
+    return text
+
+
+def _text_filter(
+    name: str,
+    meaning: str,
+    example: str,
+    *,
+    read: Callable[[object], str] = _to_one_value,
+    v1: bool = True,
+) -> Filter:
     sender = _plain(name, _quoted)
     return Filter(
         name,
-        to_str,
+        read,
         sender if v1 else _local,
         sender,
         _equals(name),
@@ -249,14 +273,14 @@ def _time_filter(name: str, example: str) -> Filter:
 #: Sources: Glance 15.0.2 api/v1/filters.py and controller.py (SUPPORTED_FILTERS), api/v2/images.py
 #: and common/utils.py (split_filter_op), Glance 33; all verified on both servers.
 FILTERS: tuple[Filter, ...] = (
-    _text_filter("name", "the name, exactly", "a:b"),
-    _text_filter("status", "the status", "active"),
+    _text_filter("name", "the name, exactly", "a:b", read=to_str),
+    _text_filter("status", f"the status: {', '.join(STATUSES)}", "active", read=to_status),
     _text_filter("disk_format", "the disk format", "raw"),
     _text_filter("container_format", "the container format", "bare"),
     _text_filter("id", "the id", "70a599e0", v1=False),
     Filter(
         "owner",
-        to_str,
+        _to_one_value,
         _local,
         _plain("owner"),
         _equals("owner"),
@@ -265,7 +289,7 @@ FILTERS: tuple[Filter, ...] = (
     ),
     Filter(
         "checksum",
-        to_str,
+        _to_one_value,
         _local,
         _plain("checksum"),
         _equals("checksum"),
@@ -502,10 +526,20 @@ def parse_query(
             continue
         if isinstance(name, str) and name.startswith(PROPERTY_PREFIX):
             key = name[len(PROPERTY_PREFIX) :]
-            properties[key] = check_property(key, value)
+            properties[key] = _read_property(key, value)
         else:
             known[name] = _read(name, value)
     return Query(known, properties, _sort_of(sort_key, sort_dir))
+
+
+def _read_property(key: str, value: object) -> str:
+    if isinstance(value, (list, tuple, set, frozenset, dict)) and key not in STRUCTURED:
+        # The string of such a value would match no image.
+        raise exceptions.Invalid(
+            f"filter {PROPERTY_PREFIX}{key} must be one value, not {quote_value(value)}; list once"
+            " for each value"
+        )
+    return check_property(key, value)
 
 
 def _read(name: str, value: object) -> object:

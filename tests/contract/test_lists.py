@@ -417,10 +417,32 @@ def test_several_tags_apply_across_pages(
 
 
 @on_each_api
-@pytest.mark.parametrize("key", ["name", "status", "disk_format", "owner", "checksum", "id"])
+@pytest.mark.parametrize("key", ["name", "disk_format", "owner", "checksum", "id"])
 def test_impossible_value_matches_nothing_without_a_request(target: Target, key: str) -> None:
     with target.counting() as exchanges:
         assert target.service().detail(None, {key: "x" * 256}) == []
+    assert exchanges == []
+
+
+@on_each_api
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"status": "in:queued,active"},
+        {"status": ["queued", "active"]},
+        {"status": "ACTIVE"},
+        {"id": "in:a,b"},
+        {"disk_format": "in:raw,qcow2"},
+        {"name": ["a", "b"]},
+        {"property-os_type": ["linux", "windows"]},
+    ],
+    ids=str,
+)
+def test_several_values_are_refused_without_a_request(
+    target: Target, filters: dict[str, Any]
+) -> None:
+    with target.counting() as exchanges, pytest.raises(exceptions.Invalid):
+        target.service().detail(None, filters)
     assert exchanges == []
 
 

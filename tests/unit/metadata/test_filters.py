@@ -13,6 +13,7 @@ import pytest
 from hypothesis import strategies
 
 from glance_compat.exceptions import Invalid, UnsupportedByVersion
+from glance_compat.fixture.glance.releases import RELEASES
 from glance_compat.metadata import fields, filters
 from glance_compat.metadata.filters import Query, ServerQuery, parse_query, sort_images
 from tests.cases import in_one_test
@@ -212,6 +213,11 @@ def each(names: str, *values: object) -> list[tuple[str, object]]:
 WRONG = [
     *each("name status id owner", 1, b"a", ["a"]),
     *each("name tag checksum", "\ud800"),
+    # Glance takes some of these; as one value they match nothing.
+    *each("status id disk_format container_format", "in:queued,active", "neq:raw", "eq:a"),
+    *each("owner checksum", "in:a,b", "gt:a", "lte:a"),
+    *each("name disk_format container_format checksum", ["a", "b"], ("a",), {"a"}),
+    *each("status", "ACTIVE", "x", "", "active "),
     *each("size size_min size_max", -1, "x", 1.5, ""),
     *each("min_disk min_ram", -1, True, []),
     *each("protected is_public deleted", "", "x", 2),
@@ -236,6 +242,34 @@ WRONG = [
 def test_error_names_invalid_filter(name: str, value: object) -> None:
     with pytest.raises(Invalid, match=f"filter {name} must be"):
         parse_query({name: value})
+
+
+def test_error_lists_the_statuses() -> None:
+    with pytest.raises(Invalid) as caught:
+        parse_query({"status": "in:queued,active"})
+    assert str(caught.value) == (
+        "filter status must be one of queued, saving, uploading, importing, active, deactivated,"
+        " killed, pending_delete, deleted, not 'in:queued,active'"
+    )
+
+
+def test_every_status_of_the_servers_is_a_filter() -> None:
+    for release in RELEASES.values():
+        for status in release.image_statuses:
+            assert parse_query({"status": status}).filters == {"status": status}
+
+
+def test_error_says_how_to_list_several_values() -> None:
+    with pytest.raises(Invalid, match="without an operator; list once for each value, not 'in:a'"):
+        parse_query({"disk_format": "in:a"})
+    with pytest.raises(Invalid, match=r"filter property-os_type must be one value, not \['a', 'b"):
+        parse_query({"property-os_type": ["a", "b"]})
+
+
+@pytest.mark.parametrize("value", [["a"], ("a", "b"), {"a"}, frozenset("a"), {"a": "b"}, []])
+def test_several_property_values_are_refused(value: object) -> None:
+    with pytest.raises(Invalid, match="filter property-a must be one value"):
+        parse_query({"property-a": value})
 
 
 @pytest.mark.parametrize("name", ["name", "size", "is_public", "changes-since", "tag"])
