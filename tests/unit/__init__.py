@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One module of tests for each module of the package; no network, no servers."""
+"""Unit tests: one module for each module of the package, without network or real servers."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A small server whose answers a test writes down, down to the octets, on a real socket.
+"""A small server on a real socket, whose responses a test defines byte by byte.
 
-It knows nothing of Glance. What it was asked is in :attr:`ScriptedServer.seen`.
+It does not know Glance. :attr:`ScriptedServer.seen` has the received requests.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Headers = tuple[tuple[str, str], ...]
 class Seen:
     """One request.
 
-    :param path: as it came, without the query.
-    :param headers: names in lower case.
-    :param port: of the client: requests of one connection have the same.
+    :param path: the path as received, without the query.
+    :param headers: the headers; names are in lower case.
+    :param port: the port of the client; requests of one connection have the same.
     """
 
     method: str
@@ -42,13 +42,13 @@ class Seen:
 
 @dataclasses.dataclass(frozen=True)
 class Reply:
-    """One answer.
+    """One response.
 
-    :param headers: text goes out as UTF-8.
-    :param raw: the whole answer as octets, after which the connection is closed; b"" closes it
-        without an answer.
-    :param length: False: leave Content-Length to ``headers``.
-    :param close: close the connection afterwards.
+    :param headers: the headers; values are sent as UTF-8.
+    :param raw: the complete response as bytes, after which the connection is closed; b"" closes it
+        without a response.
+    :param length: whether to add Content-Length.
+    :param close: whether to close the connection afterwards.
     """
 
     status: int = 200
@@ -75,7 +75,7 @@ NO_ANSWER = Reply(raw=b"")
 
 
 def json_reply(value: object, status: int = 200, headers: Headers = ()) -> Reply:
-    """An answer with JSON in it."""
+    """Return a response with a JSON body."""
     typed = (("Content-Type", "application/json"), *headers)
     return Reply(status, json.dumps(value).encode(), typed)
 
@@ -85,14 +85,14 @@ def redirect(location: str, status: int = 302) -> Reply:
 
 
 class ScriptedServer:
-    """Answers what it was told with :meth:`on`, and 404 to all else.
+    """A server that sends the responses set with :meth:`on`, and 404 for all other requests.
 
-    :param tls: serve https with these certificates.
+    :param tls: the certificates to serve https with, or None.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.seen: list[Seen] = []
-        #: Cleared: bodies of requests are not read until it is set.
+        #: While it is cleared, the bodies of requests are not read.
         self.reads_bodies = threading.Event()
         self.reads_bodies.set()
         self._script: dict[tuple[str, str], list[Answer]] = {}
@@ -114,12 +114,12 @@ class ScriptedServer:
         return f"{self._scheme}://127.0.0.1:{self.port}"
 
     def on(self, method: str, path: str, *answers: Answer) -> None:
-        """Answer a request with each of these in turn, and with the last one from then on."""
+        """Respond to a request with each of these in turn, and repeat the last one."""
         with self._lock:
             self._script[method, path] = list(answers)
 
     def asked(self, method: str | None = None) -> list[str]:
-        """Paths in the order they were asked for; with ``method``, only of that one."""
+        """Return the requested paths in order; with ``method``, only those of this method."""
         return [one.path for one in list(self.seen) if method in (None, one.method)]
 
     def answer(self, seen: Seen) -> Reply:
@@ -141,11 +141,11 @@ class ScriptedServer:
 
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
-    # A test may leave a connection open or an answer unfinished.
+    # A test may leave a connection open or a response unfinished.
     block_on_close = False
 
     def handle_error(self, request: object, client_address: object) -> None:
-        # A client that goes away in the middle is part of many tests.
+        # In many tests the client disconnects early.
         pass
 
 

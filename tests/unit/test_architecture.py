@@ -15,16 +15,16 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "glance_compat"
 ARCHITECTURE = ROOT / "docs" / "architecture.rst"
 
-#: Imports that point upwards in the drawing and are forbidden all the same.
+#: Imports that point upwards in the drawing but are forbidden.
 FORBIDDEN = {
-    # Two implementations of one protocol.
+    # Two implementations of one protocol must not depend on each other.
     "backends/v1.py": "glance_compat.backends.v2",
     "backends/v2.py": "glance_compat.backends.v1",
-    # A fake that shares the tables proves nothing about them.
+    # A fake that shares the tables would prove nothing about them.
     "fixture": "glance_compat.metadata",
 }
 
-#: Other people's packages, and where alone they may be imported.
+#: Packages of other projects, and the only modules that may import them.
 RESERVED = {
     "oslo_config": {"conf.py"},
     "keystoneauth1": {
@@ -34,7 +34,7 @@ RESERVED = {
     },
 }
 
-#: Packages that are imported inside functions only, because not every program needs them.
+#: Packages that are imported only inside functions, because not every program needs them.
 LATE = {"glanceclient", "castellan", "cryptography", "cursive", "nova", "rados", "rbd"}
 
 
@@ -57,7 +57,7 @@ def imported(source: str) -> Iterator[tuple[str, bool]]:
 
 
 def arrows(root: Path) -> dict[str, set[str]]:
-    """Return what each module or package directly below ``root`` imports of its neighbours."""
+    """Return the neighbours that each module or package directly below ``root`` imports."""
     prefix = f"{root.relative_to(ROOT).as_posix().replace('/', '.')}."
     found: dict[str, set[str]] = {}
     for path in sorted(root.rglob("*.py")):
@@ -101,7 +101,7 @@ def test_drawing_matches_imports_and_points_upwards(name: str, root: Path) -> No
 def complaints(where: str, source: str) -> list[str]:
     """Return a sentence for each import that a file may not have.
 
-    :param where: its path below the package.
+    :param where: the path of the file below the package.
     """
     top = where.partition("/")[0]
     forbidden = FORBIDDEN.get(where) or FORBIDDEN.get(top) or "-"

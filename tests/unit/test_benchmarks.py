@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The benchmarks run: tiny sizes, in this process."""
+"""The benchmarks, with tiny sizes and in this process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from benchmarks.worker import Sample, jobs_of, timed, traced
 IMAGES = 3
 SIZE = 64 * 1024
 
-#: Those that every installation with the extra ``test`` has.
+#: The subjects that every installation with the extra ``test`` has.
 NAMES = ("md5", "raw-socket", "requests", "requests-close", "keystoneauth1", "glance_compat")
 
 
@@ -51,7 +51,7 @@ class Local:
 
 @pytest.fixture
 def created(target: Target) -> Iterator[Callable[[Key], Any]]:
-    """What creates subjects, whose connections are closed afterwards."""
+    """Provide a function that creates subjects; close their connections afterwards."""
     with contextlib.ExitStack() as stack:
 
         def create(key: Key) -> Any:

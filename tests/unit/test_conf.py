@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""conf: the options of a configuration file and what they become."""
+"""conf: the options of a configuration file, and the resulting arguments."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def read_options() -> dict[str, cfg.Opt]:
 
 
 def limits_of(option: cfg.Opt) -> typing.Any:
-    """Return the type of an option, which knows min, max and choices where it has them."""
+    """Return the type of an option, with ``min``, ``max`` and ``choices`` if it has them."""
     return option.type
 
 
@@ -320,7 +320,7 @@ class TestOldSpellings:
     def test_deprecation_warning_names_replacement(
         self, read: Read, caplog: pytest.LogCaptureFixture
     ) -> None:
-        # A group of its own: where oslo.log is installed, a process warns once of each option.
+        # A separate group, because with oslo.log a process logs each deprecation only once.
         with caplog.at_level(logging.WARNING):
             read(in_group("num_retries = 2", group="warned"), "warned")
         assert any("num_retries" in one and "max_attempts" in one for one in caplog.messages)
@@ -381,7 +381,7 @@ class TestOldSpellings:
 
 
 def register_like_nova(conf: cfg.ConfigOpts) -> None:
-    """Register [glance] as Nova 34 does (nova/conf/glance.py and nova/conf/utils.py)."""
+    """Register the options of [glance] like Nova 34 (nova/conf/glance.py, nova/conf/utils.py)."""
     group = cfg.OptGroup("glance", title="Glance Options")
     conf.register_group(group)
     conf.register_opts(
@@ -475,7 +475,7 @@ class TestSharedGroups:
     def test_host_options_may_be_registered_later(
         self, parsed: Callable[[str], cfg.ConfigOpts]
     ) -> None:
-        # Nothing is registered outside the group: Cinder has these names in [DEFAULT].
+        # Nothing is registered in other groups, because Cinder has these names in [DEFAULT].
         conf = parsed(in_group("glance_num_retries = 1", group="DEFAULT"))
         assert glance_conf.read_arguments(conf).options.max_attempts == 2
         conf.register_opt(cfg.IntOpt("glance_num_retries", default=3), group="DEFAULT")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the documentation shows is what happens."""
+"""The examples in the documentation work."""
 
 from __future__ import annotations
 

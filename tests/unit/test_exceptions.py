@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exceptions: the tree, what errors carry, and the tables from HTTP status to error."""
+"""Exceptions: the tree, their attributes, and the tables that map HTTP statuses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from glance_compat import exceptions
 from glance_compat.exceptions import STATUS_ERRORS, GlanceCompatError, UnsupportedByVersion
 from tests.cases import in_one_test
 
-#: Child to parent, as the public contract names them.
+#: The parent of each exception, as in the public contract.
 PARENTS = {
     "NotFound": "GlanceCompatError",
     "ImageNotFound": "NotFound",
@@ -61,7 +61,7 @@ PLAIN = [kind for kind in CLASSES.values() if kind is not UnsupportedByVersion]
 
 
 def drawn() -> dict[str, str]:
-    """Child to parent, read from the drawing in the module's docstring."""
+    """Return the parent of each exception in the drawing of the module's docstring."""
     parents: dict[str, str] = {}
     path: list[str] = []
     for line in (exceptions.__doc__ or "").splitlines():
@@ -146,7 +146,7 @@ def test_errors_can_be_copied_and_pickled(error: GlanceCompatError) -> None:
         assert str(twin) == str(error)
 
 
-#: Status to error, of all methods; then what single methods have for themselves.
+#: The exception for each status: of all methods, and then of single methods.
 EVERYWHERE = {
     400: "ImageBadRequest",
     401: "NotAuthenticated",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every measured fact has a verdict, and every verdict a test that exists."""
+"""Every verified fact has a verdict, and every verdict an existing test."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def collect(files: Iterable[str]) -> list[str]:
 
 
 def is_file(path: str) -> bool:
-    """Tell whether a file of tests exists."""
+    """Return whether a test file exists."""
     return (ROOT / path).is_file()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""takeover: what a python-glanceclient client knows, and what is not such a client."""
+"""from_glanceclient: the arguments from a client, and the refusal of other objects."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_client_with_endpoint_and_token_is_read(
 def test_service_outlives_client(
     server: ScriptedServer, kind: typing.Any, version: str, method: str
 ) -> None:
-    # The client closes its session when it goes.
+    # The client closes its session when it is deleted.
     service = ImageService.from_client(kind(server.url, token="clients-token"))
     service.show(None, "an-image")
     gc.collect()
@@ -198,7 +198,7 @@ def test_factory_clients_are_accepted(version: str) -> None:
 
 
 class LooksLikeOne:
-    """Has what a client has, and is none."""
+    """A class with the attributes of a client that is not a client."""
 
     http_client = ksa_adapter.Adapter(ksa_session.Session())
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""options: defaults as documented, and every value that cannot be is refused."""
+"""options: the documented defaults, and the refusal of invalid values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from glance_compat.exceptions import GlanceCompatError, Invalid, InvalidOption
 from glance_compat.options import Options
 from tests.cases import in_one_test
 
-#: The promised defaults. Times are in seconds.
+#: The documented defaults. Times are in seconds.
 DEFAULTS: dict[str, object] = {
     "api_version": "auto",
     "prefer": "2",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is installed is what is declared."""
+"""The declared dependencies, extras and entry points match the package."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.unit.test_architecture import PACKAGE, imported
 
 ROOT = Path(__file__).parents[2]
 
-#: What each host may import beyond the dependencies of the package itself.
+#: Additional packages that each host may import.
 EXTRA_OF_HOST = {"cli": ("cli", "fixtures"), "fixture": ("fixtures",)}
 
 #: Packages of an extra that are imported only inside functions.
 EXTRA_OF_LATE_IMPORTS = "signatures"
 
-#: Known to type checkers only; Nova, which imports the library and is there when it does; and
-#: what comes with Ceph.
+#: Packages for type checkers only; Nova, which imports the library and is therefore installed; and
+#: Ceph's modules.
 NOT_INSTALLED = frozenset({"_typeshed", "nova", "rados", "rbd"})
 
 
@@ -44,7 +44,7 @@ def requirements(*extras: str) -> dict[NormalizedName, Requirement]:
 
 @functools.cache
 def packages_distributions() -> Mapping[str, list[str]]:
-    """Return the distributions that each installed package comes from, read once: it is slow."""
+    """Return the distributions of each installed package; cached, because reading is slow."""
     return metadata.packages_distributions()
 
 

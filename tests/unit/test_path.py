@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many modules of the library a warm call enters: what a reader has to follow."""
+"""The number of modules that a warm call enters, which a reader must follow."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is public; a change here is a change for every user (docs/compatibility.rst)."""
+"""The public names; changing them affects every user (docs/compatibility.rst)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ SIGNATURES = {
     "close": "",
 }
 
-#: Each error and what it is a kind of.
+#: Each error and its base classes.
 ERRORS = {
     "GlanceCompatError": Exception,
     "NotFound": exceptions.GlanceCompatError,
@@ -99,7 +99,7 @@ ERRORS = {
 }
 
 
-#: What scripts that read ``glance-compat audit`` look for.
+#: The output of ``glance-compat audit`` that scripts rely on.
 AUDIT_COLUMNS = (
     *("id", "name", "severity", "kind", "target_api", "subject", "details", "owner", "value"),
     *("proposal", "confidence", "meaning", "to_do"),
@@ -120,7 +120,7 @@ AUDIT_KINDS = {
 
 
 def spelt(function: object) -> str:
-    """A signature in short: names, defaults, and a star before what must be named."""
+    """Return a short form of a signature: names, defaults, a star before keyword-only names."""
     assert callable(function)
     parts: list[str] = []
     for one in inspect.signature(function).parameters.values():
@@ -159,7 +159,7 @@ def test_no_other_method_is_public() -> None:
     assert public == SIGNATURES.keys() - {"__init__"}
 
 
-#: Methods that take a context.
+#: Methods with the argument context.
 OF_A_CONTEXT = sorted(
     name for name, spelling in SIGNATURES.items() if spelling.startswith("context")
 )
@@ -186,7 +186,7 @@ def test_every_parameter_is_documented(name: str) -> None:
     documented = inspect.getdoc(getattr(ImageService, name)) or ""
     parameters = inspect.signature(getattr(ImageService, name)).parameters
     missing = {one for one in parameters if one != "self" and f":param {one}:" not in documented}
-    # The list has the arguments of the iterator, and says so.
+    # detail() refers to the documentation of iter_detail().
     assert missing == ({*parameters} - {"self", "context"} if name == "detail" else set())
 
 
@@ -251,7 +251,7 @@ def test_typed_program_runs(tmp_path: Path) -> None:
 
 
 def test_typed_program_satisfies_mypy(tmp_path: Path) -> None:
-    # tox -e types reads the program too; this shows which part of the library it is about.
+    # tox -e types checks the program too; this test assigns a failure to the library.
     api = pytest.importorskip("mypy.api")
     root = Path(__file__).parents[2]
     options = ["--config-file", str(root / "pyproject.toml"), "--cache-dir", str(tmp_path)]
@@ -368,7 +368,7 @@ def test_repr_shows_no_secret() -> None:
 
 
 class Closing(requests.adapters.BaseAdapter):
-    """A transport that remembers whether it was closed."""
+    """A transport adapter that records whether it was closed."""
 
     closed = False
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pytest plugin, in pytest runs of their own as users have them."""
+"""The pytest plugin, in separate pytest runs like those of users."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import pytest
 #: The options of a strict suite.
 STRICT = ("--strict-markers", "--strict-config", "-W", "error", "-p", "no:cacheprovider", "-q")
 
-#: Packages that only a test that asks for a Glance may import.
+#: Packages that may be imported only for a test that uses a Glance.
 EXPENSIVE = ("glance_compat", "keystoneauth1", "fixtures", "werkzeug", "cheroot")
 
-#: Variables that would pass options of this run on to those that it starts.
+#: Environment variables that would pass options of this run to the started runs.
 PYTEST_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_PLUGINS")
 
-#: Modules of one suite that uses the plugin: all of them are run by one pytest.
+#: The modules of a suite that uses the plugin; one pytest process runs all of them.
 SUITE = {
     "test_servers": """
         import pytest, requests
@@ -97,14 +97,14 @@ Results = dict[str, dict[str, str]]
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start runs that are not influenced by how the run outside was started."""
+    """Isolate the started runs from the environment of this run."""
     for name in PYTEST_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    """Module of SUITE, to its tests, to "" when it passed, else what pytest reports."""
+    """Return the results of SUITE by module and test: "" if it passed, else pytest's report."""
     folder = tmp_path_factory.mktemp("suite")
     for name, source in SUITE.items():
         (folder / f"{name}.py").write_text(textwrap.dedent(source))
@@ -237,7 +237,7 @@ def test_fixtures_are_listed_with_descriptions(pytester: pytest.Pytester) -> Non
 
 @pytest.mark.slow
 def test_coverage_measures_the_package_from_its_first_line(pytester: pytest.Pytester) -> None:
-    """Were the package imported by the plugin, its first lines would not be measured."""
+    """If the plugin imported the package, its first lines would not be measured."""
     pytester.makepyfile(
         "def test_it(glance_compat_v1): import glance_compat\n",
         tracing="""

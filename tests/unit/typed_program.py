@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A program of a user who checks types: mypy reads it as strictly as the library, and it runs.
+"""A user's program with type hints: it satisfies mypy in strict mode, and it runs.
 
-``type: ignore`` stands where a mistake must be found; mypy complains about one that is not needed.
+``type: ignore`` marks deliberate mistakes; mypy reports each one that it does not find.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def use_bound_service(images: BoundImageService, path: str) -> None:
 
 
 def use_options(session: ksa_session.Session, url: str) -> None:
-    """Choose more keys."""
+    """Use an option that adds keys to the images."""
     options = Options(api_version="2", extended=True)
     with ImageService(session, endpoint_override=url, options=options) as service:
         images = service.bound()
@@ -76,7 +76,7 @@ def use_options(session: ksa_session.Session, url: str) -> None:
 
 
 def make_mistakes(service: ImageService, images: BoundImageService) -> None:
-    """What a type checker finds; never called."""
+    """Make mistakes that a type checker must find; never called."""
     service.show("id")  # type: ignore[call-arg]
     images.show(None, "id")  # type: ignore[arg-type]
     images.show("id", include_location=True)  # type: ignore[call-arg]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cluster that is a folder: what is in a snapshot is a file, and so is whatever is wrong.
+"""A stand-in for a cluster: a folder with a file for each snapshot and each injected failure.
 
 ``rados`` and ``rbd`` beside this file stand in for the modules of Ceph 16.2.15 with Python 3.11;
-what they do was seen there. They have no more than a download needs.
+their behaviour was verified there. They have only the functions that a download needs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.ceph.stand_in import rbd as librbd
 class StandIn:
     """A :class:`tests.ceph.Ceph`.
 
-    :param folder: a new one, empty.
+    :param folder: a new, empty folder.
     """
 
     def __init__(self, folder: Path) -> None:

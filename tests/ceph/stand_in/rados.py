@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stands in for librados's binding of Ceph 16.2.15."""
+"""A stand-in for the librados binding of Ceph 16.2.15."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class Error(Exception):
-    """Its texts hold what was asked for, as the real ones do."""
+    """Base class of the errors; as in the real binding, messages contain the arguments."""
 
     def __init__(self, message: str, errno: int | None = None) -> None:
         super().__init__(message)
@@ -17,34 +17,34 @@ class Error(Exception):
 
 
 class OSError(Error):  # noqa: A001 - the real name
-    """No kin of Python's own OSError; it has an errno and no strerror."""
+    """An error with errno but without strerror; not a subclass of Python's OSError."""
 
 
 class ObjectNotFound(OSError):
-    """2."""
+    """The object does not exist (errno 2)."""
 
 
 class TimedOut(OSError):
-    """110."""
+    """The operation timed out (errno 110)."""
 
 
 class InvalidArgumentError(Error):
-    """22."""
+    """An argument is invalid (errno 22)."""
 
 
 class StuckError(BaseException):
-    """Where the real one would wait for ever, or end the process: no code can go on."""
+    """Raised where the real binding would hang, or abort the process."""
 
 
 def text_of_c(name: str) -> str:
-    """What is left of a name that C gets; a lone surrogate is a UnicodeEncodeError."""
+    """Return a name as C reads it; a lone surrogate raises UnicodeEncodeError."""
     return name.encode("utf-8").partition(b"\0")[0].decode()
 
 
 class Rados:
-    """A connection."""
+    """A connection to the cluster."""
 
-    #: How many there are.
+    #: Number of open connections.
     connected = 0
 
     def __init__(
@@ -75,7 +75,7 @@ class Rados:
             ) from error
 
     def connect(self, timeout: int = 0) -> None:
-        """The argument does nothing."""
+        """Connect; the argument has no effect."""
         if (self.folder / "silent-monitor").exists():
             self.wait("client_mount_timeout")
             raise TimedOut("RADOS timed out (error connecting to the cluster)", 110)
@@ -88,7 +88,7 @@ class Rados:
         return self.folder / f"client.{self.user}"
 
     def wait(self, option: str) -> None:
-        """Wait as long as an option says; 0 is for ever."""
+        """Wait for the timeout in an option; 0 means forever."""
         if not int(self.conf.get(option, "0")):
             raise StuckError(option)
 
@@ -96,14 +96,14 @@ class Rados:
         return self._parser["global"]["fsid"]
 
     def open_ioctx(self, name: str) -> Ioctx:
-        """Whether its user may read there shows later."""
+        """Open a pool; missing read access is reported only later."""
         pool = self.folder / "pools" / text_of_c(name)
         if not text_of_c(name) or not pool.is_dir():
             raise ObjectNotFound(f"RADOS object not found (error opening pool '{name}')", 2)
         return Ioctx(self, pool, may_be_read=pool.name in self._key().read_text().split())
 
     def shutdown(self) -> None:
-        """It may be repeated."""
+        """Close the object; repeated calls are allowed."""
         Rados.connected -= self._is_connected
         self._is_connected = False
 
@@ -117,4 +117,4 @@ class Ioctx:
         self.may_be_read = may_be_read
 
     def close(self) -> None:
-        """It may be repeated."""
+        """Close the object; repeated calls are allowed."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stands in for librbd's binding of Ceph 16.2.15."""
+"""A stand-in for the librbd binding of Ceph 16.2.15."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.ceph.stand_in.rados import Ioctx, StuckError, text_of_c
 
 
 class Error(Exception):
-    """Its texts hold what was asked for, as the real ones do."""
+    """Base class of the errors; as in the real binding, messages contain the arguments."""
 
     def __init__(self, message: str, errno: int | None = None) -> None:
         super().__init__(message)
@@ -17,27 +17,27 @@ class Error(Exception):
 
 
 class OSError(Error):  # noqa: A001 - the real name
-    """No kin of Python's own OSError; it has an errno and no strerror."""
+    """An error with errno but without strerror; not a subclass of Python's OSError."""
 
 
 class PermissionError(OSError):  # noqa: A001 - the real name
-    """1."""
+    """The user may not read the object (errno 1)."""
 
 
 class ImageNotFound(OSError):
-    """2."""
+    """The image or snapshot does not exist (errno 2)."""
 
 
 class InvalidArgument(OSError):
-    """22; of a closed image, no number."""
+    """An argument is invalid (errno 22), or the image is closed (no errno)."""
 
 
 class Timeout(OSError):
-    """110."""
+    """The operation timed out (errno 110)."""
 
 
 class Image:
-    """An open snapshot, or without one what the image holds now."""
+    """An open snapshot, or the current data of an image without a snapshot."""
 
     def __init__(
         self, ioctx: Ioctx, name: str, snapshot: str | None = None, read_only: bool = False
@@ -69,7 +69,7 @@ class Image:
         return len(self._data)
 
     def read(self, offset: int, length: int) -> bytes:
-        """As much as there is of that; nothing is an error."""
+        """Return the available part of the range; an empty part raises an error."""
         self._check()
         self._await(f"operation timeout (error reading {offset}~{length})")
         if offset >= len(self._data):
@@ -81,5 +81,5 @@ class Image:
             raise InvalidArgument("RBD invalid argument (image is closed)")
 
     def close(self) -> None:
-        """It may be repeated."""
+        """Close the image; repeated calls are allowed."""
         self._is_open = False

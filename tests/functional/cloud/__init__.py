@@ -2,7 +2,7 @@
 """A real Keystone and real Glance servers on loopback, for the functional tests.
 
 ``python -m tests.functional.cloud up`` builds and starts them, ``down`` stops them, ``status``
-tells where they are. Tests use the ``cloud`` fixture, which is a :class:`Cloud`.
+shows their URLs. Tests use the ``cloud`` fixture, which is a :class:`Cloud`.
 """
 
 from __future__ import annotations

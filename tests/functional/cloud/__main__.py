@@ -16,7 +16,7 @@ from tests.functional.cloud.topology import HOST, SERVERS, USERS
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return 0 when it is done and 1 when it failed."""
+    """Run one command; return 0 if it succeeded and 1 if it failed."""
     options = _parser().parse_args(arguments)
     layout = Layout.from_environment()
     try:
@@ -103,7 +103,7 @@ def _describe_server(state: State, name: str) -> dict[str, Any]:
 def exports(layout: Layout, user_name: str, region: str) -> str:
     """Return shell lines that let OpenStack clients act as the user in the region.
 
-    :raises CloudError: When the cloud was never up.
+    :raises CloudError: the cloud was never started.
     """
     state = State.load(layout.state)
     if "keystone" not in state.servers:

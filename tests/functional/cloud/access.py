@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests see of a running cloud."""
+"""Access of tests to a running cloud."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def _raise(reason: str) -> NoReturn:
 class Cloud:
     """A running cloud.
 
-    :param outcome: What bringing it up told.
-    :param unavailable: Called with one sentence when somebody asks for a server that cannot run on
-        this machine; the fixture skips or fails the test there.
+    :param outcome: the outcome of starting the cloud.
+    :param unavailable: called with one sentence if a test requests a server that cannot run on
+        this machine; it skips or fails the test.
     """
 
     outcome: Outcome
@@ -42,12 +42,12 @@ class Cloud:
 
     @property
     def user_names(self) -> tuple[str, ...]:
-        """The names of all users, the service user of Glance among them."""
+        """The names of all users, including the service user of Glance."""
         return tuple(user.name for user in USERS)
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """The regions whose Glance runs."""
+        """The regions with a running Glance."""
         return tuple(server.region for server in self.outcome.servers if server.region)
 
     def user(self, name: str) -> User:
@@ -63,7 +63,7 @@ class Cloud:
         return self.outcome.state.projects[project_name]
 
     def url(self, region: str) -> str:
-        """Return the unversioned URL of the region's Glance, as the catalog has it."""
+        """Return the unversioned URL of the region's Glance, as in the catalog."""
         server = _server_in(region)
         if server not in self.outcome.servers:
             self.unavailable(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files that the servers read, made from the topology and the ports. Nothing here does I/O."""
+"""The configuration files of the servers, computed from the topology and the ports; no I/O."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.functional.cloud.topology import (
 
 GUNICORN_FILE = "gunicorn.conf.py"
 
-# The policy.json of the source archive of 15.0.2 (its wheel has none): rule to the names it
-# stands for.
+# The policy.json of the source archive of 15.0.2 (its wheel has none): the policies of each
+# rule.
 PIKE_RULES = {
     "": (
         "add_image delete_image get_image get_images modify_image communitize_image copy_from "
@@ -41,8 +41,8 @@ PIKE_RULES = {
     "role:admin": "context_is_admin default publicize_image manage_image_cache tasks_api_access",
 }
 
-# What the keystone pipelines of 15.0.2 hold, without what needs files outside (healthcheck) or
-# is off by default.
+# The keystone pipelines of 15.0.2, without filters that need other files (healthcheck) or
+# are off by default.
 PIKE_PASTE: Sections = {
     "pipeline:glance-api": {
         "pipeline": "http_proxy_to_wsgi versionnegotiation authtoken context rootapp"
@@ -81,7 +81,7 @@ PIKE_PASTE: Sections = {
 
 @dataclass(frozen=True)
 class Site:
-    """What a configuration needs besides the server's row: paths, and all servers' ports."""
+    """Input of a configuration besides the server's row: paths, and the ports of all servers."""
 
     layout: Layout
     ports: Mapping[str, int]
@@ -103,7 +103,7 @@ def ini(sections: Sections) -> str:
 
 
 def merged(first: Sections, second: Sections) -> Sections:
-    """Return both, option by option; the second one wins."""
+    """Merge two configurations; options of the second one override those of the first."""
     return {name: {**first.get(name, {}), **second.get(name, {})} for name in [*first, *second]}
 
 
@@ -116,10 +116,10 @@ def _keystone(server: Server, site: Site) -> dict[str, str]:
     sections = {
         "database": _database(server, site),
         "fernet_tokens": {"key_repository": site.data(server, "fernet-keys")},
-        # `fernet_setup` makes this repository too, by default below /etc.
+        # `fernet_setup` creates this repository too, by default below /etc.
         "fernet_receipts": {"key_repository": site.data(server, "fernet-keys")},
         "credential": {"key_repository": site.data(server, "credential-keys")},
-        # The least work per password that bcrypt permits: the passwords are test constants.
+        # The minimum cost of bcrypt, because the passwords are test constants.
         "identity": {"password_hash_algorithm": "bcrypt", "password_hash_rounds": "4"},
         "cache": {"enabled": "True", "backend": "dogpile.cache.memory"},
     }
@@ -174,7 +174,7 @@ def _pike(server: Server, site: Site) -> dict[str, str]:
     if server.role == "image":
         sections = merged(sections, _pike_image(server, site))
     rules = {name: rule for rule, names in PIKE_RULES.items() for name in names.split()}
-    # It is looked for beside the configuration.
+    # Glance searches the file in the directory of the configuration.
     schema = {"schema-image.json": json.dumps(server.schema, indent=1)} if server.schema else {}
     return {
         **schema,
@@ -214,8 +214,8 @@ def database_file(server: Server, layout: Layout) -> Path:
 
 
 def _database(server: Server, site: Site) -> dict[str, str]:
-    # Several processes write to one file: they wait for each other (seconds), and nothing is
-    # worth an fsync.
+    # Several processes write to one file: they wait for each other (timeout in seconds), and the
+    # data does not need fsync.
     return {
         "connection": f"sqlite:///{database_file(server, site.layout)}?timeout=60",
         "sqlite_synchronous": "False",

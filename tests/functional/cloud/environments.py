@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build the virtual environments of the releases from their pin files.
 
-An environment carries the hash of the pins it was built from, written last: whatever was
-interrupted, or was built from other pins, or no longer runs, is removed and built anew. Callers
+An environment contains the hash of its pin file, which is written last: an environment that is
+incomplete, was built from other pins, or no longer runs, is removed and rebuilt. Callers
 hold the cloud's lock.
 """
 
@@ -31,7 +31,7 @@ FindPython = Callable[[Sequence[str], str], Path]
 
 @dataclass(frozen=True)
 class Recipe:
-    """The Python versions an environment may have, and what overrides the search."""
+    """The Python versions of an environment, and the variable that overrides the search."""
 
     versions: Sequence[str] = interpreters.PYTHON3
     variable: str = interpreters.PYTHON3_VARIABLE
@@ -50,9 +50,9 @@ RECIPES = {
 class Builder:
     """Builds environments below one layout.
 
-    :param pins: The directory of the pin files.
-    :param find_python: Finds the interpreter, :func:`interpreters.find_python` unless a test says
-        otherwise.
+    :param pins: the directory of the pin files.
+    :param find_python: finds the interpreter; :func:`interpreters.find_python` except in tests
+        of this class.
     """
 
     layout: Layout
@@ -60,21 +60,21 @@ class Builder:
     find_python: FindPython = interpreters.find_python
 
     def digest(self, name: str) -> str:
-        """Return what tells one content of the pin file from another."""
+        """Return the hash of the pin file."""
         return hashlib.sha256(self._pins(name).read_bytes()).hexdigest()
 
     def is_current(self, name: str) -> bool:
-        """Tell whether the environment is complete, runs and was built from the present pins."""
+        """Return whether the environment is complete, runs, and has the current pins."""
         marker = self.layout.environment(name) / _MARKER
         if not marker.is_file() or marker.read_text() != self.digest(name):
             return False
         return interpreters.version_of(str(self.layout.program(name, "python"))) is not None
 
     def ensure(self, name: str) -> bool:
-        """Build the environment unless it is current; tell whether it had to be built.
+        """Build the environment unless it is current; return whether it was built.
 
-        :raises PythonMissingError: When no interpreter fits.
-        :raises CloudError: When a step fails; the message ends with the last lines of the build
+        :raises PythonMissingError: no suitable interpreter was found.
+        :raises CloudError: a step failed; the message ends with the last lines of the build
             log.
         """
         if self.is_current(name):
@@ -109,7 +109,7 @@ class Builder:
         if not old:
             return [str(python), "-m", "venv", str(target)]
         virtualenv = str(self.layout.program(_VIRTUALENV, "virtualenv"))
-        # virtualenv brings a pip for Python 2.7 along; it must not look for a newer one.
+        # virtualenv includes a pip for Python 2.7 and must not download a newer one.
         offline = [
             "--no-download",
             "--no-periodic-update",

@@ -19,7 +19,7 @@ SERVICE_NAMES = {"identity": "keystone", "image": "glance"}
 def session_of(user: User, auth_url: str) -> session.Session:
     """Return a session that logs in as the user, with a token for the user's project."""
     sender = requests.Session()
-    # Everything is on loopback: a proxy of the surroundings has no business here.
+    # All servers are on loopback, so proxies of the environment are ignored.
     sender.trust_env = False
     login = v3.Password(
         auth_url,
@@ -33,10 +33,10 @@ def session_of(user: User, auth_url: str) -> session.Session:
 
 
 def fill(auth_url: str, regions: Mapping[str, str]) -> dict[str, str]:
-    """Make Keystone hold the users and exactly the given endpoints; what is there already stays.
+    """Create the users, and set the endpoints, in Keystone; existing resources are reused.
 
-    :param regions: Region name to the URL of its Glance.
-    :returns: Project name to id.
+    :param regions: the URL of each region's Glance, by region name.
+    :returns: the project ids, by name.
     """
     keystone = _Keystone(auth_url)
     role_names = _distinct(role for user in USERS for role in user.roles)
@@ -58,7 +58,7 @@ def _distinct(names: Iterable[str]) -> list[str]:
 
 
 class _Keystone:
-    """The few calls of the Identity API that filling it takes."""
+    """A client for the calls of the Identity API that :func:`fill` needs."""
 
     def __init__(self, auth_url: str) -> None:
         self._api = adapter.Adapter(
@@ -68,7 +68,7 @@ class _Keystone:
     def ensure(
         self, kind: str, key: Mapping[str, str], body: Mapping[str, Any] | None = None
     ) -> str:
-        """Return the id of the resource with this key; create it when there is none."""
+        """Return the id of the resource with this key; create it if it does not exist."""
         found = self.find(kind, key)
         if found:
             return str(found[0]["id"])
@@ -93,7 +93,7 @@ class _Keystone:
         self._api.put(f"/projects/{project_id}/users/{user_id}/roles/{role_id}")
 
     def set_endpoints(self, service_type: str, regions: Mapping[str, str]) -> None:
-        """Make the service's endpoints those of the regions, on every interface."""
+        """Set the service's endpoints to those of the regions, on every interface."""
         service_id = self.ensure(
             "service", {"type": service_type}, {"name": SERVICE_NAMES[service_type]}
         )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find a Python that a release runs on.
 
-A name on PATH proves nothing: pyenv puts shims there for versions that are not selected, and they
-fail when they are run. So every candidate is run once, and counts only when it is the version
-wanted and has ssl and sqlite3.
+A name on PATH is not sufficient: pyenv installs shims for versions that are not selected, and they
+fail when they are run. So every candidate is run once, and is accepted only if it has the wanted
+version, ssl and sqlite3.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PROBE = "import sqlite3, ssl, sys; sys.stdout.write('%d.%d' % sys.version_info[
 
 
 class PythonMissingError(Exception):
-    """No suitable interpreter was found; the message is one sentence that says what to install."""
+    """No suitable interpreter was found; the message is one sentence with advice."""
 
 
 def find_python(
@@ -34,12 +34,12 @@ def find_python(
 ) -> Path:
     """Return a working interpreter of one of the versions.
 
-    Looked at in turn: the environment variable (which must be right when it is set), the running
+    The search order is: the environment variable (which must be valid if it is set), the running
     interpreter, ``pythonX.Y`` on PATH, and the newest such version that pyenv has installed.
 
-    :param versions: Acceptable versions such as ``3.13``, the preferred one first.
-    :param variable: The name of the environment variable that overrides the search.
-    :raises PythonMissingError: When there is none.
+    :param versions: accepted versions such as ``3.13``, the preferred one first.
+    :param variable: the name of the environment variable that overrides the search.
+    :raises PythonMissingError: no interpreter was found.
     """
     wanted = " or ".join(versions)
     if chosen := environ.get(variable):
@@ -58,7 +58,7 @@ def find_python(
 
 
 def version_of(interpreter: str, environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return ``X.Y`` as the interpreter tells it; None when it, ssl or sqlite3 does not work."""
+    """Return the interpreter's version ``X.Y``, or None if it, ssl or sqlite3 does not work."""
     return _output_or_empty([interpreter, "-c", _PROBE], environ) or None
 
 
@@ -89,8 +89,8 @@ def newest_first(version: str, installed: Sequence[str]) -> list[str]:
 
 
 def _output_or_empty(command: Sequence[str], environ: Mapping[str, str]) -> str:
-    """Return what a command prints, without blanks around; empty when it fails in any way."""
-    # A PYTHONPATH or PYTHONHOME of the running Python would break one of another version.
+    """Return the stripped output of a command, or "" if the command fails."""
+    # PYTHONPATH or PYTHONHOME of the running Python would break another version.
     unwanted = ("PYTHONPATH", "PYTHONHOME")
     try:
         done = subprocess.run(

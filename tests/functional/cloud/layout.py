@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the cloud keeps environments, data, configuration, logs and state."""
+"""The paths of the cloud's environments, data, configuration, logs and state."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Layout:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Layout:
-        """Return that of ``GLANCE_COMPAT_CLOUD_DIR``, by default ``.cloud`` in the checkout."""
+        """Return the layout below ``GLANCE_COMPAT_CLOUD_DIR``; default: ``.cloud`` here."""
         return cls(Path(environ.get(DIRECTORY_VARIABLE) or CHECKOUT / ".cloud").absolute())
 
     @property
@@ -33,7 +33,7 @@ class Layout:
         return self.root / "state.json"
 
     def environment(self, name: str) -> Path:
-        """Return the virtual environment of a release (or of ``virtualenv``, the tool)."""
+        """Return the virtual environment of a release, or of the tool ``virtualenv``."""
         return self.root / "environments" / name
 
     def program(self, environment: str, name: str) -> Path:
@@ -51,5 +51,5 @@ class Layout:
         return self.server(name) / "server.log"
 
     def data(self, name: str) -> Path:
-        """Return the directory of a database and the files that belong to it."""
+        """Return the directory of a database and its files."""
         return self.root / "data" / name

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring the cloud up, share it between test runs, and take it down.
+"""Start the cloud, share it between test runs, and stop it.
 
-Every function that changes something holds one file lock, so that any number of processes may call
-at once: the first one builds and starts, the others find it done.
+Every function that changes something holds one file lock, so that several processes may call
+it at the same time: the first one builds and starts, the others find a running cloud.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.functional.cloud.processes import CloudError, Running
 from tests.functional.cloud.state import ServerState, State
 from tests.functional.cloud.topology import HOST, SERVERS, Server
 
-# Long enough for another process to build everything from nothing.
+# Long enough for another process to build everything.
 LOCK_SECONDS = 1800
 START_SECONDS = 90
 
@@ -36,7 +36,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """The state, the available servers, and why others are missing (release to sentence)."""
+    """The state, the available servers, and the reasons why releases are missing."""
 
     state: State
     servers: tuple[Server, ...]
@@ -45,9 +45,9 @@ class Outcome:
 
 @contextmanager
 def locked(layout: Layout) -> Iterator[None]:
-    """Hold the cloud's lock; the system frees it when the holder dies.
+    """Hold the cloud's lock; the system releases it if the process dies.
 
-    :raises CloudError: When another process holds it for longer than building everything takes.
+    :raises CloudError: another process holds it for longer than building everything takes.
     """
     layout.root.mkdir(parents=True, exist_ok=True)
     try:
@@ -60,10 +60,10 @@ def locked(layout: Layout) -> Iterator[None]:
 
 
 def up(layout: Layout, report: Report, servers: Sequence[Server] = SERVERS) -> Outcome:
-    """Build and start what is missing, for somebody who will call :func:`down`.
+    """Build and start missing servers, until :func:`down` is called.
 
-    :raises CloudError: When a server or an environment fails, with its log.
-    :raises PythonMissingError: When the interpreter for Keystone is missing.
+    :raises CloudError: a server or an environment failed; the message has its log.
+    :raises PythonMissingError: the interpreter for Keystone is missing.
     """
     with locked(layout):
         outcome = _Start(layout, report, servers).run()
@@ -73,13 +73,13 @@ def up(layout: Layout, report: Report, servers: Sequence[Server] = SERVERS) -> O
 
 
 def down(layout: Layout) -> None:
-    """Stop all servers; data and environments stay."""
+    """Stop all servers; keep data and environments."""
     with locked(layout):
         _stop_all(layout, State.load(layout.state))
 
 
 def erase(layout: Layout) -> None:
-    """Stop all servers and remove their data, so that the next start makes new databases."""
+    """Stop all servers and remove their data, so that the next start creates new databases."""
     with locked(layout):
         _stop_all(layout, State.load(layout.state))
         for name in ("data", "servers"):
@@ -91,12 +91,12 @@ def erase(layout: Layout) -> None:
 def borrowed(
     layout: Layout, report: Report, servers: Sequence[Server] = SERVERS
 ) -> Iterator[Outcome]:
-    """Use the cloud in a test run: what is up is used, the rest is started.
+    """Use the cloud in a test run; start the servers that do not run.
 
-    The last of the runs (and of their parallel workers) stops it, unless a person has started it.
+    The last run (or parallel worker) stops the cloud, unless :func:`up` started it.
 
-    :raises CloudError: As :func:`up`.
-    :raises PythonMissingError: As :func:`up`.
+    :raises CloudError: as in :func:`up`.
+    :raises PythonMissingError: as in :func:`up`.
     """
     me = Running.of(os.getpid())
     try:
@@ -111,17 +111,17 @@ def borrowed(
 
 
 def extend(layout: Layout, report: Report, servers: Sequence[Server]) -> Outcome:
-    """Start more servers in a cloud that this run uses already; they stop with it.
+    """Start more servers in the cloud of this run; they stop with the cloud.
 
-    :raises CloudError: As :func:`up`.
-    :raises PythonMissingError: As :func:`up`.
+    :raises CloudError: as in :func:`up`.
+    :raises PythonMissingError: as in :func:`up`.
     """
     with locked(layout):
         return _Start(layout, report, servers).run()
 
 
 def leave(layout: Layout, me: Running) -> None:
-    """End one run's use of the cloud; stop it when no other run uses it and nobody keeps it."""
+    """End the use by one run; stop the cloud if no other run uses it and ``keep`` is false."""
     with locked(layout):
         _leave(layout, me)
 
@@ -148,7 +148,7 @@ def _stop_all(layout: Layout, state: State) -> None:
 def buildable(
     builder: Builder, servers: Sequence[Server], report: Report
 ) -> tuple[tuple[Server, ...], dict[str, str]]:
-    """Build the environments; return the servers that can run, and why other releases cannot."""
+    """Build the environments; return the servers that can run, and the reasons for the others."""
     missing: dict[str, str] = {}
 
     def build(release: str) -> None:
@@ -166,7 +166,7 @@ def buildable(
 
 @dataclass
 class _Start:
-    """One run of ``up`` under the lock; each step saves the state, so no process is lost."""
+    """One start under the lock; each step saves the state, so that no process is lost."""
 
     layout: Layout
     report: Report

@@ -15,7 +15,7 @@ REQUIRED_VARIABLES = ("GLANCE_COMPAT_REQUIRE_CLOUD", "CI")
 
 
 def is_required(environ: Mapping[str, str]) -> bool:
-    """Tell whether a server that cannot run is a failure: in CI, or when the caller says so."""
+    """Return whether a server that cannot run is a failure: in CI, or if requested."""
     return any(
         environ.get(name, "").lower() not in ("", "0", "false") for name in REQUIRED_VARIABLES
     )
@@ -23,9 +23,9 @@ def is_required(environ: Mapping[str, str]) -> bool:
 
 @pytest.fixture(scope="session")
 def cloud(pytestconfig: pytest.Config) -> Iterator[Cloud]:
-    """Use the cloud that is up, else start it and stop it when the last parallel worker is done.
+    """Provide the running cloud, or start it and stop it after the last parallel worker.
 
-    Where Python 2.7 is missing, only the tests that ask for a Pike URL are skipped; in CI they
+    Without Python 2.7, only the tests that request a Pike URL are skipped; in CI they
     fail.
     """
     refuse = _fail if is_required(os.environ) else _skip

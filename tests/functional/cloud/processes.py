@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start, recognise, await and stop the server processes."""
+"""Start, identify, await and stop the server processes."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ import requests
 import tenacity
 
 STOP_SECONDS = 15
-# psutil derives the time from the boot time, which moves a little when the clock is set.
+# psutil derives the time from the boot time, which changes slightly when the clock is set.
 _SAME_START_SECONDS = 10
 
 
 class CloudError(Exception):
-    """A server or an environment failed; the message says which, and shows its log."""
+    """A server or an environment failed; the message has its name and its log."""
 
 
 class _NotReadyError(Exception):
-    """The server does not answer yet."""
+    """The server does not respond yet."""
 
 
 @dataclass(frozen=True)
 class Running:
-    """A process: its id and, as ids are used again, when it began (seconds since the epoch)."""
+    """A process: its id and, because ids are reused, its start time (seconds since the epoch)."""
 
     pid: int
     started: float
@@ -41,7 +41,7 @@ class Running:
         return cls(pid, psutil.Process(pid).create_time())
 
     def find(self) -> psutil.Process | None:
-        """Return the process while it lives, None when it is gone or another one has its id."""
+        """Return the process, or None if it has ended or another process has its id."""
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.started) < _SAME_START_SECONDS
@@ -50,7 +50,7 @@ class Running:
             return None
 
     def memory(self) -> int:
-        """Return the memory of the process and its children in bytes, 0 when it is gone."""
+        """Return the memory of the process and its children in bytes, or 0 if it has ended."""
         process = self.find()
         if process is None:
             return 0
@@ -61,8 +61,8 @@ class Running:
 def _memory_share(process: psutil.Process) -> int:
     try:
         memory = process.memory_full_info()
-        # What a forked worker shares with its parent must count once; only Linux tells the
-        # proportional share.
+        # Memory shared by a parent and its forked workers must count once; only Linux reports a
+        # proportional share of it.
         return int(getattr(memory, "pss", memory.uss))
     except psutil.Error:
         return 0
@@ -75,10 +75,10 @@ def run(
     environ: Mapping[str, str],
     seconds: float,
 ) -> None:
-    """Run a command to its end in the directory of a log, its output appended to the log.
+    """Run a command in the directory of a log; append its output to the log.
 
-    :param what: Names the work in the error, as in "the database of keystone".
-    :raises CloudError: When it fails or takes longer; with the last lines of the log.
+    :param what: the name of the work in the error, such as "the database of keystone".
+    :raises CloudError: the command failed or timed out; the message has the end of the log.
     """
     with log.open("a") as output:
         output.write(f"$ {shlex.join(command)}\n")
@@ -104,7 +104,7 @@ def run(
 def start(
     command: Sequence[str], directory: Path, log: Path, environ: Mapping[str, str]
 ) -> Running:
-    """Start a server in a session of its own, so that it outlives this process."""
+    """Start a server in its own session, so that it outlives this process."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
@@ -115,7 +115,7 @@ def start(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    # It is meant to go on; Popen would warn of a process that nobody waits for.
+    # The server keeps running; Popen would warn of a process that is not waited for.
     process.returncode = 0
     return Running.of(process.pid)
 
@@ -128,7 +128,7 @@ def server_environ() -> dict[str, str]:
 
 
 def answers(url: str, expected: int) -> bool:
-    """Tell whether one GET without a token gets the status that this kind of server gives."""
+    """Return whether a GET without a token gets the expected status of this type of server."""
     with requests.Session() as session:
         session.trust_env = False
         try:
@@ -140,9 +140,9 @@ def answers(url: str, expected: int) -> bool:
 def await_answer(
     name: str, running: Running, url: str, expected: int, log: Path, seconds: float
 ) -> None:
-    """Wait until the server answers.
+    """Wait until the server responds.
 
-    :raises CloudError: When its process ends or the time is up; with the last lines of its log.
+    :raises CloudError: the process ended or the time is up; the message has the end of the log.
     """
 
     def look() -> None:
@@ -165,18 +165,18 @@ def await_answer(
 
 
 def stop(running: Sequence[Running]) -> None:
-    """End the processes and their children; those that do not heed SIGTERM in time are killed."""
+    """Stop processes and their children; kill those that ignore SIGTERM."""
     _stop([process for one in running if (process := one.find())])
 
 
 def stop_programs_of(environment: Path) -> None:
-    """End what runs from an environment: its servers, or a build whose starter was killed."""
+    """Stop the processes of an environment: servers, or a build whose parent was killed."""
     _stop([process for process in psutil.process_iter() if _runs_from(process, environment)])
 
 
 def _runs_from(process: psutil.Process, environment: Path) -> bool:
     try:
-        # The program, or the interpreter's first argument where the program is a script.
+        # The program, or the interpreter's first argument if the program is a script.
         return any(Path(word).is_relative_to(environment) for word in process.cmdline()[:2])
     except psutil.Error:
         return False
@@ -205,7 +205,7 @@ def _ignoring_gone(action: Callable[[], None]) -> None:
 
 
 def last_lines(log: Path, count: int = 30) -> str:
-    """Return the last lines of a log, empty when there is none."""
+    """Return the last lines of a log, or "" if there is none."""
     if not log.is_file():
         return ""
     with log.open(errors="replace") as lines:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a server of each release is prepared, started and recognised as ready."""
+"""The commands that prepare and start the servers of each release, and the check for readiness."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ _DIRECTORIES = (
     "credential-keys",
 )
 
-# What every server's interpreter reads first (sitecustomize).
+# The sitecustomize module of every server's interpreter.
 _STARTUP = Path(__file__).parent / "startup"
 
 READY_PATH = "/"
-# A version document from Keystone and Glance; the registry has none and asks for a token.
+# Keystone and Glance return a version document; the registry has none and requires a token.
 READY_STATUS: Mapping[Role, int] = {"identity": 300, "image": 300, "registry": 401}
 
 
 @dataclass(frozen=True)
 class Release:
-    """The commands of one release; their first words are programs of its environment.
+    """The commands of one release; each begins with a program of its environment.
 
     ``{directory}`` stands for the server's directory, ``{environment}`` for the release's
-    environment, ``{uid}`` and ``{gid}`` for who runs this.
+    environment, ``{uid}`` and ``{gid}`` for the ids of the current user.
 
-    :param serve: Role to the command that starts the server; it runs in the server's directory.
-    :param prepare: Commands that fill a new data directory, in turn.
-    :param variables: Environment variables of all these commands.
+    :param serve: the command that starts a server, by role; it runs in the server's directory.
+    :param prepare: the commands that fill a new data directory, in order.
+    :param variables: environment variables of all these commands.
     """
 
     serve: Mapping[Role, str]
@@ -61,14 +61,14 @@ class Release:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-# Unlike the server it takes no notice of OS_KEYSTONE_CONFIG_FILES: without the option it works on
+# Unlike the server, keystone-manage ignores OS_KEYSTONE_CONFIG_FILES: without the option it uses
 # /etc/keystone and on a database in the working directory.
 _KEYSTONE_MANAGE = "keystone-manage --config-file {directory}/keystone.conf"
 _KEYSTONE_OWNER = "--keystone-user {uid} --keystone-group {gid}"
 
 RELEASES = {
     KEYSTONE_30: Release(
-        # Keystone would take arguments for its own; gunicorn finds its file in the directory.
+        # Keystone would parse arguments as its own; gunicorn finds its file in the directory.
         serve={"identity": "gunicorn"},
         prepare=(
             f"{_KEYSTONE_MANAGE} db_sync",
@@ -103,11 +103,11 @@ RELEASES = {
 
 
 def prepare_data(server: Server, layout: Layout) -> None:
-    """Fill the server's data directory unless that was completed before.
+    """Fill the server's data directory unless it is already complete.
 
-    The server's configuration must be written.
+    The configuration files must exist.
 
-    :raises CloudError: When a command fails; with the last lines of what it said.
+    :raises CloudError: a command failed; the message has the end of its output.
     """
     directory = layout.data(server.data)
     marker = directory / _MARKER
@@ -117,7 +117,7 @@ def prepare_data(server: Server, layout: Layout) -> None:
     for name in _DIRECTORIES:
         (directory / name).mkdir(parents=True, mode=0o700)
     with closing(sqlite3.connect(database_file(server, layout))) as database:
-        # Kept in the file: readers then do not wait for writers, whatever server opens it.
+        # A setting of the file: in WAL mode readers do not wait for writers.
         database.execute("PRAGMA journal_mode=WAL")
     log, environ = directory / "prepare.log", environ_of(server, layout)
     for template in RELEASES[server.release].prepare:
@@ -127,7 +127,7 @@ def prepare_data(server: Server, layout: Layout) -> None:
 
 
 def environ_of(server: Server, layout: Layout) -> dict[str, str]:
-    """Return the whole environment of the server's processes."""
+    """Return the complete environment of the server's processes."""
     variables = RELEASES[server.release].variables
     places = _places(server, layout)
     own = {name: value.format_map(places) for name, value in variables.items()}
@@ -141,7 +141,7 @@ def command_of(server: Server, layout: Layout) -> list[str]:
 
 
 def _command(template: str, server: Server, layout: Layout) -> list[str]:
-    # Split first: a directory may have blanks in its name.
+    # Split before substitution, because a directory name may contain blanks.
     program, *arguments = template.split()
     places = _places(server, layout)
     path = layout.program(server.release, program)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the cloud remembers between commands, in one JSON file. Writers hold the cloud's lock."""
+"""The state of the cloud between commands, in a JSON file. Writers hold the cloud's lock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.functional.cloud.processes import Running
 
 @dataclass(frozen=True)
 class ServerState:
-    """A server's port, its process, and the digest of what it was started with."""
+    """A server's port, its process, and the digest of its configuration."""
 
     port: int
     process: Running | None = None
@@ -23,11 +23,11 @@ class ServerState:
 
 @dataclass
 class State:
-    """The state file's content.
+    """The content of the state file.
 
-    :param keep: True when a person started the cloud: then no test run stops it.
-    :param users: The processes of test runs that use the cloud; the last one stops it.
-    :param projects: Project name to id, as Keystone gave them.
+    :param keep: whether ``up`` started the cloud, so that no test run stops it.
+    :param users: the processes of test runs that use the cloud; the last one stops it.
+    :param projects: the project ids in Keystone, by name.
     """
 
     keep: bool = False
@@ -37,7 +37,7 @@ class State:
 
     @classmethod
     def load(cls, path: Path) -> State:
-        """Read the file; an absent one is an empty state."""
+        """Read the file; without a file the state is empty."""
         if not path.is_file():
             return cls()
         raw: dict[str, Any] = json.loads(path.read_text())
@@ -49,7 +49,7 @@ class State:
         )
 
     def save(self, path: Path) -> None:
-        """Replace the file in one step, so that a reader sees the old content or the new."""
+        """Replace the file atomically, so that readers see the old or the new content."""
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_suffix(".new")
         new.write_text(json.dumps(asdict(self), indent=1) + "\n")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the cloud consists of: its servers, its users and what differs between them.
+"""The topology of the cloud: its servers, its users and their differences.
 
-A server is one row of :data:`SERVERS`. Another variant of a release is another row: give it a
-name, a region of its own and the options that differ. Rows with the same ``data`` share a database
+A server is one row of :data:`SERVERS`. For a variant of a release, add a row with its own
+name, region and options. Rows with the same ``data`` share a database
 and the image files.
 """
 
@@ -14,7 +14,7 @@ from typing import Literal
 
 Role = Literal["identity", "registry", "image"]
 Sections = Mapping[str, Mapping[str, str]]
-"""The content of an INI file: section to option to value."""
+"""The values in an INI file, by section and option."""
 
 KEYSTONE_30 = "keystone-30"
 GLANCE_33 = "glance-33"
@@ -28,17 +28,17 @@ INTERFACES = ("public", "internal", "admin")
 class Server:
     """One process group that listens on one port.
 
-    :param name: Unique; also the name of its directory.
-    :param release: One of :data:`RELEASES`, which is also the name of its pin file and
+    :param name: a unique name, which is also the name of the directory.
+    :param release: one of :data:`RELEASES`, which is also the name of its pin file and
         environment.
-    :param data: The directory of database and image files; servers that name the same one share
+    :param data: the directory of database and image files; servers with the same one share
         it.
-    :param region: The region in which the catalog offers it as ``image``; None for the others.
-    :param registry: The name of the glance-registry row that v1 uses.
-    :param overrides: Options on top of those that every server of the release gets.
-    :param schema: The content of ``schema-image.json``: property name to its JSON schema; empty:
+    :param region: the region in which the catalog lists it as ``image``, or None.
+    :param registry: the name of the glance-registry row that v1 uses.
+    :param overrides: options in addition to those of all servers of the release.
+    :param schema: the content of ``schema-image.json``: the JSON schemas by property name; empty:
         there is no such file.
-    :param modules: Folders of further modules for its interpreter.
+    :param modules: folders with additional modules for its interpreter.
     """
 
     name: str
@@ -62,7 +62,7 @@ class User:
     roles: tuple[str, ...]
 
 
-#: The limits of the small server, so that tests reach them.
+#: The limits of the small server, low enough for tests to reach them.
 SMALL = {
     "api_limit_max": "3",
     "limit_param_default": "2",
@@ -72,7 +72,7 @@ SMALL = {
     "image_size_cap": "50000",
 }
 
-#: Bytes of all images of a project, where that is limited.
+#: The storage quota of a project, in bytes, on servers that have one.
 STORAGE_QUOTA = "120000"
 
 _UUID_OR_NULL = {
@@ -109,7 +109,7 @@ SERVERS = (
         data="pike-small",
         overrides={"DEFAULT": SMALL},
     ),
-    # Everything that a site may set tighter than it comes.
+    # All limits that an operator can lower.
     Server(
         "pike-small",
         GLANCE_PIKE,
@@ -126,7 +126,7 @@ SERVERS = (
             }
         },
     ),
-    # The properties that v2 knows are those of a file, some of which Glance 15.0.2 comes with.
+    # v2 permits only the properties in a file, some of which Glance 15.0.2 ships.
     Server(
         "pike-schema",
         GLANCE_PIKE,
@@ -137,7 +137,7 @@ SERVERS = (
         overrides={
             "DEFAULT": {
                 "allow_additional_image_properties": "False",
-                # Not where deletion is delayed: what waits to be deleted counts.
+                # Not with delayed deletion, because images in pending_delete count.
                 "user_storage_quota": STORAGE_QUOTA,
             }
         },
@@ -150,7 +150,7 @@ SERVERS = (
     Server("glance-33", GLANCE_33, "image", data="glance-33", region="glance-33"),
 )
 
-#: What operators may limit, so small that a few bytes reach it.
+#: Limits of operators, low enough for a few bytes to reach them.
 LIMITS = {
     "image_property_quota": "3",
     "image_tag_quota": "2",
@@ -164,7 +164,7 @@ LIMITS = {
 
 _FROM_LOOPBACK = {"import_filtering_opts": {"allowed_ports": "[]", "allowed_hosts": "[127.0.0.1]"}}
 
-#: Servers with options that no other test wants; only who asks for them starts them.
+#: Servers with special options; they start only if a test requests them.
 VARIANTS = (
     Server(
         "pike-tight-registry",
@@ -182,7 +182,7 @@ VARIANTS = (
         registry="pike-tight-registry",
         overrides={"DEFAULT": {**LIMITS, "enable_image_import": "True"}},
     ),
-    # Alone, since what waits for its deletion counts against quotas in Pike.
+    # Separate, because images in pending_delete count against quotas in Pike.
     Server(
         "pike-delayed",
         GLANCE_PIKE,
@@ -211,7 +211,7 @@ VARIANTS = (
             **_FROM_LOOPBACK,
         },
     ),
-    # As a site that has left show_multiple_locations for the API that came after it.
+    # Like a cloud that replaced show_multiple_locations by the locations API.
     Server(
         "33-web-unshown",
         GLANCE_33,

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images as clouds really hold them, made by several clients on Glance 15.0.2."""
+"""Realistic images, created by several clients on Glance 15.0.2."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The corpus as a table: who makes each image, with what, and how its two readings may differ.
+"""The corpus as a table: the client and the metadata of each image, and its known differences.
 
-Both APIs of Glance 15.0.2 keep their images in one database, so each image can be read through
-both. Whatever differs names a row of
+Both APIs of Glance 15.0.2 use one database, so each image can be read over
+both. Each difference has the name of a row of
 :data:`glance_compat.metadata.deviations.DEVIATIONS` and the exact values of both sides.
 """
 
@@ -17,9 +17,9 @@ from tests.contract.shape import DATA
 Maker = Literal["v1", "v2", "glanceclient v1", "glanceclient v2"]
 State = Literal["deactivated", "deleted", "killed", "public"]
 
-#: Stands for a key that a dict does not have.
+#: A placeholder for a key that a dict does not have.
 MISSING = "(missing)"
-#: Stands for an image that cannot be seen.
+#: A placeholder for an image that is not visible.
 UNSEEN = "(ImageNotFound)"
 
 
@@ -29,7 +29,7 @@ class Differs:
 
     :param deviation: the name of the row that explains it.
     :param path: a key of the image dict, or ``properties/`` and a name, or "" for the whole image.
-    :param users: for whom; empty: for everybody.
+    :param users: the users who see the difference; empty: all users.
     """
 
     deviation: str
@@ -43,14 +43,14 @@ class Differs:
 class Entry:
     """One image.
 
-    :param about: what is special about it; unique.
+    :param about: a unique description of the special feature.
     :param maker: the client that creates it.
-    :param meta: base attributes as the maker takes them; the name is ``about`` unless given.
-    :param properties: as the maker takes them.
-    :param data: what is uploaded; None: nothing.
-    :param states: what is done to it afterwards.
-    :param shares: user to the status with which the image is shared.
-    :param differs: between show over v1 and show over v2.
+    :param meta: base attributes in the client's format; the default name is ``about``.
+    :param properties: properties in the client's format.
+    :param data: the data to upload, or None.
+    :param states: changes of the status after the creation.
+    :param shares: the member status of each user that the image is shared with.
+    :param differs: the differences between show() over v1 and over v2.
     """
 
     about: str
@@ -88,7 +88,7 @@ _TEXTS = {
     "dashes": "-- --",
 }
 
-#: What v2 keeps at the top level of every record.
+#: The keys at the top level of every v2 record.
 SHADOWED = (
     *("checksum", "container_format", "created_at", "disk_format", "file", "id", "min_disk"),
     *("min_ram", "name", "owner", "protected", "schema", "self", "size", "status", "tags"),
@@ -99,7 +99,7 @@ WORDS_OF_V1 = (
 )
 
 CORPUS: tuple[Entry, ...] = (
-    # -- made over v1, by hand
+    # -- created with plain requests to v1
     Entry("v1 plain", "v1", properties={"a": "b"}),
     Entry("v1 with data", "v1", properties={"a": "b"}, data=DATA),
     Entry("v1 without anything", "v1", meta={"name": None}),
@@ -137,13 +137,13 @@ CORPUS: tuple[Entry, ...] = (
     Entry(
         "v1 shadowed properties",
         "v1",
-        # What v2 keeps at the top level hides them there.
+        # Attributes at the top level of v2 records hide them.
         properties=dict.fromkeys(SHADOWED, "shadow"),
     ),
     Entry(
         "v1 planted attributes",
         "v1",
-        # Pike's v2 shows them at the top level as if they were the server's own.
+        # Pike's v2 shows them at the top level like attributes of the server.
         properties={
             "direct_url": "file:///etc/shadow",
             "locations": "bogus",
@@ -169,14 +169,14 @@ CORPUS: tuple[Entry, ...] = (
     Entry(
         "v1 broken structures", "v1", properties={"mappings": "[{", "block_device_mapping": "7"}
     ),
-    # -- made over v2, by hand
+    # -- created with plain requests to v2
     Entry("v2 plain", properties={"a": "b"}),
     Entry("v2 with data", properties={"a": "b"}, data=DATA),
     Entry("v2 without anything", meta={"name": None, "disk_format": None}),
     Entry("v2 no bytes", data=b""),
     Entry("v2 empty name", meta={"name": ""}),
     Entry("v2 texts", properties=_TEXTS),
-    # '' and not NULL, so its header is there.
+    # '' and not NULL, so v1 sends a header.
     Entry("v2 empty property", properties={"empty": ""}),
     Entry("v2 private", meta={"visibility": "private"}),
     Entry("v2 shared", meta={"visibility": "shared"}),
@@ -196,7 +196,7 @@ CORPUS: tuple[Entry, ...] = (
     ),
     Entry("v2 many properties", properties=_MANY, data=DATA),
     Entry("v2 long value", properties={"long": "x" * 20000}),
-    # A longer line than http.client reads at all.
+    # A longer line than http.client can read.
     Entry("v2 very long value", properties={"long": "x" * 65000}),
     Entry(
         "v2 upper case",
@@ -210,7 +210,7 @@ CORPUS: tuple[Entry, ...] = (
     Entry("v2 dash and underscore", properties={"foo-bar": "dash", "foo_bar": "under"}),
     Entry(
         "v2 keys that fold",
-        # Which value is left is not said, so there is only one.
+        # The order of the values is undefined, so there is only one value.
         properties={"foo_bar": "same", "FOO_BAR": "same"},
         differs=(Differs("head-property-case", "properties/FOO_BAR", MISSING, "same"),),
     ),
@@ -238,7 +238,7 @@ CORPUS: tuple[Entry, ...] = (
     Entry("v2 folded lines", properties={"lines": "one\n two\n\tthree"}),
     Entry("v2 empty line", properties={"lines": "one\r\n\r\ntwo"}),
     Entry("v2 newline at the end", properties={"lines": "one\n"}),
-    # It ends the block.
+    # The value ends the header block.
     Entry("v2 newline alone", properties={"lines": "\n"}),
     Entry("v2 NUL", properties={"nul": "one\0two"}),
     Entry("v2 forged name", properties={"p": "one\r\nX-Image-Meta-Name: evil"}),
@@ -247,7 +247,7 @@ CORPUS: tuple[Entry, ...] = (
     Entry(
         "v2 forged checksum",
         properties={"p": f"one\r\nX-Image-Meta-Checksum: {'0' * 32}"},
-        # Without data there is no checksum, whose header would then be there twice.
+        # Without data there is no checksum, whose header would otherwise occur twice.
         differs=(
             Differs("head-forged-header", "checksum", "0" * 32, None),
             Differs(
@@ -295,9 +295,9 @@ CORPUS: tuple[Entry, ...] = (
         "v2 structures",
         properties={"mappings": '[{"a": "é"}]', "block_device_mapping": "not JSON"},
     ),
-    # -- made by python-glanceclient
+    # -- created by python-glanceclient
     Entry(
-        # It percent-encodes every value, and Glance keeps that.
+        # The client percent-encodes every value, and Glance stores the encoded value.
         'gc v1 my image ü+%41, "x"',
         "glanceclient v1",
         properties={"text": 'my value ü+%41, "x"', "json": '[{"a": 1}]'},

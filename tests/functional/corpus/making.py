@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make the images of the corpus, each with its own client."""
+"""Create the images of the corpus, each with its client."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.functional.corpus.images import Entry
 
 
 def make(target: Target, entry: Entry) -> str:
-    """Make one image as the table says.
+    """Create one image of the table.
 
-    :param target: with both APIs at its wide URL.
-    :returns: its id.
+    :param target: a target with both APIs at its wide URL.
+    :returns: the id of the image.
     """
     image_id = _MAKERS[entry.maker](target, entry)
     for user, status in entry.shares.items():
@@ -69,7 +69,7 @@ def _over_v2(target: Target, entry: Entry) -> str:
 
 def _client(target: Target, version: str, user: str) -> Any:
     with warnings.catch_warnings():
-        # Some of what it imports is old.
+        # Some of its imports are deprecated.
         warnings.simplefilter("ignore")
         from glanceclient import client
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each kind of finding: what is one, and what is almost one."""
+"""Each kind of finding: images that have it, and similar images that do not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Json = dict[str, Any]
 
 IMAGE_ID = "70a599e0-31e7-49b7-b260-868f441e862b"
 
-#: An image of which there is nothing to say, as Glance 15.0.2 lists it.
+#: An image without findings, as Glance 15.0.2 lists it.
 V1: Json = {
     "id": IMAGE_ID,
     "name": "plain",
@@ -59,7 +59,7 @@ V2: Json = {
     "schema": "/v2/schemas/image",
     "os_type": "linux",
 }
-#: What Glance 33 has besides.
+#: Additional attributes of Glance 33.
 V33: Json = {
     **V2,
     "os_hidden": False,
@@ -91,9 +91,9 @@ def without(record: Json, *keys: str) -> Json:
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """An image, as one API or both list it.
+    """An image in the list of one or both APIs.
 
-    :param subjects: where the kind is met.
+    :param subjects: the expected subjects of the kind's findings.
     """
 
     kind: str
@@ -110,7 +110,7 @@ def almost(kind: str, v1: Json | None = None, v2: Json | None = None) -> Case:
     return Case(kind, v1, v2)
 
 
-#: Names that together are one character less than a header of a property may have.
+#: Names whose total length is one character below the limit of a property header.
 _ROOM = v1_limits.V1_LINE_BYTES - len(V1_PROPERTY) - len("p: \r\n")
 _MANY = {f"p{number:03}": "x" for number in range(100)}
 
@@ -305,7 +305,7 @@ def test_kind_names_are_unique() -> None:
     ("properties", "headers"), [({}, 21), ({"a": "b"}, 22), ({"a": None}, 21)]
 )
 def test_header_count_matches_headers_of_glance_15_0_2(properties: Json, headers: int) -> None:
-    # Seen: 21 beside the properties, for an image with data, an owner, a name and formats.
+    # Verified: 21 headers besides the properties, with data, an owner, a name and formats.
     assert count_v1_headers(ImageRecords(with_v1(properties), None)) == headers
     queued = without(on_v2(status="queued", size=None, checksum=None, **properties), "os_type")
     assert count_v1_headers(ImageRecords(None, queued)) == headers - 3

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What glanceclient encoded, and what only looks like it."""
+"""Strings that glanceclient encoded, and strings that only look encoded."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ HIGH, MEDIUM, LOW = Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW
 
 
 def encoded_by_client(text: str) -> str:
-    """A header's value as the installed python-glanceclient writes it."""
+    """Return a header value as encoded by the installed python-glanceclient."""
     with warnings.catch_warnings():
-        # Some of what it imports is old.
+        # Some of its imports are deprecated.
         warnings.simplefilter("ignore")
         from glanceclient.common import http
 
@@ -80,13 +80,13 @@ def test_encoded_string_is_decoded(text: str, decoded: str, confidence: Confiden
         "100% sure",
         "%d of %s",
         "%zz",
-        # Lower case, which the client never writes.
+        # Lower-case hexadecimal digits, which the client never writes.
         "caf%c3%a9",
-        # The client leaves letters, colons after bug 1788942, and slashes alone.
+        # The client does not encode letters, slashes, and (after bug 1788942) colons.
         "%41bc",
         "a%2Fb",
         "%3Aa:%20b",
-        # It would have encoded the blank, the plus sign and the accent as well.
+        # The client would also have encoded the blank, the plus sign and the accent.
         "my%20other image",
         "a%20b+c",
         "é%20b",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two lists of the same images, side by side."""
+"""Pairing of two lists of the same images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def records(api: str, ids: Sequence[str]) -> Iterator[Record]:
 
 
 def ids_of(pairs: Iterator[Pair]) -> dict[str, str]:
-    """Id to the APIs that listed it; each record must be where it belongs, and each id once."""
+    """Return the APIs of each id; assert that each id occurs once, with its own records."""
     found: dict[str, str] = {}
     for v1, v2 in pairs:
         assert v1 is None or v1["api"] == "v1"
@@ -57,7 +57,7 @@ def test_waiting_records_are_bounded() -> None:
             pulled.append(record["id"])
             yield record
 
-    # Ids of v1 alone, which come before all of v2.
+    # Ids that only v1 lists, sorted before all ids of v2.
     pairs = pair_records(watched([f"a{one:04}" for one in range(100)]), records("v2", ["b"]), 3)
     assert next(pairs) == ({"id": "a0000", "api": "v1"}, None)
     assert len(pulled) == 4

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check that a list is walked once, to its end, without a needless page."""
+"""Lists are read once and completely, without unnecessary requests."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def images(count: int, **given: object) -> list[Image]:
 
 
 class Server:
-    """A list of images behind pages.
+    """A paginated list of images.
 
-    :param cap: images in a page at most, whatever is asked for (option api_limit_max).
-    :param says: whether it says that another page may follow, as v2 does.
-    :param exact: whether it filters alone, so that no more than what is wanted is asked for.
+    :param cap: maximum number of images per page (option api_limit_max).
+    :param says: whether it reports that another page may follow, as v2 does.
+    :param exact: whether it filters exactly, so that the client requests no more than it needs.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Server:
         start = 0 if marker is None else ids.index(marker) + 1
         granted = min(requested, self.cap)
         page = self.stored[start : start + granted]
-        # As Glance does: a full page may be followed by another one (seen on 15.0.2 and 33).
+        # As in Glance, another page may follow a full page (verified on 15.0.2 and 33).
         return Page(page, more=len(page) == granted if self.says else None, requested=requested)
 
     def walked(
@@ -67,13 +67,13 @@ def ids(*numbers: int) -> list[str]:
 
 
 # ---------------------------------------------------------------------------------------------
-# Texts that a server does not take.
+# Strings that a server rejects.
 
 
 class Picky:
-    """An API that is answered with an error as long as it sends texts of some kind.
+    """An API whose requests fail as long as they contain risky strings.
 
-    :param status: of the error; None: it takes everything.
+    :param status: the status of the error; None: every request succeeds.
     """
 
     def __init__(self, status: int | None) -> None:
@@ -137,7 +137,7 @@ def test_impossible_name_filter_sends_no_request() -> None:
 
 @pytest.mark.parametrize(
     ("count", "cap", "requests"),
-    # v1 does not say that a page is the last one. A short page proves it only after a longer one.
+    # v1 does not report the last page. A short page is the last one only after a longer page.
     [(0, 2, 1), (1, 2, 2), (2, 2, 2), (3, 2, 2), (4, 2, 3), (5, 2, 3), (5, 1000, 2), (6, 3, 3)],
 )
 def test_v1_pages_are_read_until_empty(count: int, cap: int, requests: int) -> None:
@@ -212,7 +212,7 @@ def test_list_begins_after_marker() -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# What the server does not filter.
+# Filters of the library.
 
 
 @pytest.mark.parametrize("says", [False, True])
@@ -274,11 +274,11 @@ def test_server_sorts_by_one_key() -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Servers that do not do as they should.
+# Misbehaving servers.
 
 
 def scripted(pages: Sequence[tuple[str, bool | None]]) -> typing.Iterator[Page]:
-    """Pages of one-letter ids; the last one comes again and again."""
+    """Return a function that fetches pages of one-letter ids; the last page repeats."""
     made = [Page([from_v2({"id": i}) for i in letters], more, 2) for letters, more in pages]
     yield from made
     while True:
@@ -308,7 +308,7 @@ def test_page_ending_at_marker_is_an_error() -> None:
 
 @pytest.mark.parametrize("more", [None, True])
 def test_page_without_a_new_image_is_an_error(more: bool | None) -> None:
-    """Each page ends with another image than those before."""
+    """Each page ends with another image than the earlier pages."""
     found = walk_pages(("abc", more), ("bca", more), ("def", more))
     assert [next(found), next(found), next(found)] == ["a", "b", "c"]
     with pytest.raises(BadResponse, match="never ends: the page that ends with image a has only"):
@@ -511,7 +511,7 @@ def test_walk_does_not_start_again_when_ids_are_forgotten() -> None:
 
 
 class Id(str):
-    """Text that can be seen to be forgotten."""
+    """A string that can be weakly referenced."""
 
     __slots__ = ("__weakref__",)
 
@@ -540,7 +540,7 @@ def test_number_of_recorded_ids_is_bounded() -> None:
     def fetch(marker: str | None, size: int, left: int | None) -> Page:
         number = 0 if marker is None else int(marker) // page + 1
         found: list[Image] = [{"id": str(n)} for n in range(number * page, (number + 1) * page)]
-        # An early image and a late one come again at the end.
+        # An early image and a late one are repeated at the end.
         again: list[Image] = (
             [{"id": "0"}, {"id": str(pages * page - 1)}] if number == pages else []
         )
@@ -548,5 +548,5 @@ def test_number_of_recorded_ids_is_bounded() -> None:
 
     requested = Listing(parse_query(None), None, None, page)
     counted = sum(1 for _ in walk(requested, fetch))
-    # The early one was forgotten, the late one was not.
+    # The early id was dropped, the late one was not.
     assert counted == pages * page + page - 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An environment without clouds, and a Glance to ask."""
+"""Fixtures: an environment without clouds, and a Glance."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ Environment = dict[str, str]
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Environment:
-    """No cloud is named by accident: not by OS_*, and not by a file of the home directory."""
+    """Remove OS_* variables and files of the home directory, which could select a cloud."""
     clean = clean_environment(tmp_path)
     for name in os.environ.keys() - clean.keys():
         monkeypatch.delenv(name)
     for name in ("HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, clean[name])
-    # openstack.config looks into the working directory too.
+    # openstack.config searches the working directory too.
     monkeypatch.chdir(tmp_path)
     return clean
 
 
 @pytest.fixture(params=["v1", "v2"])
 def glance(request: pytest.FixtureRequest) -> Iterator[GlanceFixture]:
-    """A Glance that offers one API, with pages of two images."""
+    """Provide a Glance with one API, and two images per page."""
     with GlanceFixture(apis=(request.param,), page_cap=2) as running:
         yield running
 
 
 def options(running: GlanceFixture, token: str = "token") -> tuple[str, ...]:
-    """What names a Glance without a Keystone."""
+    """Return the options that select a Glance without Keystone."""
     return ("--endpoint", running.url, "--os-auth-type", "admin_token", "--os-token", token)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Keystone for tests of the credentials that are sent to it."""
+"""A fake Keystone, for tests of the credentials that it receives."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(octets)
 
     def log_message(self, *arguments: object) -> None:
-        """Be quiet."""
+        """Log nothing."""
 
 
 class Keystone(http.server.ThreadingHTTPServer):
-    """The server.
+    """The fake Keystone.
 
-    :ivar asked: the ``auth`` objects that were sent.
-    :ivar projects: status and body for the paths of projects; others are 404.
+    :ivar asked: the received ``auth`` objects.
+    :ivar projects: status and body of the response, by path of a project; others are 404.
     :param endpoints: image endpoints by region and interface.
     """
 
@@ -76,7 +76,7 @@ class Keystone(http.server.ThreadingHTTPServer):
 
 @contextlib.contextmanager
 def running(endpoints: Mapping[tuple[str, str], str]) -> Iterator[Keystone]:
-    """A Keystone while it is needed."""
+    """Run a fake Keystone for the duration of a context."""
     with Keystone(endpoints) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

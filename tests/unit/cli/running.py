@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Running commands, in this process and as programs."""
+"""Run commands, in this process or as programs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from glance_compat.cli.app import GlanceCompat
 #: Seconds after which a program hangs.
 PATIENCE = 120
 
-#: openstacksdk 4 warns of an option whether or not it is used; users are not shown it.
+#: openstacksdk 4 always warns about an option; Python hides the warning from users.
 sdk_may_warn = pytest.mark.filterwarnings("ignore:Support for InfluxDB:PendingDeprecationWarning")
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a command left."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -32,27 +32,27 @@ class Outcome:
 
     @property
     def error(self) -> str:
-        """The one line of a failed command."""
+        """The error message of a failed command, which must be one line."""
         assert "Traceback" not in self.err
         [line] = self.err.splitlines()
         return line
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 def clean_environment(home: Path) -> dict[str, str]:
-    """The environment without any cloud in it, and with a home of its own."""
+    """Return the environment without cloud settings and with another home directory."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
     return {**kept, "HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")}
 
 
 def in_process(*argv: str) -> Outcome:
-    """Run a command through cliff; what argparse itself writes is not captured."""
+    """Run a command through cliff; the output of argparse is not captured."""
     out, err = io.StringIO(), io.StringIO()
     try:
         code = GlanceCompat(stdout=out, stderr=err).run(list(argv))
@@ -62,7 +62,7 @@ def in_process(*argv: str) -> Outcome:
 
 
 def program(environment: Mapping[str, str], *argv: str) -> Outcome:
-    """Run ``glance-compat`` as a program of its own."""
+    """Run ``glance-compat`` as a program."""
     done = subprocess.run(
         [sys.executable, "-m", "glance_compat.cli", *argv],
         env=dict(environment),

@@ -28,9 +28,9 @@ class _Announced(io.StringIO):
 
 
 def while_serving(act: Callable[[str], None], *argv: str) -> Outcome:
-    """Serve in this process while another thread acts on the URL, and end it by SIGTERM.
+    """Serve in this process while another thread uses the URL; stop with SIGTERM.
 
-    What the action raises is raised.
+    An exception of the other thread is raised.
     """
     out, err = io.StringIO(), _Announced()
     problems: list[BaseException] = []
@@ -42,7 +42,7 @@ def while_serving(act: Callable[[str], None], *argv: str) -> Outcome:
             act(out.getvalue().rstrip("\n"))
         except BaseException as problem:  # noqa: BLE001 - raised again in the thread of the test
             problems.append(problem)
-        # To the thread that waits for it: another one would end the process.
+        # Sent to the waiting thread, because in another one the signal would end the process.
         if out.getvalue():
             signal.pthread_kill(server, signal.SIGTERM)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all commands share: exit codes, errors, the log, streams."""
+"""Behaviour of all commands: exit codes, errors, the log, streams."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_wrong_arguments_are_wrong_usage(
 
 
 class Failing(Command):
-    """Fails with ``failure``."""
+    """A command that raises ``failure``."""
 
     failure: Exception = exceptions.ImageNotFound("no such image \x1b[31m\nnor any other")
 
@@ -190,7 +190,7 @@ def test_missing_extra_is_named(
 
 
 def forget(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
-    """Make Python import a module and those below it again, until the end of the test."""
+    """Make Python import a module and its submodules again during the test."""
     for name in [one for one in sys.modules if f"{one}.".startswith(f"{module}.")]:
         monkeypatch.delitem(sys.modules, name)
         package, _, attribute = name.rpartition(".")
@@ -200,7 +200,7 @@ def forget(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
 
 @pytest.mark.slow
 def test_closed_stdout_exits_141_silently(environment: dict[str, str]) -> None:
-    # More than a pipe holds.
+    # More than the buffer of a pipe.
     images = [{"name": f"{number:04}" + "x" * 200} for number in range(600)]
     with GlanceFixture(images=images) as glance:
         argv = [sys.executable, "-m", "glance_compat.cli", "list", "-f", "value", "--long"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``glance-compat audit`` on a cloud with v1, with v2, with both."""
+"""``glance-compat audit`` on clouds with v1, v2 or both."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ IMAGES: tuple[Mapping[str, Any], ...] = (
     },
 )
 
-#: Last two digits of the id, and the kind; "" for what is of no image.
+#: The last two digits of the id, and the kind; "" for findings that concern no image.
 OVER_V1 = [
     ("01", "shadowed-property"),
     ("01", "percent-encoded"),
@@ -130,7 +130,7 @@ def test_plain_images_have_no_findings(apis: tuple[str, ...]) -> None:
         assert kinds_of(outcome) == []
         assert outcome.err.endswith(" Nothing was found.\n")
     else:
-        # Whoever reads the rows alone is told as well.
+        # The rows have this information too, not only the summary.
         assert [kind for _, kind in kinds_of(outcome)] == [
             "v2-not-read" if apis == ("v1",) else "v1-not-read"
         ]
@@ -197,12 +197,12 @@ def test_deleted_option_finds_deleted_image() -> None:
         assert kinds_of(audited(glance, *argv, token=ADMIN)) == []
         outcome = audited(glance, *argv, "--deleted", token=ADMIN)
     assert kinds_of(outcome) == [("2b", "deleted-image")]
-    # Only an administrator is shown them.
+    # Only an administrator can see them.
     assert "one-api-only" not in outcome.out
 
 
 # ---------------------------------------------------------------------------------------------
-# Forms.
+# Output formats.
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_quiet_writes_no_summary() -> None:
 
 
 class Watched(io.StringIO):
-    """Notes how many requests a Glance had got when the second line was written."""
+    """A stream that records the number of requests when the second line is written."""
 
     def __init__(self, glance: GlanceFixture) -> None:
         super().__init__()
@@ -307,7 +307,7 @@ def test_csv_rows_are_streamed(apis: tuple[str, ...]) -> None:
 
 
 def peak_bytes(images: int) -> int:
-    """Memory that it takes to find something in so many images of two lists."""
+    """Return the peak memory of an audit of this many images in two lists."""
 
     def records(names: int) -> Iterator[Mapping[str, Any]]:
         for number in range(images):
@@ -365,7 +365,7 @@ def test_csv_cell_is_not_a_formula(formula: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# How far it is.
+# Progress.
 
 
 class Clock:
@@ -405,7 +405,7 @@ def test_short_audit_reports_no_progress() -> None:
         ((), io.StringIO, Terminal, True),
         ((), Terminal, Terminal, True),
         (("-f", "csv"), io.StringIO, Terminal, True),
-        # The rows come in between.
+        # The rows are written between the progress messages.
         (("-f", "csv"), Terminal, Terminal, False),
         (("-q",), io.StringIO, Terminal, False),
         ((), io.StringIO, io.StringIO, False),
@@ -428,7 +428,7 @@ def test_progress_is_shown_only_on_terminal(
 
 
 # ---------------------------------------------------------------------------------------------
-# What goes wrong.
+# Failures.
 
 DOCUMENT = {
     "versions": [{"id": "v2.5", "status": "CURRENT"}, {"id": "v1.1", "status": "DEPRECATED"}]
@@ -443,7 +443,7 @@ def page(*ids: str, more: bool = False, **changed: Any) -> Reply:
 
 
 def of_all(*replies: Reply) -> Callable[[Seen], Reply]:
-    """Answer the list of all images; nobody has a community image."""
+    """Respond to the list of all images; the list of community images is empty."""
     left = list(replies)
 
     def answer(seen: Seen) -> Reply:
@@ -542,7 +542,7 @@ def test_image_in_one_list_is_a_finding(scripted: ScriptedServer) -> None:
         (IDS[0], "one-api-only", "only v1 listed it"),
         (IDS[2], "one-api-only", "only v2 listed it"),
     }
-    # Images come and go; nothing failed.
+    # An image was created or deleted meanwhile, which is not a failure.
     assert outcome.code == 0
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/audit.rst shows what the audit really says, and every kind that it knows."""
+"""docs/audit.rst shows the actual output of the audit, and lists every kind."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ CLOUD: tuple[Mapping[str, Any], ...] = (
 
 
 def block_after(command: str) -> str:
-    """What the page shows as the output of a command."""
+    """Return the output that the page shows for a command."""
     _, _, rest = TEXT.partition(f"    $ {command}\n")
     assert rest, f"the page does not show: {command}"
     return textwrap.dedent(re.split(r"\n(?=\S)|\n    \$ ", rest)[0]).strip()
 
 
 def said_to(argv: str) -> tuple[int, str]:
-    """Output and summary of a command on the cloud of the example."""
+    """Return output and summary of a command on the example cloud."""
     with GlanceFixture(images=CLOUD) as glance:
         command, *rest = shlex.split(argv)
         outcome = in_process(command, *options(glance), *rest)
@@ -72,13 +72,13 @@ def test_page_shows_real_output(argv: str, code: int) -> None:
 
 
 def list_kinds() -> str:
-    """The list of kinds, as the page must have it."""
+    """Return the list of kinds as the page must show it."""
     parts = []
     for kind in sorted(KINDS, key=lambda one: -SEVERITIES.index(one.severity)):
         target_apis = " and ".join(kind.target_apis)
         head = f"``{kind.name}`` ({kind.severity}, target API {target_apis})"
         said = f"{kind.meaning} *To do:* {kind.to_do}"
-        # An underscore at the end of a word would be a link.
+        # In reST, a trailing underscore would make a word a link.
         said = re.sub(r"_(?=\W)", r"\\_", said)
         body = textwrap.fill(
             said,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The choice of the cloud, the user and the API."""
+"""Selection of the cloud, the user and the API."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def glances() -> Iterator[Glances]:
 
 @pytest.fixture
 def cloud(glances: Glances) -> Iterator[keystone.Keystone]:
-    """Two regions; the second has an internal interface of its own."""
+    """Provide a cloud with two regions; the second has a separate internal endpoint."""
     endpoints = {
         ("first", "public"): glances["old"].url,
         ("second", "public"): glances["new"].url,
@@ -68,7 +68,7 @@ def endpoint_of(*argv: str) -> str:
 
 @pytest.fixture
 def clouds_yaml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cloud: keystone.Keystone) -> Path:
-    """A file with two clouds."""
+    """Create a clouds.yaml with two clouds."""
     path = tmp_path / "a-file-of-clouds.yaml"
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
     path.write_text(
@@ -114,7 +114,7 @@ def test_os_cloud_variable_selects_cloud(
     ("argv", "error"),
     [
         (("--os-cloud", "nonsense"), "its clouds are: other, ours"),
-        # The file does not list the region, but the catalog decides.
+        # The file does not list the region, but the catalog has it.
         (("--os-cloud", "ours", "--os-region-name", "third"), "NoUsableVersion: "),
         (("--os-cloud", "other"), "NotAuthenticated: "),
     ],
@@ -204,7 +204,7 @@ def test_missing_auth_url_is_wrong_usage(
 
 def test_endpoint_alone_needs_no_credentials(glances: Glances) -> None:
     assert endpoint_of("--endpoint", glances["new"].url) == glances["new"].url
-    # The embedded Glance takes any text for a token.
+    # The embedded Glance accepts any string as a token.
     outcome = in_process("list", "--endpoint", glances["new"].url)
     assert (outcome.code, outcome.err) == (0, "")
 
@@ -286,6 +286,6 @@ def test_invalid_option_value_is_wrong_usage(
 
 
 def test_options_are_not_abbreviated(capsys: pytest.CaptureFixture[str]) -> None:
-    # serve has --api, which is no --api-version.
+    # serve has --api, which must not be read as --api-version.
     assert in_process("discover", "--allow", "--endpoint", "http://127.0.0.1:1").code == 2
     assert "unrecognized arguments: --allow" in capsys.readouterr().err

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Comparing the results of the demo."""
+"""Comparison of the demo's results."""
 
 from __future__ import annotations
 

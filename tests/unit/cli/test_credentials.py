@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which credentials are sent, and where: options before variables before clouds.yaml."""
+"""The credentials that are sent, and their receiver: options, then variables, then clouds.yaml."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TAKES = {
 
 
 # ---------------------------------------------------------------------------------------------
-# The resolution alone: every option on every level with every plugin.
+# The resolution of values: every option on every level with every plugin.
 
 
 def levels(**values: Mapping[str, Any]) -> Levels:
@@ -78,7 +78,7 @@ def test_highest_level_wins(name: str, plugin: str) -> None:
             assert name not in found.other
 
 
-#: What an application credential must not be combined with.
+#: Options that cannot be combined with an application credential.
 TARGET = frozenset(
     {
         *("project_name", "project_id", "project_domain_name", "project_domain_id"),
@@ -147,10 +147,10 @@ def test_plugin_of_identity_v2_gets_older_names() -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# What is sent.
+# Requests that are sent.
 
 FILE_USER = "user-of-file"
-#: No header, or what keystoneauth's plugin "none" sends.
+#: No header, or the header of keystoneauth's plugin "none".
 NO_TOKEN = {None, "notused"}
 
 
@@ -198,7 +198,7 @@ def cloud() -> Iterator[Cloud]:
 
 @pytest.fixture
 def file(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """clouds.yaml with one cloud."""
+    """Create a clouds.yaml with one cloud."""
     path = tmp_path / "a-file"
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
     return write(path, cloud)
@@ -315,7 +315,7 @@ def test_error_of_identity_service_has_its_message(cloud: Cloud) -> None:
     assert outcome.err.replace("\n", "").isprintable()
 
 
-#: Auth option, and where its value is in the request to log in.
+#: The path of each auth option's value in the log-in request.
 SENT = {
     "username": ("user", "name"),
     "user_id": ("user", "id"),
@@ -494,7 +494,7 @@ FORBIDDEN: tuple[int, dict[str, Any]] = (403, {})
         ("ops", {BY_NAME: (200, projects(PROJECT))}),
         (PROJECT, {BY_ID: (200, {"project": {"id": PROJECT, "name": "ops"}})}),
         ("ops", {BY_NAME: FORBIDDEN, "/v3/auth/projects": (200, projects(PROJECT))}),
-        # It has the form of an id, and nobody may say whether it is one.
+        # The value looks like an id, and the user may not look it up.
         (PROJECT, {BY_ID: FORBIDDEN, f"/v3/projects?name={PROJECT}": FORBIDDEN}),
     ],
 )
@@ -563,9 +563,9 @@ def test_failing_project_search_is_an_error(
 
 
 def openstack_auth(argv: list[str]) -> tuple[str, dict[str, Any]]:
-    """Return the auth type and the credentials that ``openstack`` makes of arguments."""
+    """Return the auth type and the credentials that ``openstack`` derives from arguments."""
     with warnings.catch_warnings():
-        # osc_lib warns of its own modules.
+        # osc_lib emits warnings about its own modules.
         warnings.simplefilter("ignore")
         from osc_lib.api import auth as osc_auth
         from osc_lib.cli.client_config import OSC_Config

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``glance-compat demo``: its results, its output, and that it can fail."""
+"""``glance-compat demo``: its results, its output, and its failures."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def run(stream: io.TextIOBase, command: type[Demo]) -> Outcome:
 
 @pytest.fixture
 def demo(shown: Demonstration) -> type[Demo]:
-    """The command with results from before, for tests of its output."""
+    """Return the command with earlier results, for tests of its output."""
 
     class Repeated(Demo):
         @staticmethod
@@ -140,7 +140,7 @@ def test_failure_on_one_server_is_a_difference() -> None:
 
 
 class Unequal(Demo):
-    """A demo whose servers differ."""
+    """A demo with different results on its servers."""
 
     @staticmethod
     def demonstrate() -> Demonstration:

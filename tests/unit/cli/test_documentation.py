@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands that the documentation shows work."""
+"""The commands in the documentation work."""
 
 from __future__ import annotations
 

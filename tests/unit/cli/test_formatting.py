@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nothing that metadata holds reaches a terminal as it is."""
+"""Formatting of values: no control character in metadata reaches a terminal."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_escaping_is_safe_and_idempotent(text: str) -> None:
 def test_structure_is_escaped_in_text_formats(
     output_format: str, value: dict[str, object]
 ) -> None:
-    # A line for each entry is the table's own doing.
+    # The table itself adds the line breaks between entries.
     written = str(formatting.formatter_for(output_format)(value)).replace("\n", "")
     assert formatting.escape_controls(written) == written
 

@@ -26,7 +26,7 @@ EVIL = "\x1b]0;owned\x07\x9b31m\x7f\u202egnp"
 EVIL_WRITTEN = "\\x1b]0;owned\\x07\\x9b31m\\x7f\\u202egnp"
 
 
-#: The newest first: f, e, d, c, b, a; of 5 to 0 bytes.
+#: The images, the newest first: f, e, d, c, b, a, with 5 to 0 bytes.
 SIX_IMAGES: list[dict[str, Any]] = [
     {
         "name": name,
@@ -43,20 +43,20 @@ SIX_IMAGES: list[dict[str, Any]] = [
 
 @pytest.fixture(scope="module", params=["v1", "v2"])
 def six_images(request: pytest.FixtureRequest) -> Iterator[GlanceFixture]:
-    """A Glance that offers one API, with pages of two images; no test changes its images."""
+    """Provide a Glance with one API and two images per page; tests do not change its images."""
     with GlanceFixture(apis=(request.param,), page_cap=2, images=SIX_IMAGES) as running:
         yield running
 
 
 @pytest.fixture
 def filled(six_images: GlanceFixture) -> GlanceFixture:
-    """Return the Glance with six images, without the requests of earlier tests."""
+    """Return the Glance with six images, after clearing the recorded requests."""
     six_images.requests.clear()
     return six_images
 
 
 def listed(glance: GlanceFixture, *argv: str) -> list[str]:
-    """The names that a list gives."""
+    """Return the names in the output of ``list``."""
     outcome = in_process("list", *options(glance), "-f", "json", "-c", "name", *argv)
     assert (outcome.code, outcome.err) == (0, "")
     return [row["name"] for row in json.loads(outcome.out)]
@@ -146,7 +146,7 @@ def test_unknown_column_is_named(filled: GlanceFixture) -> None:
 
 
 class Watched(io.StringIO):
-    """Notes how many requests a Glance had got when the first row was written."""
+    """A stream that records the number of requests when the first row is written."""
 
     def __init__(self, glance: GlanceFixture) -> None:
         super().__init__()
@@ -164,7 +164,7 @@ def test_value_rows_are_streamed(filled: GlanceFixture) -> None:
     argv = ["list", *options(filled), "-f", "value", "-c", "name"]
     assert GlanceCompat(stdout=stream, stderr=io.StringIO()).run(argv) == 0
     assert stream.getvalue().split() == list("fedcba")
-    # Page caps of two: three pages at least, after the version document.
+    # Two images per page: at least three pages, after the version document.
     assert stream.at_first is not None
     assert stream.at_first <= len(filled.requests) - 2
 
@@ -261,12 +261,12 @@ def test_csv_cell_is_not_a_formula(formula: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Metadata that any user may have written.
+# Hostile metadata, which any user may store.
 
 
 @pytest.fixture
 def hostile(glance: GlanceFixture) -> GlanceFixture:
-    """One image whose metadata holds what both APIs can carry."""
+    """Provide an image with control characters that both APIs can store."""
     service = ImageService(glance.session(), endpoint_override=glance.url)
     meta = {"id": "70a599e0-31e7-49b7-b260-868f441e862b", "name": EVIL}
     service.create(None, {**meta, "properties": {"note": EVIL, "run": '$(id)`id`\\"'}})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``glance-compat audit --fix-percent-encoding`` writes what it says, and nothing else."""
+"""``glance-compat audit --fix-percent-encoding`` writes only the reported changes."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_low_confidence_is_not_repaired(apis: tuple[str, ...], text: str, why: s
 
 @each_cloud
 def test_repair_has_confidence_of_audit(apis: tuple[str, ...]) -> None:
-    # A structure is a text of another client, although the library shows it decoded.
+    # A JSON string was written by another client, although the library returns it decoded.
     with on(apis, properties={"mappings": '[{"a": 1}]'}) as glance:
         found = in_process("audit", *options(glance), "-f", "json", "--long")
         dry = fixed(glance, IMAGE_ID, "--dry-run")
@@ -182,7 +182,7 @@ def test_repair_over_v1_refuses_folded_name() -> None:
 
 @each_cloud
 def test_protected_image_is_repaired(apis: tuple[str, ...]) -> None:
-    # Protection is from being deleted.
+    # Protection prevents only deletion.
     with on(apis, protected=True) as glance:
         outcome = fixed(glance)
         assert (glance.images[IMAGE_ID].name, glance.images[IMAGE_ID].protected) == (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``glance-compat serve``: output, served APIs, end."""
+"""``glance-compat serve``: output, served APIs, shutdown."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from glance_compat.fixture import GlanceFixture
 from tests.unit.cli.running import in_process, program
 from tests.unit.cli.serving import while_serving
 
-#: Seconds in which a server must end after a signal.
+#: Seconds within which a server must exit after a signal.
 QUICKLY = 10
 
 
 @contextlib.contextmanager
 def serving(environment: dict[str, str], *argv: str) -> Iterator[subprocess.Popen[str]]:
-    """Run the program; kill it if the test has not ended it."""
+    """Run the program; kill it at the end if it still runs."""
     with subprocess.Popen(
         [sys.executable, "-m", "glance_compat.cli", "serve", *argv],
         env=environment,
@@ -48,7 +48,7 @@ def first_line(running: subprocess.Popen[str]) -> str:
 
 
 def ended(running: subprocess.Popen[str], how: signal.Signals) -> tuple[int, str, str]:
-    """Send a signal; return the exit code of the server and the rest of what it wrote."""
+    """Send a signal; return the exit code of the server and the rest of its output."""
     running.send_signal(how)
     out, err = running.communicate(timeout=QUICKLY)
     return running.returncode, out, err
@@ -60,7 +60,7 @@ def test_serve_runs_until_signal(environment: dict[str, str], how: signal.Signal
     with serving(environment) as running:
         url = first_line(running)
         assert url.startswith("http://127.0.0.1:")
-        # A connection that stays open does not keep it.
+        # An open connection does not delay the exit.
         with requests.Session() as session:
             versions = session.get(url, timeout=30).json()["versions"]
             assert {one["id"][:2] for one in versions} == {"v1", "v2"}
@@ -214,7 +214,7 @@ def test_serve_and_fixture_read_config_file(config: Path) -> None:
 
 
 def described(url: str) -> dict[str, Any]:
-    """Use a server that is made from SERVE_YAML."""
+    """Query a server that was started with SERVE_YAML; return its properties."""
     with requests.Session() as session:
         session.headers["X-Auth-Token"] = "u:blue:member"
         images = session.get(f"{url}/v2/images", timeout=30).json()["images"]
@@ -281,7 +281,7 @@ def test_tempest_files_are_written(tmp_path: Path) -> None:
     assert conf["auth"]["test_accounts_file"] == str(folder / "accounts.yaml")
     accounts = yaml.safe_load((folder / "accounts.yaml").read_text())
     assert {role for one in accounts for role in one["roles"]} == {"admin", "member", "reader"}
-    # Tempest asks for one administrator by type: that of the system may do less.
+    # Tempest requests administrators by type: one of the system has fewer permissions.
     assert [one["types"] for one in accounts if "system" in one] == [[]]
     assert [one["project_name"] for one in accounts if "admin" in one["types"]] == ["admin"]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check what an endpoint offers, what is chosen and why, and how long it is cached."""
+"""Discovery: the offered versions, the choice with its reason, and the cache."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from tests.unit.scripted_server import (
 TOKEN = "a-token"
 
 # ---------------------------------------------------------------------------------------------
-# Version documents as servers gave them, with links that lead to somewhere else.
+# Recorded version documents, with links to another host.
 
 Rows = list[tuple[str, str]]
 
@@ -101,11 +101,11 @@ def offered(*several: tuple[str, str]) -> tuple[OfferedVersion, ...]:
 
 
 # ---------------------------------------------------------------------------------------------
-# Tools.
+# Fixtures.
 
 
 class Clock:
-    """A clock that a test sets."""
+    """A clock that the test controls."""
 
     now = 1000.0
 
@@ -120,7 +120,7 @@ def server() -> Iterator[ScriptedServer]:
 
 
 def fresh() -> ScriptedServer:
-    """A server of whose port nobody remembers anything."""
+    """Provide a server whose URL has no cached discovery results."""
     one = ScriptedServer()
     DISCOVERY_CACHE.forget(one.url)
     ENDPOINT_HEALTH.mark_healthy(one.url)
@@ -137,7 +137,7 @@ def service_at(url: str | list[str], **options: typing.Any) -> ImageService:
 
 
 class Endpoint:
-    """An endpoint with a memory of its own."""
+    """An endpoint with its own discovery cache."""
 
     def __init__(self, url: str, **options: typing.Any) -> None:
         self.clock = Clock()
@@ -305,7 +305,7 @@ def test_long_document_is_parsed(server: ScriptedServer) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Where the document is, and that nothing else is asked.
+# The URL of the document; no other request is sent.
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/", "/v2", "/v2/", "/v2.5", "/v2.17//"])
@@ -388,11 +388,11 @@ def test_host_named_like_a_version_is_accepted(host: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# No document: the endpoint's own path, then the APIs themselves.
+# Without a document: the version in the path, then probes.
 
 HTML = Reply(body=b"<html>Welcome</html>", headers=(("Content-Type", "text/html"),))
 
-#: Answers at the root that are not a version document of the image service.
+#: Responses at the root that are not a version document of the image service.
 NO_DOCUMENT: dict[str, Answer] = {
     "html": HTML,
     "html-300": Reply(300, body=b"<html>"),
@@ -524,7 +524,7 @@ def test_oversized_error_response_raises_bad_response(server: ScriptedServer) ->
 
 
 class Troubled(ksa_plugin.BaseAuthPlugin):
-    """A plugin whose identity service fails in one of many ways."""
+    """An auth plugin whose identity service fails."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -625,7 +625,7 @@ def test_path_version_is_cached_per_path(server: ScriptedServer) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# How long an answer is believed.
+# Time to live of cached results.
 
 
 def test_discovery_is_cached_for_its_ttl(server: ScriptedServer) -> None:
@@ -756,7 +756,7 @@ def test_warm_call_sends_no_discovery_request(server: ScriptedServer) -> None:
 
 
 def in_threads(count: int, call: Callable[[], object]) -> list[object]:
-    """What a call gave in so many threads at once, errors too."""
+    """Make a call in several threads at the same time; return the results and exceptions."""
     results: list[object] = []
     barrier = threading.Barrier(count)
 
@@ -853,7 +853,7 @@ def test_waiting_for_another_thread_is_bounded(
 
 
 def run_program(program: str, *arguments: str) -> list[str]:
-    """Run a program with one thread of its own, which may fork."""
+    """Run a single-threaded program, which may fork."""
     run = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program), *arguments],
         capture_output=True,
@@ -890,9 +890,9 @@ def test_forked_child_opens_its_own_connections(server: ScriptedServer) -> None:
     assert output == ["0"]
     shows = [one.port for one in server.seen if one.path != "/"]
     assert len(shows) == 5
-    # One connection of the parent and one of the child, neither of them shared.
+    # The parent and the child have one connection each.
     assert sorted(shows.count(port) for port in set(shows)) == [2, 3]
-    # What was known before is known in the child.
+    # The child uses the cached results of the parent.
     assert server.asked().count("/") == 1
 
 
@@ -936,11 +936,11 @@ def test_forked_child_ignores_locks_of_parent(server: ScriptedServer) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# An endpoint that changes: a 300 on a resource is a reason to look again, once.
+# Changed endpoints: after a 300 for a resource, the versions are discovered again once.
 
 
 def gone(seen: Seen) -> Reply:
-    """As Glance answers for an API that is disabled."""
+    """Respond like Glance for a disabled API."""
     return document(PIKE_V1)
 
 
@@ -1172,7 +1172,7 @@ def test_pinned_version_has_minimal_capabilities(api: str, expected: set[str]) -
 
 
 def offered_to(endpoint: Endpoint) -> tuple[tuple[int, int], set[str]]:
-    """What the v2 implementation is told when it asks."""
+    """Return the offer that the v2 backend gets."""
     found = endpoint.discover()
     api = typing.cast(
         typing.Any, discover.select_backend(found, endpoint.memory)(endpoint.transport())
@@ -1220,7 +1220,7 @@ def test_server_without_document_is_cached_as_2_0(server: ScriptedServer, answer
         for _ in range(3):
             assert offered_to(endpoint) == ((2, 0), {"tags", "member-status"})
             endpoint.clock.now += 50
-        # A redirect in a circle is one request of ours, and one that is followed.
+        # A circular redirect is requested twice: once directly, and once as the redirect's target.
         assert len([one for one in server.seen if one.path != "/"]) == requests - 1
         assert server.asked().count("/") <= 4
 
@@ -1248,7 +1248,7 @@ def test_v1_needs_no_capabilities(server: ScriptedServer) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# For people.
+# Logging and reprs.
 
 
 def test_discovery_logs_version_request(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check what callers may write, what an update then sends, and what v1 cannot carry."""
+"""Checks of written metadata, the changes that an update sends, and the limits of v1."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from glance_compat.redaction import quote_value
 from glance_compat.transport import v1_headers
 from tests.cases import in_one_test
 
-#: What both APIs let callers write; the rest of an image dict is ignored when it is given.
+#: The attributes that both APIs let callers write; other keys of an image dict are ignored.
 WRITABLE: dict[str, list[tuple[object, object]]] = {
     "id": [("8f6a", "8f6a")],
     "name": [("é", "é"), ("", None), (None, None)],
@@ -53,12 +53,12 @@ READ_ONLY = (
     *("status", "created_at", "updated_at", "deleted_at", "deleted", "locations", "direct_url"),
     *("virtual_size", "os_hash_algo", "os_hash_value", "stores", "shadowed_properties"),
 )
-#: None says "none" for these; for all others it says nothing.
+#: None clears these attributes; for all others it means "not passed".
 CLEARED = {"name", "owner"}
 
 
 class Firmware(str, enum.Enum):
-    """As callers declare them: what it is and what str() makes of it are two things."""
+    """A str Enum of a caller, whose str() differs from its value."""
 
     UEFI = "uefi"
 
@@ -74,7 +74,7 @@ def v1_image(**given: object) -> fields.Image:
 
 
 # ---------------------------------------------------------------------------------------------
-# What a caller may ask for.
+# Metadata of callers.
 
 
 @in_one_test(
@@ -301,7 +301,7 @@ def test_contradicting_visibility_is_refused(visibility: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Updating: when to look, and what to send.
+# Updates: whether the current image is needed, and the changes that are sent.
 
 
 @pytest.mark.parametrize(
@@ -519,7 +519,7 @@ def test_error_contains_reserved_name() -> None:
 def test_v2_update_resolves_visibility(
     now: str, is_public: bool | None, visibility: str | None
 ) -> None:
-    """The rule as it was decided: where both disagree, the one that differs from now counts."""
+    """If both disagree, the one that differs from the current value applies."""
     meta = parse_image_meta({"is_public": is_public, "visibility": visibility})
     differ = {
         **({"is_public": is_public} if is_public not in (None, now == "public") else {}),
@@ -550,7 +550,7 @@ def test_v2_update_resolves_visibility(
         (False, None, "public", {"visibility": "public"}),
         (False, False, "public", {"visibility": "public"}),
         (False, True, "public", {"is_public": True, "visibility": "public"}),
-        # v1 cannot tell private from shared, so neither is news to it.
+        # v1 does not distinguish private from shared, so neither is a change.
         (False, True, "private", {"is_public": True}),
     ],
 )
@@ -563,7 +563,7 @@ def test_v1_update_resolves_is_public(
 
 
 # ---------------------------------------------------------------------------------------------
-# What v1 cannot carry.
+# Limits of v1.
 
 
 @pytest.mark.parametrize(

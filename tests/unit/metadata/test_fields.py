@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check every attribute as both APIs spell it, and that either gives the same image.
+"""Every attribute in both APIs: records of either API convert to the same image.
 
-The records here are spelt out on their own, from what Glance 15.0.2 and 33 send: nothing of the
-table under test is used to make them.
+The records here are written out as Glance 15.0.2 and 33 send them, without using the
+table under test.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ EXTENDED = {
     *("os_hash_value", "stores", "shadowed_properties"),
 }
 
-#: The names that v2 keeps at the top level: of Glance 15.0.2, and what Glance 33 adds.
+#: The keys at the top level of v2 records: of Glance 15.0.2, and the additions of Glance 33.
 V2_TOP = {
     *("checksum", "container_format", "created_at", "direct_url", "disk_format", "file", "id"),
     *("locations", "min_disk", "min_ram", "name", "owner", "protected", "schema", "self", "size"),
@@ -166,7 +166,7 @@ def of_json(api: str, record: typing.Mapping[str, object]) -> fields.Image:
 
 
 # ---------------------------------------------------------------------------------------------
-# One image, in every form.
+# One image in every format.
 
 
 def test_all_formats_parse_to_the_same_image() -> None:
@@ -214,9 +214,9 @@ def test_v2_base_keys_match_real_servers() -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Each attribute alone.
+# Single attributes.
 
-#: Contract name to its value when a record has none.
+#: The default value of each attribute, by name.
 ABSENT: dict[str, object] = dict.fromkeys(ALWAYS | WITH_LOCATIONS | EXTENDED) | {
     "size": 0,
     "min_disk": 0,
@@ -290,8 +290,8 @@ def test_v2_value_of_wrong_type_is_bad_response(name: str, value: object) -> Non
         fields.from_v2({**V2_JSON, name: value}, (2, 17))
 
 
-#: Attributes that a v1 property of the same name can stand in for: what is not of their form is
-#: no such attribute.
+#: Attributes that a v1 property of the same name can imitate: a value of another type is
+#: ignored.
 LENIENT: dict[str, list[object]] = {
     "locations": ["bogus", {}, [1], ["file:///etc/shadow"], 0],
     "direct_url": [0, [], {}, True],
@@ -332,8 +332,8 @@ def test_image_without_id_is_bad_response(api: str, record: dict[str, object]) -
 def test_lone_surrogate_in_attribute_is_replaced(
     api: str, name: str, sent: str, text: str
 ) -> None:
-    # Anybody can share an image of such a name with anybody (seen on Glance 15.0.2), whose list
-    # must not end there.
+    # Any user can share an image with such a name with any project (verified on Glance 15.0.2),
+    # whose list must not fail.
     found = of_json(api, {"id": "i", name: sent})
     assert found[name] == text
 
@@ -397,7 +397,7 @@ def test_from_v1_returns_deleted_at() -> None:
 def test_v2_image_is_never_deleted() -> None:
     found = fields.from_v2({**V2_JSON, "deleted": "True", "deleted_at": "2026-11-23T01:02:03"})
     assert (found["deleted"], found["deleted_at"]) == (False, None)
-    # What v2 shows under these names are properties, which v1 made.
+    # Under these names v2 shows properties that were written over v1.
     assert found["properties"]["deleted"] == "True"
 
 
@@ -665,7 +665,7 @@ def test_to_v1_headers_encodes_attributes_and_properties() -> None:
 
 
 class DiskFormat(str, enum.Enum):
-    """As callers declare them: what it is and what str() makes of it are two things."""
+    """A str Enum of a caller, whose str() differs from its value."""
 
     QCOW2 = "qcow2"
 
@@ -770,7 +770,7 @@ def test_fold_name_returns_stored_name(name: str, stored: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Any image.
+# Arbitrary images.
 
 texts = strategies.text(
     strategies.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20
@@ -784,7 +784,7 @@ property_names = strategies.text(string.ascii_letters + string.digits + "_-.:/ Ã
 
 
 class Truth(typing.NamedTuple):
-    """An image as it is in the servers' database."""
+    """An image as stored in the database."""
 
     id: str
     name: str | None
@@ -833,7 +833,7 @@ truths = strategies.builds(
 
 
 def v1_json_of(truth: Truth) -> dict[str, object]:
-    """As Glance 15.0.2 writes it: microseconds without a zone, size 0 for none."""
+    """Return an image as v1 of Glance 15.0.2 sends it: times in microseconds, size 0 for none."""
     return {
         **{name: getattr(truth, name) for name in ("id", "name", "status", "checksum", "owner")},
         **{name: getattr(truth, name) for name in ("container_format", "disk_format")},
@@ -850,7 +850,7 @@ def v1_json_of(truth: Truth) -> dict[str, object]:
 
 
 def v1_headers_of(truth: Truth) -> list[tuple[str, str]]:
-    """As Glance 15.0.2 writes them: what is null is left out, True and False in words."""
+    """Return the headers of Glance 15.0.2: null is omitted, booleans are True and False."""
     record = v1_json_of(truth)
     properties = truth.properties
     del record["properties"]
@@ -864,7 +864,7 @@ def v1_headers_of(truth: Truth) -> list[tuple[str, str]]:
 
 
 def v2_json_of(truth: Truth) -> dict[str, object]:
-    """As Glance 15.0.2 and 33 write it: whole seconds and Z, size null for none."""
+    """Return an image as v2 of Glance 15.0.2 and 33 sends it: whole seconds, size or null."""
     return {
         **{name: getattr(truth, name) for name in ("id", "name", "status", "checksum", "owner")},
         **{name: getattr(truth, name) for name in ("container_format", "disk_format")},
@@ -909,7 +909,7 @@ def test_parsed_image_equals_stored_values(truth: Truth) -> None:
 
 @hypothesis.given(truth=truths)
 def test_v1_headers_parse_to_the_same_image(truth: Truth) -> None:
-    # What HEAD cannot tell apart is left out: null from absent, and the case of names.
+    # Without values that HEAD cannot represent: null properties, and the case of names.
     properties = {name: text for name, text in truth.properties.items() if text is not None}
     folds = {name.lower() for name in properties}
     hypothesis.assume(len(folds) == len(properties))
@@ -926,7 +926,7 @@ def test_v1_headers_parse_to_the_same_image(truth: Truth) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Any answer.
+# Arbitrary responses.
 
 jsons = strategies.recursive(
     strategies.none()

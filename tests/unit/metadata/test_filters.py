@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Check what each API is sent for a filter, and what the library filters again."""
+"""The query parameters of each filter in both APIs, and filtering by the library."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UTC = datetime.timezone.utc
 EASTERN = datetime.timezone(datetime.timedelta(hours=2))
 PIKE, NEW = (2, 5), (2, 17)
 
-#: What goes with every list: all that the caller may see, newest first.
+#: The parameters of every list: all images that the caller may see, newest first.
 V1_ALL = [("is_public", "none"), ("sort_key", "created_at"), ("sort_dir", "desc")]
 V2_ALL = [("member_status", "all"), ("sort", "created_at:desc")]
 V1_SORT, V2_SORT = V1_ALL[1:], V2_ALL[1:]
@@ -35,10 +35,10 @@ class Firmware(str, enum.Enum):
 
 
 class Case(typing.NamedTuple):
-    """One filter: what it is given, and what is expected of each API.
+    """One filter: its value, and the expected parameters in each API.
 
-    :param v1: parameters, or None where the API does not have it.
-    :param exact: of v1 and v2: whether the servers' answer needs no second look.
+    :param v1: the parameters, or None if the API does not have the filter.
+    :param exact: for v1 and v2, whether the server filters exactly.
     """
 
     name: str
@@ -54,7 +54,7 @@ def both(name: str, value: object, text: str, exact: bool = True) -> Case:
 
 
 def v2_alone(name: str, value: object, text: str) -> Case:
-    """v1 ignores it, so the library filters."""
+    """Return a filter that v1 ignores, so that the library filters."""
     return Case(name, value, [], [(name, text)], (False, True))
 
 
@@ -203,7 +203,7 @@ def test_sent_parameters_are_not_shared() -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# What is refused.
+# Invalid filters.
 
 
 def each(names: str, *values: object) -> list[tuple[str, object]]:
@@ -355,7 +355,7 @@ def test_structure_filter_accepts_string_or_value(name: str) -> None:
     found = fields.from_v2({"id": "i", name: stored})
     for given in (stored, found["properties"][name], '[{"device_name": "vda"}]'):
         query = parse_query({f"property-{name}": given})
-        # Servers compare text, and the same structure can be spelt in many ways.
+        # Servers compare strings, and a structure has many JSON representations.
         assert filters.to_v1_query(query) == ServerQuery(V1_ALL, exact=False)
         assert filters.to_v2_query(query, PIKE) == ServerQuery(V2_ALL, exact=False)
         assert query.matches(found)
@@ -397,7 +397,7 @@ def test_property_filter_never_sets_v2_query_parameter(name: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# What the library looks at itself.
+# Filtering by the library.
 
 IMAGE: dict[str, object] = {
     "id": "8f6a",
@@ -417,7 +417,7 @@ IMAGE: dict[str, object] = {
 
 
 def images(visibility: str = "shared", **given: object) -> list[fields.Image]:
-    """One image as v1 and as v2 show it."""
+    """Return an image as read over v1, and over v2."""
     return [
         fields.from_v1({**IMAGE, "is_public": visibility == "public", **given}),
         fields.from_v2({**IMAGE, "visibility": visibility, **given}),
@@ -508,13 +508,13 @@ def test_server_query_includes_every_matching_image(operator: str, when: int, mi
     ] or ["gte:1970-01-01T00:00:00Z"]
     asked, _, time = sent.partition(":")
     limit = datetime.datetime.fromisoformat(time.replace("Z", "+00:00"))
-    # The server compares what it stores, with microseconds.
+    # The server compares stored times with microseconds.
     served = stored >= limit if asked == "gte" else stored <= limit
     assert served or not query.matches(shown)
 
 
 # ---------------------------------------------------------------------------------------------
-# Order.
+# Sort order.
 
 
 @pytest.mark.parametrize(
@@ -538,7 +538,7 @@ def test_sort_arguments_are_normalized(
 ) -> None:
     query = parse_query(None, sort_key, sort_dir)
     assert list(query.sort) == wanted
-    # v1 sorts by one key only, and paging by size loses images: the library sorts them itself.
+    # v1 sorts by one key only, and pages sorted by size lose images, so the library sorts.
     assert query.is_sorted_locally == (len(wanted) > 1 or wanted[0][0] == "size")
     key, direction = ("created_at", "desc") if query.is_sorted_locally else wanted[0]
     assert filters.to_v2_query(query, PIKE).params == [V2_ALL[0], ("sort", f"{key}:{direction}")]
@@ -668,7 +668,7 @@ def test_page_limit_does_not_exceed_remaining_count(
 
 
 # ---------------------------------------------------------------------------------------------
-# Anything.
+# Arbitrary filters.
 
 names = strategies.sampled_from(
     [row.name for row in filters.FILTERS] + ["property-", "property-a"]
@@ -702,7 +702,7 @@ def test_any_filters_are_parsed_or_invalid(given: dict[str, object]) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Texts that a server may not take.
+# Strings that a server may reject.
 
 AWKWARD = {"name": "größe", "owner": "ü", "status": "active", "property-p": "ü", "property-q": "q"}
 

@@ -66,7 +66,7 @@ def test_only_library_options_are_registered(tmp_path: Path) -> None:
 
 
 class Counting(cfg.ConfigOpts):
-    """Counts registrations, each of which makes oslo.config read every value again."""
+    """Count registrations, each of which clears the cache of oslo.config."""
 
     registered = 0
 
@@ -95,7 +95,7 @@ def test_option_of_wrong_type_is_refused_each_time() -> None:
 
 
 class Watched(cfg.ConfigOpts):
-    """Counts how often the source of a value is looked up, which is slow."""
+    """Count look-ups of the source of a value, which are slow."""
 
     lookups = 0
 
@@ -110,7 +110,7 @@ def test_unchanged_configuration_is_parsed_once() -> None:
     first = configuration.read_options(conf, max_attempts=2)
     before = conf.lookups
     assert configuration.read_options(conf, max_attempts=2) is first
-    # The two options that have old spellings: their source can change without their value.
+    # The two options with deprecated names: their source can change without their value.
     assert conf.lookups - before == 2
     assert configuration.read_options(conf, max_attempts=3).max_attempts == 3
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's spellings, without Nova."""
+"""The translation of Nova's images, metadata, filters and errors; without Nova."""
 
 from __future__ import annotations
 

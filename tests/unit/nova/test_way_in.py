@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the library gets into the place of Nova's image module, and out again; without Nova.
+"""Replacing and restoring Nova's image module; without Nova.
 
-Each test is a process of its own, in which a package called ``nova`` has been made up.
+Each test runs in its own process, with a fake package ``nova``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-#: As much of Nova as is imported with its image module.
+#: The part of Nova that is imported with its image module.
 FILES = {
     "nova/__init__.py": "",
     "nova/image/__init__.py": "",
@@ -34,7 +34,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 def run(program: str, tree: Path | None = None, *options: str) -> tuple[str, str]:
-    """What a program writes to its standard output and error."""
+    """Run a program; return its standard output and error."""
     environment = dict(os.environ)
     if tree is not None:
         environment["PYTHONPATH"] = str(tree)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""catalog: endpoints that a caller passes, and catalogs of both forms."""
+"""catalog: endpoint URLs of a caller, and service catalogs in both formats."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_invalid_url_error_redacts_password() -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Catalogs of a context: of v3 form as Keystone sends it, of v2 form as Nova keeps it.
+# Catalogs of a context: in Keystone's v3 format, and in the v2 format of Nova's contexts.
 
 V3 = [
     {"type": "compute", "name": "nova", "endpoints": [{"interface": "public", "url": "http://n"}]},

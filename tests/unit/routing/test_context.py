@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""context: all forms of contexts, whose token goes out, whose catalog counts, who is an admin."""
+"""context: all types of contexts, the token that is sent, the catalog, and admins."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ IMAGE = {"id": "an-image", "status": "active", "visibility": "private"}
 def plugin_of(
     token: str, url: str | None = "http://service-catalog", roles: tuple[str, ...] = ("member",)
 ) -> ksa_plugin.BaseAuthPlugin:
-    """A plugin with a Keystone token that has a catalog and needs no Keystone."""
+    """Return an auth plugin with a token and a catalog that needs no Keystone."""
     body = keystoneauth1.fixture.V3Token(project_id="own-project")
     for role in roles:
         body.add_role(role)
@@ -53,7 +53,7 @@ def plugin_of(
 
 @dataclasses.dataclass
 class Context:
-    """As Nova's RequestContext without its plugin."""
+    """A context like Nova's RequestContext without its plugin."""
 
     auth_token: object = "users-token"
     service_catalog: object = None
@@ -65,7 +65,7 @@ class Context:
 
 @dataclasses.dataclass
 class PluginContext(Context):
-    """A context that makes its plugin itself."""
+    """A context that creates its auth plugin itself."""
 
     plugin: object = None
 
@@ -91,9 +91,9 @@ def service_at(server: ScriptedServer, auth: object = None) -> ImageService:
 
 
 class Caller:
-    """What the library finds out about the caller of a context.
+    """The identity and endpoints that the library determines for a context.
 
-    :param own: the service's own plugin.
+    :param own: the auth plugin of the service.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class Caller:
 
 
 # ---------------------------------------------------------------------------------------------
-# Whose token goes out.
+# The token that is sent.
 
 
 @pytest.mark.parametrize(
@@ -200,14 +200,14 @@ def test_invalid_context_is_refused_without_its_value(
 
 
 class NoToken(ksa_plugin.BaseAuthPlugin):
-    """Nova's plugin of a context that has no token."""
+    """Nova's auth plugin for a context without a token."""
 
     def get_token(self, session: object, **kwargs: object) -> None:
         return None
 
 
 class Failing(ksa_plugin.BaseAuthPlugin):
-    """A plugin whose identity service is in trouble."""
+    """An auth plugin whose identity service fails."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -281,7 +281,7 @@ def test_context_needs_only_a_token(server: ScriptedServer) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Whose catalog counts: the context's own, its plugin's, the service's.
+# The order of catalogs: the context's, its plugin's, the service's.
 
 ENTRIES_V3 = [
     {
@@ -413,7 +413,7 @@ def test_every_endpoint_is_empty_without_catalog() -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Who is asking.
+# The identity of the caller.
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a warm call reuses, and what ends that."""
+"""The objects that warm calls reuse, and their expiry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IMAGES = [{"id": "one", "name": "first"}]
 
 
 class Clock:
-    """A clock that a test sets."""
+    """A clock that the test controls."""
 
     now = 1_000_000_000.0
 
@@ -101,11 +101,11 @@ def test_number_of_prepared_endpoints_is_limited(glance: GlanceFixture) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# The session counts as it is at each send.
+# Each request uses the current state of the session.
 
 
 class Recording(requests.adapters.BaseAdapter):
-    """Record what each request is sent with."""
+    """Record the arguments of each request."""
 
     def __init__(self, inner: requests.adapters.BaseAdapter) -> None:
         super().__init__()

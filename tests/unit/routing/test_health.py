@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""health: unhealthy endpoints are tried last, for a while."""
+"""health: unhealthy endpoints are tried last until they recover."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from glance_compat.routing import health
 
 
 class Clock:
-    """A clock that a test sets."""
+    """A clock that the test controls."""
 
     now = 1000.0
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""transfer: what is sent is what was given, what is given out is what was stored."""
+"""streams: uploads send the caller's data unchanged, and downloads return verified data."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def cut(data: bytes, size: int = BLOCK_BYTES) -> list[bytes]:
 
 
 class Pipe(io.RawIOBase):
-    """Data that can be read once; reads are as short as given."""
+    """Data that can be read only once, with short reads."""
 
     def __init__(self, data: bytes, at_once: int = 1000) -> None:
         self._blocks = iter(cut(data, at_once))
@@ -78,7 +78,7 @@ def sent(upload: Upload) -> bytes:
 
 
 # ---------------------------------------------------------------------------------------------
-# Upload: every kind of data.
+# Uploads: all types of data.
 
 SOURCES: dict[str, Callable[[bytes], object]] = {
     "bytes": lambda data: data,
@@ -216,7 +216,7 @@ def test_non_bytes_block_is_refused(block: object) -> None:
 
 
 class Answering:
-    """A file object of somebody's own, which answers reads with what it was given."""
+    """A file object whose read() returns the passed values."""
 
     def __init__(self, *answers: object) -> None:
         self._answers = iter(answers)
@@ -243,7 +243,7 @@ def test_non_blocking_pipe_without_data_is_an_error() -> None:
 
 
 class Odd:
-    """A file object of somebody's own: seek() gives nothing, or knows no second argument."""
+    """A file object whose seek() returns None, or has no argument whence."""
 
     def __init__(self, data: bytes) -> None:
         self._file = io.BytesIO(data)
@@ -344,7 +344,7 @@ def test_upload_progress_counts_sent_bytes() -> None:
         assert block
     count = len(DATA) // BLOCK_BYTES
     assert told == [(n * BLOCK_BYTES, len(DATA)) for n in range(1, count + 1)]
-    # A block is told when it has gone, that is when the next one is asked for.
+    # A block is reported after it was sent, when the next one is requested.
     assert seen == list(range(count))
 
 
@@ -387,7 +387,7 @@ def test_stop_iteration_in_progress_fails_upload(calls: int) -> None:
     assert isinstance(upload.failure, RuntimeError)
 
 
-# -- again
+# -- rewinding
 
 
 @in_one_test("kind", sorted(MEASURED))
@@ -446,7 +446,7 @@ def test_closed_file_cannot_be_rewound() -> None:
     assert not upload.rewind()
 
 
-# -- as requests takes it
+# -- requests
 
 
 def prepared(upload: Upload) -> requests.PreparedRequest:
@@ -501,7 +501,7 @@ NOTHING_SAID = Expected()
 
 
 class Connection:
-    """Blocks that arrive, and whether the connection was released."""
+    """The blocks of a response, and a record of the release of the connection."""
 
     def __init__(self, blocks: Iterable[bytes], error: BaseException | None = None) -> None:
         self.closed = 0
@@ -604,7 +604,7 @@ def test_closed_download_reads_no_further_data() -> None:
     next(download)
     download.close()
     assert connection.closed == 1
-    # It must not look like the end of a whole image.
+    # The failure must not look like the end of a complete image.
     with pytest.raises(Invalid, match="closed before its end"):
         next(download)
     assert connection.given == 1
@@ -690,7 +690,7 @@ def test_download_succeeds_only_with_matching_data(
 
 
 def qcow2(*, version: int = 3, backing: int = 0, features: int = 0) -> bytes:
-    """A header as qemu's docs/interop/qcow2.txt has it, and one cluster of nothing."""
+    """Return a header as in qemu's docs/interop/qcow2.txt, and an empty cluster."""
     header = struct.pack(
         ">4sIQIIQ", b"QFI\xfb", version, backing, 8 if backing else 0, 16, 1 << 30
     )
@@ -698,7 +698,7 @@ def qcow2(*, version: int = 3, backing: int = 0, features: int = 0) -> bytes:
 
 
 def vmdk(created_as: str = "monolithicSparse", extent: str = "disk.vmdk") -> bytes:
-    """A sparse extent with its descriptor in it, as VMware's specification has it."""
+    """Return a sparse extent with an embedded descriptor, as in VMware's specification."""
     header = struct.pack("<4sIIQQQQIQQ", b"KDMV", 1, 3, 2048, 128, 1, 20, 512, 0, 21)
     descriptor = f'# Disk DescriptorFile\nversion=1\ncreateType="{created_as}"\n'
     descriptor += f'RW 2048 SPARSE "{extent}"\nddb.adapterType = "ide"\n'
@@ -719,7 +719,7 @@ def iso(start: bytes = b"") -> bytes:
 
 
 def partitioned() -> bytes:
-    """A disk with a master boot record of one partition."""
+    """Return a disk with a master boot record of one partition."""
     entry = struct.pack("<B3BB3BII", 0x80, 0, 2, 0, 0x83, 0, 0, 0, 2048, 4096)
     return (bytes(446) + entry).ljust(510, b"\0") + b"\x55\xaa" + bytes(65536)
 
@@ -875,7 +875,7 @@ def test_kernel_is_no_disk(data: bytes, disk_format: str) -> None:
 
 @pytest.mark.parametrize("disk_format", ["raw", "vmdk", "iso"])
 def test_content_crashing_the_inspector_is_refused(disk_format: str) -> None:
-    # Text that turns into something else: taken for a VMDK descriptor that cannot be read.
+    # Text that oslo.utils treats as a malformed VMDK descriptor.
     data = b"#!/bin/sh\n" * 60 + b"\xff" * 100
     with pytest.raises(ImageUnacceptable, match="cannot be inspected"):
         inspected(data, disk_format)

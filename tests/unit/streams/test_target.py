@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""destination: what is written is what came, and a path never holds a part of it."""
+"""target: downloads are written unchanged, and a path never has partial data."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def cut(data: bytes, size: int = BLOCK_BYTES) -> list[bytes]:
 
 
 def arriving(blocks: Iterable[bytes], error: BaseException) -> Iterator[bytes]:
-    """Blocks of a download that fails in the end."""
+    """Yield the blocks of a download, and then raise an error."""
     yield from blocks
     raise error
 
 
 class Cancelled(Exception):
-    """The caller's own."""
+    """An exception of the caller."""
 
 
 def test_data_is_written_at_current_position() -> None:
@@ -44,7 +44,7 @@ def test_data_is_written_at_current_position() -> None:
 
 
 class Collecting:
-    """A file object of somebody's own: no flush(), and write() gives nothing."""
+    """A file object without flush(), whose write() returns None."""
 
     def __init__(self) -> None:
         self.blocks: list[bytes] = []
@@ -60,7 +60,7 @@ def test_file_object_needs_only_write() -> None:
 
 
 class Slow(io.RawIOBase):
-    """A file without a buffer, which takes as many bytes at once as it was given."""
+    """An unbuffered file that accepts a limited number of bytes per write."""
 
     def __init__(self, *taken: int | None) -> None:
         self._taken = itertools.cycle(taken)
@@ -279,7 +279,7 @@ def test_concurrent_downloads_use_separate_partial_files(tmp_path: Path) -> None
 
 
 def abandon(path: Path) -> Path:
-    """Leave a partial file as a killed process does."""
+    """Create a partial file like one that a killed process left."""
     found: list[str] = []
 
     def blocks() -> Iterator[bytes]:
@@ -320,7 +320,7 @@ def test_irregular_partial_file_is_not_used(tmp_path: Path, kind: str) -> None:
 
 
 def test_partial_file_of_another_download_is_not_removed(tmp_path: Path) -> None:
-    """The file that is being written is replaced by another one of that name."""
+    """Another file with the same name replaces the partial file during the download."""
     path = tmp_path / "image"
 
     def blocks() -> Iterator[bytes]:
@@ -343,7 +343,7 @@ def test_folder_that_cannot_be_synced_is_no_error(
     caplog: pytest.LogCaptureFixture,
     reason: int,
 ) -> None:
-    """CIFS and some FUSE file systems refuse it after the file is complete."""
+    """CIFS and some FUSE file systems cannot sync a folder; the file is complete anyway."""
     monkeypatch.setattr(os, "fsync", refuse_folders(reason))
     with caplog.at_level("DEBUG", "glance_compat.streams.target"):
         target.write_to_path([b"new"], str(old))
@@ -536,7 +536,7 @@ def test_file_that_fails_to_sync_is_an_error(
 def test_download_error_is_raised_if_part_cannot_be_removed(
     old: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, reason: int
 ) -> None:
-    """The reason of the failure is that of the download."""
+    """The caller gets the error of the download, not that of the removal."""
     monkeypatch.setattr(os, "unlink", failing(reason))
     with pytest.raises(IntegrityError, match="short"):
         target.write_to_path(arriving([b"new"], IntegrityError("short")), str(old))

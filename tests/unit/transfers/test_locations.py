@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""locations: files below an allowed folder, and nothing else, whatever a location says."""
+"""locations: only files below an allowed folder are read."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SECRET = b"not for you"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """An allowed folder with a file, beside what is not to be read."""
+    """Create an allowed folder with a file, next to files that must not be read."""
     found = tmp_path / "images"
     (found / "inner").mkdir(parents=True)
     (found / "image").write_bytes(DATA)
     (found / "inner" / "image").write_bytes(DATA)
-    # What a percent sign would mean literally.
+    # A file whose name contains a literal percent sequence.
     for name in ("%69mage", "image%00", "inner%2Fimage", "..%2Fsecret"):
         (found / name).write_bytes(SECRET)
     (tmp_path / "secret").write_bytes(SECRET)
@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def location(url: str, *entries: str | Path) -> Location:
-    """A location as the handler gets it; folders stand for entries."""
+    """Return the argument of the handler; folders become entries."""
     return Location(
         url=url,
         metadata={},
@@ -85,7 +85,7 @@ def test_path_characters_are_literal(folder: Path, name: str) -> None:
     assert read(f"file://{folder}/{name}", folder) == b"literally " + name.encode()
 
 
-#: None of them is a file below the folder. ``{0}`` is the folder's path.
+#: Locations that are not files below the folder. ``{0}`` is the folder's path.
 HOSTILE = (
     "",
     "file",
@@ -148,7 +148,7 @@ HOSTILE = (
 @pytest.mark.parametrize("url", HOSTILE, ids=lambda url: ascii(url)[:60])
 def test_disallowed_file_location_is_refused(folder: Path, url: str) -> None:
     before = open_files()
-    # UnicodeEncodeError is of what no path can be.
+    # UnicodeEncodeError is raised for a string that is not a valid path.
     with pytest.raises((OSError, UnicodeEncodeError)):
         read(url.format(folder), folder)
     assert open_files() == before
@@ -181,7 +181,7 @@ def test_links_are_not_followed(folder: Path, name: str, target: str) -> None:
 def test_allowed_folder_may_be_a_link(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(folder)
     assert read(f"file://{tmp_path}/link/image", tmp_path / "link") == DATA
-    # Not so when the folder that is allowed is the outer one, unless the inner one is as well.
+    # If only the outer folder is allowed, the link is not followed.
     with pytest.raises(OSError, match=r".+"):
         read(f"file://{tmp_path}/link/image", tmp_path)
     assert read(f"file://{tmp_path}/link/image", tmp_path, tmp_path / "link") == DATA
@@ -197,7 +197,7 @@ def test_missing_folder_is_an_error(folder: Path) -> None:
 def test_only_regular_files_are_read(folder: Path) -> None:
     os.mkfifo(folder / "fifo")
     with socket.socket(socket.AF_UNIX) as listening:
-        # A name of at most 108 bytes.
+        # The path of a Unix socket has at most 108 bytes.
         listening.bind(os.path.relpath(folder / "socket"))
         for name in ("fifo", "socket", "inner"):
             with pytest.raises(PermissionError, match="not a regular file"):

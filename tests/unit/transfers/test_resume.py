@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""resume: downloads whose connection is cut, over real sockets."""
+"""resume: downloads with lost connections, over real sockets."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ def head_of(api: str, data: bytes, *headers: str, status: str = "200 OK") -> byt
 
 
 def cut(api: str, sent: int, data: bytes = DATA) -> Reply:
-    """The beginning of an answer."""
+    """Return the beginning of a response; then the connection is closed."""
     return Reply(raw=head_of(api, data, f"Content-Length: {len(data)}") + data[:sent])
 
 
 def rest(seen: Seen) -> Reply:
-    """What a Range asks for, and all without one."""
+    """Return the requested range, or all data without a Range header."""
     if "range" not in seen.headers:
         return whole("2")
     start = int(seen.headers["range"].removeprefix("bytes=").removesuffix("-"))
@@ -95,7 +95,7 @@ def downloaded(service: ImageService) -> bytes:
 
 
 def ranges(server: ScriptedServer) -> list[str | None]:
-    """The Range of every request for data."""
+    """Return the Range header of each request for data."""
     return [one.headers.get("range") for one in server.seen if one.path in FILES.values()]
 
 
@@ -176,7 +176,7 @@ def test_resume_survives_failed_attempt(server: ScriptedServer, api: str, betwee
 @pytest.mark.parametrize("other", [OTHER, DATA[:-1], DATA[:BLOCK_BYTES], DATA + b"!"])
 def test_changed_image_is_not_resumed(server: ScriptedServer, api: str, other: bytes) -> None:
     server.on("GET", FILES[api], cut(api, 2 * BLOCK_BYTES + 9), whole(api, other))
-    # Not the look that an admin's download has, only what the answers say.
+    # Without the preliminary GET of an admin, only the responses reveal the difference.
     server.on("GET", f"/v2/images/{IMAGE}", json_reply(record()), json_reply(record(other)))
     with pytest.raises(exceptions.IntegrityError, match="changed while it was read") as caught:
         downloaded(service_at(api, server.url))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""upload: data that has to be sent again, over a transport that fails for a while."""
+"""upload: retries of uploads over a transport that fails temporarily."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Failure = Callable[["Failing", requests.PreparedRequest, dict[str, Any]], reques
 
 
 class Failing(requests.adapters.HTTPAdapter):
-    """Fails the first requests with data in a given way."""
+    """An adapter whose first requests with data fail in a certain way."""
 
     def __init__(self, failure: Failure, times: int) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ def refused(one: Failing, request: requests.PreparedRequest, _: Any) -> requests
 def cut(
     one: Failing, request: requests.PreparedRequest, arguments: dict[str, Any]
 ) -> requests.Response:
-    """Two blocks go out, and then the connection is gone."""
+    """Send two blocks, then lose the connection."""
     blocks = blocks_of(request)
 
     def two() -> Iterator[bytes]:
@@ -73,7 +73,7 @@ def cut(
 
 
 def busy(one: Failing, request: requests.PreparedRequest, _: Any) -> requests.Response:
-    """503 of some proxy, after a part of the data was read."""
+    """Respond with 503 like a proxy, after reading part of the data."""
     blocks = blocks_of(request)
     for _number in range(2):
         next(blocks)
@@ -86,7 +86,7 @@ def busy(one: Failing, request: requests.PreparedRequest, _: Any) -> requests.Re
 def lost(
     one: Failing, request: requests.PreparedRequest, arguments: dict[str, Any]
 ) -> requests.Response:
-    """The server has it all, and its answer is lost."""
+    """Send all data to the server, and lose the response."""
     one.pass_on(request, arguments).close()
     raise requests.ConnectionError("reset by peer")
 
@@ -111,7 +111,7 @@ def service_over(
 
 
 def stored(glance: GlanceFixture) -> list[tuple[str, bytes]]:
-    """Name and data of what is there."""
+    """Return name and data of the stored images."""
     living = [image for image in glance.images.values() if image.status != "deleted"]
     return [(str(image.name), bytes(image.data or b"")) for image in living]
 
@@ -135,7 +135,7 @@ def test_retry_starts_at_initial_position(glance: GlanceFixture, failure: Failur
 
 
 class Pipe:
-    """Can be read once."""
+    """A file that can be read only once."""
 
     def __init__(self) -> None:
         self._file = io.BytesIO(DATA)
@@ -195,7 +195,7 @@ def test_retry_uploads_to_queued_image(glance: GlanceFixture, failure: Failure) 
     try:
         updated = service.update(None, image_id, {"name": "filled"}, data=DATA)
     except exceptions.GlanceConnectionFailed:
-        # v1 kills an image whose data was cut (seen on Glance 15.0.2): it takes no other.
+        # v1 kills an image after an interrupted upload (verified on Glance 15.0.2).
         assert (failure, failing.attempts) == (cut, 1)
         assert glance.images[image_id].status == "killed"
         return
@@ -218,7 +218,7 @@ def test_progress_restarts_on_retry(glance: GlanceFixture) -> None:
 
 
 class CancelledError(Exception):
-    """The caller's own."""
+    """An exception of the caller."""
 
 
 def cancel(done: int, total: int | None) -> None:

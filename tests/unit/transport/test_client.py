@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Client: what is sent, what comes back, what is refused, and what is never shown."""
+"""client: requests, responses, refused responses, and redaction of secrets."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def elsewhere() -> Iterator[ScriptedServer]:
 
 
 class Renewing(ksa_plugin.BaseAuthPlugin):
-    """A plugin whose tokens can be renewed, and that counts."""
+    """An auth plugin with renewable tokens that counts renewals."""
 
     def __init__(self, *tokens: str) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ UPLOAD_PATH = f"{PATH}/file"
 
 
 # ---------------------------------------------------------------------------------------------
-# What goes out.
+# Requests.
 
 
 def test_request_is_sent_as_described(server: ScriptedServer) -> None:
@@ -479,7 +479,7 @@ def test_unseekable_data_is_never_replayed(server: ScriptedServer, size: int | N
     with pytest.raises(NotAuthenticated):
         wire_to(server.url, ksa_session.Session(auth=auth)).send(request)
     assert [one.body for one in server.seen] == [b"abcdef"]
-    # The next call has a token that may be better.
+    # The next call uses another token, which may be valid.
     assert auth.tokens == ["new"]
 
 
@@ -497,7 +497,7 @@ def test_consumed_data_is_refused_by_a_second_call(
 
 
 # ---------------------------------------------------------------------------------------------
-# Nothing below retries.
+# Lower layers do not retry.
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"])
@@ -621,18 +621,18 @@ def test_retry_after_of_the_identity_service_is_kept() -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Time.
+# Timeouts and deadlines.
 
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """A server that accepts and never says a word."""
+    """Provide a server that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 def elapsed(call: Callable[[], object], error: type[Exception]) -> float:
-    """The seconds until a call fails as it should."""
+    """Return the number of seconds until a call raises the expected error."""
     begun = time.monotonic()
     with pytest.raises(error):
         call()
@@ -705,7 +705,7 @@ def test_deadline_bounds_redirects(server: ScriptedServer) -> None:
 
 
 def test_deadline_bounds_a_dripping_response(server: ScriptedServer) -> None:
-    # Every byte comes in time; all of them do not.
+    # Each byte arrives within the timeout, but the response exceeds the deadline.
     with socket.create_server(("127.0.0.1", 0)) as listening:
         stop = threading.Event()
 
@@ -836,7 +836,7 @@ def test_failed_identity_service_is_not_blamed_on_glance(server: ScriptedServer)
 
 
 # ---------------------------------------------------------------------------------------------
-# Size.
+# Size limits.
 
 
 def compressed(body: bytes) -> Reply:
@@ -865,7 +865,7 @@ def test_only_the_beginning_of_an_error_is_read(
     server.on("GET", PATH, Reply(500, packed.body, packed.headers))
     response = wire_to(server.url).exchange(SHOW)
     assert response.status == 500
-    # The last block that was read may be larger than what is left.
+    # The last block may exceed the limit.
     assert 64 * 1024 < len(response.body) < 1024 * 1024
     with pytest.raises(BadResponse, match=NO_REASON):
         wire_to(server.url).send(SHOW)
@@ -887,7 +887,7 @@ def test_image_data_has_no_size_limit(server: ScriptedServer) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Answers of another shape.
+# Malformed responses.
 
 NOT_JSON = [
     b"",
@@ -1157,7 +1157,7 @@ def test_error_without_body_carries_the_request_id(server: ScriptedServer) -> No
 
 
 # ---------------------------------------------------------------------------------------------
-# Failures of the layers below.
+# Failures of lower layers.
 
 
 def below(name: str) -> list[type[Exception]]:
@@ -1172,7 +1172,7 @@ def below(name: str) -> list[type[Exception]]:
         for one in vars(modules[name]).values()
         if isinstance(one, type) and issubclass(one, Exception)
     ]
-    # Warnings are no failures, and some modules lend the names of others.
+    # Warnings are not failures, and some modules re-export names of others.
     return [
         one
         for one in dict.fromkeys(found)
@@ -1181,7 +1181,7 @@ def below(name: str) -> list[type[Exception]]:
 
 
 def made(kind: type[Exception]) -> Exception:
-    """An exception of a class, whatever its constructor wants."""
+    """Return an instance of an exception class with any constructor."""
     error = kind.__new__(kind)
     Exception.__init__(error, "password=hunter2")
     return error
@@ -1297,7 +1297,7 @@ def test_invalid_header_is_not_a_failed_connection(server: ScriptedServer, value
 
 
 # ---------------------------------------------------------------------------------------------
-# What is never shown.
+# Redaction of secrets.
 
 SECRETS = {
     "token": TOKEN,
@@ -1362,7 +1362,7 @@ def test_no_secret_is_shown_or_logged(
     assert server.seen[0].headers["authorization"].startswith("Basic ")
     for name, secret in SECRETS.items():
         assert not [one for one in told + ours if secret in one], name
-        # urllib3 logs the path with its query, and nobody but the program may change that.
+        # urllib3 logs the path with its query; only the program may change that.
         assert not [one for one in theirs if secret in one and name != "query"], name
 
 
@@ -1413,7 +1413,7 @@ def test_request_is_logged_once_with_its_id(
 
 
 # ---------------------------------------------------------------------------------------------
-# Small parts.
+# Helper functions.
 
 
 @pytest.mark.parametrize(
@@ -1470,7 +1470,7 @@ def test_header_value_round_trips(text: str) -> None:
 
 
 def test_cyclic_exception_chain_ends() -> None:
-    # As it becomes when an error is kept and raised again.
+    # A circular chain results if a stored error is raised again.
     first, second = ConnectionResetError("first"), requests.ConnectionError("second")
     first.__cause__, second.__cause__ = second, first
     with pytest.raises(GlanceConnectionFailed, match="that failed"), translated_errors("that"):

@@ -112,7 +112,7 @@ class Asked(typing.NamedTuple):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Gives each path the bytes that it was told, over connections that stay open."""
+    """A server that sends preset bytes for each path, over persistent connections."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -151,7 +151,7 @@ class Handler(socketserver.StreamRequestHandler):
             response = server.responses[path]
             if method == "HEAD":
                 response = response.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
-            # A client that was given too much goes away.
+            # The client disconnects after too many bytes.
             with contextlib.suppress(ConnectionError):
                 self.wfile.write(response)
 
@@ -205,7 +205,7 @@ def reply(lines: Lines, body: bytes = b"data") -> bytes:
 
 
 def read(response: requests.Response) -> Lines:
-    """All headers in order, repeated ones too, as text."""
+    """Return all headers in order, including repeated ones, as strings."""
     raw = typing.cast("typing.Iterable[tuple[str, str]]", response.raw.headers.items())
     return [(name, from_wire(value)) for name, value in raw]
 
@@ -407,7 +407,7 @@ def asked_with(
     return session.head(server.url + "/")
 
 
-#: Lines that a property's value with a line break leaves in the block.
+#: Lines in the block that result from property values with line breaks.
 DAMAGE = {
     "text": [b"x-image-meta-property-a: one", b"two"],
     "text with blanks": [b"x-image-meta-property-a: one", b"two three: four"],
@@ -424,13 +424,13 @@ def test_malformed_header_line_is_damage(
 ) -> None:
     response = asked_with(server, session, *DAMAGE[kind], long=long)
     assert damaged(response)
-    # All that can be read is read all the same.
+    # All readable headers are read nevertheless.
     assert response.headers["x-image-meta-id"] == "8f6a"
     assert response.headers["x-last"] == "l"
 
 
-#: What http.client takes for a part of the header before it, or for a header of a name that none
-#: can have.
+#: Lines that http.client treats as a continuation of the previous header, or as a header with an
+#: invalid name.
 DAMAGE_OF_LONG_ANSWERS = {
     "blanks": [b"x-image-meta-name: a", b"x-image-meta-property-b: one", b"   "],
     "tab": [b"x-image-meta-name: a", b"x-image-meta-property-b: one", b"\t two"],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Response reader: cut and dripping responses fail, and sessions stay as they are."""
+"""response_reader: truncated and slow responses fail, and sessions are not modified."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ LONG_BLOCK = BLOCK.replace(
     b"\r\n\r\n", b"".join(b"\r\nX-Image-Meta-Property-%d: x" % n for n in range(200)) + b"\r\n\r\n"
 )
 PATIENT = Options(connect_timeout=30, read_timeout=30, stall_timeout=30)
-#: Seconds that are far more than any of these calls takes, and far fewer than it would drip.
+#: Seconds: far more than any of these calls takes, and far less than the slow responses would.
 SOON = 10.0
 
 
@@ -89,7 +89,7 @@ def cut(block: bytes, after: int) -> Reply:
 
 
 # ---------------------------------------------------------------------------------------------
-# Cut.
+# Truncated responses.
 
 
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
@@ -176,12 +176,12 @@ def test_cut_is_noticed_over_tls(certificates: Certificates) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Drip.
+# Slow responses.
 
 
 @contextlib.contextmanager
 def dripping(*parts: bytes | Iterator[bytes], pause: float = 0.02) -> Iterator[str]:
-    """Serve the same response to all requests: bytes immediately, those of iterators slowly."""
+    """Serve one response for all requests: bytes immediately, the items of iterators slowly."""
     stop = threading.Event()
 
     def respond(connection: socket.socket) -> None:
@@ -295,7 +295,7 @@ def test_deadline_ends_slow_error_body_of_transfer(method: str, status: bytes) -
 
 @pytest.mark.parametrize("chunked", [True, False])
 def test_slow_data_is_not_a_stall(chunked: bool) -> None:
-    # For longer in all than without a byte.
+    # The transfer takes longer than the stall timeout, but no pause does.
     options = Options(stall_timeout=1.0, read_timeout=30, connect_timeout=30)
     block = b"1\r\nx\r\n" if chunked else b"x"
     head = CHUNKED if chunked else b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n"
@@ -352,11 +352,11 @@ def test_timeout_of_a_connection_is_restored(
 
 
 # ---------------------------------------------------------------------------------------------
-# What is the caller's stays so.
+# The caller's objects are not modified.
 
 
 class CountingAdapter(requests.adapters.HTTPAdapter):
-    """Keeps what it counts where a copy would lose it."""
+    """An adapter that counts requests in an attribute that a copy would not share."""
 
     sent = 0
 
@@ -395,7 +395,7 @@ def test_adapter_subclass_handles_every_request(
 
 
 def connections_of(session: ksa_session.Session, url: str) -> list[typing.Any]:
-    """The idle connections of a session's only pool."""
+    """Return the idle connections of a session's only pool."""
     adapter = typing.cast(requests.adapters.HTTPAdapter, session.session.get_adapter(url))
     pools = adapter.poolmanager.pools
     [pool] = [pools[key] for key in pools.keys()]  # noqa: SIM118 - not a dict
@@ -454,7 +454,7 @@ def test_connection_of_a_refused_response_is_closed(more: bytes) -> None:
             connection.recv(65536)
             connection.sendall(lengths)
             thread.join()
-            # Not only when the error is forgotten, and what it holds is collected.
+            # Immediately, not only when the error is garbage-collected.
             [_] = errors
             connection.settimeout(10)
             assert connection.recv(1) == b""
@@ -491,7 +491,7 @@ class UnixConnection(urllib3.connection.HTTPConnection):
 
 
 class UnixAdapter(requests.adapters.HTTPAdapter):
-    """As the transports for unix sockets are made."""
+    """An adapter for Unix sockets, written like those of other packages."""
 
     def __init__(self, path: str) -> None:
         connection = type("Connection", (UnixConnection,), {"path": path})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Retry: whether, how often and until when. The longest pause is set to 0."""
+"""retry: conditions, number of attempts and deadlines. The maximum delay is 0."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NEVER = Deadline(None)
 
 
 class Calls:
-    """A call that ends as it was told, one outcome after the other; the last one stays."""
+    """A call with preset outcomes, of which the last one repeats."""
 
     def __init__(self, *outcomes: BaseException | str) -> None:
         self.outcomes = outcomes
@@ -52,7 +52,7 @@ def cut() -> GlanceConnectionFailed:
 
 
 # ---------------------------------------------------------------------------------------------
-# Whether.
+# Conditions of a retry.
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
@@ -109,7 +109,7 @@ def test_foreign_errors_are_not_transient(error: Exception) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# How often.
+# Number of attempts.
 
 
 def test_successful_call_is_made_once() -> None:
@@ -171,7 +171,7 @@ def test_any_result_is_a_success(result: object) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# How long, and until when.
+# Delays and deadlines.
 
 
 @pytest.mark.parametrize("asked", [0, 0.5, 3600, 999_999])
@@ -231,7 +231,7 @@ def test_check_passes_before_the_deadline() -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Until the image is found.
+# Waiting for an image.
 
 
 def test_found_image_is_requested_once() -> None:
@@ -310,12 +310,12 @@ def test_background_work_is_awaited_without_pauses(slept: list[float]) -> None:
 
 
 # ---------------------------------------------------------------------------------------------
-# Hooks, and a test mode without pauses.
+# Hooks, and the test mode without delays.
 
 
 @pytest.fixture
 def told() -> Iterator[list[Retrying]]:
-    """What a hook was told."""
+    """Provide the arguments that a hook received."""
     found: list[Retrying] = []
     retry.set_hooks([found.append])
     yield found

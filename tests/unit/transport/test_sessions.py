@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sessions derived from the caller's: its settings, and other connections where needed."""
+"""sessions: derived sessions with the caller's settings, and connections after a fork."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keystoneauth1 import session as ksa_session
 from glance_compat.fixture import GlanceFixture
 from glance_compat.transport import sessions
 
-#: Counts, in the child, what went over the connections that the parent had opened.
+#: Counts the requests of the child over the connections of the parent.
 FORKED = """
 import os, sys
 from keystoneauth1 import session

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metadata headers: UTF-8 text through http.client's latin-1."""
+"""v1_headers: UTF-8 strings in http.client's latin-1 headers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_any_bytes_decode_to_string(sent: bytes) -> None:
 
 
 def test_lone_surrogate_is_read_as_json_reads_it() -> None:
-    # As Glance 15.0.2, on Python 2, writes it: UTF-8 of a surrogate.
+    # Glance 15.0.2 on Python 2 sends lone surrogates encoded as UTF-8.
     assert from_wire("\xed\xa0\x80x") == json.loads(b'"\\ud800x"') == "\ud800x"
 
 
