@@ -42,7 +42,7 @@ IMAGES = [
 @pytest.fixture(params=APIS)
 def glance(request: pytest.FixtureRequest) -> Iterator[GlanceFixture]:
     api: Api = request.param
-    with GlanceFixture((api,), images=IMAGES) as fixture:
+    with GlanceFixture((api,), images=IMAGES, fault_injection=False) as fixture:
         yield fixture
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import concurrent.futures
 import dataclasses
 import functools
@@ -87,22 +88,35 @@ def make(
             path = prefix if step.path == "/" else step.path
             glance.faults.add(fault, step.method, path, nth=step.nth, times=times)
         service = ImageService(glance.session(wanted.token), options=chosen)
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            (folder / "image").write_bytes(OLD)
-            with retry.without_pauses():
-                result, error = _within_time(functools.partial(wanted.make, service, folder))
-            files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        folder = _folder()
+        (folder / "image").write_bytes(OLD)
+        with retry.without_pauses():
+            result, error = _within_time(functools.partial(wanted.make, service, folder))
+        files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        for name in files:
+            (folder / name).unlink()
         glance.run_tasks()
         return Seen(shown(result), error, state(glance.images), files, len(glance.faults.happened))
 
 
+@functools.cache
+def _folder() -> Path:
+    """Return an empty folder for one call after another: a new one takes longer than a call."""
+    made = tempfile.TemporaryDirectory()
+    atexit.register(made.cleanup)
+    return Path(made.name)
+
+
+@functools.cache
+def _threads() -> concurrent.futures.ThreadPoolExecutor:
+    return concurrent.futures.ThreadPoolExecutor()
+
+
 def _within_time(call: Any) -> tuple[object, BaseException | None]:
     """Run a call in a thread, and raise TimeoutError if it hangs."""
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        future = pool.submit(call)
-        error = future.exception(timeout=DEADLINE)
-        return (None, error) if error is not None else (future.result(), None)
+    future = _threads().submit(call)
+    error = future.exception(timeout=DEADLINE)
+    return (None, error) if error is not None else (future.result(), None)
 
 
 @functools.cache
