@@ -141,9 +141,11 @@ class CannedServer:
         if line.startswith(b"POST /v1"):
             named = _V1_ID.search(head)
             image = named.group(1).decode() if named else bodies.image_id(0)
-            return response("201 Created", json.dumps({"image": self._bodies.v1(image)}).encode())
-        image = json.loads(body).get("id", bodies.image_id(0))
-        return response("201 Created", json.dumps(self._bodies.v2(image, "queued")).encode())
+            created = {"image": {**self._bodies.v1(image), **bodies.RECORD}}
+        else:
+            image = json.loads(body).get("id", bodies.image_id(0))
+            created = {**self._bodies.v2(image, "queued"), **bodies.RECORD}
+        return response("201 Created", json.dumps(created).encode())
 
 
 def _is_data(line: bytes) -> bool:

@@ -286,11 +286,9 @@ class V2:
             base["visibility"] = "public"
         if "location" in base:
             self._check_formats(base)
-        record = {
-            name: value
-            for name, value in fields.to_v2_record(base, meta.properties).items()
-            if value is not None
-        }
+        # None asks for the server's default.
+        base = {name: value for name, value in base.items() if value is not None}
+        record = fields.to_v2_record(base, meta.properties)
         response = self._send("POST", "/v2/images", "create", image_id, record, success=201)
         with delete_on_failure(image_id, lambda: self.delete(image_id)):
             created = self._image_as_sent(response, image_id, base, meta.properties)
