@@ -133,15 +133,10 @@ class LostResponse:
         return "its response was lost" if status is None else f"the response was {status}"
 
 
-def compare_hashes(stored: Image, upload: Upload) -> bool | None:
-    """Return whether the hashes of an image are those of the data; None if there are none."""
-    return upload.compare(stored["checksum"], stored["os_hash_algo"], stored["os_hash_value"])
-
-
 def _is_data_of(stored: Image, upload: Upload) -> bool:
     """Return whether an image of the same size has the data that was sent.
 
     On a host without MD5, the size alone proves it for an image without another hash.
     """
-    same = compare_hashes(stored, upload)
+    same = upload.compare(stored["checksum"], stored["os_hash_algo"], stored["os_hash_value"])
     return upload.algorithm != "md5" if same is None else same

@@ -23,7 +23,7 @@ from glance_compat.metadata.fields import Image
 from glance_compat.options import Options
 from glance_compat.routing.dispatcher import Call, Dispatcher
 from glance_compat.streams.streams import Progress, Upload
-from glance_compat.transfers.outcome import FROM_PROXIES, STORING, LostResponse, compare_hashes
+from glance_compat.transfers.outcome import FROM_PROXIES, STORING, LostResponse
 from glance_compat.transport import retry
 from glance_compat.transport.client import Identity
 from glance_compat.transport.retry import Deadline
@@ -399,7 +399,7 @@ class Uploader:
         """
         if not self._options.verify_uploads and not upload.declares_later:
             return stored
-        same = compare_hashes(stored, upload)
+        same = upload.compare(stored["checksum"], stored["os_hash_algo"], stored["os_hash_value"])
         if stored["status"] != "active" or stored["size"] != upload.sent or same is False:
             raise exceptions.IntegrityError(
                 f"image {stored['id']} is {stored['status']} with {stored['size']} bytes and"
