@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import parse_qs
 
 from benchmarks import bodies
@@ -141,7 +142,7 @@ class CannedServer:
         if line.startswith(b"POST /v1"):
             named = _V1_ID.search(head)
             image = named.group(1).decode() if named else bodies.image_id(0)
-            created = {"image": {**self._bodies.v1(image), **bodies.RECORD}}
+            created: dict[str, Any] = {"image": {**self._bodies.v1(image), **bodies.RECORD}}
         else:
             image = json.loads(body).get("id", bodies.image_id(0))
             created = {**self._bodies.v2(image, "queued"), **bodies.RECORD}

@@ -20,7 +20,7 @@ from glance_compat import exceptions
 from glance_compat.metadata.changes import ImageMeta
 from glance_compat.metadata.fields import Image
 from glance_compat.metadata.filters import Query
-from glance_compat.streams.streams import HASHES, Expected, Upload, is_available
+from glance_compat.streams.streams import HAS_MD5, HASHES, Expected, Upload, is_available
 from glance_compat.types import Member
 
 LOG = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ def choose_expected(
     if image is not None and _is_usable(image["os_hash_algo"]) and image["os_hash_value"]:
         return Expected(size, image["os_hash_algo"], image["os_hash_value"])
     md5 = md5 or (image["checksum"] if image is not None else None)
-    if md5 and is_available("md5"):
+    if md5 and HAS_MD5:
         return Expected(size, "md5", md5)
     if not md5:
         LOG.warning("%s: the image has no checksum, so its data is not verified", subject)

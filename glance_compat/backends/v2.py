@@ -32,7 +32,7 @@ from glance_compat.metadata.fields import Image, Version
 from glance_compat.metadata.filters import Query
 from glance_compat.metadata.support import Offer
 from glance_compat.redaction import quote_value
-from glance_compat.streams.streams import Expected, Upload, is_available
+from glance_compat.streams.streams import HAS_MD5, Expected, Upload
 from glance_compat.transport import retry
 from glance_compat.transport.client import Transport
 from glance_compat.transport.messages import Request, Response
@@ -122,7 +122,7 @@ class V2:
             the response.
         """
         is_compared = any(fields.first_version(name) > fields.FIRST_V2 for name in sent)
-        needs_hash = self._options.verify_downloads == "strong" or not is_available("md5")
+        needs_hash = self._options.verify_downloads == "strong" or not HAS_MD5
         if self._options.extended or needs_hash or is_compared:
             return self._get_offer().version
         return fields.FIRST_V2
@@ -205,7 +205,7 @@ class V2:
     def _needs_hash(self) -> bool:
         """Return whether the image's own hash is needed: the response has only an MD5 checksum."""
         verify = self._options.verify_downloads
-        return verify == "strong" or (verify == "auto" and not is_available("md5"))
+        return verify == "strong" or (verify == "auto" and not HAS_MD5)
 
     def _is_unverifiable(self, response: Response) -> bool:
         """Return whether a response has no checksum, although downloads are to be verified.

@@ -30,7 +30,7 @@ BLOCK_BYTES = 256 * 1024
 
 
 def is_available(algorithm: str) -> bool:
-    """Return whether this host can compute a hash. In FIPS mode it may have no MD5."""
+    """Return whether this host can compute a hash."""
     return _new_hash(algorithm) is not None
 
 
@@ -40,6 +40,9 @@ def _new_hash(algorithm: str) -> hashlib._Hash | None:
     except ValueError:
         return None
 
+
+#: Whether this host has MD5: not in FIPS mode.
+HAS_MD5 = is_available("md5")
 
 #: The hash of uploads on a host without MD5: the default of Glance's ``hashing_algorithm``.
 _WITHOUT_MD5 = "sha512"

@@ -89,7 +89,6 @@ WORST: dict[str, tuple[Make, ...]] = {
     # transport
     r"[!-~]{1,128}": (repeat("a"),),
     r"<[^>]*>": (repeat("<"),),
-    r"[0-9]{1,6}": (repeat("1"),),
     r"[0-9]{1,9}(?:\.[0-9]{1,9})?": (repeat("1"), repeat("1."), repeat("1", before="1.")),
     r"([!-9;-~]+):[^\r]*\r?\n": (
         repeat("a"),
