@@ -89,7 +89,9 @@ def write_tempest(folder: Path, logins: Sequence[Credentials], *, has_import: bo
     :raises OSError: when a file cannot be written.
     """
     accounts = folder / "accounts.yaml"
-    accounts.write_text(yaml.safe_dump([_account(login) for login in logins], sort_keys=False))
+    _write_private(
+        accounts, yaml.safe_dump([_account(login) for login in logins], sort_keys=False)
+    )
     settings: dict[str, dict[str, Any]] = {
         "oslo_concurrency": {"lock_path": folder / "lock"},
         "auth": {"use_dynamic_credentials": False, "test_accounts_file": accounts},
@@ -109,7 +111,14 @@ def write_tempest(folder: Path, logins: Sequence[Credentials], *, has_import: bo
     parser.read_dict(settings)
     text = io.StringIO()
     parser.write(text)
-    (folder / "tempest.conf").write_text(text.getvalue())
+    _write_private(folder / "tempest.conf", text.getvalue())
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read; an existing file is replaced."""
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(text)
 
 
 def _account(login: Credentials) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from glance_compat import exceptions
 from glance_compat.metadata.fields import Image
 from glance_compat.nova import host
 from glance_compat.transfers import signatures
+from glance_compat.urls import scheme_of
 
 LOG = logging.getLogger(__name__)
 
@@ -130,17 +131,14 @@ def fetch_directly(
     if not host.nova_conf().glance.enable_rbd_download:
         return False
     for location in show().get("locations", ()):
-        url = urllib.parse.urlsplit(location["url"])
-        if url.scheme == "rbd" and _fetch(url, path, verifier, mode):
+        if scheme_of(location["url"]) == "rbd" and _fetch(location["url"], path, verifier, mode):
             return True
     return False
 
 
-def _fetch(
-    url: urllib.parse.SplitResult, path: str, verifier: Verifier | None, mode: int | None
-) -> bool:
+def _fetch(url: str, path: str, verifier: Verifier | None, mode: int | None) -> bool:
     try:
-        rbd_download(url, path)
+        rbd_download(urllib.parse.urlsplit(url), path)
         if mode is not None:
             os.chmod(path, mode)
         if verifier is not None:

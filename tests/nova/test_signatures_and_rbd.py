@@ -90,7 +90,9 @@ def test_image_from_ceph_has_mode_of_option(
 
 
 @on_each
-@pytest.mark.parametrize("url", ["rbd://cluster/pool/other/snap", "rbd://cluster", "http://x"])
+@pytest.mark.parametrize(
+    "url", ["rbd://cluster/pool/other/snap", "rbd://cluster", "http://x", "http://[", "rbd://["]
+)
 def test_download_falls_back_to_glance_when_ceph_fails(
     side: Side, ceph: type[Driver], tmp_path: Path, url: str
 ) -> None:

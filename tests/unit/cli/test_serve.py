@@ -7,6 +7,7 @@ import configparser
 import contextlib
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -284,6 +285,9 @@ def test_tempest_files_are_written(tmp_path: Path) -> None:
     # Tempest requests administrators by type: one of the system has fewer permissions.
     assert [one["types"] for one in accounts if "system" in one] == [[]]
     assert [one["project_name"] for one in accounts if "admin" in one["types"]] == ["admin"]
+    # They have passwords.
+    for name in ("accounts.yaml", "tempest.conf"):
+        assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(
