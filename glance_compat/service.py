@@ -47,7 +47,7 @@ from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.routing.references import check_marker, check_member_id
 from glance_compat.streams import streams
 from glance_compat.streams.streams import Download, Progress
-from glance_compat.streams.target import check_destination, write_to_file
+from glance_compat.streams.target import check_destination
 from glance_compat.transfers import signatures
 from glance_compat.transfers.download import Downloader
 from glance_compat.transfers.upload import Attempt, Uploader
@@ -449,12 +449,13 @@ class ImageService:
         :param data: a file object that the data is written to, at its current position.
         :param dst_path: the path of a file that the data is written to. An existing file is
             replaced only when the new one is complete and verified. The new file is opened before
-            any request is sent.
+            any request is sent. Damaged data is downloaded again within ``max_attempts``.
         :param trusted_certs: ids of certificates in the key manager. If there are any, the image
             must be signed, and its signing certificate must be issued by one of them. None or
             empty: signatures are not verified.
         :param progress: a function that is called with the number of bytes received so far, and
-            with the total or None. If it raises an exception, the transfer is cancelled.
+            with the total or None. If it raises an exception, the transfer is cancelled. It
+            restarts at 0 if damaged data is downloaded again.
         :returns: an iterator of bytes with a method ``close()``, or None if the data was written
             to ``data`` or ``dst_path``.
         :raises glance_compat.exceptions.Invalid: an argument is invalid.
@@ -478,8 +479,8 @@ class ImageService:
         if destination is None:
             return opened()
         source_name = f"{self._dispatcher.name} {image_id}"
-        with destination.open(source_name) as file, opened() as source:
-            write_to_file(source, file)
+        with destination.open(source_name) as file:
+            self._downloader.save(identity, opened, destination, file)
         return None
 
     @context_first

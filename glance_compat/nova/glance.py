@@ -194,8 +194,15 @@ class GlanceImageServiceV2:
             host.read_download_mode(),
         ):
             return None
+        # Only the library may write to the path before it knows that the data is undamaged: it
+        # downloads damaged data again.
+        path = dst_path if data is None and verifier is None else None
         with translate_errors(IMAGE_ERRORS, image_id):
-            source = host.make_image_service().download(host.adapt_context(context), str(image_id))
+            source = host.make_image_service().download(
+                host.adapt_context(context), str(image_id), dst_path=path
+            )
+        if source is None:
+            return None
         blocks = signatures.verify_blocks(_blocks(source, image_id), verifier)
         if data is None and dst_path is None:
             return blocks

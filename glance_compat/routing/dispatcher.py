@@ -188,6 +188,11 @@ class Dispatcher:
         url = next((one for one in others if self._responds(identity, one)), last)
         return self._call_endpoint(state, url, call)
 
+    def avoid_endpoint(self, identity: Identity) -> None:
+        """Try the endpoint of the last call last for a while, if there are several."""
+        if len(self._endpoints) > 1:
+            ENDPOINT_HEALTH.mark_unhealthy(self._list_urls(identity)[0])
+
     def discover(self, identity: Identity) -> Discovery:
         """Choose an API version for each endpoint, and return the result for the first usable one.
 

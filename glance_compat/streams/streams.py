@@ -347,6 +347,7 @@ class Download:
     stop earlier, call :meth:`close`, or use the object as a context manager.
 
     :ivar received: number of bytes received so far.
+    :ivar repeatable: whether a new request may get undamaged data.
     :raises glance_compat.exceptions.IntegrityError: raised instead of StopIteration, if the size
         or the hash of the data is wrong.
     """
@@ -360,6 +361,7 @@ class Download:
         image_id: str,
         progress: Progress | None = None,
         verifier: Verifier | None = None,
+        repeatable: bool = False,
     ) -> None:
         """Create the iterator for an open response.
 
@@ -370,6 +372,8 @@ class Download:
         :param progress: a function that is called after each block with the number of bytes
             received so far, and with the total or None.
         :param verifier: an additional verification, after those of size and hash, or None.
+        :param repeatable: whether the data comes over a network, so that a new request may get
+            undamaged data.
         """
         self._blocks = blocks
         self._expected = expected
@@ -377,6 +381,7 @@ class Download:
         self._image_id = image_id
         self._progress = progress
         self._verifier = verifier
+        self.repeatable = repeatable
         self._hash = _create_hash(expected)
         self._failed: BaseException | None = None
         self._ended = False
@@ -403,7 +408,12 @@ class Download:
             raise
 
     def _next(self) -> bytes:
-        block = next(self._blocks, None)
+        try:
+            block = next(self._blocks, None)
+        except exceptions.ImageUnacceptable:
+            # Damaged data may have another format, but that is not the reason to report.
+            self._verify()
+            raise
         if block is None:
             self._verify()
             raise StopIteration

@@ -42,6 +42,13 @@ class Destination(typing.Protocol):
         :raises OSError: the file cannot be written.
         """
 
+    def empty(self, file: typing.IO[bytes]) -> bool:
+        """Discard what was written to the open file, unless a reader may have seen it.
+
+        :returns: whether the file is empty now.
+        :raises OSError: the file cannot be written.
+        """
+
 
 class _FileObject:
     """A destination that is a file object of the caller, which stays open."""
@@ -51,6 +58,9 @@ class _FileObject:
 
     def open(self, source: str) -> contextlib.AbstractContextManager[typing.IO[bytes]]:
         return contextlib.nullcontext(self._file)
+
+    def empty(self, file: typing.IO[bytes]) -> bool:
+        return False
 
 
 class _Path:
@@ -68,6 +78,13 @@ class _Path:
         if _is_special(self._path):
             return _open_special(self._path)
         return _replacing(self._path, source, self._mode)
+
+    def empty(self, file: typing.IO[bytes]) -> bool:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return False
+        file.seek(0)
+        file.truncate()
+        return True
 
 
 def check_destination(

@@ -3,15 +3,16 @@
 
 What must live here: the combination of these parts. What must not: continuation after a lost
 connection (see ``resume``), direct reads (``locations``), the rules of signatures
-(``signatures``), and writing the data (``target``).
+(``signatures``), and the files that the data is written to (``target``).
 """
 
 from __future__ import annotations
 
 import logging
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from glance_compat import exceptions
 from glance_compat.backends.protocol import ImagesApi, OpenedData
 from glance_compat.metadata.fields import Image
 from glance_compat.options import Options
@@ -19,10 +20,13 @@ from glance_compat.redaction import quote_value
 from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.streams import streams
 from glance_compat.streams.streams import Download, Progress, Verifier
+from glance_compat.streams.target import Destination, write_to_file
 from glance_compat.transfers import signatures
 from glance_compat.transfers.locations import Locations
 from glance_compat.transfers.resume import Resumed
+from glance_compat.transport import retry
 from glance_compat.transport.client import Identity
+from glance_compat.transport.retry import Deadline
 
 LOG = logging.getLogger(__name__)
 
@@ -57,10 +61,47 @@ class Downloader:
         verifier = None
         if trusted:
             verifier = signatures.create_verifier(typing.cast(Image, found), context, trusted)
-        opened = self._open_location(found) or self._dispatcher.repeat(
+        direct = self._open_location(found)
+        opened = direct or self._dispatcher.repeat(
             identity, lambda api: api.open_data(image_id), deadline=False
         )
-        return self._create_download(identity, image_id, opened, progress, verifier)
+        return self._create_download(
+            identity, image_id, opened, progress, verifier, repeatable=direct is None
+        )
+
+    def save(
+        self,
+        identity: Identity,
+        opened: Callable[[], Download],
+        destination: Destination,
+        file: typing.IO[bytes],
+    ) -> None:
+        """Write a download to a file, and download damaged data again.
+
+        It is downloaded again within the option ``max_attempts``, first from another endpoint, if
+        the file can be emptied: then no reader has seen the damaged data.
+
+        :param opened: a function that starts the download.
+        :param file: the open file of the destination.
+        :raises glance_compat.exceptions.IntegrityError: the data was damaged each time.
+        """
+        source: Download | None = None
+
+        def write() -> None:
+            nonlocal source
+            with opened() as source:
+                write_to_file(source, file)
+
+        def again(error: BaseException) -> bool:
+            if source is None or not source.repeatable or not _is_damage(error):
+                return False
+            if not destination.empty(file):
+                return False
+            LOG.warning("A download was damaged: %s", error)
+            self._dispatcher.avoid_endpoint(identity)
+            return True
+
+        retry.repeat(write, self._options, Deadline(None), again)
 
     def _fetch_image(self, identity: Identity, image_id: str, *, always: bool) -> Image | None:
         """Fetch the image if its signature or its locations are needed, else return None.
@@ -87,6 +128,8 @@ class Downloader:
         opened: OpenedData,
         progress: Progress | None,
         verifier: Verifier | None,
+        *,
+        repeatable: bool,
     ) -> Download:
         source = Resumed(
             opened,
@@ -103,6 +146,7 @@ class Downloader:
             image_id=image_id,
             progress=progress,
             verifier=verifier,
+            repeatable=repeatable,
         )
 
     def _inspect(
@@ -124,3 +168,9 @@ class Downloader:
             )
             return blocks
         return streams.verify_format(blocks, opened.disk_format)
+
+
+def _is_damage(error: BaseException) -> bool:
+    """Return whether data was damaged on its way; a wrong signature is not that."""
+    signed = isinstance(error, exceptions.SignatureVerificationError)
+    return isinstance(error, exceptions.IntegrityError) and not signed

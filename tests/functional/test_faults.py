@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from glance_compat import ImageService, Options, exceptions
 from glance_compat.fixture import FaultProxy, faults
@@ -132,3 +133,53 @@ def test_rate_limit_is_waited_for(
     assert service.delete(None, image["id"])
     used = {one.method for one in proxy.faults.happened}
     assert used == {"GET", "DELETE"} | ({"HEAD"} if service.discover().api == "v1" else set())
+
+
+@pytest.mark.parametrize("updates", [False, True], ids=["create", "update"])
+@pytest.mark.parametrize("status", [504, None])
+def test_upload_that_glance_still_saves(
+    proxy: FaultProxy, cloud: Cloud, name: str, status: int | None, updates: bool
+) -> None:
+    """The load balancer's time is over, and the last byte arrives 4 s later."""
+    session = cloud.session("demo")
+    exchanged: list[tuple[str | None, bool]] = []
+
+    def note(response: requests.Response, *args: object, **kwargs: object) -> None:
+        has_data = "octet-stream" in str(response.request.headers.get("Content-Type"))
+        exchanged.append((response.request.method, has_data))
+
+    session.session.hooks["response"].append(note)
+    options = Options(stall_timeout=3, settle_timeout=60)
+    service = ImageService(session, endpoint_override=proxy.url, options=options)
+    is_v1 = service.discover().api == "v1"
+    with_data = ("PUT" if updates else "POST", "images/*" if updates else "images")
+    method, path = with_data if is_v1 else ("PUT", "images/*/file")
+    meta = {"name": name, **FORMATS}
+    queued = service.create(None, meta) if updates else None
+    proxy.faults.add(faults.GatewayTimeout(status, limit=1, seconds=4), method, path)
+    if queued is not None:
+        made = service.update(None, queued["id"], {"name": name}, data=DATA)
+    else:
+        made = service.create(None, meta, data=DATA)
+    assert proxy.faults.happened
+    assert (made["status"], made["size"]) == ("active", len(DATA))
+    assert made["checksum"] == hashlib.md5(DATA, usedforsecurity=False).hexdigest()
+    [listed] = service.detail(None, filters={"name": name})
+    assert listed["id"] == made["id"]
+    assert not any(method == "DELETE" for method, _ in exchanged)
+    # An upload without a response is not among them.
+    responses = 0 if status is None else 1
+    assert sum(has_data for _, has_data in exchanged) == responses
+
+
+def test_upload_that_glance_never_finishes(proxy: FaultProxy, cloud: Cloud, name: str) -> None:
+    options = Options(settle_timeout=3)
+    service = ImageService(cloud.session("demo"), endpoint_override=proxy.url, options=options)
+    is_v1 = service.discover().api == "v1"
+    method, path = ("POST", "images") if is_v1 else ("PUT", "images/*/file")
+    proxy.faults.add(faults.GatewayTimeout(limit=1, seconds=600, completes=False), method, path)
+    with pytest.raises(exceptions.OutcomeUnknown) as caught:
+        service.create(None, {"name": name, **FORMATS}, data=DATA)
+    image_id = caught.value.image_id
+    assert image_id
+    assert service.show(None, image_id)["status"] == "saving"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import stat
@@ -15,6 +16,7 @@ import cryptography.exceptions
 import pytest
 from nova import exception, objects
 
+from glance_compat.fixture import FaultProxy, faults
 from glance_compat.nova import glance, signatures
 from tests.contract import targets
 from tests.contract.places import Place, patiently
@@ -362,3 +364,18 @@ def test_downloaded_file_has_mode_of_option(target: Target, tmp_path: Path) -> N
         side = Side(glance, World(target, "", {}))
         side.api.download(side.context(), side.make(DATA), dest_path=str(path))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@targets.only(lambda kind: kind.sockets)
+def test_download_that_is_damaged_on_the_way_is_repeated(target: Target, tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    with FaultProxy(target.url) as proxy:
+        behind = dataclasses.replace(target, url=proxy.url)
+        with configured(behind, num_retries=1):
+            side = Side(glance, World(target, "", {}))
+            image_id = side.make(DATA)
+            for pattern in ("v1/images/*", "images/*/file"):
+                proxy.faults.add(faults.BodyCorrupted(), "GET", pattern)
+            assert side.api.download(side.context(), image_id, dest_path=str(path)) is None
+        assert len(proxy.faults.happened) == 1
+    assert path.read_bytes() == DATA
