@@ -49,6 +49,11 @@ queued again, the data is sent again as after any other failure. If another clie
 image, the error of the upload is raised. If the server is still storing the data in the end,
 :class:`~glance_compat.exceptions.OutcomeUnknown` is raised, and the image stays.
 
+Data that arrives damaged and looks whole is downloaded again within ``max_attempts``, first from
+another endpoint, if it was written to a regular file at a path: nobody has read it there. An
+iterator, a file object of the caller, a device and a FIFO end with
+:class:`~glance_compat.exceptions.IntegrityError`.
+
 A list is as long as the server makes it. ``deadline`` bounds each page, not the list; ``limit``
 bounds the list. It ends with :class:`~glance_compat.exceptions.BadResponse` at a page that has
 only images of earlier pages, or that ends with the same image as an earlier one. If the last image

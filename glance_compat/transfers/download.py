@@ -97,7 +97,7 @@ class Downloader:
                 return False
             if not destination.empty(file):
                 return False
-            LOG.warning("A download was damaged: %s", error)
+            LOG.warning("A download was damaged, and is repeated within max_attempts: %s", error)
             self._dispatcher.avoid_endpoint(identity)
             return True
 

@@ -89,7 +89,8 @@ def test_download_that_is_always_damaged_leaves_the_old_file(
     assert path.read_bytes() == OLD
     assert [one.name for one in path.parent.iterdir()] == ["image"]
     assert downloads_of(glance) == 3
-    assert f"A download was damaged: the data of image {IMAGE} is damaged" in caplog.text
+    repeated = "A download was damaged, and is repeated within max_attempts: the data of image"
+    assert f"{repeated} {IMAGE} is damaged" in caplog.text
 
 
 def test_damaged_iterator_is_not_repeated(glance: GlanceFixture) -> None:
