@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import loading
+from keystoneauth1 import plugin as ksa_plugin
 from oslo_config import cfg, types
 
 from glance_compat import exceptions
@@ -429,7 +430,7 @@ def read_arguments(conf: cfg.ConfigOpts, group: str = GROUP) -> ServiceArguments
             session=loading.load_session_from_conf_options(
                 conf, group, insecure=_value_of(conf, group, "insecure")
             ),
-            auth=loading.load_auth_from_conf_options(conf, group),
+            auth=_load_auth(conf, group),
             endpoint_override=_endpoint_override(conf, group),
             region_name=values.region_name,
             interface=_interface(values.valid_interfaces),
@@ -450,6 +451,19 @@ def _invalid_option(group: str) -> Iterator[None]:
         yield
     except (cfg.Error, ksa_exceptions.ClientException, ValueError) as error:
         raise exceptions.InvalidOption(f"in group [{group}]: {error}") from error
+
+
+def _load_auth(conf: cfg.ConfigOpts, group: str) -> ksa_plugin.BaseAuthPlugin | None:
+    """Create the auth plugin, or return None if the configuration names none.
+
+    :raises ValueError: the plugin raised an exception that is not one of keystoneauth1.
+    """
+    try:
+        return loading.load_auth_from_conf_options(conf, group)
+    except (cfg.Error, ksa_exceptions.ClientException, ValueError):
+        raise
+    except Exception as error:
+        raise ValueError(f"the auth plugin cannot be created: {error}") from error
 
 
 #: Cache of read_options: its result by the values that it read. The values are compared, because

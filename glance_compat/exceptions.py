@@ -229,6 +229,9 @@ class BadResponse(GlanceCompatError):
 class GlanceConnectionFailed(GlanceCompatError):
     """No response was received: connecting, TLS, sending or receiving failed in all attempts."""
 
+    #: Whether a retry may succeed. It cannot if one side rejects the other's certificate.
+    is_transient: bool = True
+
 
 class DeadlineExceeded(GlanceConnectionFailed):
     """The call did not finish within its deadline."""

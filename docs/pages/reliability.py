@@ -54,6 +54,13 @@ another endpoint, if it was written to a regular file at a path: nobody has read
 iterator, a file object of the caller, a device and a FIFO end with
 :class:`~glance_compat.exceptions.IntegrityError`.
 
+What a retry cannot cure is not retried. A CA file, client certificate or key of the session that
+is missing, unreadable, invalid or encrypted is :class:`~glance_compat.exceptions.InvalidOption`,
+which names the file and the reason. If one side rejects the other's certificate (untrusted, wrong
+name, expired, missing), :class:`~glance_compat.exceptions.GlanceConnectionFailed` has
+``is_transient`` False. An exception of an auth plugin that is not one of keystoneauth1, such as
+for a missing password, is :class:`~glance_compat.exceptions.NotAuthenticated`.
+
 A list is as long as the server makes it. ``deadline`` bounds each page, not the list; ``limit``
 bounds the list. It ends with :class:`~glance_compat.exceptions.BadResponse` at a page that has
 only images of earlier pages, or that ends with the same image as an earlier one. If the last image

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
+import ssl
 import typing
 from collections.abc import Iterator
 
@@ -90,6 +91,14 @@ _ADVICE: tuple[tuple[type[exceptions.GlanceCompatError], str], ...] = (
 )
 
 
+# A server without TLS 1.3 sends handshake_failure if it needs a client certificate.
+_REJECTIONS = "ALERT_.*(CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE)"
+_CERTIFICATES = (
+    "Check the URL and the certificate of the {}, and the CA file and the client certificate of"
+    " the session."
+)
+
+
 def advice_for(
     error: type[exceptions.GlanceCompatError],
     status: int | None = None,
@@ -138,11 +147,18 @@ def translated_errors(
         for below in chain_of(error):
             below.__traceback__ = None
         status = error.http_status if isinstance(error, _HttpError) else None
+        is_rejected = ours is exceptions.GlanceConnectionFailed and any(
+            map(_is_certificate_rejected, chain_of(error))
+        )
+        usual = advice_for(ours, status, service)
+        advice = _CERTIFICATES.format(service) if is_rejected else usual
         failure = ours(
-            f"{subject} failed: {_reason(error)}. {advice_for(ours, status, service)}",
+            f"{subject} failed: {_reason(error)}. {advice}",
             status=status,
             **details,
         )
+        if isinstance(failure, exceptions.GlanceConnectionFailed):
+            failure.is_transient = not is_rejected
         failure.retry_after = _retry_after(error)
         raise failure from cause
 
@@ -163,6 +179,32 @@ def plugin_errors(action: str, **details: typing.Any) -> Iterator[None]:
             f" ({type(error).__name__}). {advice_for(exceptions.BadResponse, service=_IDENTITY)}",
             **details,
         ) from error
+    except exceptions.GlanceCompatError:
+        raise
+    except Exception as error:
+        # keystoneauth1 raises Exception itself if a password is missing (generic.Password).
+        raise exceptions.NotAuthenticated(
+            f"{action} failed: {_words_of_plugin(error)}."
+            f" {advice_for(exceptions.NotAuthenticated)}",
+            **details,
+        ) from error
+
+
+def _words_of_plugin(error: Exception) -> str:
+    """Return the message of an exception if keystoneauth1 raised it, else the class name.
+
+    Messages of other plugins may contain credentials.
+    """
+    traceback = error.__traceback__
+    module = ""
+    while traceback is not None:
+        module = str(traceback.tb_frame.f_globals.get("__name__"))
+        traceback = traceback.tb_next
+    if not module.startswith("keystoneauth1."):
+        return f"the auth plugin raised {type(error).__name__}"
+    message = redact_text(str(error)[:_EXAMINED_CHARACTERS])[:_SHOWN_CHARACTERS]
+    shown = message if message.isprintable() else ascii(message)
+    return f"the auth plugin reports: {shown.rstrip('.') or type(error).__name__}"
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
@@ -192,6 +234,15 @@ def _ours_for(error: Exception) -> type[exceptions.GlanceCompatError] | None:
     if any(map(_is_too_long, chain_of(known))):
         return exceptions.BadResponse
     return next((ours for classes, ours in _BELOW if isinstance(known, classes)), None)
+
+
+def _is_certificate_rejected(error: BaseException) -> bool:
+    """Return whether the certificate of the server or of the client was rejected, or is needed."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return True
+    # Alerts of the server, such as TLSV13_ALERT_CERTIFICATE_REQUIRED (RFC 8446, section 6.2).
+    reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
+    return bool(reason) and re.search(_REJECTIONS, str(reason)) is not None
 
 
 def _is_too_long(error: BaseException) -> bool:

@@ -77,7 +77,7 @@ def is_transient(error: BaseException | None) -> bool:
     if isinstance(error, exceptions.DeadlineExceeded):
         return False
     if isinstance(error, exceptions.GlanceConnectionFailed):
-        return True
+        return error.is_transient
     if not isinstance(error, exceptions.BadResponse):
         return False
     is_rate_limit = error.status == TOO_LARGE and error.retry_after is not None

@@ -50,6 +50,7 @@ from glance_compat.transport.response_reader import (
     limits_in_force,
 )
 from glance_compat.transport.retry import Deadline
+from glance_compat.transport.tls_files import check_tls_files
 from glance_compat.urls import keeps_credentials_safe
 
 #: Maximum timeout, in seconds. Longer ones fail, because the operating system stores milliseconds
@@ -316,8 +317,13 @@ class _HttpView(_View, requests.Session):
     #: Pairs of an adapter and its view, by the id() of the adapter, which is thereby kept alive.
     _adapter_views: dict[int, tuple[requests.adapters.BaseAdapter, requests.adapters.BaseAdapter]]
 
-    def request(self, *args: typing.Any, **kwargs: typing.Any) -> requests.Response:
-        response = super().request(*args, **kwargs)
+    def request(self, method: str, url: str, **kwargs: typing.Any) -> requests.Response:  # type: ignore[override]
+        try:
+            response = super().request(method, url, **kwargs)
+        except OSError:
+            verify, cert = kwargs.get("verify"), kwargs.get("cert")
+            check_tls_files(url, verify, cert, environment=self.trust_env)
+            raise
         if is_read_without_limits(response.raw):
             # The adapter has replaced the methods by which it would use its view.
             response.close()
