@@ -54,6 +54,7 @@ class Kind(enum.Enum):
     #: Only the version document is requested.
     DISCOVER = "discover"
     READ = "read"
+    PAGE = "get the next page of a list"
     WRITE = "write"
     #: A write that is never retried.
     ONCE = "write once"
@@ -155,8 +156,8 @@ CALLS: dict[str, Call] = {
     "detail": Call(
         lambda service, folder: service.detail(None, page_size=1),
         {
-            "v1": (_read("GET", "images/detail"), _read("GET", "images/detail", 2)),
-            "v2": (_read("GET", "images"), _read("GET", "images", 2)),
+            "v1": (_read("GET", "images/detail"), Step(Kind.PAGE, "GET", "images/detail", 2)),
+            "v2": (_read("GET", "images"), Step(Kind.PAGE, "GET", "images", 2)),
         },
     ),
     "iter_detail": Call(

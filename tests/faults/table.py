@@ -74,8 +74,16 @@ _NOT_SENT = _all_but(DISCOVER=_error(_LOST), PIPE=_error(_LOST), ONCE=_error(_LO
 _BUSY = _all_but(DISCOVER=_error(_BAD), PIPE=_error(_BAD), ONCE=_error(_BAD))
 #: Requests that add nothing are limited in their rate; the others may exceed a quota.
 _LIMITED = _always(
-    exceptions.ImageQuotaExceeded, DISCOVER=_error(_BAD), READ=RIGHT, LOOK=RIGHT, PULL=RIGHT
+    exceptions.ImageQuotaExceeded,
+    DISCOVER=_error(_BAD),
+    READ=RIGHT,
+    PAGE=RIGHT,
+    LOOK=RIGHT,
+    PULL=RIGHT,
 )
+#: The request is rejected. As the response to the marker of a next page, it means that the image
+#: is gone, and the list goes on after an earlier image.
+_REJECTED = _always(exceptions.Invalid, DISCOVER=RIGHT, PAGE=RIGHT)
 #: The request took effect, and a retry detects that.
 _ANSWER_LOST = _all_but(DISCOVER=_error(_LOST), ONCE=_done(_LOST))
 _ANSWERS_LOST = _always(
@@ -107,6 +115,7 @@ _STRANGE = {
 _GARBLED = {
     Kind.DISCOVER: RIGHT,
     Kind.READ: _error(_BAD),
+    Kind.PAGE: _error(_BAD),
     Kind.WRITE: _done(_BAD),
     Kind.ONCE: RIGHT,
     Kind.CREATE: RIGHT,
@@ -157,6 +166,8 @@ ROWS: dict[str, Row] = {
     "503": Row(faults.Status(503), _BUSY),
     "503, always": Row(faults.Status(503), _always(_BAD, LOOK=_done(_UNKNOWN)), None),
     "429 with Retry-After": Row(faults.Status(429, retry_after=0), _BUSY),
+    "400": Row(faults.Status(400), _REJECTED),
+    "409": Row(faults.Status(409), _always(exceptions.Conflict, DISCOVER=RIGHT)),
     "413 with Retry-After": Row(faults.Status(413, retry_after=0), _LIMITED),
     "502": Row(faults.Status(502), _BUSY),
     "504": Row(faults.Status(504), _BUSY),
@@ -247,6 +258,27 @@ _LOOKS_WHOLE: Mapping[str, tuple[Api, ...]] = {
 
 #: Outcomes of single cells that differ from those of their row.
 EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
+    # The image is fetched, and the right change is sent.
+    **{
+        ("409", call, "v2", kind): RIGHT
+        for call, kind in (
+            ("update", Kind.WRITE),
+            ("update with a purge", Kind.UPDATE),
+            ("update with data", Kind.UPDATE),
+            ("update with a location", Kind.UPDATE),
+            ("update with a location", Kind.GIVE),
+            ("update with a location, before v2.17", Kind.GIVE),
+        )
+    },
+    ("409", "copy_to_stores", "v2", Kind.ONCE): _error(exceptions.ImageImportImpossible),
+    # The project may be a member already, so the member is fetched.
+    ("409", "add_member", "v2", Kind.WRITE): _error(exceptions.NotFound),
+    # The data is stored, and only the response of the GET is missing.
+    **{
+        (row, f"update with {what}", "v2", Kind.LOOK): _done(error)
+        for row, error in (("400", exceptions.Invalid), ("409", exceptions.Conflict))
+        for what in ("data", "a location")
+    },
     # A DELETE exceeds no quota.
     **{
         ("413 with Retry-After", call, api, Kind.WRITE): RIGHT
