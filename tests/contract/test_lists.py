@@ -527,7 +527,7 @@ def hide(target: Target, image_id: str) -> None:
 
 @pytest.mark.parametrize("remove", [delete, hide])
 @pytest.mark.parametrize("gone", [1, 2, 3])
-def test_walk_goes_on_when_its_marker_is_removed(
+def test_walk_continues_when_its_marker_is_removed(
     target: Target, name: str, remove: Callable[[Target, str], None], gone: int
 ) -> None:
     ids = sorted(target.make("other", name=name) for _ in range(7))
@@ -548,7 +548,7 @@ def test_walk_goes_on_when_its_marker_is_removed(
 
 
 @pytest.mark.parametrize("page_size", [1, 2])
-def test_caller_may_delete_what_a_walk_yields(target: Target, name: str, page_size: int) -> None:
+def test_images_can_be_deleted_during_a_walk(target: Target, name: str, page_size: int) -> None:
     ids = {target.make(name=name) for _ in range(5)}
     service = target.service()
     deleted = set()

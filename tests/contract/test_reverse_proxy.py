@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A proxy that drops or changes parts of requests: what is sent arrives, or an error names it."""
+"""Proxies that drop or change parts of requests: lost values are detected and named."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ LOST: dict[str, Any] = {"min_ram": 5, "min_disk": 3, "protected": True, "name": 
 @behind_a_proxy
 @pytest.mark.parametrize("data", [None, DATA])
 @pytest.mark.parametrize("lost", [*LOST, "os_type"])
-def test_create_that_loses_a_value_is_removed(
+def test_image_created_without_a_value_is_removed(
     target: Target, name: str, lost: str, data: bytes | None
 ) -> None:
     values = {**LOST, "name": name}
@@ -152,9 +152,7 @@ def test_create_that_loses_a_value_is_removed(
 
 @behind_a_proxy
 @pytest.mark.parametrize("lost", [*LOST, "os_type"])
-def test_update_that_loses_a_value_is_an_error_and_stays(
-    target: Target, name: str, lost: str
-) -> None:
+def test_update_losing_a_value_raises_an_error(target: Target, name: str, lost: str) -> None:
     image_id = target.make(name=name)
     meta: dict[str, Any] = {"min_ram": 7, "properties": {"a": "1"}}
     if lost == "min_ram":
@@ -175,7 +173,7 @@ def test_update_that_loses_a_value_is_an_error_and_stays(
 
 
 @behind_a_proxy
-def test_error_names_every_value_that_is_lost(target: Target, name: str) -> None:
+def test_error_names_every_lost_value(target: Target, name: str) -> None:
     def drop_all(request: Passing) -> Passing:
         for lost in ("min_ram", "min_disk", "os_type"):
             request = _without(lost)(request)
@@ -195,11 +193,11 @@ def test_error_names_every_value_that_is_lost(target: Target, name: str) -> None
 
 
 class BeforeJuno:
-    """Makes a server of today refuse to ``add`` a property that exists (409), as before Juno.
+    """Make a current server refuse to ``add`` an existing property (409), as before Juno.
 
     The old form of JSON patch has kept that meaning (verified on Glance 15.0.2 and 33).
 
-    :param meanwhile: is called before the first PATCH is forwarded.
+    :param meanwhile: a function that is called before the first PATCH is forwarded.
     """
 
     def __init__(self, meanwhile: Callable[[], object] = bool) -> None:
@@ -263,7 +261,7 @@ def test_update_with_data_replaces_properties_before_juno(target: Target, name: 
 
 @only(_is_open_v2)
 @pytest.mark.parametrize("data", [None, DATA])
-def test_property_that_goes_or_comes_meanwhile_is_written(
+def test_concurrently_changed_property_is_written(
     target: Target, name: str, data: bytes | None
 ) -> None:
     image_id = target.make(name=name, properties=OLD)
@@ -279,7 +277,7 @@ def test_property_that_goes_or_comes_meanwhile_is_written(
 
 
 @only(_is_open_v2)
-def test_conflict_that_stays_is_an_update_conflict(target: Target, name: str) -> None:
+def test_persistent_conflict_raises_update_conflict(target: Target, name: str) -> None:
     image_id = target.make(name=name)
 
     def misdirect(request: Passing) -> Passing:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A host whose OpenSSL has no MD5 (FIPS mode): data is verified by another hash, or by its size.
 
-The program ``without_md5`` runs in a process of its own, where OpenSSL has no provider of MD5 and
-Python's own MD5 is blocked, so that ``hashlib`` raises what it raises on such a host.
+The program ``without_md5`` runs in a separate process, in which OpenSSL has no MD5 and
+Python's own MD5 is blocked, so that ``hashlib`` raises the same errors as on such a host.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.skipif(
     ssl.OPENSSL_VERSION_INFO < (3,), reason="OpenSSL has no providers before 3.0"
 )
 
-#: Python's own MD5, which hashlib uses if OpenSSL has none, is not in the Python of distributions
-#: that have a FIPS mode.
+#: Python's own MD5, which hashlib uses if OpenSSL has none, is missing from distributions with
+#: a FIPS mode.
 START = """
 import runpy, sys
 sys.modules["_md5"] = None
@@ -94,7 +94,7 @@ def assert_verified(found: dict[str, Any], *, has_hash: bool) -> None:
 
 
 @pytest.mark.parametrize(("release", "api"), [("pike", "1"), ("pike", "2"), ("33", "2")], ids=str)
-def test_host_without_md5(release: Any, api: str) -> None:
+def test_host_without_md5_uploads_and_downloads(release: Any, api: str) -> None:
     with GlanceFixture(release=release) as glance:
         found = run(glance.url, "token", api)
         assert {image.status for image in glance.images.values()} == {"deleted"}
@@ -103,7 +103,7 @@ def test_host_without_md5(release: Any, api: str) -> None:
 
 
 @only(lambda kind: kind.region is not None)
-def test_host_without_md5_on_real_server(target: Target) -> None:
+def test_host_without_md5_works_with_real_server(target: Target) -> None:
     token = target.session().get_token()
     assert token is not None
     found = run(target.url, token, target.prefer)
@@ -111,7 +111,7 @@ def test_host_without_md5_on_real_server(target: Target) -> None:
     assert_verified(found, has_hash=target.kind.release == "33")
 
 
-def test_hash_of_upload_without_md5() -> None:
+def test_uploads_are_compared_without_md5() -> None:
     assert run() == {
         "comparisons": {
             "algorithm": True,

@@ -26,7 +26,7 @@ META = {"name": "x", "disk_format": "raw", "container_format": "bare"}
 
 
 class Warnings(logging.Handler):
-    """Keeps the warnings of the library."""
+    """A log handler that stores the warnings of the library."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -49,7 +49,7 @@ def outcome(call: Callable[[], object]) -> tuple[object, list[str]]:
 
 
 class Program:
-    """The calls, each with options of its own."""
+    """The calls, each with its own options."""
 
     def __init__(self, url: str, token: str, api: Any) -> None:
         self._place = {"endpoint_override": url, "auth": token_endpoint.Token(url, token)}
@@ -106,7 +106,7 @@ class Program:
 
 
 def comparisons() -> dict[str, bool | None]:
-    """Return what an upload of some data says about hashes of stored images."""
+    """Return the comparisons of an upload with the hashes of stored images."""
     plain, declared = Upload(b"data"), Upload(b"data", checksum="A" * 32)
     for upload in (plain, declared):
         assert b"".join(upload) == b"data"

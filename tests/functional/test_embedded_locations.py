@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The measured outcomes of locations are those of real servers."""
+"""The recorded outcomes of adding locations match real servers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def web(cloud: Cloud) -> str:
-    """The URL of a Glance 33 with an http store."""
+    """Provide the URL of the web server behind Glance 33's http store."""
     server = next(one for one in VARIANTS if one.name == "33-web")
     outcome = lifecycle.extend(Layout.from_environment(), print, (*SERVERS, server))
     return Cloud(outcome, cloud.unavailable).url("33-web")

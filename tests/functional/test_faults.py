@@ -140,7 +140,7 @@ def test_rate_limit_is_waited_for(
 
 @pytest.mark.parametrize("updates", [False, True], ids=["create", "update"])
 @pytest.mark.parametrize("status", [504, None])
-def test_upload_that_glance_still_saves(
+def test_upload_still_saving_is_awaited(
     proxy: FaultProxy, cloud: Cloud, name: str, status: int | None, updates: bool
 ) -> None:
     """The load balancer's time is over, and the last byte arrives 4 s later."""
@@ -175,7 +175,9 @@ def test_upload_that_glance_still_saves(
     assert sum(has_data for _, has_data in exchanged) == responses
 
 
-def test_upload_that_glance_never_finishes(proxy: FaultProxy, cloud: Cloud, name: str) -> None:
+def test_unfinished_upload_raises_outcome_unknown(
+    proxy: FaultProxy, cloud: Cloud, name: str
+) -> None:
     options = Options(settle_timeout=3)
     service = ImageService(cloud.session("demo"), endpoint_override=proxy.url, options=options)
     is_v1 = service.discover().api == "v1"

@@ -340,9 +340,7 @@ def test_use_glance_v1_selects_api(
 
 @on_each
 @pytest.mark.parametrize("before", [None, 0o640, 0o600])
-def test_downloaded_file_has_mode_that_nova_gives_it(
-    side: Side, tmp_path: Path, before: int | None
-) -> None:
+def test_downloaded_file_has_mode_of_nova(side: Side, tmp_path: Path, before: int | None) -> None:
     """Nova's own module uses ``open(path, "wb")``, so that other daemons can read the file."""
     image_id = side.make(DATA)
     ours, novas = tmp_path / "ours", tmp_path / "novas"
@@ -367,7 +365,7 @@ def test_downloaded_file_has_mode_of_option(target: Target, tmp_path: Path) -> N
 
 
 @targets.only(lambda kind: kind.sockets)
-def test_download_that_is_damaged_on_the_way_is_repeated(target: Target, tmp_path: Path) -> None:
+def test_damaged_download_is_repeated(target: Target, tmp_path: Path) -> None:
     path = tmp_path / "image"
     with FaultProxy(target.url) as proxy:
         behind = dataclasses.replace(target, url=proxy.url)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Places of the package that handle what others wrote, and what protects each of them.
+"""Code of the package that handles untrusted input, and the protection at each place.
 
 The keys are "module:function". ``test_places`` compares them with the source: a new place needs a
 row. Regular expressions are listed in ``test_regular_expressions``.

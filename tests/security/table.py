@@ -141,10 +141,10 @@ ATTACKS: tuple[Attack, ...] = (
         " An adapter that does not use urllib3 reads its responses by itself.",
         (
             "test_sessions.py::test_session_without_views_is_refused",
-            "test_sessions.py::test_adapter_that_is_mounted_later_is_refused",
-            "test_sessions.py::test_response_that_was_read_without_limits_is_refused",
-            "test_sessions.py::test_connection_that_cannot_be_limited_is_refused",
-            "test_sessions.py::test_send_that_is_replaced_on_the_session_is_refused",
+            "test_sessions.py::test_adapter_mounted_later_is_refused",
+            "test_sessions.py::test_response_read_without_limits_is_refused",
+            "test_sessions.py::test_connection_without_limits_is_refused",
+            "test_sessions.py::test_replaced_send_of_session_is_refused",
         ),
     ),
     Attack(
@@ -157,7 +157,7 @@ ATTACKS: tuple[Attack, ...] = (
         (
             "test_sessions.py::test_write_is_sent_once_although_the_adapter_retries",
             "test_sessions.py::test_get_is_not_repeated_by_urllib3",
-            "test_sessions.py::test_write_is_sent_again_after_a_digest_challenge",
+            "test_sessions.py::test_write_is_resent_after_a_digest_challenge",
         ),
     ),
     Attack(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each place that handles what others wrote has a row in ``places``, with its protection."""
+"""Each place that handles untrusted input has a row in ``places``, with its protection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.security.places import PLACES
 
 ROOT = Path(glance_compat.__file__).parent
 
-#: What happens at a place, to the names that are called there: a name, or "module.name".
+#: The functions that identify each type of place: a name, or "module.name".
 CALLS: Mapping[str, frozenset[str]] = {
     "parses a URL": frozenset(
         {
@@ -87,7 +87,7 @@ CALLS: Mapping[str, frozenset[str]] = {
 
 
 def find_places() -> Mapping[str, frozenset[str]]:
-    """Return what happens, to the functions where it does, as "module:function"."""
+    """Return the functions with each type of place, as "module:function"."""
     found: dict[str, set[str]] = {kind: set() for kind in CALLS}
     for path in sorted(ROOT.rglob("*.py")):
         module = path.relative_to(ROOT).with_suffix("").as_posix()
@@ -114,7 +114,7 @@ def _calls(node: ast.AST, where: str) -> Iterator[tuple[str, str]]:
 
 
 def _name(node: ast.AST) -> str:
-    """Return the last two names of what is called, as "module.name"."""
+    """Return the last two names of a called function, as "module.name"."""
     if isinstance(node, ast.Call):
         return _name(node.func)
     if isinstance(node, ast.Attribute):
@@ -135,5 +135,5 @@ def test_each_place_has_its_protection(kind: str) -> None:
     assert sorted(listed.keys() - FOUND[kind]) == [], "these are in PLACES, but not in the source"
 
 
-def test_each_kind_of_place_is_listed() -> None:
+def test_each_type_of_place_is_listed() -> None:
     assert list(PLACES) == list(CALLS)

@@ -98,7 +98,7 @@ def test_session_without_views_is_refused(kind: str) -> None:
         ImageService(session, endpoint_override="http://127.0.0.1:9")
 
 
-def test_adapter_that_is_mounted_later_is_refused(server: RawServer) -> None:
+def test_adapter_mounted_later_is_refused(server: RawServer) -> None:
     http = requests.Session()
     service = service_at(server.url, http, api_version="2")
     assert service.show(None, VICTIM_ID)["id"] == VICTIM_ID
@@ -109,7 +109,7 @@ def test_adapter_that_is_mounted_later_is_refused(server: RawServer) -> None:
 
 
 class Delegating(requests.adapters.HTTPAdapter):
-    """It sends with the methods of another adapter, although it is one."""
+    """An HTTPAdapter that sends with the methods of another adapter."""
 
     def __init__(self) -> None:
         self.inner = requests.adapters.HTTPAdapter()
@@ -120,7 +120,7 @@ class Delegating(requests.adapters.HTTPAdapter):
 
 
 class Wrapping(requests.adapters.BaseAdapter):
-    """It sends with the methods of another adapter, and is no HTTPAdapter."""
+    """An object that sends with an adapter, but is not an HTTPAdapter."""
 
     inner = requests.adapters.HTTPAdapter()
 
@@ -145,7 +145,7 @@ class OddPool(urllib3.connectionpool.HTTPConnectionPool):
 
 
 class OddPools(requests.adapters.HTTPAdapter):
-    """Its connections read responses of a class that cannot be subclassed."""
+    """An adapter whose connections use a response class that cannot be subclassed."""
 
     def init_poolmanager(self, *args: typing.Any, **kwargs: typing.Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -153,7 +153,7 @@ class OddPools(requests.adapters.HTTPAdapter):
 
 
 @pytest.mark.parametrize("adapter", [Delegating, Wrapping])
-def test_response_that_was_read_without_limits_is_refused(
+def test_response_read_without_limits_is_refused(
     adapter: type[requests.adapters.BaseAdapter], server: RawServer
 ) -> None:
     service = service_at(server.url, with_adapter(adapter()), api_version="2")
@@ -162,14 +162,14 @@ def test_response_that_was_read_without_limits_is_refused(
         service.show(None, VICTIM_ID)
 
 
-def test_connection_that_cannot_be_limited_is_refused(server: RawServer) -> None:
+def test_connection_without_limits_is_refused(server: RawServer) -> None:
     service = service_at(server.url, with_adapter(OddPools()), api_version="2")
     with pytest.raises(exceptions.InvalidOption, match="FinalResponse cannot be subclassed"):
         service.show(None, VICTIM_ID)
     assert server.received == []
 
 
-def test_send_that_is_replaced_on_the_session_is_refused(server: RawServer) -> None:
+def test_replaced_send_of_session_is_refused(server: RawServer) -> None:
     http = requests.Session()
     http.send = requests.Session().send  # type: ignore[method-assign]
     with pytest.raises(exceptions.InvalidOption, match="by other methods than those of"):
@@ -183,7 +183,7 @@ RETRIES = urllib3.util.Retry(3, allowed_methods=None, status_forcelist=[503], ba
 
 
 class Repeating(requests.adapters.HTTPAdapter):
-    """It tries three times by itself."""
+    """An adapter that retries twice itself."""
 
     def send(self, *args: typing.Any, **kwargs: typing.Any) -> requests.Response:
         for _ in range(2):
@@ -236,7 +236,7 @@ def test_get_is_not_repeated_by_urllib3() -> None:
         assert server.methods() == ["GET", "GET"]
 
 
-def test_write_is_sent_again_after_a_digest_challenge() -> None:
+def test_write_is_resent_after_a_digest_challenge() -> None:
     challenge = 'Digest realm="r", nonce="n", qop="auth", algorithm=MD5'
 
     def answer(received: Received) -> Parts:

@@ -202,7 +202,7 @@ def test_status_tables_are_read_only() -> None:
         STATUS_ERRORS["show"] = {}  # type: ignore[index]
 
 
-def test_unsupported_by_version_says_where_and_what_to_do() -> None:
+def test_unsupported_by_version_names_endpoint_and_remedy() -> None:
     error = UnsupportedByVersion("v2.7 (hidden)", "v2.5", endpoint="http://glance.example")
     assert str(error) == (
         "the call needs v2.7 (hidden), but the image endpoint http://glance.example offers v2.5."

@@ -427,7 +427,7 @@ class Shrinking(Server):
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("page_size", [1, 2, 3, 7])
 @pytest.mark.parametrize("gone", [1, 2, 3, 7])
-def test_walk_goes_on_after_deleted_marker(
+def test_walk_continues_after_deleted_marker(
     says: bool, exact: bool, page_size: int, gone: int
 ) -> None:
     last = [*ids(*range(max(0, page_size - gone), page_size))]
@@ -445,7 +445,7 @@ def test_page_of_deleted_images_costs_few_requests() -> None:
     assert len(server.requested) == 24
 
 
-def test_callers_marker_that_is_rejected_is_invalid() -> None:
+def test_rejected_marker_of_caller_is_invalid() -> None:
     server = Shrinking(5, {0: ids(1)}, says=True)
     with pytest.raises(Invalid, match="marker 00001 is not there"):
         server.walked(marker="00001")
@@ -476,7 +476,7 @@ def test_server_that_rejects_every_marker_is_an_error(pages: int) -> None:
     assert requested < 15
 
 
-def test_invalid_that_the_server_did_not_say_is_raised() -> None:
+def test_invalid_error_of_library_is_raised_unchanged() -> None:
     pages = iter([Page(images(2), True, 2)])
 
     def fetch(marker: str | None, size: int, left: int | None) -> Page:
@@ -488,7 +488,7 @@ def test_invalid_that_the_server_did_not_say_is_raised() -> None:
         list(walk(Listing(parse_query(None), None, None, None), fetch))
 
 
-def test_walk_does_not_start_again_when_ids_are_forgotten() -> None:
+def test_walk_does_not_restart_when_ids_are_dropped() -> None:
     page = 10_000
     pages = pagination.REMEMBERED_IDS // page + 1
 

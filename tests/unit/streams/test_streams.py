@@ -868,7 +868,7 @@ def test_disk_with_invalid_boot_record_is_refused(disk_format: str) -> None:
     [CONTENTS["qcow2"], CONTENTS["vmdk"], CONTENTS["iso"], iso(BOOT_SECTOR[:512])],
     ids=["qcow2", "vmdk", "iso", "bootable iso"],
 )
-def test_kernel_is_no_disk(data: bytes, disk_format: str) -> None:
+def test_kernel_with_disk_content_is_refused(data: bytes, disk_format: str) -> None:
     with pytest.raises(ImageUnacceptable):
         inspected(data, disk_format)
 

@@ -80,7 +80,7 @@ def test_damaged_download_to_a_path_is_repeated(
     assert told[-1] == len(DATA)
 
 
-def test_download_that_is_always_damaged_leaves_the_old_file(
+def test_always_damaged_download_leaves_old_file(
     glance: GlanceFixture, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     damage(glance, DAMAGE[0], None)
@@ -127,7 +127,7 @@ def wrong_format(glance: GlanceFixture) -> str:
     return str(service_of(glance).create(None, meta, data=DATA)["id"])
 
 
-def test_damaged_format_is_damage(glance: GlanceFixture, path: Path) -> None:
+def test_data_with_damaged_format_is_downloaded_again(glance: GlanceFixture, path: Path) -> None:
     meta = {"name": "disk", "disk_format": "qcow2", "container_format": "bare"}
     disk = b"QFI\xfb" + bytes([0, 0, 0, 3]) + bytes(2**16 - 8)
     image_id = service_of(glance).create(None, meta, data=disk)["id"]

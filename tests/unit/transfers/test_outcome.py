@@ -86,7 +86,7 @@ def left(glance: GlanceFixture) -> list[tuple[str | None, str, bytes]]:
 
 @every_way
 @pytest.mark.parametrize("status", [504, 502, 500, None])
-def test_upload_that_is_still_stored_succeeds(
+def test_upload_still_being_stored_succeeds(
     glance: GlanceFixture, way: Way, status: int | None
 ) -> None:
     inject(glance, GatewayTimeout(status, requests=6), way)
@@ -99,7 +99,7 @@ def test_upload_that_is_still_stored_succeeds(
 
 @every_way
 @pytest.mark.parametrize("status", [504, None])
-def test_image_that_is_still_stored_after_the_timeout_is_kept(
+def test_image_still_saving_after_settle_timeout_is_not_deleted(
     glance: GlanceFixture, way: Way, status: int | None
 ) -> None:
     inject(glance, GatewayTimeout(status, requests=NEVER), way)
@@ -129,14 +129,14 @@ def test_settle_timeout_0_is_one_get(glance: GlanceFixture) -> None:
     assert [state for _, state, _ in left(glance)] == ["saving"]
 
 
-def test_deadline_does_not_limit_the_wait(glance: GlanceFixture) -> None:
+def test_deadline_does_not_limit_settle_timeout(glance: GlanceFixture) -> None:
     inject(glance, GatewayTimeout(requests=30), create)
     made = create(service_of(glance, deadline=5, settle_timeout=600))
     assert made["status"] == "active"
 
 
 @pytest.mark.parametrize("way", [create, create_with_id, update])
-def test_image_that_is_queued_again_gets_its_data_again(glance: GlanceFixture, way: Way) -> None:
+def test_data_of_requeued_image_is_resent(glance: GlanceFixture, way: Way) -> None:
     inject(glance, GatewayTimeout(requests=3, completes=False), way)
     if is_v1(glance) and way is not create:
         # v1 kills an image whose data was cut (verified on Glance 15.0.2): it takes no other.
@@ -151,7 +151,7 @@ def test_image_that_is_queued_again_gets_its_data_again(glance: GlanceFixture, w
 
 @every_way
 @pytest.mark.parametrize("status", [504, None])
-def test_image_that_is_deleted_meanwhile_is_not_sent_again(
+def test_data_of_deleted_image_is_not_resent(
     glance: GlanceFixture, way: Way, status: int | None
 ) -> None:
     inject(glance, GatewayTimeout(status, requests=NEVER), way)
@@ -186,7 +186,7 @@ def test_failing_get_does_not_end_the_wait(glance: GlanceFixture) -> None:
     assert made["status"] == "active"
 
 
-def test_upload_that_reaches_the_server_late_is_not_sent_again(glance: GlanceFixture) -> None:
+def test_late_upload_is_not_resent(glance: GlanceFixture) -> None:
     """A proxy responds with 504 before the server has even seen the request."""
     session = glance.session()
     looks: list[str] = []

@@ -91,7 +91,7 @@ def test_cyclic_exception_chain_is_walked_once() -> None:
     assert list(chain_of(first)) == [first, second]
 
 
-def test_response_that_is_interrupted_in_its_headers_can_be_closed() -> None:
+def test_response_interrupted_in_headers_can_be_closed() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, http.client.HTTPResponse(ours) as response:
         stream = response.fp

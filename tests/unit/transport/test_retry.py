@@ -283,7 +283,7 @@ def test_pauses_grow_from_1_to_15_seconds(slept: list[float]) -> None:
 @pytest.mark.parametrize(
     ("seconds", "expected"), [(0, []), (0.5, [1]), (5, [1, 2, 2]), (31.5, [1, 2, 4, 8, 15, 1.5])]
 )
-def test_wait_ends_with_a_last_look(
+def test_wait_ends_with_a_last_get(
     slept: list[float], seconds: float, expected: list[float]
 ) -> None:
     calls = Calls("saving")
