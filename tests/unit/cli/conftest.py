@@ -31,7 +31,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Environment:
 @pytest.fixture(params=["v1", "v2"])
 def glance(request: pytest.FixtureRequest) -> Iterator[GlanceFixture]:
     """Provide a Glance with one API, and two images per page."""
-    with GlanceFixture(apis=(request.param,), page_cap=2) as running:
+    with GlanceFixture(fault_injection=False, apis=(request.param,), page_cap=2) as running:
         yield running
 
 

@@ -202,7 +202,7 @@ def forget(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
 def test_closed_stdout_exits_141_silently(environment: dict[str, str]) -> None:
     # More than the buffer of a pipe.
     images = [{"name": f"{number:04}" + "x" * 200} for number in range(600)]
-    with GlanceFixture(images=images) as glance:
+    with GlanceFixture(fault_injection=False, images=images) as glance:
         argv = [sys.executable, "-m", "glance_compat.cli", "list", "-f", "value", "--long"]
         with subprocess.Popen(
             [*argv, *options(glance)],
@@ -220,7 +220,7 @@ def test_closed_stdout_exits_141_silently(environment: dict[str, str]) -> None:
 def test_character_outside_terminal_encoding_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", terminal)
-    with GlanceFixture(images=[{"name": "café 日本"}]) as glance:
+    with GlanceFixture(fault_injection=False, images=[{"name": "café 日本"}]) as glance:
         assert cli.main(["list", "-f", "value", "-c", "name", *options(glance)]) == 0
     terminal.seek(0)
     assert terminal.read() == "caf\\xe9 \\u65e5\\u672c\n"

@@ -25,6 +25,7 @@ from glance_compat.cli.report import (
     collect_findings,
 )
 from glance_compat.fixture import GlanceFixture
+from glance_compat.transport import retry
 from tests.cases import in_one_test
 from tests.unit.cli.conftest import options
 from tests.unit.cli.running import Outcome, Terminal, in_process, sdk_may_warn
@@ -81,7 +82,13 @@ FOUND = {
 
 
 def on(apis: tuple[str, ...], **more: Any) -> GlanceFixture:
-    return GlanceFixture(**{"apis": apis, "images": IMAGES, "page_cap": 2, **more})
+    parameters: dict[str, Any] = {
+        "apis": apis,
+        "images": IMAGES,
+        "page_cap": 2,
+        "fault_injection": False,
+    }
+    return GlanceFixture(**{**parameters, **more})
 
 
 def audited(glance: GlanceFixture, *argv: str, token: str = "token") -> Outcome:
@@ -463,7 +470,8 @@ def scripted() -> Iterator[ScriptedServer]:
 
 def of_scripted(server: ScriptedServer, *argv: str) -> Outcome:
     token = ("--os-auth-type", "admin_token", "--os-token", "any")
-    return in_process("audit", "--endpoint", server.url, *token, "-f", "json", *argv)
+    with retry.without_pauses():
+        return in_process("audit", "--endpoint", server.url, *token, "-f", "json", *argv)
 
 
 def test_scripted_server_has_no_findings(scripted: ScriptedServer) -> None:

@@ -22,9 +22,9 @@ Glances = Mapping[str, GlanceFixture]
 @pytest.fixture(scope="module")
 def glances() -> Iterator[Glances]:
     with (
-        GlanceFixture(apis=("v1",)) as old,
-        GlanceFixture(apis=("v2",), release="33") as new,
-        GlanceFixture(apis=("v2",)) as inner,
+        GlanceFixture(fault_injection=False, apis=("v1",)) as old,
+        GlanceFixture(fault_injection=False, apis=("v2",), release="33") as new,
+        GlanceFixture(fault_injection=False, apis=("v2",)) as inner,
     ):
         yield {"old": old, "new": new, "inner": inner}
 
@@ -255,7 +255,7 @@ def discovered(glance: GlanceFixture, *argv: str) -> Outcome:
 
 
 def test_api_options_choose_version() -> None:
-    with GlanceFixture() as both:
+    with GlanceFixture(fault_injection=False) as both:
         assert json.loads(discovered(both).out)["api"] == "v2"
         assert json.loads(discovered(both, "--prefer", "1").out)["api"] == "v1"
         before = len(both.requests)

@@ -189,8 +189,8 @@ class Cloud:
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
     with (
-        GlanceFixture() as glance,
-        GlanceFixture() as elsewhere,
+        GlanceFixture(fault_injection=False) as glance,
+        GlanceFixture(fault_injection=False) as elsewhere,
         keystone.running({("one", "public"): glance.url}) as server,
     ):
         yield Cloud(server, glance, elsewhere)
@@ -462,7 +462,7 @@ def test_image_api_version_of_file_is_a_preference(cloud: Cloud, file: Path, wis
 def test_unavailable_image_api_version_is_a_warning(cloud: Cloud, file: Path) -> None:
     write(file, cloud, image_api_version="1", image_endpoint_override="")
     with (
-        GlanceFixture(apis=("v2",)) as glance,
+        GlanceFixture(fault_injection=False, apis=("v2",)) as glance,
         keystone.running({("one", "public"): glance.url}) as server,
     ):
         write(file, cloud, {"auth_url": server.url}, image_api_version="1")
@@ -505,7 +505,7 @@ def test_owner_is_found_by_name_or_id(
     cloud.keystone.projects.update(answers)
     images = [{"name": "my%20image", "owner": PROJECT, "visibility": "public"}, {"name": "other"}]
     with (
-        GlanceFixture(images=images) as glance,
+        GlanceFixture(fault_injection=False, images=images) as glance,
         keystone.running({("one", "public"): glance.url}) as server,
     ):
         server.projects.update(answers)

@@ -17,7 +17,7 @@ pytestmark = sdk_may_warn
 
 
 def test_json_has_fields_of_discovery() -> None:
-    with GlanceFixture() as glance:
+    with GlanceFixture(fault_injection=False) as glance:
         outcome = in_process("discover", "--endpoint", glance.url, "-f", "json")
     found = json.loads(outcome.out)
     assert list(found) == [one.name for one in dataclasses.fields(Discovery)]
@@ -29,7 +29,7 @@ def test_json_has_fields_of_discovery() -> None:
 
 
 def test_yaml_equals_json() -> None:
-    with GlanceFixture() as glance:
+    with GlanceFixture(fault_injection=False) as glance:
         argv = ("discover", "--endpoint", glance.url, "-f")
         assert yaml.safe_load(in_process(*argv, "yaml").out) == json.loads(
             in_process(*argv, "json").out
@@ -37,7 +37,7 @@ def test_yaml_equals_json() -> None:
 
 
 def test_discover_table_is_readable() -> None:
-    with GlanceFixture() as glance:
+    with GlanceFixture(fault_injection=False) as glance:
         outcome = in_process("discover", "--endpoint", f"{glance.url}/v2")
     assert outcome.code == 0
     lines = [line.strip("| ") for line in outcome.out.splitlines()]
@@ -56,6 +56,6 @@ def test_pinned_version_has_no_minor() -> None:
 
 @pytest.mark.parametrize("prefix", ["", "/image"])
 def test_value_format_prints_one_value(prefix: str) -> None:
-    with GlanceFixture(apis=("v1",), prefix=prefix) as glance:
+    with GlanceFixture(fault_injection=False, apis=("v1",), prefix=prefix) as glance:
         outcome = in_process("discover", "--endpoint", glance.url, "-f", "value", "-c", "api")
     assert (outcome.code, outcome.out) == (0, "v1\n")

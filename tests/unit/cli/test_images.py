@@ -44,7 +44,9 @@ SIX_IMAGES: list[dict[str, Any]] = [
 @pytest.fixture(scope="module", params=["v1", "v2"])
 def six_images(request: pytest.FixtureRequest) -> Iterator[GlanceFixture]:
     """Provide a Glance with one API and two images per page; tests do not change its images."""
-    with GlanceFixture(apis=(request.param,), page_cap=2, images=SIX_IMAGES) as running:
+    with GlanceFixture(
+        fault_injection=False, apis=(request.param,), page_cap=2, images=SIX_IMAGES
+    ) as running:
         yield running
 
 
@@ -102,7 +104,7 @@ def test_visibility_and_tag_filters_need_v2() -> None:
         {"name": "s", "visibility": "shared", "tags": ["one"]},
         {"name": "c", "visibility": "community"},
     ]
-    with GlanceFixture(images=images) as glance:
+    with GlanceFixture(fault_injection=False, images=images) as glance:
         assert listed(glance, "--private") == ["p"]
         assert listed(glance, "--shared") == ["s"]
         assert listed(glance, "--community") == ["c"]
@@ -118,7 +120,7 @@ def test_hidden_and_member_status_filters_apply() -> None:
         {"name": "mine"},
         {"name": "theirs", "owner": "somebody"},
     ]
-    with GlanceFixture(apis=("v2",), release="33", images=images) as glance:
+    with GlanceFixture(fault_injection=False, apis=("v2",), release="33", images=images) as glance:
         assert listed(glance, "--hidden") == ["h"]
         assert listed(glance, "--member-status", "accepted") == ["mine"]
 
@@ -253,7 +255,7 @@ def test_invalid_arguments_are_wrong_usage(
 
 @pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\uff1d1"])
 def test_csv_cell_is_not_a_formula(formula: str) -> None:
-    with GlanceFixture(images=[{"name": formula}]) as glance:
+    with GlanceFixture(fault_injection=False, images=[{"name": formula}]) as glance:
         argv = ("list", *options(glance), "-c", "name", "-f")
         [row] = csv.DictReader(io.StringIO(in_process(*argv, "csv").out))
         [plain] = json.loads(in_process(*argv, "json").out)

@@ -58,7 +58,7 @@ def outcomes(outcome: Outcome) -> dict[str, str]:
 
 
 def on(apis: tuple[str, ...], **changed: Any) -> GlanceFixture:
-    return GlanceFixture(apis=apis, images=[{**IMAGE, **changed}])
+    return GlanceFixture(fault_injection=False, apis=apis, images=[{**IMAGE, **changed}])
 
 
 @each_cloud

@@ -96,7 +96,7 @@ FAILURES = [refused, cut, busy]
 
 @pytest.fixture(params=["v1", "v2"])
 def glance(request: pytest.FixtureRequest) -> Iterator[GlanceFixture]:
-    with GlanceFixture(apis=(request.param,)) as one:
+    with GlanceFixture(apis=(request.param,), fault_injection=False) as one:
         yield one
 
 
