@@ -128,10 +128,50 @@ def rbd_names_of(url: str) -> tuple[str, ...] | None:
     return tuple(names) if all(map(str.isprintable, names)) else None
 
 
+# A slash after the scheme does not match, because a host may be named "v2". Some catalogs have a
+# project's id behind the version, as Cinder and Swift have: digits, or a UUID with or without
+# dashes. Glance has no such path.
+_VERSION = re.compile(
+    r"(?<=[^:/])/+(?P<version>v[0-9]+(\.[0-9]+)?)"
+    r"(/+([0-9]+|[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}))?/*$"
+)
+_INNER_VERSION = re.compile(r"(?<=[^:/])/+v[12](\.[0-9]+)?/")
+
+
 def unversioned(url: str) -> str:
-    """Return the URL of an endpoint without its trailing version and slashes."""
-    # A slash after the scheme does not match, because a host may be named "v2".
-    return re.sub(r"(?<=[^:/])/+v[0-9]+(\.[0-9]+)?/*$", "", url.rstrip("/")).rstrip("/")
+    """Return the URL of an endpoint without its trailing version, project id and slashes."""
+    return _VERSION.sub("", url.rstrip("/")).rstrip("/")
+
+
+def version_in(url: str) -> str | None:
+    """Return the version at the end of the path of an endpoint's URL, such as "v2", or None."""
+    found = _VERSION.search(url)
+    return found["version"] if found else None
+
+
+def url_before_version(url: str) -> str | None:
+    """Return the part of a URL before a version in the middle of its path, or None."""
+    found = _INNER_VERSION.search(url)
+    return url[: found.start()] if found else None
+
+
+def https_endpoint(endpoint: str, url: str, location: str) -> str | None:
+    """Return the https URL of an endpoint if a redirect leads from http to https, else None.
+
+    :param endpoint: the URL of the endpoint.
+    :param url: the URL of the request.
+    :param location: the Location header of the response, on the same host.
+    """
+    try:
+        target = urllib.parse.urljoin(url, location)
+    except ValueError:
+        return None
+    (old_scheme, old_host, _), (scheme, host, port) = origin(url), origin(target)
+    if (old_scheme, scheme) != ("http", "https") or not host or host != old_host:
+        return None
+    name = f"[{host}]" if ":" in host else host
+    authority = name if port in (None, 443) else f"{name}:{port}"
+    return f"https://{authority}{urllib.parse.urlsplit(endpoint).path}"
 
 
 def is_http(url: str) -> bool:

@@ -61,6 +61,11 @@ name, expired, missing), :class:`~glance_compat.exceptions.GlanceConnectionFaile
 ``is_transient`` False. An exception of an auth plugin that is not one of keystoneauth1, such as
 for a missing password, is :class:`~glance_compat.exceptions.NotAuthenticated`.
 
+An endpoint's URL may end with a version and the id of a project, which are ignored. If it goes on
+otherwise behind its version, or if the site redirects all requests from http to https, the error
+names the URL to set. A 413 without a request id and without a message of Glance is reported as the
+limit of a proxy.
+
 A list is as long as the server makes it. ``deadline`` bounds each page, not the list; ``limit``
 bounds the list. It ends with :class:`~glance_compat.exceptions.BadResponse` at a page that has
 only images of earlier pages, or that ends with the same image as an earlier one. If the last image

@@ -42,9 +42,11 @@ from glance_compat.discovery.versions import (
 )
 from glance_compat.metadata.fields import FIRST_V2
 from glance_compat.metadata.support import Offer
-from glance_compat.transport.client import Transport
+from glance_compat.redaction import redact_url
+from glance_compat.transport.client import REDIRECTS, Transport
 from glance_compat.transport.messages import Request, Response
 from glance_compat.transport.retry import TOO_LARGE, TRANSIENT_STATUS, is_transient
+from glance_compat.urls import url_before_version
 
 #: A function that creates the backend for the chosen version. Its argument sends the requests.
 CreateBackend = Callable[[Transport], ImagesApi]
@@ -67,6 +69,20 @@ class Choice:
     cache_state: object
 
 
+@dataclasses.dataclass(slots=True)
+class _Tried:
+    """The requests of one discovery.
+
+    :param url: the configured URL of the endpoint.
+    :param requests: the method and URL of each request.
+    :param redirects: the errors of those that were redirected to another origin.
+    """
+
+    url: str
+    requests: list[str] = dataclasses.field(default_factory=list)
+    redirects: list[exceptions.BadResponse] = dataclasses.field(default_factory=list)
+
+
 def fetch_facts(transport: Transport, url: str) -> Facts:
     """Request the versions that an endpoint offers.
 
@@ -77,7 +93,7 @@ def fetch_facts(transport: Transport, url: str) -> Facts:
     :raises glance_compat.exceptions.GlanceConnectionFailed: the endpoint does not respond.
     :raises CallerAuthError: the probes need a token, and the caller has none.
     """
-    tried: list[str] = []
+    tried = _Tried(url)
     named = parse_url_version(url)
     unreachable = False
     try:
@@ -91,20 +107,20 @@ def fetch_facts(transport: Transport, url: str) -> Facts:
     if offered is not None:
         is_ours = any(one.number and one.number[0] in (1, 2) for one in offered)
         how = "the endpoint's version document offers"
-        return Facts(offered, how, requests=len(tried), provisional=not is_ours)
+        return Facts(offered, how, requests=len(tried.requests), provisional=not is_ours)
     if named is None:
         return _probe_apis(transport, tried)
     return Facts(
         (named,),
         "the endpoint, whose version document cannot be read, has a path that names",
-        requests=len(tried),
+        requests=len(tried.requests),
         minor_known=False,
         complete=False,
         provisional=unreachable,
     )
 
 
-def _fetch_document(transport: Transport, tried: list[str]) -> tuple[OfferedVersion, ...] | None:
+def _fetch_document(transport: Transport, tried: _Tried) -> tuple[OfferedVersion, ...] | None:
     response = _request(transport, Request(method="GET", path="/"), tried, token=False)
     if response is None or response.status not in (200, 300):
         return None
@@ -115,21 +131,23 @@ def _fetch_document(transport: Transport, tried: list[str]) -> tuple[OfferedVers
 
 
 def _request(
-    transport: Transport, request: Request, tried: list[str], *, token: bool
+    transport: Transport, request: Request, tried: _Tried, *, token: bool
 ) -> Response | None:
     """Send a discovery request; return None if the response is not from an Images API.
 
-    :param tried: a list to which the method and URL are added.
+    :param tried: the requests so far, to which this one is added.
     :param token: whether to send the caller's token.
     :raises glance_compat.exceptions.BadResponse: the response is an error that may be transient.
     """
-    tried.append(f"GET {transport.endpoint}{request.path}")
+    tried.requests.append(f"GET {transport.endpoint}{request.path}")
     try:
         response = transport.exchange(request, token=token)
     except exceptions.BadResponse as error:
         # A redirect to another host, or a response that is too large: not an Images API.
         if is_transient(error):
             raise
+        if error.status in REDIRECTS:
+            tried.redirects.append(error)
         return None
     if response.status in TRANSIENT_STATUS or response.status == TOO_LARGE:
         failure = transport.error_of(request, response)
@@ -144,7 +162,7 @@ _PROBES = (
 )
 
 
-def _probe_apis(transport: Transport, tried: list[str]) -> Facts:
+def _probe_apis(transport: Transport, tried: _Tried) -> Facts:
     found: list[OfferedVersion] = []
     responses: list[str] = []
     try:
@@ -153,13 +171,13 @@ def _probe_apis(transport: Transport, tried: list[str]) -> Facts:
         raise CallerAuthError(error) from error
     for version, probe, key in _PROBES:
         response = _request(transport, probe, tried, token=True)
-        responses.append(f"{tried[-1]}: {response.status if response else 'not usable'}")
+        responses.append(f"{tried.requests[-1]}: {response.status if response else 'not usable'}")
         if response is None:
             continue
         if response.status == 401:
             raise exceptions.NotAuthenticated(
-                f"could not discover the Images API at {transport.endpoint}: {tried[-1]} returned"
-                " 401; check the token or the credentials",
+                f"could not discover the Images API at {transport.endpoint}:"
+                f" {tried.requests[-1]} returned 401; check the token or the credentials",
                 status=401,
                 endpoint=transport.endpoint,
             )
@@ -168,11 +186,20 @@ def _probe_apis(transport: Transport, tried: list[str]) -> Facts:
                 found.append(OfferedVersion(version, "UNKNOWN"))
     if found:
         how = "the endpoint, which has no version document, serves"
-        return Facts(tuple(found), how, requests=len(tried), minor_known=False)
+        return Facts(tuple(found), how, requests=len(tried.requests), minor_known=False)
+    if len(tried.redirects) == len(tried.requests):
+        # All of the site is elsewhere, for example at https.
+        raise tried.redirects[0]
+    before = url_before_version(tried.url)
+    advice = (
+        f"the URL goes on after its version, so set the endpoint to {redact_url(before)}"
+        if before
+        else "check the URL of the image endpoint"
+    )
     raise exceptions.NoUsableVersion(
         f"there is no Images API at {transport.endpoint}; wanted:"
         f" {format_wanted(transport.options)}; tried: no version document at"
-        f" {transport.endpoint}/, {', '.join(responses)}; check the URL of the image endpoint",
+        f" {transport.endpoint}/, {', '.join(responses)}; {advice}",
         endpoint=transport.endpoint,
     )
 

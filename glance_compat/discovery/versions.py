@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from glance_compat import exceptions
 from glance_compat.metadata.fields import FIELDS, Version
 from glance_compat.options import Options
+from glance_compat.urls import version_in
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -161,8 +162,9 @@ class Facts:
 
 def parse_url_version(url: str) -> OfferedVersion | None:
     """Return the version at the end of the path of an endpoint's URL, or None."""
-    found = re.search(r"[^:/]/+(v[12](\.[0-9]+)?)/*$", url)
-    return OfferedVersion(found[1], "UNKNOWN") if found else None
+    named = version_in(url)
+    is_ours = named is not None and re.fullmatch(r"v[12](\.[0-9]+)?", named)
+    return OfferedVersion(named, "UNKNOWN") if named and is_ours else None
 
 
 def parse_version_document(document: object) -> tuple[OfferedVersion, ...] | None:

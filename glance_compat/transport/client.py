@@ -43,16 +43,17 @@ from glance_compat.transport.messages import (
     checked_request_id,
     error_text,
     headers_of,
+    is_from_proxy,
     retry_after,
 )
 from glance_compat.transport.response_reader import Limits, is_damaged
 from glance_compat.transport.retry import TOO_LARGE, Deadline, pause
-from glance_compat.urls import redirect_target, without_user_information
+from glance_compat.urls import https_endpoint, redirect_target, without_user_information
 
 LOG = logging.getLogger(__name__)
 
 _MAX_REDIRECTS = 3
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _IMAGE_DATA = "application/octet-stream"
 
 #: Methods whose requests have no body and add nothing that counts against a quota.
@@ -188,13 +189,13 @@ class Transport:
                 url += f"?{urllib.parse.urlencode(request.params)}"
         response = self._open(request, url, token)
         for _ in range(_MAX_REDIRECTS):
-            if response.status_code not in _REDIRECTS:
+            if response.status_code not in REDIRECTS:
                 break
             response.close()
             url = self._redirect_target(request, response, url)
             pause(retry_after(headers_of(response)) or 0.0, self.options, self.deadline)
             response = self._open(request, url, token)
-        if response.status_code not in _REDIRECTS:
+        if response.status_code not in REDIRECTS:
             return self._read(request, response)
         response.close()
         raise exceptions.BadResponse(
@@ -327,6 +328,14 @@ class Transport:
             target = redirect_target(url, locations[0])
             if target is not None:
                 return target
+        secure = https_endpoint(self.endpoint, url, locations[0]) if locations else None
+        if secure is not None:
+            raise exceptions.BadResponse(
+                f"{self._subject(request)} failed: the server redirects http to https (HTTP"
+                f" {response.status_code}). Set the endpoint to {secure}",
+                status=response.status_code,
+                **self._details(request),
+            )
         raise exceptions.BadResponse(
             f"{self._subject(request)} failed: the server redirected it (HTTP"
             f" {response.status_code}), and only GET and HEAD are redirected, within the same"
@@ -452,6 +461,8 @@ class Transport:
             # Such a request exceeds no quota, so it is a rate limit.
             kind, advice = exceptions.BadResponse, advice_for(exceptions.BadResponse, 429)
         reason = error_text(response) or "the server gave no reason"
+        if is_from_proxy(response):
+            reason, advice = _PROXY_LIMIT, _PROXY_ADVICE
         error = kind(
             f"{self._subject(request)} failed: {reason} ({response.summary()}). {advice}",
             status=response.status,
@@ -460,6 +471,14 @@ class Transport:
         )
         error.retry_after = seconds
         return error
+
+
+_PROXY_LIMIT = (
+    "a proxy in front of the image service, and not Glance, rejected the size of the request"
+)
+_PROXY_ADVICE = (
+    "Ask the cloud's operator to raise the proxy's limit (of nginx: client_max_body_size)."
+)
 
 
 class _Secret(str):
@@ -494,7 +513,7 @@ def _hide_redirect(response: requests.Response, *_: object, **__: object) -> Non
     Even with ``allow_redirects=False``, requests reads the whole body of a redirect, of any
     length, and fails if Location is not a URL (requests 2.34, ``Session.send``).
     """
-    if response.status_code in _REDIRECTS:
+    if response.status_code in REDIRECTS:
         response.headers.pop("Location", None)
 
 
