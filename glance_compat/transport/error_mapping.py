@@ -92,7 +92,7 @@ _ADVICE: tuple[tuple[type[exceptions.GlanceCompatError], str], ...] = (
 
 
 # A server without TLS 1.3 sends handshake_failure if it needs a client certificate.
-_REJECTIONS = "ALERT_.*(CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE)"
+_REJECTIONS = ("CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE")
 _CERTIFICATES = (
     "Check the URL and the certificate of the {}, and the CA file and the client certificate of"
     " the session."
@@ -241,8 +241,8 @@ def _is_certificate_rejected(error: BaseException) -> bool:
     if isinstance(error, ssl.SSLCertVerificationError):
         return True
     # Alerts of the server, such as TLSV13_ALERT_CERTIFICATE_REQUIRED (RFC 8446, section 6.2).
-    reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
-    return bool(reason) and re.search(_REJECTIONS, str(reason)) is not None
+    reason = str(getattr(error, "reason", "")) if isinstance(error, ssl.SSLError) else ""
+    return "ALERT" in reason and any(word in reason for word in _REJECTIONS)
 
 
 def _is_too_long(error: BaseException) -> bool:

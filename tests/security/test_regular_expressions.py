@@ -65,12 +65,7 @@ WORST: dict[str, tuple[Make, ...]] = {
     r"[\\$`]": (repeat("$"), repeat("a")),
     # discovery
     r"v([0-9]{1,4})(?:\.([0-9]{1,4}))?": (repeat("1", before="v"),),
-    r"[^:/]/+(v[12](\.[0-9]+)?)/*$": (
-        repeat("/", before="a"),
-        repeat("/", before="a/v1", after="a"),
-        repeat("1", before="a/v1."),
-        repeat("/v1"),
-    ),
+    r"v[12](\.[0-9]+)?": (repeat("1", before="v1."),),
     r"[A-Za-z_-]{1,30}": (repeat("a"),),
     # metadata
     r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+": (repeat("a", after=" "),),
@@ -113,12 +108,20 @@ WORST: dict[str, tuple[Make, ...]] = {
         repeat("%41", before="rbd://", after="%"),
         repeat("a/", before="rbd://"),
     ),
-    r"(?<=[^:/])/+v[0-9]+(\.[0-9]+)?/*$": (
+    r"(?<=[^:/])/+(?P<version>v[0-9]+(\.[0-9]+)?)(/+([0-9]+|[0-9a-f]{32}"
+    r"|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}))?/*$": (
         repeat("/", before="a"),
-        repeat("1", before="a/v"),
-        repeat("1", before="a/v1."),
         repeat("/", before="a/v1", after="a"),
-        repeat("a/v1/"),
+        repeat("1", before="a/v", after="x"),
+        repeat("1", before="a/v1.", after="x"),
+        repeat("1", before="a/v1/", after="x"),
+        repeat("/v1"),
+        repeat("/v1/1"),
+    ),
+    r"(?<=[^:/])/+v[12](\.[0-9]+)?/": (
+        repeat("/", before="a"),
+        repeat("1", before="a/v1."),
+        repeat("/v1"),
     ),
     r"[?#;]": (repeat("a"),),
     r"[A-Za-z0-9+.-]:[/\\]": (repeat("a"), repeat("a:")),
