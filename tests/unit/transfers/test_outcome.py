@@ -186,23 +186,40 @@ def test_failing_get_does_not_end_the_wait(glance: GlanceFixture) -> None:
     assert made["status"] == "active"
 
 
-def test_late_upload_is_not_resent(glance: GlanceFixture) -> None:
-    """A proxy responds with 504 before the server has even seen the request."""
+@pytest.mark.parametrize("way", [create, create_with_id, update])
+def test_late_upload_is_not_resent(glance: GlanceFixture, way: Way) -> None:
+    """A proxy responds with 504 before the server has even received the request."""
     session = glance.session()
     looks: list[str] = []
 
     def arrive(response: requests.Response, *args: object, **kwargs: object) -> None:
         if glance.faults.happened and response.request.method in ("GET", "HEAD"):
             looks.append(str(response.request.url))
-        if len(looks) == 2:
-            tail = "" if is_v1(glance) else "/file"
-            headers = {"Content-Type": "application/octet-stream"}
-            glance.session().put(looks[1] + tail, data=DATA, headers=headers)
+            if len(looks) == 2:
+                send_late(glance, looks[0], creates=is_v1(glance) and way is create)
 
     session.session.hooks["response"].append(arrive)
     service = ImageService(session)
     service.discover()
-    inject(glance, faults.Status(504), update)
-    assert update(service)["status"] == "active"
-    assert left(glance) == [("old" if is_v1(glance) else "new", "active", DATA)]
+    inject(glance, faults.Status(504), way)
+    assert way(service)["status"] == "active"
+    [(_, status, data)] = left(glance)
+    assert (status, data) == ("active", DATA)
     assert uploads_of(glance) == 1
+    assert sent(glance, "DELETE") == 0
+
+
+def send_late(glance: GlanceFixture, url: str, *, creates: bool) -> None:
+    """Send the request with the data, as the proxy does.
+
+    :param url: that of the image.
+    """
+    headers = {"Content-Type": "application/octet-stream"}
+    if creates:
+        collection, _, image_id = url.rpartition("/")
+        record = {"id": image_id, "name": "new", **FORMATS}
+        headers |= {f"x-image-meta-{name}": value for name, value in record.items()}
+        glance.session().post(collection, data=DATA, headers=headers)
+    else:
+        tail = "" if is_v1(glance) else "/file"
+        glance.session().put(url + tail, data=DATA, headers=headers)
