@@ -135,5 +135,5 @@ def test_each_place_has_its_protection(kind: str) -> None:
     assert sorted(listed.keys() - FOUND[kind]) == [], "these are in PLACES, but not in the source"
 
 
-def test_each_type_of_place_is_listed() -> None:
+def test_each_kind_of_place_is_listed() -> None:
     assert list(PLACES) == list(CALLS)
