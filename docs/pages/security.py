@@ -63,6 +63,24 @@ What is not defended
 - The caller's own session, adapters and auth plugins are trusted, as is the machine's
   administrator.
 
+Dependencies
+============
+
+The lower bounds are the first versions without a known security report (searched in November
+2026), or later ones:
+
+- requests 2.33.0: CVE-2024-47081 (netrc), CVE-2026-25645.
+- urllib3 2.8.0: CVE-2025-66418, CVE-2025-66471, CVE-2026-21441, CVE-2026-44431 and CVE-2026-44432
+  (decompression) are fixed in 2.7.0.
+- Werkzeug 3.1.6: CVE-2025-66221, CVE-2026-21860, CVE-2026-27199.
+- h11 0.16.0: CVE-2025-43859 (chunked bodies).
+- PyYAML 6.0.1: CVE-2020-14343 is fixed in 5.4; only ``safe_load`` is used.
+- Cheroot has no CVE. Its issues 230, 275, 714, 721 and 737 (ambiguous ends of requests) are open;
+  the embedded server refuses such requests itself.
+- cryptography comes with cursive, which sets no bound. Signatures with SECT curves need 46.0.5
+  (CVE-2026-26007). Use the newest release.
+- No report was found for keystoneauth1, tenacity, jsonschema and cursive.
+
 How to report a vulnerability
 =============================
 

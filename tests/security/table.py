@@ -161,6 +161,18 @@ ATTACKS: tuple[Attack, ...] = (
         ),
     ),
     Attack(
+        "place without a protection",
+        "server",
+        "A change of the library parses a URL, follows a redirect, opens a connection, caches,"
+        " writes a file or logs, and what others wrote reaches that unprotected.",
+        "Each such place is listed in ``tests/security/places.py`` with what protects it, and"
+        " compared with the source.",
+        (
+            "test_places.py::test_each_kind_of_place_is_listed",
+            "test_places.py::test_each_place_has_its_protection",
+        ),
+    ),
+    Attack(
         "cookies",
         "server",
         "A response sets a cookie, which would be sent with another caller's token, or to another"
@@ -231,7 +243,10 @@ ATTACKS: tuple[Attack, ...] = (
         "A response within ``max_response_bytes`` consists of millions of empty objects, which"
         " take much more memory than their text.",
         "JSON of more than a million values is not parsed: BadResponse.",
-        ("test_responses.py::test_json_of_millions_of_values_is_not_parsed",),
+        (
+            "test_responses.py::test_json_of_millions_of_values_is_not_parsed",
+            "test_responses.py::test_deep_json_is_refused",
+        ),
     ),
     Attack(
         "redirected log-in",
@@ -277,6 +292,8 @@ ATTACKS: tuple[Attack, ...] = (
             "test_secrets.py::test_refused_href_is_shown_without_credentials",
             "test_secrets.py::test_foreign_errors_are_shown_without_secrets",
             "test_secrets.py::test_only_safe_modules_are_quoted",
+            "test_secrets.py::test_repr_of_options_has_no_password",
+            "test_secrets.py::test_warning_about_a_missing_checksum_has_no_signature",
             "test_secrets.py::test_process_caches_no_urls",
             "test_secrets.py::test_configured_urls_are_not_logged",
             "test_secrets.py::test_endpoint_in_messages_has_no_password",
@@ -342,6 +359,7 @@ ATTACKS: tuple[Attack, ...] = (
         " written. A folder of mode 0300 will do.",
         (
             "test_files.py::test_partial_file_of_killed_download_is_removed",
+            "test_files.py::test_download_beside_another_uses_its_own_partial_file",
             "test_files.py::test_folder_that_cannot_be_listed_can_be_written",
         ),
     ),
@@ -366,6 +384,7 @@ ATTACKS: tuple[Attack, ...] = (
         " and JSON above 16 MiB are refused before they are in memory; JSON nested deeper than 100"
         " levels is 400. The data of images is limited by image_size_cap and user_storage_quota.",
         (
+            "test_embedded_server.py::test_journal_is_limited_by_default",
             "test_embedded_server.py::test_journal_keeps_a_limited_number_of_requests",
             "test_embedded_server.py::test_journal_keeps_a_limited_number_of_bytes",
             "test_embedded_server.py::test_journal_refuses_invalid_limits",
@@ -382,11 +401,13 @@ ATTACKS: tuple[Attack, ...] = (
         "network",
         "200 clients that connect and send nothing, or the beginning of a request; malformed"
         " requests; a restart while old connections are open.",
-        "Each slow client occupies one of up to 500 threads for at most a minute, others are"
-        " served. Malformed requests leave nothing on stderr. The port can be used again.",
+        "Requests whose end is ambiguous are 400. Each slow client occupies one of up to 500"
+        " threads for at most a minute, others are served. Malformed requests leave nothing on"
+        " stderr. The port can be used again.",
         (
             "test_embedded_server.py::test_200_silent_clients_do_not_stop_service",
             "test_embedded_server.py::test_impossible_content_length_is_refused",
+            "test_embedded_server.py::test_request_with_ambiguous_end_is_refused",
             "test_embedded_server.py::test_header_name_without_latin_1_upper_case_is_refused",
             "test_embedded_server.py::test_invented_requests_leave_nothing_on_stderr",
             "test_embedded_server.py::test_server_can_be_restarted_on_its_port",

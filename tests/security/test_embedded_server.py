@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import inspect
 import random
 import resource
 import socket
@@ -304,6 +305,31 @@ def test_impossible_content_length_is_refused(glance: GlanceFixture, length: str
     response = exchange(glance, head.encode())
     assert response == b"" or status_of(response) in (400, 401)
     assert_serves(glance)
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        "Content-Length: 2\r\nContent-Length: 0",
+        "Content-Length: 2\r\nTransfer-Encoding: chunked",
+        "Content-Length : 2",
+        "Transfer-Encoding\t: chunked",
+        "X-Folded: a\r\n Content-Length: 2",
+        ": a\r\nContent-Length: 2",
+    ],
+)
+def test_request_with_ambiguous_end_is_refused(glance: GlanceFixture, framing: str) -> None:
+    """A proxy in front of the server might see the next request at another place."""
+    head = f"POST /v2/images HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Auth-Token: any\r\n{framing}"
+    body = "2\r\n{}\r\n0\r\n\r\n" if "chunked" in framing else "{}"
+    assert status_of(exchange(glance, f"{head}\r\n\r\n{body}".encode())) == 400
+    assert_serves(glance)
+
+
+def test_journal_is_limited_by_default() -> None:
+    settings = inspect.signature(GlanceFixture).parameters
+    assert settings["recorded_requests"].default == 10_000
+    assert settings["recorded_bytes"].default == 64 * 1024 * 1024
 
 
 @pytest.mark.parametrize("name", [b"x-image-meta-property-\xff", b"x-image-meta-property-\xb5"])

@@ -208,3 +208,27 @@ def test_partial_file_of_killed_download_is_removed(
         download(server, str(path), lambda done, total: None)
     assert [one.name for one in tmp_path.iterdir()] == ["image"]
     assert path.read_bytes() == DATA
+
+
+def test_download_beside_another_uses_its_own_partial_file(
+    server: RawServer, tmp_path: Path
+) -> None:
+    """The partial file of a download that is under way is locked, and not removed."""
+    path = tmp_path / "image"
+    names: list[set[str]] = []
+
+    def list_parts(done: int, total: int | None) -> None:
+        names.append({one.name for one in tmp_path.glob(".*.part")})
+
+    def start_another(done: int, total: int | None) -> None:
+        list_parts(done, total)
+        download(server, str(path), list_parts)
+        assert path.read_bytes() == DATA
+        list_parts(done, total)
+
+    download(server, str(path), start_another)
+    [first, both, after] = names[:3]
+    assert first == after
+    assert len(first) == 1
+    assert first < both
+    assert [one.name for one in tmp_path.iterdir()] == ["image"]

@@ -233,6 +233,15 @@ def test_json_of_millions_of_values_is_not_parsed(value: bytes) -> None:
         assert time.monotonic() - begun < SECONDS
 
 
+@pytest.mark.parametrize("start", [b"[", b'{"a":'])
+def test_deep_json_is_refused(start: bytes) -> None:
+    whole = response([("Content-Type", "application/json")], start * 200_000)
+    with RawServer(lambda received: [whole]) as server:
+        service = service_at(server.url, api_version="2")
+        with pytest.raises(exceptions.BadResponse, match="is not JSON"):
+            service.show(None, VICTIM_ID)
+
+
 def test_proxy_compressed_data_is_downloaded() -> None:
     """The client did not request compression; Content-Length is the compressed size."""
     packed = gzip.compress(SMALL)

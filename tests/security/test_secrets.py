@@ -24,7 +24,15 @@ from glance_compat import ImageService, exceptions
 from glance_compat import conf as glance_conf
 from glance_compat.options import Options
 from glance_compat.redaction import describe_error, redact_text, redact_url
-from tests.security.images import PASSWORD, TOKEN, VICTIM_ID, json_response, response, service_at
+from tests.security.images import (
+    PASSWORD,
+    TOKEN,
+    VICTIM_ID,
+    json_response,
+    response,
+    service_at,
+    v2_record,
+)
 from tests.security.raw_server import RawServer
 from tests.unit.scripted_server import Reply, ScriptedServer, json_reply, redirect
 
@@ -296,6 +304,30 @@ class TrustedError(Exception):
 )
 def test_foreign_errors_are_shown_without_secrets(error: Exception, expected: str) -> None:
     assert describe_error(error, safe=(__name__,)) == expected
+
+
+def test_repr_of_options_has_no_password() -> None:
+    url = f"https://user:{SECRET}@glance.example"
+    shown = repr(Options(trusted_endpoints=(url, f"{url}/v2")))
+    assert "glance.example/v2" in shown
+    assert SECRET not in shown
+
+
+def test_warning_about_a_missing_checksum_has_no_signature(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The data is served at a URL with a signature, to which the server redirects."""
+    path = f"/v2/images/{VICTIM_ID}/file"
+    with ScriptedServer() as server:
+        server.on("GET", f"/v2/images/{VICTIM_ID}", json_reply(v2_record(VICTIM_ID)))
+        server.on("GET", path, redirect(f"{server.url}/store?temp_url_sig={SECRET}"))
+        server.on("GET", "/store", Reply(200, b"data"))
+        assert (
+            b"".join(service_at(server.url, api_version="2").download(None, VICTIM_ID)) == b"data"
+        )
+    assert "has no checksum" in caplog.text
+    assert SECRET not in caplog.text
+    assert PASSWORD not in caplog.text
 
 
 def test_only_safe_modules_are_quoted() -> None:
