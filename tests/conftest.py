@@ -35,8 +35,14 @@ COLLECTED = pytest.StashKey[frozenset[str]]()
 
 #: Files and tests that are slow as a whole although no case of theirs takes a second, and why.
 SLOW = {
-    "tests/faults/test_table.py": "every fault in every call",
+    "tests/contract/test_fields_table.py": "every writable attribute over every version",
+    "tests/contract/test_without_md5.py": "starts programs",
+    "tests/security/test_regular_expressions.py": "measures the time of every pattern",
+    "tests/unit/cli/test_audit.py": "audits a cloud over sockets in each test",
+    "tests/unit/cli/test_credentials.py": "every plugin with options, variables and files",
     "tests/unit/cli/test_demo.py": "starts three servers for each test",
+    "tests/unit/cli/test_repair.py": "repairs a cloud over sockets in each test",
+    "tests/unit/fixture/test_faults.py": "every fault with and without sockets",
     "tests/unit/fixture/test_wire.py": "replays every recorded request",
     "tests/unit/test_facts.py::test_every_test_of_a_fact_exists": "collects all tests again",
     "tests/unit/test_public_names.py::test_typed_program_satisfies_mypy": "runs mypy",
