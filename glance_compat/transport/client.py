@@ -477,7 +477,7 @@ _PROXY_LIMIT = (
     "a proxy in front of the image service, and not Glance, rejected the size of the request"
 )
 _PROXY_ADVICE = (
-    "Ask the cloud's operator to raise the proxy's limit (of nginx: client_max_body_size)."
+    "Ask the operator of the cloud to raise the limit of the proxy (nginx: client_max_body_size)."
 )
 
 
