@@ -29,7 +29,6 @@ from glance_compat.redaction import quote_value, redact_url
 from glance_compat.routing import catalog
 from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.service import ImageService
-from glance_compat.transport.error_mapping import plugin_errors
 from glance_compat.urls import origin
 
 if typing.TYPE_CHECKING:
@@ -188,13 +187,8 @@ class Cloud:
         )
 
     def find_project_id(self, name_or_id: str) -> str:
-        """Return the id of a project; see :func:`glance_compat.cli.projects.find_project_id`.
-
-        :raises glance_compat.exceptions.GlanceCompatError: the request to the Identity service
-            failed.
-        """
-        with plugin_errors(f"looking for the project {quote_value(name_or_id)}"):
-            return projects.find_project_id(self._session, name_or_id)
+        """Return the id of a project; see :func:`glance_compat.cli.projects.find_project_id`."""
+        return projects.find_project_id(self._session, name_or_id)
 
     def log_surprises(self, service: ImageService) -> None:
         """Log what a user may not expect: a foreign endpoint, or another API than requested.

@@ -21,6 +21,7 @@ from keystoneauth1.session import Session
 
 from glance_compat.cli.usage import UsageError
 from glance_compat.redaction import quote_value, redact_url
+from glance_compat.transport.error_mapping import plugin_errors
 
 Project = Mapping[str, typing.Any]
 
@@ -36,16 +37,18 @@ def find_project_id(session: Session, name_or_id: str) -> str:
     the value is treated as an id.
 
     :raises glance_compat.cli.usage.UsageError: no project or several projects have that name.
+    :raises glance_compat.exceptions.GlanceCompatError: the request to the Identity service failed.
     """
     plugin = session.auth
     if not isinstance(plugin, BaseIdentityPlugin):
         return name_or_id
     url = f"{str(plugin.auth_url).rstrip('/').removesuffix('/v3')}/v3"
     path = urllib.parse.quote(name_or_id, safe="")
-    if path not in ("", ".", "..") and _fetch(session, f"{url}/projects/{path}", "project"):
-        return name_or_id
-    named = _fetch(session, f"{url}/projects?name={urllib.parse.quote_plus(name_or_id)}")
-    found = named if named is not None else _fetch(session, f"{url}/auth/projects") or []
+    with plugin_errors(f"looking for the project {quote_value(name_or_id)}"):
+        if path not in ("", ".", "..") and _fetch(session, f"{url}/projects/{path}", "project"):
+            return name_or_id
+        named = _fetch(session, f"{url}/projects?name={urllib.parse.quote_plus(name_or_id)}")
+        found = named if named is not None else _fetch(session, f"{url}/auth/projects") or []
     ids = {str(one["id"]) for one in found if name_or_id in (one.get("id"), one.get("name"))}
     if len(ids) == 1:
         return ids.pop()
