@@ -80,12 +80,15 @@ FORMS: Mapping[str, Callable[[Mapping[str, Credentials]], str]] = {
 }
 
 
-def write_tempest(folder: Path, logins: Sequence[Credentials], *, has_import: bool) -> None:
+def write_tempest(
+    folder: Path, logins: Sequence[Credentials], *, features: Mapping[str, bool], has_scopes: bool
+) -> None:
     """Write the files tempest.conf and accounts.yaml.
 
     :param folder: an existing directory.
     :param logins: the accounts; those with the role admin are marked as administrators.
-    :param has_import: whether the release has image import.
+    :param features: options of the section ``image-feature-enabled``.
+    :param has_scopes: whether the release enforces the scope of tokens.
     :raises OSError: when a file cannot be written.
     """
     accounts = folder / "accounts.yaml"
@@ -100,8 +103,8 @@ def write_tempest(folder: Path, logins: Sequence[Credentials], *, has_import: bo
             "auth_version": "v3",
             "region": logins[0].region_name,
         },
-        "image-feature-enabled": {"import_image": has_import, "os_glance_reserved": has_import},
-        "enforce_scope": {"glance": has_import},
+        "image-feature-enabled": dict(features),
+        "enforce_scope": {"glance": has_scopes},
         "service_available": {
             "glance": True,
             **dict.fromkeys(("nova", "neutron", "cinder", "swift", "horizon"), False),
@@ -122,14 +125,18 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def _account(login: Credentials) -> dict[str, Any]:
+    # Without a domain, with which Tempest would use it for the domain, or any administrator.
     scope: dict[str, Any] = {"system": "all"}
     if login.project_name is not None:
-        scope = {"project_name": login.project_name, "project_domain_name": _DOMAIN}
+        scope = {
+            "domain_name": _DOMAIN,
+            "project_name": login.project_name,
+            "project_domain_name": _DOMAIN,
+        }
     return {
         "username": login.username,
         "password": login.password,
         "user_domain_name": _DOMAIN,
-        "domain_name": _DOMAIN,
         **scope,
         "roles": list(login.roles),
         # An administrator of the system may not do what one of a project may.

@@ -8,6 +8,7 @@ import ipaddress
 import pathlib
 import signal
 import typing
+from collections.abc import Mapping
 
 import yaml
 from cliff.command import Command
@@ -44,7 +45,7 @@ class _Login(typing.NamedTuple):
 
 
 #: The users for ``--tempest`` without ``--user``.
-_TEMPEST_USERS = (
+TEMPEST_USERS = (
     _Login("admin", "admin-password", ("admin",), ("admin",)),
     _Login("demo", "demo-password", ("demo",)),
     _Login("alt_demo", "alt_demo-password", ("alt_demo",)),
@@ -52,7 +53,7 @@ _TEMPEST_USERS = (
     *(_Login(f"tempest-{n}", f"tempest-{n}-password", (f"tempest-{n}",)) for n in (1, 2)),
 )
 #: The clouds that devstack defines: the user of each, and whether it logs in to the system.
-_DEVSTACK = {
+DEVSTACK = {
     "devstack": ("demo", False),
     "devstack-admin": ("admin", False),
     "devstack-alt": ("alt_demo", False),
@@ -118,7 +119,7 @@ class Serve(Command):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Serve until SIGTERM or SIGINT arrives; return the exit code 0."""
         if parsed_args.tempest is not None and not parsed_args.users:
-            parsed_args.users = list(_TEMPEST_USERS)
+            parsed_args.users = list(TEMPEST_USERS)
         settings = _settings(parsed_args)
         fixture = _fixture(settings)
         # The signals are blocked in all threads and received by sigwait, so that a signal during
@@ -329,7 +330,7 @@ def _clouds(glance: GlanceFixture, settings: dict[str, typing.Any]) -> dict[str,
 
     users = settings.get("users") or [User(ORDINARY_USER, "any")]
     clouds = {CLOUD: _credentials(glance, users[0])}
-    for cloud, (name, is_system) in _DEVSTACK.items():
+    for cloud, (name, is_system) in DEVSTACK.items():
         found = next((user for user in users if user.name == name), None)
         if found is None and not settings.get("users"):
             found = User(name, "any", (name,), ("admin",) if name == "admin" else ("member",))
@@ -352,14 +353,36 @@ def _credentials(glance: GlanceFixture, user: User, *, is_system: bool = False) 
 def _write_tempest(
     folder: pathlib.Path, glance: GlanceFixture, settings: dict[str, typing.Any]
 ) -> None:
-    logins = []
-    for user in settings["users"]:
-        logins.append(_credentials(glance, user))
-        if user.is_admin:
-            logins.append(_credentials(glance, user, is_system=True))
-    has_import = settings.get("release") == "33"
+    users = settings["users"]
+    # Tempest takes accounts in this order, and one for the system also where it needs a project.
+    logins = [_credentials(glance, user) for user in users]
+    logins += [_credentials(glance, user, is_system=True) for user in users if user.is_admin]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_tempest(folder.absolute(), logins, has_import=has_import)
+        write_tempest(folder.absolute(), logins, **tempest_features(settings))
     except OSError as error:
         raise UsageError(f"cannot write Tempest's files to {folder}: {error}") from error
+
+
+def tempest_features(settings: Mapping[str, typing.Any]) -> dict[str, typing.Any]:
+    """Return what Tempest needs to know about a server, as arguments of ``write_tempest``.
+
+    :param settings: parameters of the fixture.
+    """
+    from glance_compat.fixture.glance import configuration
+
+    release = configuration.release_named(settings.get("release", "pike"))
+    config = configuration.read_config(release, settings.get("config", {}))
+    apis = configuration.offered_apis(release, settings.get("apis", release.apis))
+    has_http = "http" in config.enabled_backends.values()
+    features = {
+        # Tempest 17, the last with tests of v1, needs the first three options.
+        "api_v1": "v1" in apis,
+        "api_v2": "v2" in apis,
+        "deactivate_image": True,
+        "import_image": bool(config.enabled_import_methods),
+        "os_glance_reserved": bool(release.reserved_prefix),
+        "manage_locations": config.show_multiple_locations and has_http,
+        "http_store_enabled": has_http,
+    }
+    return {"features": features, "has_scopes": release.has_scopes}

@@ -284,6 +284,11 @@ def test_tempest_files_are_written(tmp_path: Path) -> None:
     assert {role for one in accounts for role in one["roles"]} == {"admin", "member", "reader"}
     # Tempest requests administrators by type: one of the system has fewer permissions.
     assert [one["types"] for one in accounts if "system" in one] == [[]]
+    assert "system" in accounts[-1]
+    # With a domain, Tempest would use it for the domain.
+    assert [set(one) & {"domain_name", "project_name"} for one in accounts if "system" in one] == [
+        set()
+    ]
     assert [one["project_name"] for one in accounts if "admin" in one["types"]] == ["admin"]
     # They have passwords.
     for name in ("accounts.yaml", "tempest.conf"):
