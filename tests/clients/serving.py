@@ -24,7 +24,11 @@ from keystoneauth1.session import Session
 PATIENCE = 300
 
 #: The environment for programs: without the variables of a cloud or a proxy.
-_KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "PERL5LIB", "PYENV_VERSION")
+_KEPT = (
+    *("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "PERL5LIB", "PYENV_VERSION"),
+    # Otherwise another checkout may be the one that is installed.
+    "PYTHONPATH",
+)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ from tests.functional.cloud.topology import GLANCE_33, GLANCE_PIKE, KEYSTONE_30
 STEP_SECONDS = 900
 _MARKER = "built-from"
 _VIRTUALENV = "virtualenv"
+#: Those of tests.suites, which are no servers.
+SUITES = "suites"
+SUITES_OLD = "suites-old"
 _KEPT_OUT = frozenset(
     {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_REQUIRE_VIRTUALENV", "PIP_USER", "PIP_TARGET"}
 )
@@ -42,6 +45,8 @@ RECIPES = {
     KEYSTONE_30: Recipe(),
     GLANCE_33: Recipe(),
     GLANCE_PIKE: Recipe(interpreters.PYTHON27, interpreters.PYTHON27_VARIABLE),
+    SUITES: Recipe(),
+    SUITES_OLD: Recipe(interpreters.PYTHON27, interpreters.PYTHON27_VARIABLE),
     _VIRTUALENV: Recipe((*interpreters.PYTHON3, "3.10")),
 }
 

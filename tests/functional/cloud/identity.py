@@ -53,6 +53,15 @@ def fill(auth_url: str, regions: Mapping[str, str]) -> dict[str, str]:
     return projects
 
 
+def add_users(auth_url: str, users: Iterable[User]) -> None:
+    """Make Keystone hold more users, with their projects and roles."""
+    keystone = _Keystone(auth_url)
+    for user in users:
+        project_id, user_id = keystone.ensure_project(user.project), keystone.ensure_user(user)
+        for role in user.roles:
+            keystone.grant(project_id, user_id, keystone.ensure("role", {"name": role}))
+
+
 def _distinct(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
