@@ -152,8 +152,8 @@ def _describe_evidence(decoded: str) -> str | None:
 
 
 def is_of_other_client(text: str) -> bool:
-    """Return whether another client than glanceclient wrote a string.
+    """Return whether a client other than glanceclient wrote a string.
 
-    That is certain if it has characters that glanceclient would have encoded.
+    It did if the string has characters that glanceclient would have encoded.
     """
     return _RAW.search(text) is not None

@@ -24,7 +24,7 @@ Pair = tuple["Record | None", "Record | None"]
 
 #: Maximum number of records of one list that wait for the same image in the other list. Both lists
 #: are sorted by id in the same database. They therefore have the same order, except for images
-#: that are created or deleted meanwhile, and for ids that the database sorts unlike Python.
+#: that are created or deleted in the meantime, and for ids that the database sorts unlike Python.
 MAX_WAITING = 1000
 
 #: A time before any deletion.

@@ -87,7 +87,7 @@ class ImageRecords:
 
     @functools.cached_property
     def properties(self) -> dict[str, str | None]:
-        """All properties; the value of NULL is None.
+        """All properties, by name; a property that is NULL in the database is None.
 
         They are read from the v1 record, if there is one, because v2 hides some properties.
         """

@@ -29,7 +29,7 @@ LOG = logging.getLogger(__name__)
 PAGE_IMAGES = 10_000
 
 #: Number of ids to keep, to skip an image that is listed again because its position has changed
-#: meanwhile. It is bounded so that memory use does not grow with the length of the list.
+#: in the meantime. It is bounded so that memory use does not grow with the length of the list.
 REMEMBERED_IDS = 100_000
 
 FetchPage = Callable[["str | None", int, "int | None"], Page]
@@ -160,8 +160,8 @@ class _Position:
 
     If the image at the end of a page is deleted or hidden before the next page is requested, the
     server rejects it as a marker (400, or 403 on v2; verified on Glance 15.0.2 and 33). Then the
-    walk goes on after an earlier image: 1, 3, 7, 15 images before, and so on, at last from the
-    beginning. Images that are listed again are not yielded again.
+    walk continues after an earlier image: 1, 3, 7, 15 images before, and so on, and finally from
+    the beginning. Images that are listed again are not yielded again.
 
     :param first: the marker at which the list begins, or None.
     """
@@ -182,8 +182,8 @@ class _Position:
         self.marker = marker = page.images[-1]["id"]
         if self._repeats.at(marker):
             raise exceptions.BadResponse(
-                f"the list of images never ends: a second page ends with image {marker}; a proxy"
-                " may drop the query parameter marker"
+                f"the list of images never ends: two pages end with the same image {marker}; a"
+                " proxy may drop the query parameter marker"
             )
         if not is_new and not self.overlap:
             raise exceptions.BadResponse(
@@ -209,8 +209,8 @@ class _Position:
             self.marker = self.first
         else:
             raise exceptions.BadResponse(
-                f"the list of images cannot be continued: {error} Every image that was listed"
-                " last is rejected as a marker; list again",
+                f"the list of images cannot be continued: {error} The server rejects all of"
+                " the last images as markers; list again",
                 status=error.status,
                 request_id=error.request_id,
                 endpoint=error.endpoint,

@@ -210,7 +210,7 @@ def check_takes_data(image: Image, endpoint: str) -> None:
 
 
 def check_stored(image: Image, unstored: Sequence[str], api_name: str, endpoint: str) -> None:
-    """Raise an exception if the server stored other values than were sent.
+    """Raise an exception if the server stored values that differ from those that were sent.
 
     :param image: the image in the response.
     :param unstored: the result of :func:`glance_compat.metadata.changes.find_unstored`.
@@ -218,9 +218,9 @@ def check_stored(image: Image, unstored: Sequence[str], api_name: str, endpoint:
     """
     if unstored:
         raise exceptions.IntegrityError(
-            f"image {image['id']} was stored with other values than were sent over {api_name}:"
-            f" {', '.join(unstored)}; a proxy may drop or change parts of requests, so check the"
-            " proxies in front of the endpoint",
+            f"the stored values of image {image['id']} differ from those that were sent over"
+            f" {api_name}: {', '.join(unstored)}; a proxy may drop or change parts of requests, so"
+            " check the proxies in front of the endpoint",
             endpoint=endpoint,
             image_id=image["id"],
         )
@@ -248,7 +248,7 @@ def delete_on_failure(image_id: str, delete: Callable[[], object]) -> Iterator[N
         except exceptions.GlanceCompatError:
             if isinstance(error, exceptions.GlanceCompatError):
                 error.image_id = image_id
-                error.message += f"; image {image_id} could not be deleted, delete it yourself"
+                error.message += f"; image {image_id} could not be deleted; delete it manually"
             else:
-                LOG.warning("Image %s could not be deleted, delete it yourself", image_id)
+                LOG.warning("Image %s could not be deleted; delete it manually", image_id)
         raise

@@ -187,7 +187,7 @@ class V1:
         )
 
     def _check_length_known(self, response: Response, image_id: str) -> None:
-        """Raise an exception if the headers of a response ended early, so have no Content-Length.
+        """Raise an exception if the headers of a response ended early, before Content-Length.
 
         A property value with an empty line ends the headers, and the remaining headers would be
         read as data.

@@ -217,7 +217,7 @@ class V2:
         return verify and response.header("content-md5") is None
 
     def _request_from(self, start: int, request: Request) -> tuple[Response, _Part | None]:
-        """Request the data from an offset on, or all of it if the server does not support that.
+        """Request the data from an offset, or all of it if the server does not support offsets.
 
         Glance responds to a Range header with 206 (verified on Glance 15.0.2 and 33; RFC 9110,
         section 14), or with 400 if the store, such as the http store, cannot start at an offset.
@@ -522,8 +522,8 @@ class V2:
     def _not_public(self) -> str:
         """Return the visibility to set if a public image is made not public.
 
-        It is "shared", as on v1, if the server has this visibility. Older servers do not: there a
-        private image can have members.
+        It is "shared", as on v1, if the server has this visibility. On older
+        servers, which do not, a private image can have members.
         """
         capabilities = self._get_offer().capabilities
         return "shared" if "community-visibility" in capabilities else "private"

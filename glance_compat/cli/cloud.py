@@ -191,7 +191,7 @@ class Cloud:
         return projects.find_project_id(self._session, name_or_id)
 
     def log_surprises(self, service: ImageService) -> None:
-        """Log what a user may not expect: a foreign endpoint, or another API than requested.
+        """Log what a user may not expect: a foreign endpoint, or an API that was not requested.
 
         This sends no additional requests, because the results of discovery and log-in are cached.
         """

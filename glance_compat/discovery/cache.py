@@ -100,7 +100,8 @@ class DiscoveryCache:
         :param fetch: a function that fetches the facts.
         :param failed_at: time of the caller's last failed attempt, on :attr:`clock`, in seconds. A
             failure cached at or before that time is ignored, and the facts are fetched again.
-        :param deadline: the deadline of the caller's call. Waiting for another thread ends then.
+        :param deadline: the deadline of the caller's call; it also limits the wait for another
+            thread.
         :raises glance_compat.exceptions.GlanceCompatError: fetching the facts failed, now or less
             than ``discovery_failure_ttl`` seconds ago.
         """
@@ -229,8 +230,8 @@ def _hold_lock(
     if not lock.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
         raise exceptions.DeadlineExceeded(
             f"could not discover the Images API versions of {endpoint}: another thread has been"
-            f" fetching them for {timeout:g} s; check that the endpoint responds, or raise the"
-            " option deadline",
+            f" fetching them for {timeout:g} s; check that the endpoint responds, or increase"
+            " the option deadline",
             endpoint=endpoint,
         )
     try:

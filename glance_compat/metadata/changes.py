@@ -189,7 +189,7 @@ def find_unstored(
     *,
     match: Callable[[str], str] = str,
 ) -> list[str]:
-    """Return what a server stored with another value than was sent, as strings for a message.
+    """Return the values that a server did not store as they were sent, as strings for a message.
 
     Attributes of the data, and those that another request sends, are not compared.
 

@@ -36,7 +36,7 @@ def generate_glance_url(context: Context) -> str:
 
 
 def get_api_servers(context: Context) -> Iterator[str]:
-    """Return an iterator that cycles through the image endpoints endlessly, from a random one.
+    """Return an iterator that cycles endlessly through the image endpoints, starting at random.
 
     :raises keystoneauth1.exceptions.catalog.EndpointNotFound: the catalog has no image endpoint.
     """
@@ -46,8 +46,8 @@ def get_api_servers(context: Context) -> Iterator[str]:
 class GlanceClientWrapper:
     """Hold the endpoint that Nova passes; unlike Nova's own class, it sends no requests.
 
-    The library sends requests to the configured image service, and ignores this endpoint. URLs of
-    another image service were rejected before.
+    The library sends requests to the configured image service, and ignores this endpoint.
+    :func:`get_remote_image_service` has already rejected the URLs of other image services.
     """
 
     def __init__(self, context: Context = None, endpoint: str | None = None) -> None:
@@ -262,7 +262,7 @@ def _share(service: ImageService, asking: object, image_id: str, member: object)
 def _is_available(context: Context, image: Image) -> bool:
     """Return whether the caller may see an image.
 
-    It is decided here for a context without a token, because Glance does not know the caller then.
+    Without a token in the context, Glance does not know the caller, so this function decides.
     """
     if getattr(context, "auth_token", None) or context.is_admin or image["is_public"]:
         return True

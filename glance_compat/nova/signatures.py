@@ -67,7 +67,7 @@ def make_verifier(
 
 @contextlib.contextmanager
 def _translate_errors(image: Image) -> Iterator[None]:
-    """Convert errors to those that Nova's own module raises: cursive's, and one of Nova's."""
+    """Convert errors to the classes of cursive and Nova that Nova's own module raises."""
     try:
         yield
     except exceptions.CertificateValidationFailed as error:

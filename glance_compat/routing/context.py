@@ -103,7 +103,7 @@ def context_first(method: Callable[P, R]) -> Callable[P, R]:
             # The message does not show the value, because it may be a token.
             raise exceptions.Invalid(
                 f"{name}() was called without a context: the first argument is a"
-                f" {type(context).__name__}; pass None for the rights of the service itself, or"
+                f" {type(context).__name__}; pass None for the service's own credentials, or"
                 f" call service.bound().{name}()"
             )
         return method(*args, **kwargs)

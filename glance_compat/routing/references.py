@@ -114,8 +114,9 @@ def parse_image_id(reference: object, known_endpoints: Callable[[], Iterable[str
     base = unversioned(found["base"])
     if not any(_is_same_endpoint(base, unversioned(one)) for one in known_endpoints()):
         raise exceptions.InvalidImageRef(
-            f"{quote_value(reference)} is not an image of this image service: it is below none of"
-            " its endpoints; if it should be, add its endpoint to the option trusted_endpoints"
+            f"{quote_value(reference)} is not an image of this image service: the URL is not below"
+            " any of the service's endpoints; if the service has another endpoint, add it to the"
+            " option trusted_endpoints"
         )
     return check_path_segment(urllib.parse.unquote(found["id"]), "an image id")
 

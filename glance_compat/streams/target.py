@@ -257,7 +257,7 @@ def _open_part(path: str, source: str) -> tuple[str, typing.IO[bytes]]:
     """Open and lock a new partial file in the directory of the path.
 
     The name is derived from the path and the source, so that a download removes the partial file
-    of an earlier download of the same image that was killed. If another process or thread is
+    that an earlier, killed download of the same image has left. If another process or thread is
     writing that file, the name is random.
 
     :returns: the path of the partial file, and the open file.

@@ -97,7 +97,7 @@ class Downloader:
                 return False
             if not destination.empty(file):
                 return False
-            LOG.warning("A download was damaged, and is repeated within max_attempts: %s", error)
+            LOG.warning("A download was damaged and is retried within max_attempts: %s", error)
             self._dispatcher.avoid_endpoint(identity)
             return True
 
@@ -171,6 +171,6 @@ class Downloader:
 
 
 def _is_damage(error: BaseException) -> bool:
-    """Return whether data was damaged on its way; a wrong signature is not that."""
+    """Return whether data was damaged in transit; a wrong signature does not count as damage."""
     signed = isinstance(error, exceptions.SignatureVerificationError)
     return isinstance(error, exceptions.IntegrityError) and not signed

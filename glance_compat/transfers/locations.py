@@ -293,7 +293,7 @@ def read_file(location: Location) -> Iterator[bytes]:
         while block := file.read(BLOCK_BYTES):
             # A read that hangs cannot be interrupted, but no further read is started.
             if time.monotonic() - begun > location.options.stall_timeout:
-                raise OSError(errno.ETIMEDOUT, "a block took longer than stall_timeout")
+                raise OSError(errno.ETIMEDOUT, "reading a block took longer than stall_timeout")
             yield block
             begun = time.monotonic()
 

@@ -86,7 +86,7 @@ class LostResponse:
         return found
 
     def _may_begin_later(self) -> bool:
-        """Return whether a proxy may have the request, and the server not yet."""
+        """Return whether a proxy may still hold a request that has not reached the server."""
         return self.upload.ended and getattr(self.error, "status", None) in FROM_PROXIES
 
     def _show_when_begun(self) -> Image:

@@ -46,10 +46,10 @@ class Attempt:
     Each attempt uses a new image id, because the id of a deleted image cannot be used again.
 
     :param image_id: the id of the image in this attempt.
-    :param is_own: whether an image with that id is certainly of this call: the library chose the
-        id, or a response says that the image was created.
-    :param exists: whether the image certainly existed when its data was sent.
-    :param gone: whether another client has deleted the image meanwhile.
+    :param is_own: whether it is certain that this call created the image with that id: the
+        library chose the id, or a response confirmed the creation.
+    :param exists: whether it is certain that the image existed when its data was sent.
+    :param gone: whether another client has since deleted the image.
     :param sent: whether the server may have received the request that creates the image.
     :param response_received: whether the server has responded to the last request.
     :param cleaned_up: whether everything that the attempt created is deleted.
@@ -163,8 +163,8 @@ class Uploader:
     def remove_interrupted(self, identity: Identity, attempt: Attempt) -> None:
         """Remove the image of a creation that was interrupted, or log its id.
 
-        Errors of the creation itself remove what it made; this is for interrupts (Ctrl-C, the exit
-        of a thread), which may come at any line.
+        If the creation itself fails, it cleans up; this method is for interrupts (Ctrl-C, the exit
+        of a thread), which may occur at any line.
         """
         if not attempt.sent or attempt.cleaned_up:
             return
@@ -175,7 +175,7 @@ class Uploader:
                 attempt.image_id,
             )
             return
-        # Logged first, because another interrupt may come during the deletion.
+        # Logged first, because another interrupt may occur during the deletion.
         LOG.warning("The creation of image %s was interrupted; deleting it", attempt.image_id)
         try:
             retry.until_found(lambda: self._delete(identity, attempt.image_id))
@@ -183,7 +183,7 @@ class Uploader:
             pass
         except exceptions.GlanceCompatError as error:
             LOG.warning(
-                "Image %s could not be deleted, delete it yourself: %s", attempt.image_id, error
+                "Image %s could not be deleted; delete it manually: %s", attempt.image_id, error
             )
 
     def update(

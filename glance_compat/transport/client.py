@@ -338,8 +338,8 @@ class Transport:
             )
         raise exceptions.BadResponse(
             f"{self._subject(request)} failed: the server redirected it (HTTP"
-            f" {response.status_code}), and only GET and HEAD are redirected, within the same"
-            " origin. Set the endpoint to the actual URL of the image service.",
+            f" {response.status_code}), and redirects are followed only for GET and HEAD,"
+            " within the same origin. Set the endpoint to the actual URL of the image service.",
             status=response.status_code,
             **self._details(request),
         )
@@ -380,8 +380,8 @@ class Transport:
                 if len(body) > self.options.max_response_bytes:
                     raise exceptions.BadResponse(
                         f"{self._subject(request)} failed: the response is larger than"
-                        f" {self.options.max_response_bytes} bytes. Raise the option"
-                        " max_response_bytes if it should be read.",
+                        f" {self.options.max_response_bytes} bytes. To read it, increase the"
+                        " option max_response_bytes.",
                         status=response.status_code,
                         **self._details(request),
                     )

@@ -168,7 +168,7 @@ class Response:
             raise self.invalid(f"is not one that Glance sends: {error}") from error
 
     def check_image_id(self, found: str, wanted: str) -> None:
-        """Raise an exception if the response is about another image than the request.
+        """Raise an exception if the response is about a different image than the request.
 
         Case is ignored: a case-insensitive database finds an id in any case, and returns the
         stored one.
@@ -246,7 +246,7 @@ def error_text(response: Response) -> str:
 
 
 def is_from_proxy(response: Response) -> bool:
-    """Return whether a 413 is that of a proxy: it has no request id and no error of Glance.
+    """Return whether a 413 comes from a proxy: it has no request id and no error of Glance.
 
     All responses of Glance have a request id (verified on Glance 15.0.2 and 33).
     """

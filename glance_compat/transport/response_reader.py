@@ -96,7 +96,7 @@ class _TimedSocket(io.RawIOBase):
     :param raw: the raw stream of the socket.
     :param sock: the socket, whose timeout is set.
     :param limits: the time limits.
-    :ivar in_headers: whether headers are being read. The end of the connection is an error then.
+    :ivar in_headers: whether headers are being read; if so, the end of the connection is an error.
     """
 
     def __init__(self, raw: io.RawIOBase, sock: typing.Any, limits: Limits) -> None:
@@ -382,8 +382,8 @@ def derived_class(first: type, own: type, attributes: dict[str, typing.Any]) -> 
     except TypeError as error:
         raise exceptions.InvalidOption(
             f"the session cannot be used: {own.__module__}.{own.__qualname__} cannot be subclassed"
-            f" ({describe_error(error, ('builtins',))}). Responses would be read without limits"
-            " then. Use a class that can be subclassed."
+            f" ({describe_error(error, ('builtins',))}). Responses would then be read without"
+            " limits. Use a class that can be subclassed."
         ) from None
 
 

@@ -155,7 +155,7 @@ def set_hooks(hooks: Iterable[Hook]) -> None:
     """Set the hooks that are called before each retry; they replace all earlier hooks.
 
     A hook is called in the thread of the call, before the delay. If a hook raises an exception,
-    the exception is logged and the call goes on.
+    the exception is logged and the call continues.
 
     :param hooks: functions whose argument is a :class:`Retrying`.
     """
@@ -166,7 +166,7 @@ def set_hooks(hooks: Iterable[Hook]) -> None:
 def without_pauses() -> Iterator[None]:
     """Retry without delays, in all threads of the process. For use in the tests of programs.
 
-    A time limit for waiting ends as if each delay had taken its time.
+    Time limits for waiting still count the delays that are skipped.
     """
     before, _PROCESS.pauses = _PROCESS.pauses, False
     try:
@@ -199,7 +199,7 @@ def _call_hooks(state: tenacity.RetryCallState) -> None:
         try:
             hook(retrying)
         except Exception:
-            LOG.exception("A retry hook failed; the call goes on")
+            LOG.exception("A retry hook failed; the call continues")
 
 
 # ---------------------------------------------------------------------------------------------
@@ -283,7 +283,8 @@ def _deadline_named(deadline: Deadline) -> Iterator[None]:
         if not is_transient(error) or deadline.remaining():
             raise
         raise exceptions.DeadlineExceeded(
-            f"{error} It is not repeated: the deadline of {deadline.seconds:g} s has passed.",
+            f"{error} The call was not retried: the deadline of {deadline.seconds:g} s has"
+            " passed.",
             status=error.status,
             request_id=error.request_id,
             endpoint=error.endpoint,
@@ -291,7 +292,7 @@ def _deadline_named(deadline: Deadline) -> Iterator[None]:
         ) from error
 
 
-#: Longest pause between two looks at an image whose data the server is still storing, in seconds.
+#: Longest pause between two GETs of an image whose data the server is still storing, in seconds.
 _LONGEST_LOOK = 15.0
 
 # After a lost connection, a server may complete the request a little later.
@@ -348,7 +349,7 @@ def until_settled(
 
 
 def _time_left(deadline: Deadline, seconds: float) -> Callable[[tenacity.RetryCallState], float]:
-    """Return a function that returns the seconds left, as if no pause had been left out."""
+    """Return a function that returns the seconds left; skipped pauses count as elapsed time."""
     return lambda state: min(deadline.remaining(), seconds - state.idle_for)
 
 

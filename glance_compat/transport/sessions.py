@@ -59,7 +59,7 @@ LONGEST_SECONDS = 1_000_000.0
 
 
 class ForkSafeSession:
-    """Holds the caller's session, and replaces it in a forked process by one with new connections.
+    """Holds the caller's session; in a forked process, replaces it with one with new connections.
 
     Processes that share a connection would receive each other's responses. A fork is detected by
     the process id and not with ``os.register_at_fork``, because uWSGI calls such functions only
@@ -328,7 +328,7 @@ class _HttpView(_View, requests.Session):
             # The adapter has replaced the methods by which it would use its view.
             response.close()
             adapter = type(super().get_adapter(response.url))
-            raise _refused(adapter, "sent the request by other methods than those of HTTPAdapter")
+            raise _refused(adapter, "did not send the request with the methods of HTTPAdapter")
         return response
 
     # requests-mock sets the next two on a session, and at the end leaves the methods of its class
@@ -480,7 +480,7 @@ _UNAUTHENTICATED = frozenset({401, 407})
 
 
 class _Write:
-    """A request that changes something: it is sent once, although an adapter may try again."""
+    """A request that changes something: it is sent only once, even if an adapter retries it."""
 
     def __init__(self) -> None:
         self._failure: Exception | None = None
@@ -491,10 +491,10 @@ class _Write:
         *args: typing.Any,
         **kwargs: typing.Any,
     ) -> urllib3.response.BaseHTTPResponse:
-        """Send the request; if it was sent before, raise the exception of that time."""
+        """Send the request; if it was already sent, raise the exception of the first attempt."""
         if self._failure is not None:
             raise self._failure
-        self._failure = urllib3.exceptions.ProtocolError("The request was sent before")
+        self._failure = urllib3.exceptions.ProtocolError("The request was already sent")
         try:
             response = send(*args, **kwargs)
         except Exception as error:

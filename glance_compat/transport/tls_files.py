@@ -2,7 +2,7 @@
 """Find the file of the TLS settings that made a request fail.
 
 requests raises the same exceptions for a file that is missing or invalid as for a network failure,
-mostly without the name of the file. So after a failure the files are loaded again.
+usually without the name of the file. So after a failure the files are loaded again.
 
 What must live here: the checks of these files. What must not: requests.
 """

@@ -326,7 +326,7 @@ class Target:
             self._delete(image_id)
         self.made.clear()
 
-    # With concurrent writers SQLite reports "database is locked", which becomes 500.
+    # With concurrent writers SQLite reports "database is locked": status 500.
     @tenacity.retry(
         retry=tenacity.retry_if_exception_type(AssertionError),
         stop=tenacity.stop_after_attempt(5),

@@ -123,7 +123,7 @@ def test_token_without_endpoint_is_refused(target: Target) -> None:
 
 
 @on_real
-def test_catalog_of_service_auth_serves_a_token(target: Target, name: str) -> None:
+def test_context_token_uses_catalog_of_service_auth(target: Target, name: str) -> None:
     # A token has no catalog; the service's credentials are used only for the catalog.
     service = ImageService(bare_session(target), auth=target.session("admin").auth, **target.place)
     with target.counting() as exchanges:

@@ -195,7 +195,7 @@ def test_second_deletion_is_not_found(target: Target, name: str) -> None:
     image_id = target.make(name=name, data=DATA)
 
     def delete(number: int) -> object:
-        # With concurrent writers SQLite refuses some, which becomes 500.
+        # If several clients write at the same time, SQLite rejects some writes: status 500.
         service = target.service()
         with contextlib.suppress(exceptions.BadResponse):
             return saw(service.delete, None, image_id)

@@ -119,7 +119,7 @@ def test_concurrent_verifying_writers_lose_nothing(target: Target, name: str) ->
     image_id = target.make(name=name)
     service = target.service(verify_updates=True)
 
-    # With concurrent writers SQLite refuses some, which becomes 500.
+    # If several clients write at the same time, SQLite rejects some writes: status 500.
     @tenacity.retry(
         retry=tenacity.retry_if_exception_type(
             (exceptions.BadResponse, exceptions.UpdateConflict)

@@ -116,7 +116,7 @@ SHOW = (
         "direct_url and locations are never told by v1; on v2 where the site permits it.",
         "locations",
         deviations("test_v1_shows_no_locations"),
-        small("test_hidden_locations_are_none"),
+        small("test_hidden_locations_are_shown_as_empty"),
     ),
     deviation(
         "more-attributes-of-v2",

@@ -128,8 +128,8 @@ FACTS = (
         BOTH,
         "Any method on any path of an API that is off is 300 with the version document,"
         " never 404.",
-        unit_wire("test_300_is_version_document_received"),
-        unit_discovery("test_removed_api_switches_to_the_other"),
+        unit_wire("test_status_300_raises_version_document_received"),
+        unit_discovery("test_call_switches_api_when_endpoint_removes_it"),
         real_discovery("test_missing_pinned_api_error_lists_offered_versions"),
         wire("v1 alone"),
         wire("v2 alone"),

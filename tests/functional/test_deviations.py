@@ -333,7 +333,7 @@ def test_interrupted_upload_kills_image_on_v1(sides: Sides, name: str) -> None:
 def test_concurrent_updates_lose_changes_on_v2(sides: Sides, name: str) -> None:
     wanted = {f"writer_{number}": str(number) for number in range(6)}
 
-    # With concurrent writers SQLite refuses some, which becomes 500.
+    # If several clients write at the same time, SQLite rejects some writes: status 500.
     @tenacity.retry(
         retry=tenacity.retry_if_exception_type(exceptions.BadResponse),
         stop=tenacity.stop_after_attempt(20),

@@ -282,7 +282,7 @@ def test_admin_deletes_deactivated_image(sides: dict[str, Target], name: str) ->
 # Hidden locations.
 
 
-def test_hidden_locations_are_none(target: Target, name: str) -> None:
+def test_hidden_locations_are_shown_as_empty(target: Target, name: str) -> None:
     image_id = target.make(name=name, data=DATA)
     for user in ("demo", "admin"):
         shown = target.service(user).show(None, image_id, include_locations=True)

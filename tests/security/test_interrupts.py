@@ -119,7 +119,7 @@ def test_unremovable_image_of_interrupted_create_is_named(
         with pytest.raises(KeyboardInterrupt):
             service.create(None, FORMATS, DATA, progress=interrupt)
         left = service.detail(None)
-    assert "could not be deleted, delete it yourself" in caplog.text
+    assert "could not be deleted; delete it manually" in caplog.text
     # Over v1 the interrupt may prevent the request that creates the image.
     assert len(left) == (api == "2")
     assert all(image["id"] in caplog.text for image in left)

@@ -157,7 +157,7 @@ def test_response_read_without_limits_is_refused(
     adapter: type[requests.adapters.BaseAdapter], server: RawServer
 ) -> None:
     service = service_at(server.url, with_adapter(adapter()), api_version="2")
-    reason = f"{adapter.__name__} sent the request by other"
+    reason = f"{adapter.__name__} did not send the request with the methods of"
     with pytest.raises(exceptions.InvalidOption, match=reason):
         service.show(None, VICTIM_ID)
 
@@ -172,7 +172,9 @@ def test_connection_without_limits_is_refused(server: RawServer) -> None:
 def test_replaced_send_of_session_is_refused(server: RawServer) -> None:
     http = requests.Session()
     http.send = requests.Session().send  # type: ignore[method-assign]
-    with pytest.raises(exceptions.InvalidOption, match="by other methods than those of"):
+    with pytest.raises(
+        exceptions.InvalidOption, match="did not send the request with the methods of"
+    ):
         service_at(server.url, http, api_version="2").show(None, VICTIM_ID)
 
 

@@ -125,7 +125,7 @@ def test_instructions_are_the_difference_of_two_runs() -> None:
     assert table.rows == [["requests", "200", "1.00"], ["glance_compat", "300", "1.50"]]
 
 
-def test_ratio_is_to_the_slowest_floor_of_each_round() -> None:
+def test_ratio_uses_slowest_floor_of_each_round() -> None:
     found = ratios.ratio([4, 6, 9], [[1, 2, 3], [2, 1, 1]])
     assert (found.median, found.low, found.high) == (3, 2, 3)
     assert str(found) == "3.00 (2.00-3.00)"

@@ -290,7 +290,7 @@ def test_forgotten_context_is_named(name: str, arguments: tuple[object, ...]) ->
         getattr(service, name)(*arguments)
     assert str(caught.value) == (
         f"{name}() was called without a context: the first argument is a"
-        f" {type(arguments[0]).__name__}; pass None for the rights of the service itself, or call"
+        f" {type(arguments[0]).__name__}; pass None for the service's own credentials, or call"
         f" service.bound().{name}()"
     )
 

@@ -295,7 +295,7 @@ def walk_pages(*pages: tuple[str, bool | None], limit: int | None = None) -> Ite
 def test_repeated_page_is_an_error(more: bool | None) -> None:
     found = walk_pages(("ab", more))
     assert [next(found), next(found)] == ["a", "b"]
-    with pytest.raises(BadResponse, match="never ends: a second page ends with image b"):
+    with pytest.raises(BadResponse, match="never ends: two pages end with the same image b"):
         next(found)
 
 

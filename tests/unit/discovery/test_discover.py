@@ -947,7 +947,7 @@ def gone(seen: Seen) -> Reply:
 V1_IMAGES = json_reply({"images": []})
 
 
-def test_removed_api_switches_to_the_other(server: ScriptedServer) -> None:
+def test_call_switches_api_when_endpoint_removes_it(server: ScriptedServer) -> None:
     server.on("GET", "/", document(PIKE), document(PIKE_V1))
     server.on("GET", "/v2/images", json_reply({"images": []}), gone)
     server.on("GET", "/v1/images/detail", V1_IMAGES)
@@ -965,7 +965,7 @@ def test_removed_api_switches_to_the_other(server: ScriptedServer) -> None:
     ]
 
 
-def test_services_share_changed_endpoint(server: ScriptedServer) -> None:
+def test_services_share_rediscovery_of_changed_endpoint(server: ScriptedServer) -> None:
     v2 = json_reply({"images": []})
     server.on("GET", "/", document(PIKE), document(PIKE_V1))
     server.on("GET", "/v2/images", v2, v2, gone)

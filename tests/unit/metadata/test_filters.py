@@ -194,7 +194,7 @@ def test_filters_are_sent_together() -> None:
     )
 
 
-def test_sent_parameters_are_not_shared() -> None:
+def test_queries_do_not_share_parameter_lists() -> None:
     query = parse_query({"deleted": False, "os_hidden": False})
     filters.to_v1_query(query).params.append(("limit", "1"))
     filters.to_v2_query(query, PIKE).params.append(("limit", "1"))

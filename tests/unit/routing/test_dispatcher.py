@@ -58,7 +58,7 @@ def paths_of(glance: GlanceFixture, service: ImageService) -> list[str]:
 V1, V2 = "/v1/images/one", "/v2/images/one"
 
 
-def test_expired_facts_renew_the_choice(glance: GlanceFixture, clock: Clock) -> None:
+def test_expired_discovery_renews_version_choice(glance: GlanceFixture, clock: Clock) -> None:
     service = service_of(glance)
     assert paths_of(glance, service) == ["/", V2]
     clock.now += 299
@@ -77,7 +77,7 @@ def test_each_service_applies_its_own_ttl(glance: GlanceFixture, clock: Clock) -
     assert paths_of(glance, short) == ["/", V2]
 
 
-def test_choice_is_dropped_with_the_facts(glance: GlanceFixture) -> None:
+def test_version_choice_is_dropped_with_discovery_result(glance: GlanceFixture) -> None:
     service = service_of(glance)
     service.show(None, "one")
     DISCOVERY_CACHE.forget(glance.url)

@@ -89,7 +89,9 @@ def test_href_of_image_service_is_parsed(href: str) -> None:
     ],
 )
 def test_foreign_href_is_invalid_image_ref(href: str) -> None:
-    with pytest.raises(InvalidImageRef, match="none of its endpoints"):
+    with pytest.raises(
+        InvalidImageRef, match="the URL is not below any of the service's endpoints"
+    ):
         image_id_of(href)
 
 

@@ -409,7 +409,7 @@ def test_new_file_has_mode_of_umask_without_proc(
 
 
 @pytest.mark.parametrize("status", ["", "Name:\tpython\n", "Umask:\n", "Umask:\tnone\n"])
-def test_unreadable_umask_is_that_of_a_new_file(
+def test_unreadable_umask_is_derived_from_new_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
     file = tmp_path / "status"

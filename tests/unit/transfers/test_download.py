@@ -89,7 +89,7 @@ def test_always_damaged_download_leaves_old_file(
     assert path.read_bytes() == OLD
     assert [one.name for one in path.parent.iterdir()] == ["image"]
     assert downloads_of(glance) == 3
-    repeated = "A download was damaged, and is repeated within max_attempts: the data of image"
+    repeated = "A download was damaged and is retried within max_attempts: the data of image"
     assert f"{repeated} {IMAGE} is damaged" in caplog.text
 
 

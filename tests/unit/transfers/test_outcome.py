@@ -119,7 +119,7 @@ def test_image_still_saving_after_settle_timeout_is_not_deleted(
     )
 
 
-def test_settle_timeout_0_is_one_get(glance: GlanceFixture) -> None:
+def test_settle_timeout_0_sends_one_get(glance: GlanceFixture) -> None:
     inject(glance, GatewayTimeout(requests=NEVER), create)
     service = service_of(glance, settle_timeout=0)
     before = sent(glance, "GET", "HEAD")

@@ -132,7 +132,7 @@ UPLOAD_PATH = f"{PATH}/file"
 # Requests.
 
 
-def test_request_is_sent_as_described(server: ScriptedServer) -> None:
+def test_all_fields_of_request_are_sent(server: ScriptedServer) -> None:
     server.on("PATCH", PATH, json_reply({"id": "an-image"}))
     request = Request(
         method="PATCH",
@@ -986,7 +986,7 @@ def test_connection_is_reused(server: ScriptedServer, body: bytes, kind: str) ->
     assert len({one.port for one in server.seen}) == 1
 
 
-def test_300_is_version_document_received(server: ScriptedServer) -> None:
+def test_status_300_raises_version_document_received(server: ScriptedServer) -> None:
     server.on("GET", PATH, json_reply({"versions": []}, 300))
     with pytest.raises(VersionDocumentReceived):
         wire_to(server.url).send(SHOW)

@@ -346,7 +346,7 @@ def test_failing_hook_is_logged_and_ignored(
     retry.set_hooks([broken, told.append])
     assert repeat(Calls(busy(), "done"), AT_ONCE, NEVER) == "done"
     assert len(told) == 1
-    assert "A retry hook failed; the call goes on" in caplog.text
+    assert "A retry hook failed; the call continues" in caplog.text
 
 
 def test_without_pauses_does_not_wait(told: list[Retrying]) -> None:
