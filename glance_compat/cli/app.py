@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import logging
 import os
 import sys
@@ -18,20 +19,22 @@ from importlib import metadata
 
 from cliff import app as cliff_app
 from cliff import command
-from cliff.commandmanager import CommandManager
 
 from glance_compat import exceptions
-from glance_compat.cli import cloud
+from glance_compat.cli import cloud, commands
 from glance_compat.cli.formatting import escape_controls, to_one_line
-from glance_compat.cli.usage import MissingPackage, UsageError
+from glance_compat.cli.references import AmbiguousName, write_details
+from glance_compat.cli.usage import MissingPackage, UsageError, suggest
 from glance_compat.redaction import redact_text
 
 NAME = "glance-compat"
-COMMANDS = "glance_compat.cli"
 DESCRIPTION = (
     "Use OpenStack Glance over the Images API v1 or v2, whichever a cloud offers. To try it:"
     f" {NAME} demo"
 )
+
+#: Errors whose messages this package wrote, without secrets.
+_OWN_ERRORS = (exceptions.GlanceCompatError, UsageError, MissingPackage, AmbiguousName)
 
 #: Exit code of a usage error; the same as argparse's.
 EXIT_USAGE = 2
@@ -64,7 +67,7 @@ class OneLineFormatter(logging.Formatter):
 def _is_redacted(record: logging.LogRecord) -> bool:
     """Return whether the message is already redacted, because this library wrote it."""
     if isinstance(record.msg, BaseException):
-        return isinstance(record.msg, (exceptions.GlanceCompatError, UsageError, MissingPackage))
+        return isinstance(record.msg, _OWN_ERRORS)
     return _is_own(record)
 
 
@@ -115,7 +118,7 @@ class GlanceCompat(cliff_app.App):
         super().__init__(
             description=DESCRIPTION,
             version=metadata.version(NAME),
-            command_manager=CommandManager(COMMANDS),
+            command_manager=commands.create_manager(),
             stdout=stdout,
             stderr=stderr,
             deferred_help=True,
@@ -185,15 +188,24 @@ class GlanceCompat(cliff_app.App):
         try:
             self.command_manager.find_command(argv)
         except ValueError:
-            known = ", ".join(sorted(name for name, _ in self.command_manager))
-            self.LOG.error("%s is not a command; commands: %s", argv[0], known)
+            self._report_unknown_command(argv)
             return EXIT_USAGE
         result = super().run_subcommand(argv)
         return EXIT_USAGE if isinstance(self._failure, UsageError) else result
 
+    def _report_unknown_command(self, argv: Sequence[str]) -> None:
+        words = list(itertools.takewhile(lambda one: not one.startswith("-"), argv))
+        known = sorted(name for name, _ in self.command_manager)
+        group = [name for name in known if words and name.startswith(f"{words[0]} ")]
+        hint = "" if group else suggest(" ".join(words[:2]), known) or suggest(argv[0], known)
+        self.LOG.error(
+            "%s is not a command.%s Commands: %s", argv[0], hint, ", ".join(group or known)
+        )
+
     def clean_up(self, cmd: command.Command, result: int, err: BaseException | None) -> None:
         """Keep the exception that a command raised; cliff passes it only to this method."""
         self._failure = err
+        write_details(self.stderr, err)
 
     def interact(self) -> None:
         """Exit with a usage error instead of starting cliff's interactive mode."""

@@ -20,9 +20,9 @@ from glance_compat import exceptions
 from glance_compat.audit.kinds import KINDS, SEVERITIES, TARGET_APIS, Kind
 from glance_compat.audit.reader import Reader, find_readable_apis, v1_lists, v2_lists
 from glance_compat.cli import cloud, formatting, repair, report
-from glance_compat.cli.images import at_least
+from glance_compat.cli.argument_values import at_least
 from glance_compat.cli.report import Progress, Tally
-from glance_compat.cli.usage import UsageError, argument_type
+from glance_compat.cli.usage import UsageError, argument_type, check_columns
 from glance_compat.discovery.versions import Discovery
 
 #: Exit code when there are findings.
@@ -73,6 +73,7 @@ class Audit(Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         """Return the column names, and an iterator that reads images and yields the rows."""
+        check_columns(parsed_args.columns, _columns(parsed_args))
         if parsed_args.images:
             return self._repair(parsed_args)
         if parsed_args.dry_run:
@@ -151,6 +152,13 @@ class Audit(Lister):
     def _report(self, line: str) -> None:
         if self.app.options.verbose_level:
             self.app.stderr.write(f"{formatting.escape_controls(line)}\n")
+
+
+def _columns(parsed_args: argparse.Namespace) -> Sequence[str]:
+    """Return the columns that can be selected with ``-c``."""
+    if parsed_args.images:
+        return report.REPAIRS
+    return report.SUMMARY if parsed_args.summary else report.LONG
 
 
 def _discover(target: cloud.Cloud, pinned: str) -> Discovery:

@@ -190,6 +190,10 @@ class Cloud:
         """Return the id of a project; see :func:`glance_compat.cli.projects.find_project_id`."""
         return projects.find_project_id(self._session, name_or_id)
 
+    def own_project_id(self) -> str | None:
+        """Return the id of the user's project, or None if it is unknown."""
+        return projects.own_project_id(self._session)
+
     def log_surprises(self, service: ImageService) -> None:
         """Log what a user may not expect: a foreign endpoint, or an API that was not requested.
 

@@ -4,39 +4,56 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import itertools
+import typing
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from cliff.formatters.base import ListFormatter, SingleFormatter
 from cliff.lister import Lister
 from cliff.show import ShowOne
 
 from glance_compat.cli import cloud, formatting
-from glance_compat.cli.usage import argument_type
+from glance_compat.cli.argument_values import (
+    at_least,
+    parse_after,
+    parse_age,
+    parse_before,
+    parse_key_and_value,
+    parse_size,
+)
+from glance_compat.cli.references import Finder, for_each_image
+from glance_compat.cli.usage import UsageError, argument_type, check_columns
 from glance_compat.metadata import filters
+from glance_compat.metadata.converters import STATUSES
 from glance_compat.metadata.fields import SHOWN_FIELDS, Part
+from glance_compat.types import Image
 
 _SHORT = ("id", "name", "status")
 _LONG = (
     *("id", "name", "status", "size", "disk_format", "container_format", "checksum"),
     *("is_public", "visibility", "protected", "owner", "tags"),
 )
-#: The columns that can be selected with ``-c``.
-_ALL = (
+#: The columns that ``list -c`` can select.
+_LISTED = (
     *(field.name for field in SHOWN_FIELDS if field.part is not Part.LOCATIONS),
     *("properties", "shadowed_properties"),
 )
+_LOCATIONS = tuple(field.name for field in SHOWN_FIELDS if field.part is Part.LOCATIONS)
+#: The columns that ``show -c`` can select.
+_SHOWN = (*_LISTED, *_LOCATIONS)
+#: The columns that ``show`` shows only with ``--extended``.
+_EXTENDED = frozenset({"virtual_size", "os_hash_algo", "os_hash_value", "shadowed_properties"})
 
 #: Options that set one filter each: the option, the name of the filter, the help text.
 _FILTERS = (
     ("--name", "name", "only images with this name"),
-    ("--status", "status", "only images with this status, for example active"),
-    ("--owner", "owner", "only images of this project (name or id)"),
     ("--disk-format", "disk_format", "only images with this disk format"),
     ("--container-format", "container_format", "only images with this container format"),
 )
 _SIZES = (
-    ("--size-min", "size_min", "only images of at least this size, in bytes"),
-    ("--size-max", "size_max", "only images of at most this size, in bytes"),
+    ("--size-min", "size_min", "only images of at least this size: bytes, or such as 2GiB"),
+    ("--size-max", "size_max", "only images of at most this size: bytes, or such as 2GiB"),
 )
 _SHARES = ("accepted", "pending", "rejected", "all")
 
@@ -56,8 +73,16 @@ class List(Lister):
             parser.add_argument(option, dest=dest, help=text)
         for option, dest, text in _SIZES:
             parser.add_argument(
-                option, dest=dest, metavar="BYTES", type=argument_type(at_least(0)), help=text
+                option, dest=dest, metavar="SIZE", type=argument_type(parse_size), help=text
             )
+        parser.add_argument(
+            "--status",
+            choices=STATUSES,
+            metavar="STATUS",
+            help=f"only images with this status: {', '.join(STATUSES)}",
+        )
+        _add_projects(parser)
+        _add_ages(parser)
         parser.add_argument(
             "--member-status",
             choices=_SHARES,
@@ -70,7 +95,7 @@ class List(Lister):
             metavar="KEY=VALUE",
             action="append",
             default=[],
-            type=argument_type(_key_and_value),
+            type=argument_type(parse_key_and_value),
             help="only images with this property; may be repeated",
         )
         parser.add_argument(
@@ -92,11 +117,11 @@ class List(Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         """Return the column names, and an iterator that requests images and yields the rows."""
-        columns = _ALL if parsed_args.columns else _LONG if parsed_args.long else _SHORT
+        check_columns(parsed_args.columns, _LISTED)
+        columns = _LISTED if parsed_args.columns else _LONG if parsed_args.long else _SHORT
         keys, directions = zip(*parsed_args.sort, strict=True)
         target = cloud.Cloud(self.app.options)
-        if parsed_args.owner:
-            parsed_args.owner = target.find_project_id(parsed_args.owner)
+        parsed_args.owner = _find_owner(target, parsed_args)
         found = target.checked_service(extended=True).iter_detail(
             None,
             filters=_filters(parsed_args),
@@ -110,28 +135,140 @@ class List(Lister):
 
 
 class Show(ShowOne):
-    """Show one image."""
+    """Show images.
+
+    Several images are a list in the formats json and yaml, and follow each other in the others. If
+    an image cannot be shown, the error is reported, the others are shown, and the exit code is 1.
+    """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the options of the command."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("image", metavar="IMAGE", help="the image's id or its URL")
+        parser.add_argument(
+            "images", metavar="IMAGE", nargs="+", help="the image's id, URL or exact name"
+        )
         parser.add_argument(
             "--extended",
             action="store_true",
-            help="show attributes that only v2 has: visibility, tags, os_hash_value and others",
+            help="also show virtual_size, os_hash_algo, os_hash_value and shadowed_properties",
         )
         parser.add_argument(
             "--locations", action="store_true", help="show locations and direct_url"
         )
         return parser
 
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Show the images; return 1 if one of them failed, else 0."""
+        if len(parsed_args.images) == 1:
+            return super().run(parsed_args)
+        if parsed_args.formatter == "shell":
+            # The variables of each image would replace those of the one before.
+            raise UsageError("-f shell can show only one image; use -f json for several")
+        self.formatter = typing.cast(
+            "SingleFormatter", self._formatter_plugins[parsed_args.formatter].obj
+        )
+        finder = self._create_finder(parsed_args)
+        found: list[Image] = []
+        results = list(
+            for_each_image(
+                self.app, parsed_args.images, lambda one: found.append(finder.find(one))
+            )
+        )
+        self._show_several(found, parsed_args)
+        return 0 if all(results) else 1
+
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         """Return the names and the values of the image's attributes."""
-        service = cloud.make_service(self.app.options, extended=parsed_args.extended)
-        found = service.show(None, parsed_args.image, include_locations=parsed_args.locations)
-        write = formatting.formatter_for(parsed_args.formatter)
-        return tuple(found), [write(value) for value in found.values()]
+        [reference] = parsed_args.images
+        image = self._create_finder(parsed_args).find(reference)
+        return shown_columns(image, parsed_args)
+
+    def _create_finder(self, parsed_args: argparse.Namespace) -> Finder:
+        check_columns(parsed_args.columns, _SHOWN)
+        parsed_args.locations |= any(one in _LOCATIONS for one in parsed_args.columns)
+        target = cloud.Cloud(self.app.options)
+        service = target.checked_service(extended=True)
+        return Finder(target, service, include_locations=parsed_args.locations)
+
+    def _show_several(self, images: Sequence[Image], parsed_args: argparse.Namespace) -> None:
+        if parsed_args.formatter not in ("json", "yaml"):
+            for image in images:
+                self.produce_output(parsed_args, *shown_columns(image, parsed_args))
+            return
+        rows = [shown_columns(image, parsed_args) for image in images]
+        names = rows[0][0] if rows else _SHOWN
+        names, selector = self._generate_columns_and_selector(parsed_args, names)
+        # cliff's formatters for JSON and YAML write lists as well.
+        typing.cast("ListFormatter", self.formatter).emit_list(
+            names,
+            [list(itertools.compress(row, selector or itertools.repeat(1))) for _, row in rows],
+            self.app.stdout,
+            parsed_args,
+        )
+
+
+def shown_columns(
+    image: Image, parsed_args: argparse.Namespace
+) -> tuple[Sequence[str], Sequence[object]]:
+    """Return the names and the values of an image's attributes.
+
+    :param image: an extended image dict.
+    :param parsed_args: the options of :class:`Show`.
+    """
+    hidden = frozenset() if parsed_args.extended or parsed_args.columns else _EXTENDED
+    shown = {name: value for name, value in image.items() if name not in hidden}
+    write = formatting.formatter_for(parsed_args.formatter)
+    return tuple(shown), [write(value) for value in shown.values()]
+
+
+def _find_owner(target: cloud.Cloud, parsed_args: argparse.Namespace) -> str | None:
+    if parsed_args.own:
+        project_id = target.own_project_id()
+        if project_id is None:
+            raise UsageError(
+                "--own needs credentials of a project, and these do not tell which one; use"
+                " --owner PROJECT"
+            )
+        return project_id
+    return target.find_project_id(parsed_args.owner) if parsed_args.owner else None
+
+
+def _add_projects(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--owner", "--project", metavar="PROJECT", help="only images of this project (name or id)"
+    )
+    group.add_argument("--own", action="store_true", help="only images of the user's own project")
+    group.add_argument(
+        "--all-projects",
+        action="store_true",
+        help="images of all projects that the user may see; this is the default",
+    )
+
+
+def _add_ages(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--created-before",
+        dest="created_at",
+        metavar="TIME",
+        type=argument_type(parse_before),
+        help="only images created before this ISO 8601 date or time; UTC, unless it has an offset",
+    )
+    group.add_argument(
+        "--created-after",
+        dest="created_at",
+        metavar="TIME",
+        type=argument_type(parse_after),
+        help="only images created after this time",
+    )
+    group.add_argument(
+        "--older-than",
+        dest="created_at",
+        metavar="AGE",
+        type=argument_type(parse_age),
+        help="only images created longer ago than this, such as 90m, 12h, 30d or 8w",
+    )
 
 
 def _add_visibility(parser: argparse.ArgumentParser) -> None:
@@ -184,25 +321,6 @@ def _add_order(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def at_least(minimum: int) -> Callable[[str], int]:
-    """Return a function that parses an integer and raises ValueError below a minimum."""
-
-    def parse(text: str) -> int:
-        number = int(text) if text.isdecimal() else -1
-        if number < minimum:
-            raise ValueError(f"must be an integer of at least {minimum}, not {text!r}")
-        return number
-
-    return parse
-
-
-def _key_and_value(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not key or not equals:
-        raise ValueError(f"must be KEY=VALUE, not {text!r}")
-    return key, value
-
-
 def _order(text: str) -> list[tuple[str, str]]:
     order = []
     for one in text.split(","):
@@ -218,7 +336,15 @@ def _order(text: str) -> list[tuple[str, str]]:
 
 def _filters(parsed_args: argparse.Namespace) -> dict[str, object]:
     names = [dest for _, dest, _ in (*_FILTERS, *_SIZES)]
-    names += ["member_status", "is_public", "visibility", "os_hidden"]
+    names += [
+        "status",
+        "owner",
+        "created_at",
+        "member_status",
+        "is_public",
+        "visibility",
+        "os_hidden",
+    ]
     given: dict[str, object] = {name: getattr(parsed_args, name) for name in names}
     given["tag"] = parsed_args.tags
     return given | {

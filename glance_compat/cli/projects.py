@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find the id of a project by its name.
+"""Find the id of a project by its name, and that of the user's own project.
 
 Glance stores the id of an image's project, not its name. A filter with a name would match no
 image, without an error.
@@ -64,6 +64,20 @@ def find_project_id(session: Session, name_or_id: str) -> str:
         f"project {quote_value(name_or_id)} was not found: the Identity service at"
         f" {redact_url(url)} does not list it among {search}. Pass the project's id"
     )
+
+
+def own_project_id(session: Session) -> str | None:
+    """Return the id of the project that the user is logged in to, or None if it is unknown.
+
+    It is unknown without an Identity service, and if the user is logged in to no project.
+
+    :raises glance_compat.exceptions.GlanceCompatError: the log-in failed.
+    """
+    plugin = session.auth
+    if not isinstance(plugin, BaseIdentityPlugin):
+        return None
+    with plugin_errors("logging in"):
+        return session.get_project_id() or None
 
 
 def _fetch(session: Session, url: str, key: str = "projects") -> list[Project] | None:

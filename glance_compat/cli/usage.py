@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Callable, Iterator
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
+
+from glance_compat.redaction import quote_value
 
 Value = TypeVar("Value")
 
@@ -49,3 +52,25 @@ def argument_type(parse: Callable[[str], Value]) -> Callable[[str], Value]:
             raise argparse.ArgumentTypeError(str(error)) from error
 
     return convert
+
+
+def suggest(text: str, known: Iterable[str]) -> str:
+    """Return a question about a word that is not known: " Did you mean list?", or ""."""
+    close = difflib.get_close_matches(text, list(known), n=1)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def check_columns(asked: Sequence[str], known: Sequence[str]) -> None:
+    """Check the columns that the user selected; cliff ignores unknown ones beside known ones.
+
+    :param asked: the values of ``-c``.
+    :param known: the names of all columns.
+    :raises glance_compat.cli.usage.UsageError: a column is unknown.
+    """
+    for one in asked:
+        name = one.lower().strip().replace(" ", "_")
+        if name not in known:
+            raise UsageError(
+                f"there is no column {quote_value(one)}.{suggest(name, known)} Columns:"
+                f" {', '.join(known)}"
+            )

@@ -38,3 +38,19 @@ def glance(request: pytest.FixtureRequest) -> Iterator[GlanceFixture]:
 def options(running: GlanceFixture, token: str = "token") -> tuple[str, ...]:
     """Return the options that select a Glance without Keystone."""
     return ("--endpoint", running.url, "--os-auth-type", "admin_token", "--os-token", token)
+
+
+def as_user(
+    monkeypatch: pytest.MonkeyPatch, running: GlanceFixture, name: str, project: str
+) -> None:
+    """Set the variables that log in at the embedded Keystone; ``admin`` is an administrator."""
+    variables = {
+        "OS_AUTH_URL": running.auth_url,
+        "OS_USERNAME": name,
+        "OS_PASSWORD": "any",
+        "OS_PROJECT_NAME": project,
+        "OS_USER_DOMAIN_NAME": "Default",
+        "OS_PROJECT_DOMAIN_NAME": "Default",
+    }
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)

@@ -20,12 +20,13 @@ pytestmark = sdk_may_warn
 PAGE = (Path(__file__).parents[3] / "docs" / "cli.rst").read_text()
 COMMANDS = re.findall(r"^    \$ glance-compat (.+)$", PAGE, re.MULTILINE)
 WITHOUT_CLOUDS_YAML = [one for one in COMMANDS if "--os-cloud" not in one and "serve" not in one]
+SILENT = {"delete"}
 IMAGE_ID = "70a599e0-31e7-49b7-b260-868f441e862b"
 
 
 def test_page_shows_every_command() -> None:
     assert {shlex.split(one)[0] for one in WITHOUT_CLOUDS_YAML} == {
-        *("demo", "discover", "list", "show")
+        *("delete", "demo", "discover", "list", "show")
     }
 
 
@@ -38,7 +39,8 @@ def test_documented_command_works(monkeypatch: pytest.MonkeyPatch, line: str) ->
         argv = shlex.split(line.replace("http://127.0.0.1:9292", glance.url))
         outcome = in_process(*argv)
     assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.out.strip()
+    # Scripts need no output of a command that only changes something.
+    assert bool(outcome.out.strip()) == (argv[0] not in SILENT)
 
 
 @pytest.mark.slow

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``glance-compat delete``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+
+from cliff.command import Command
+
+from glance_compat import exceptions
+from glance_compat.cli import cloud
+from glance_compat.cli.references import Finder, for_each_image, is_uuid
+
+LOG = logging.getLogger(__name__)
+
+
+class Delete(Command):
+    """Delete images.
+
+    If an image cannot be deleted, the error is reported, the other images are deleted, and the
+    exit code is 1. A name means an image of the user's own project, unless --all-projects is set.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the options of the command."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "images", metavar="IMAGE", nargs="+", help="the image's id, URL or exact name"
+        )
+        add_all_projects(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        """Delete the images; return 1 if one of them failed, else 0."""
+        target = cloud.Cloud(self.app.options)
+        service = target.checked_service(extended=True)
+        finder = Finder(target, service, own_only=not parsed_args.all_projects)
+        deleted: set[str] = set()
+
+        def delete(reference: str) -> None:
+            if reference not in deleted and not is_deleted(reference):
+                image_id = finder.find(reference)["id"]
+                if image_id not in deleted:
+                    service.delete(None, image_id)
+                    done(image_id)
+
+        def is_deleted(reference: str) -> bool:
+            """Delete an image by its id, without a look at it; return whether it existed."""
+            if not is_uuid(reference):
+                return False
+            try:
+                service.delete(None, reference)
+            except exceptions.ImageNotFound:
+                return False
+            done(reference)
+            return True
+
+        def done(image_id: str) -> None:
+            deleted.add(image_id)
+            LOG.info("Deleted image %s", image_id)
+
+        results = list(for_each_image(self.app, parsed_args.images, delete))
+        return 0 if all(results) else 1
+
+
+def add_all_projects(parser: argparse.ArgumentParser) -> None:
+    """Add the option with which a name means images of all projects."""
+    parser.add_argument(
+        "--all-projects",
+        action="store_true",
+        help="a name may also mean an image of another project",
+    )
