@@ -192,8 +192,8 @@ class DataSourceError(GlanceCompatError):
 class UnsupportedByVersion(GlanceCompatError):
     """The API in use does not have what the call needs.
 
-    :param needed: the version or feature that the call needs, such as "Images API v2 (community
-        visibility)".
+    :param needed: what the call needs: the name of a capability, such as "the capability hidden
+        (os_hidden)", or a version.
     :param offered: the versions that the endpoint offers.
     """
 

@@ -505,6 +505,84 @@ class ImageService:
         # No retry: a second request would make the first copy fail.
         self._dispatcher.once(identity, lambda api: api.copy_to_stores(image_id, stores))
 
+    # -- status and tags
+
+    @context_first
+    def deactivate(self, context: object, image_id: str) -> Image:
+        """Deactivate an image: only admins can read its data. Requires v2.3.
+
+        Nothing changes if the image is deactivated already.
+
+        :param context: the caller's request context, or None for the service's own credentials.
+        :param image_id: an id, or an href of the image service.
+        :returns: the image, with the status ``deactivated``.
+        :raises glance_compat.exceptions.ImageNotActive: the image has no data.
+        :raises glance_compat.exceptions.ImageNotAuthorized: the image belongs to another project,
+            or the cloud's policy does not permit it.
+        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint does not have the
+            capability ``deactivate``.
+        """
+        identity = self._dispatcher.read_identity(context)
+        image_id = self._dispatcher.parse_image_id(identity, image_id)
+        found = self._dispatcher.repeat(identity, lambda api: api.deactivate(image_id))
+        return self._select_visible(found)
+
+    @context_first
+    def reactivate(self, context: object, image_id: str) -> Image:
+        """Make the data of a deactivated image available again. Requires v2.3.
+
+        Nothing changes if the image is active.
+
+        :param context: the caller's request context, or None for the service's own credentials.
+        :param image_id: an id, or an href of the image service.
+        :returns: the image, with the status ``active``.
+
+        The errors are those of :meth:`deactivate`.
+        """
+        identity = self._dispatcher.read_identity(context)
+        image_id = self._dispatcher.parse_image_id(identity, image_id)
+        found = self._dispatcher.repeat(identity, lambda api: api.reactivate(image_id))
+        return self._select_visible(found)
+
+    @context_first
+    def add_tag(self, context: object, image_id: str, tag: str) -> typing.Literal[True]:
+        """Add a tag to an image. If the image has the tag, that is not an error. Requires v2.
+
+        A tag of printable ASCII characters without a slash takes one request, which changes no
+        other tag. Any other tag takes two requests, and a tag that another client adds between
+        them is lost.
+
+        :param context: the caller's request context, or None for the service's own credentials.
+        :param image_id: an id, or an href of the image service.
+        :param tag: a tag of 1 to 255 characters.
+        :raises glance_compat.exceptions.Invalid: the tag is not such a string.
+        :raises glance_compat.exceptions.ImageNotAuthorized: the image belongs to another project.
+        :raises glance_compat.exceptions.ImageQuotaExceeded: the image has too many tags.
+        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint does not have the
+            capability ``tags``.
+        """
+        tag = _check_tag(tag)
+        identity = self._dispatcher.read_identity(context)
+        image_id = self._dispatcher.parse_image_id(identity, image_id)
+        self._dispatcher.repeat(identity, lambda api: api.add_tag(image_id, tag))
+        return True
+
+    @context_first
+    def remove_tag(self, context: object, image_id: str, tag: str) -> typing.Literal[True]:
+        """Remove a tag from an image. If the image has no such tag, that is not an error.
+
+        :param context: the caller's request context, or None for the service's own credentials.
+        :param image_id: an id, or an href of the image service.
+        :param tag: a tag of 1 to 255 characters.
+
+        The requests, and the errors, are those of :meth:`add_tag`.
+        """
+        tag = _check_tag(tag)
+        identity = self._dispatcher.read_identity(context)
+        image_id = self._dispatcher.parse_image_id(identity, image_id)
+        self._dispatcher.repeat(identity, lambda api: api.remove_tag(image_id, tag))
+        return True
+
     # -- members
 
     @context_first
@@ -635,6 +713,10 @@ class BoundImageService(Bound[ImageService]):
     update = without_context(ImageService.update)
     delete = without_context(ImageService.delete)
     copy_to_stores = without_context(ImageService.copy_to_stores)
+    deactivate = without_context(ImageService.deactivate)
+    reactivate = without_context(ImageService.reactivate)
+    add_tag = without_context(ImageService.add_tag)
+    remove_tag = without_context(ImageService.remove_tag)
     members = without_context(ImageService.members)
     add_member = without_context(ImageService.add_member)
     update_member = without_context(ImageService.update_member)
@@ -698,6 +780,17 @@ def _check_store_names(stores: object) -> list[str]:
             if all(names):
                 return names
     raise exceptions.Invalid(f"stores must be a list of store names, not {quote_value(stores)}")
+
+
+def _check_tag(tag: object) -> str:
+    with contextlib.suppress(ConversionError):
+        text = to_str(tag)
+        if 0 < len(text) <= fields.ATTRIBUTE_CHARACTERS:
+            return text
+    raise exceptions.Invalid(
+        f"a tag must be a string of 1 to {fields.ATTRIBUTE_CHARACTERS} characters, not"
+        f" {quote_value(tag)}"
+    )
 
 
 #: The statuses that a member may set (Glance 15.0.2 and 33, the schema of members).

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from glance_compat.discovery.versions import CAPABILITIES, Capability
-from pages.markup import code, table
+from glance_compat.fixture.glance.releases import RELEASES
+from pages.markup import code, codes, table
+from tests.capabilities import SERVERS, Server, calls_that_need, capabilities_of, is_offered
 
 _HEAD = """\
 .. _capabilities:
@@ -20,7 +22,8 @@ version::
         ...
 
 A call that needs a capability which the server does not have is
-:class:`~glance_compat.exceptions.UnsupportedByVersion`, before anything is changed.
+:class:`~glance_compat.exceptions.UnsupportedByVersion`, before anything is changed. Its attribute
+``needed`` names the capability, and ``offered`` the API in use.
 
 .. py:data:: glance_compat.discovery.versions.CAPABILITIES
 
@@ -29,14 +32,62 @@ A call that needs a capability which the server does not have is
 
 """
 
+_CALLS = """
+Calls on each server
+====================
+
+``create(tags)`` is a call of ``create()`` with the attribute ``tags``, and ``detail(tag)`` a list
+with the filter ``tag``. The tests make each call on each of these servers of the
+:doc:`embedded Glance <embedded>`, and on real servers of Glance 15.0.2 (Pike, v1 and v2) and
+Glance 33. A call works, or is refused with the error above. v1 is the same in all releases.
+Glance 33 has two stores here; older servers have one.
+
+"""
+
 
 def page() -> str:
     """Return the page."""
     rows = sorted(CAPABILITIES.items(), key=lambda item: (item[1].since, item[0]))
-    return _HEAD + table(
-        ("capability", "meaning", "since"),
-        [(code(name), row.meaning, _since(row)) for name, row in rows],
+    capabilities = table(
+        ("capability", "meaning", "since", "calls that need it", "without it"),
+        [
+            (
+                code(name),
+                row.meaning,
+                _since(row),
+                codes(calls_that_need(name)) or "none",
+                row.instead or "nothing",
+            )
+            for name, row in rows
+        ],
     )
+    return _HEAD + capabilities + _CALLS + _table_of_calls([name for name, _ in rows])
+
+
+def _table_of_calls(names: list[str]) -> str:
+    servers = [Server("v1", "pike"), *(one for one in SERVERS if one.api == "v2")]
+    offered = {server: capabilities_of(server) for server in servers}
+    return table(
+        ("call", *map(_heading, servers)),
+        [
+            (
+                code(call),
+                *(
+                    "works" if is_offered(call, server.api, offered[server]) else "refused"
+                    for server in servers
+                ),
+            )
+            for name in names
+            for call in calls_that_need(name)
+        ],
+    )
+
+
+def _heading(server: Server) -> str:
+    if server.api == "v1":
+        return "v1"
+    title = RELEASES[server.release].name
+    return f"v2, {title if title.isdigit() else title.title()}"
 
 
 def _since(row: Capability) -> str:

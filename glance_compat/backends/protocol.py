@@ -117,6 +117,18 @@ class ImagesApi(typing.Protocol):
     def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
         """Request the server to copy the data to more of its stores; return before it is done."""
 
+    def deactivate(self, image_id: str) -> Image:
+        """Deactivate the data of an active image. Nothing changes if it is deactivated."""
+
+    def reactivate(self, image_id: str) -> Image:
+        """Make a deactivated image active again. Nothing changes if it is active."""
+
+    def add_tag(self, image_id: str, tag: str) -> None:
+        """Add a tag. If the image has it, nothing changes."""
+
+    def remove_tag(self, image_id: str, tag: str) -> None:
+        """Remove a tag. If the image does not have it, nothing changes."""
+
     def members(self, image_id: str) -> list[Member]:
         """Return all members: ``{"member_id", "can_share", "status"}``."""
 

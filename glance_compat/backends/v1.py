@@ -469,9 +469,31 @@ class V1:
         # Only an admin may change an image without an owner.
         return mine is not None and found["owner"] != mine
 
+    # -- what v1 does not have
+
     def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
-        raise exceptions.UnsupportedByVersion(
-            "Images API v2 (a copy of the data in another store)",
+        raise self._unsupported("stores", "a copy of the data in another store", image_id)
+
+    def deactivate(self, image_id: str) -> Image:
+        raise self._unsupported("deactivate", "deactivate an image", image_id)
+
+    def reactivate(self, image_id: str) -> Image:
+        raise self._unsupported("deactivate", "reactivate an image", image_id)
+
+    def add_tag(self, image_id: str, tag: str) -> None:
+        raise self._unsupported("tags", "add a tag", image_id)
+
+    def remove_tag(self, image_id: str, tag: str) -> None:
+        raise self._unsupported("tags", "remove a tag", image_id)
+
+    def update_member(self, image_id: str, member_id: str, status: str) -> Member:
+        raise self._unsupported("member-status", "the status of a member", image_id)
+
+    def _unsupported(
+        self, capability: str, what: str, image_id: str
+    ) -> exceptions.UnsupportedByVersion:
+        return exceptions.UnsupportedByVersion(
+            support.describe_capability(capability, what, support.V2_API),
             self.api_name,
             endpoint=self._transport.endpoint,
             image_id=image_id,
@@ -508,14 +530,6 @@ class V1:
             self._current(image_id)
             raise self._foreign_error(image_id) from error
         return _member(member_id, False)
-
-    def update_member(self, image_id: str, member_id: str, status: str) -> Member:
-        raise exceptions.UnsupportedByVersion(
-            "Images API v2 (member status)",
-            self.api_name,
-            endpoint=self._transport.endpoint,
-            image_id=image_id,
-        )
 
     def remove_member(self, image_id: str, member_id: str) -> None:
         try:

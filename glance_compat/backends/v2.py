@@ -56,6 +56,11 @@ _TASK = "os_glance_import_task"
 #: to a PATCH).
 _NO_LOCATIONS_API = frozenset({403, 404, 405, 501})
 
+#: The tags that a URL can name. With a slash, Glance responds with 404; with characters that are
+#: not ASCII, Glance 33 stores another tag, because it reads the URL as Latin-1 (verified on Glance
+#: 33); requests removes a last segment of dots.
+_TAG_IN_PATH = re.compile(r"(?!\.{1,2}\Z)[ -.0-~]+")
+
 
 class V2:
     """The Images API v2 of one endpoint.
@@ -327,13 +332,14 @@ class V2:
             changes.check_v1_limits(meta, folding=False)
         return meta
 
-    def _require(self, capability: str, what: str) -> None:
+    def _require(self, capability: str, what: str, image_id: str) -> None:
         offer = self._get_offer()
         if capability not in offer.capabilities:
             raise exceptions.UnsupportedByVersion(
-                f"the capability {capability} ({what})",
+                support.describe_capability(capability, what),
                 support.format_version(offer.version),
                 endpoint=self._transport.endpoint,
+                image_id=image_id,
             )
 
     def _upload(self, image_id: str, meta: ImageMeta, upload: Upload) -> Image:
@@ -587,10 +593,64 @@ class V2:
         self._send("DELETE", _path(image_id), "delete", image_id, success=204)
 
     def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
-        self._require("stores", "a copy of the data in another store")
+        self._require("stores", "a copy of the data in another store", image_id)
         # all_stores_must_succeed is omitted; the server's default is True.
         body = {"method": {"name": "copy-image"}, "stores": list(stores)}
         self._send("POST", f"{_path(image_id)}/import", "import", image_id, body, success=202)
+
+    # -- status and tags
+
+    def deactivate(self, image_id: str) -> Image:
+        self._require("deactivate", "deactivate an image", image_id)
+        return self._act(image_id, "deactivate")
+
+    def reactivate(self, image_id: str) -> Image:
+        self._require("deactivate", "reactivate an image", image_id)
+        return self._act(image_id, "reactivate")
+
+    def _act(self, image_id: str, action: str) -> Image:
+        path = f"{_path(image_id)}/actions/{action}"
+        try:
+            self._send("POST", path, "update", image_id, success=204)
+        except exceptions.ImageNotAuthorized as error:
+            # Glance responds with 403 also if the status of the image does not permit the action
+            # (verified on Glance 15.0.2 and 33).
+            status = self.show(image_id)["status"]
+            if status in ("active", "deactivated"):
+                raise
+            raise exceptions.ImageNotActive(
+                f"cannot {action} image {image_id}: its status is {status}, and only an image"
+                " with data can be deactivated and reactivated",
+                status=403,
+                request_id=error.request_id,
+                endpoint=self._transport.endpoint,
+                image_id=image_id,
+            ) from error
+        return self.show(image_id)
+
+    def add_tag(self, image_id: str, tag: str) -> None:
+        if _TAG_IN_PATH.fullmatch(tag):
+            self._send("PUT", _tag_path(image_id, tag), "update", image_id, success=204)
+        else:
+            self._change_tags(image_id, lambda tags: tags | {tag})
+
+    def remove_tag(self, image_id: str, tag: str) -> None:
+        if not _TAG_IN_PATH.fullmatch(tag):
+            self._change_tags(image_id, lambda tags: tags - {tag})
+            return
+        try:
+            self._send("DELETE", _tag_path(image_id, tag), "update", image_id, success=204)
+        except exceptions.ImageNotFound:
+            # Glance responds with 404 also if the image does not have the tag.
+            self.show(image_id)
+
+    def _change_tags(self, image_id: str, change: Callable[[set[str]], set[str]]) -> None:
+        """Change the tags with a GET and a PATCH, because a URL cannot name some tags."""
+        current = self.show(image_id)
+        before = set(current["tags"] or ())
+        tags = change(before)
+        if tags != before:
+            self._patch(image_id, Change({"tags": sorted(tags)}, {}), current)
 
     # -- members
 
@@ -703,6 +763,10 @@ def _length(response: Response) -> int | None:
 
 def _path(image_id: str) -> str:
     return f"/v2/images/{urllib.parse.quote(image_id, safe='')}"
+
+
+def _tag_path(image_id: str, tag: str) -> str:
+    return f"{_path(image_id)}/tags/{urllib.parse.quote(tag, safe='')}"
 
 
 def _member_path(image_id: str, member_id: str) -> str:

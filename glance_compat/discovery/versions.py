@@ -69,14 +69,19 @@ class Capability(typing.NamedTuple):
 
     :param since: the first version with the feature. No capability is common to v1 and v2.
     :param meaning: a description for the documentation.
+    :param methods: the names of the methods of ImageService that need the feature. FIELDS has the
+        attributes, and FILTERS the filters, that need it.
     :param configured: versions that a server offers only if the feature is configured; the
         endpoint has the feature if it offers one of them. If empty, every version from ``since``
         on has the feature.
+    :param instead: what the other major version has instead, for the documentation, or "".
     """
 
     since: Version
     meaning: str
+    methods: tuple[str, ...] = ()
     configured: frozenset[Version] = frozenset()
+    instead: str = ""
 
 
 _FIRST_V1: Version = (1, 0)
@@ -99,25 +104,50 @@ def _declare_capabilities(declared: Mapping[str, Version]) -> dict[str, Capabili
         "copy_from": Capability(
             since.pop("copy_from"), "the server copies the data from a URL (``copy_from``)"
         ),
-        "list-deleted": Capability(_FIRST_V1, "admins see deleted images"),
-        "member-can-share": Capability(_FIRST_V1, "``can_share`` of a member is stored"),
-        "tags": Capability(since.pop("tags"), "images have tags"),
-        "member-status": Capability((2, 0), "a member accepts or rejects a share"),
-        "deactivate": Capability((2, 3), "admins deactivate and reactivate the data of an image"),
+        "list-deleted": Capability(
+            _FIRST_V1, "admins see deleted images", instead="a deleted image is ImageNotFound"
+        ),
+        "member-can-share": Capability(
+            _FIRST_V1, "``can_share`` of a member is stored", instead="``can_share`` is False"
+        ),
+        "tags": Capability(since.pop("tags"), "images have tags", ("add_tag", "remove_tag")),
+        "member-status": Capability(
+            (2, 0),
+            "a member accepts or rejects a share",
+            ("update_member",),
+            instead="a member sees a shared image immediately; ``status`` is None",
+        ),
+        "deactivate": Capability(
+            (2, 3),
+            "the data of an image is deactivated: only admins may read it",
+            ("deactivate", "reactivate"),
+        ),
         "community-visibility": Capability(
-            since.pop("community-visibility"), "the visibility ``community``"
+            since.pop("community-visibility"),
+            "the visibility ``community``",
+            instead="public images, and images that are shared with members",
         ),
         "import": Capability((2, 6), "the server imports the data (interoperable image import)"),
         "hidden": Capability(since.pop("hidden"), "``os_hidden``: lists leave an image out"),
-        "multihash": Capability(since.pop("multihash"), "``os_hash_algo`` and ``os_hash_value``"),
+        "multihash": Capability(
+            since.pop("multihash"),
+            "``os_hash_algo`` and ``os_hash_value``",
+            instead="``checksum``, an MD5",
+        ),
         # Without enabled_backends, Glance does not offer 2.8 and 2.10 to 2.13, but newer versions
         # (verified on Glance 33).
         "stores": Capability(
             since.pop("stores"),
             "multiple stores, if the cloud configures them",
+            ("copy_to_stores",),
             configured=frozenset({declared["stores"], (2, 10), (2, 11), (2, 12), (2, 13)}),
         ),
-        "locations-api": Capability((2, 17), "locations are added with a separate request"),
+        "locations-api": Capability(
+            (2, 17),
+            "locations are added with a separate request",
+            instead="``location`` in create() and update(); older v2 servers need the option"
+            " ``show_multiple_locations``",
+        ),
     }
     rest = {name: Capability(first, f"``{name}``") for name, first in since.items()}
     return {**capabilities, **rest}

@@ -38,7 +38,7 @@ from glance_compat.metadata.fields import (
     Version,
     first_version,
 )
-from glance_compat.metadata.support import V1_API, format_version
+from glance_compat.metadata.support import V1_API, describe_capability, format_version
 from glance_compat.redaction import quote_value
 
 Params = list[tuple[str, str]]
@@ -75,6 +75,7 @@ class Filter:
         can filter.
     :param meaning: the attribute that is compared, with the unit, for the documentation.
     :param examples: values whose query parameters the documentation shows.
+    :param capability: the name of the filter's feature in ``Discovery.capabilities``, or "".
     """
 
     name: str
@@ -85,6 +86,7 @@ class Filter:
     _: dataclasses.KW_ONLY
     meaning: str
     examples: tuple[object, ...]
+    capability: str = ""
 
 
 def _plain(
@@ -371,6 +373,7 @@ FILTERS: tuple[Filter, ...] = (
         lambda image, value: set(value) <= set(image["tags"] or ()),
         meaning="a tag, or a list of tags that an image must all have",
         examples=(["t1", "t2"],),
+        capability="tags",
     ),
     Filter(
         "member_status",
@@ -381,6 +384,7 @@ FILTERS: tuple[Filter, ...] = (
         meaning="of images that are shared with the caller: accepted, pending, rejected or all;"
         " all is the default",
         examples=("all", "pending"),
+        capability="member-status",
     ),
     Filter(
         "os_hidden",
@@ -390,6 +394,7 @@ FILTERS: tuple[Filter, ...] = (
         matches=None,
         meaning="True: hidden images only; False, the default: all others",
         examples=(True, False),
+        capability="hidden",
     ),
     # v1 lists deleted images with changes-since (verified on Glance 15.0.2).
     Filter(
@@ -673,11 +678,13 @@ def _sent(
     params: Params = []
     exact = True
     for name, value in query.filters.items():
-        sent = side(_BY_FILTER[name])(value, version)
+        row = _BY_FILTER[name]
+        sent = side(row)(value, version)
         if sent is None:
-            raise exceptions.UnsupportedByVersion(
-                f"the filter {name}={quote_value(value)}", offered
-            )
+            needed = f"the filter {name}={quote_value(value)}"
+            if row.capability:
+                needed = describe_capability(row.capability, needed)
+            raise exceptions.UnsupportedByVersion(needed, offered)
         if query.omits_risky_values and _is_risky(value):
             sent = _LOCAL
         params += sent.params

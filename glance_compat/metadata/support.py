@@ -49,6 +49,17 @@ def format_version(version: Version) -> str:
     return f"Images API v{version[0]}.{version[1]}"
 
 
+def describe_capability(name: str, what: str, api: str = "") -> str:
+    """Return a capability that a call needs, as a string for UnsupportedByVersion.
+
+    :param name: a name of :data:`glance_compat.discovery.versions.CAPABILITIES`.
+    :param what: the part of the call that needs it, such as an attribute.
+    :param api: the API that has the capability, if it is not the one in use.
+    """
+    details = f" ({what})" if what != name else ""
+    return f"the capability {name}{details}" + (f" of {api}" if api else "")
+
+
 def select_for_v1(
     base: Mapping[str, typing.Any], endpoint: str | None = None
 ) -> dict[str, typing.Any]:
@@ -107,9 +118,10 @@ def _select(
 
 def _find_missing_on_v1(field: Field, value: object) -> _Missing | None:
     if field.v1 is None:
-        return _Missing(f"{V2_API} ({field.name})", V1_API)
+        return _Missing(_describe(field.capability, field.name, V2_API), V1_API)
     if isinstance(value, str) and value in field.value_features:
-        return _Missing(f"{V2_API} ({field.name} {value})", V1_API)
+        capability = field.value_features[value].capability
+        return _Missing(_describe(capability, f"{field.name} {value}", V2_API), V1_API)
     return None
 
 
@@ -117,17 +129,20 @@ def _find_missing_on_v2(
     field: Field, value: object, get_offer: GetOffer, uploading: bool
 ) -> _Missing | None:
     if field.v2 is None:
-        return _Missing(f"{V1_API} ({field.name})", V2_API)
+        return _Missing(_describe(field.capability, field.name, V1_API), V2_API)
     if field.v2.place is Place.DATA and not uploading:
         return _Missing(f"{V1_API} ({field.name} of an image without data)", V2_API)
     for feature in field.features(value):
         offer = get_offer()
         if not offer.has(feature):
-            return _Missing(_describe(feature, field), format_version(offer.version))
+            needed = (
+                describe_capability(feature.capability, field.name)
+                if feature.capability
+                else f"{format_version(feature.since)} ({field.name})"
+            )
+            return _Missing(needed, format_version(offer.version))
     return None
 
 
-def _describe(feature: Feature, field: Field) -> str:
-    if feature.capability:
-        return f"the capability {feature.capability} ({field.name})"
-    return f"{format_version(feature.since)} ({field.name})"
+def _describe(capability: str, what: str, api: str) -> str:
+    return describe_capability(capability, what, api) if capability else f"{api} ({what})"

@@ -55,6 +55,7 @@ def closed() -> io.BytesIO:
 
 
 IDS = (None, "", 7, HUGE, True, b"bytes", ["a"], Unspeakable(), "a/b", "\ud800", "x" * 1025)
+TAGS = (None, "", 7, HUGE, True, b"tag", ["tag"], "t" * 256, "\ud800", Unspeakable())
 NOT_CALLABLE: tuple[Any, ...] = (5, True, "", [], Unspeakable())
 TEXTS = (io.StringIO(), io.TextIOWrapper(io.BytesIO()))
 
@@ -140,6 +141,8 @@ CANNOT_BE: dict[str, tuple[Call, tuple[Any, ...]]] = {
         lambda service, value: service.copy_to_stores(None, MISSING, value),
         (None, 5, "fast", (), [], [5], [""], ["fast", None], {"fast"}, iter(["fast"]), ["\ud800"]),
     ),
+    "add_tag tag": (lambda service, value: service.add_tag(None, MISSING, value), TAGS),
+    "remove_tag tag": (lambda service, value: service.remove_tag(None, MISSING, value), TAGS),
     "add_member member_id": (
         lambda service, value: service.add_member(None, MISSING, value),
         (*IDS, "m" * 256, "größe"),

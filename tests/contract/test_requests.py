@@ -12,7 +12,7 @@ import pytest
 
 from glance_compat import ImageService
 from tests.contract.shape import DATA, FORMATS
-from tests.contract.targets import Context, Target, everywhere, on_pike
+from tests.contract.targets import Context, Target, everywhere, on_pike, on_v2
 
 Act = Callable[[ImageService, Context, str], object]
 
@@ -145,6 +145,27 @@ COSTS = (
     Cost("download verified", read, 1, 2, data=True, options=(("verify_downloads", "strong"),)),
     Cost("download as admin", read, 1, 2, data=True, user="admin"),
 )
+
+
+#: Calls that v1 refuses; the number of requests over v2.
+V2_COSTS: dict[str, tuple[Act, int]] = {
+    "deactivate": (lambda service, context, image: service.deactivate(context, image), 2),
+    "reactivate": (lambda service, context, image: service.reactivate(context, image), 2),
+    "add_tag": (lambda service, context, image: service.add_tag(context, image, "a b"), 1),
+    "remove_tag": (lambda service, context, image: service.remove_tag(context, image, "t"), 1),
+}
+
+
+@on_v2
+@pytest.mark.parametrize("call", V2_COSTS)
+def test_warm_v2_call_request_count(target: Target, call: str) -> None:
+    act, allowed = V2_COSTS[call]
+    image_id = target.make(name="counted", data=DATA, tags=["t"])
+    service = target.service("admin")
+    service.discover()
+    with target.counting() as exchanges:
+        act(service, target.context("admin"), image_id)
+    assert len(exchanges) == allowed, exchanges
 
 
 @everywhere

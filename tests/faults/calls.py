@@ -31,6 +31,7 @@ IMAGES: tuple[Mapping[str, Any], ...] = (
         "visibility": "shared",
         "owner": "fixture-project",
         "properties": {"a": "1", "b": "2"},
+        "tags": ["old"],
         **FORMATS,
     },
     {"id": QUEUED, "name": "queued", "owner": "fixture-project", **FORMATS},
@@ -69,6 +70,8 @@ class Kind(enum.Enum):
     PIPE = "send a pipe"
     #: A location is added, which makes the image active.
     GIVE = "give a location"
+    #: The image is fetched after a write that does not return it.
+    READ_AFTER = "get the image after a write"
     #: The stored image is fetched.
     LOOK = "look after sending"
     PULL = "get data"
@@ -107,6 +110,7 @@ _RECORD = Step(Kind.RECORD, "POST", "images")
 _SEND = Step(Kind.SEND, "PUT", "images/*/file", bodiless=True)
 _PIPE = dataclasses.replace(_SEND, kind=Kind.PIPE)
 _LOOK = Step(Kind.LOOK, "GET", "images/*")
+_AFTER_ACTION = Step(Kind.READ_AFTER, "GET", "images/*")
 
 Make = Callable[[ImageService, Path], object]
 
@@ -278,6 +282,22 @@ CALLS: dict[str, Call] = {
         token="admin:admin:admin",
         server=_TWO_STORES,
     ),
+    "deactivate": Call(
+        lambda service, folder: service.deactivate(None, ACTIVE),
+        {"v2": (_write("POST", "images/*/actions/deactivate", bodiless=True), _AFTER_ACTION)},
+    ),
+    "reactivate": Call(
+        lambda service, folder: service.reactivate(None, ACTIVE),
+        {"v2": (_write("POST", "images/*/actions/reactivate", bodiless=True), _AFTER_ACTION)},
+    ),
+    "add_tag": Call(
+        lambda service, folder: service.add_tag(None, ACTIVE, "new"),
+        {"v2": (_write("PUT", "images/*/tags/*", bodiless=True),)},
+    ),
+    "remove_tag": Call(
+        lambda service, folder: service.remove_tag(None, ACTIVE, "old"),
+        {"v2": (_write("DELETE", "images/*/tags/*", bodiless=True),)},
+    ),
     "members": Call(
         lambda service, folder: service.members(None, ACTIVE),
         {
@@ -321,6 +341,7 @@ def state(images: Mapping[str, Image]) -> list[tuple[object, ...]]:
                 image.checksum,
                 bytes(image.data or b""),
                 tuple(sorted(image.properties.items())),
+                tuple(sorted(image.tags)),
                 image.stores,
                 image.visibility,
                 tuple(sorted((one.member_id, one.status) for one in image.live_members())),

@@ -241,6 +241,18 @@ ROWS: dict[str, Row] = {
     "another protocol": Row(faults.NotHttp(), _ANSWER_LOST),
 }
 
+# A GET after a write fails as any other GET does, but the write has taken effect.
+ROWS = {
+    name: dataclasses.replace(
+        row,
+        outcomes={
+            **row.outcomes,
+            Kind.READ_AFTER: dataclasses.replace(row.outcomes[Kind.READ], state=State.DONE),
+        },
+    )
+    for name, row in ROWS.items()
+}
+
 _V2: tuple[Api, ...] = ("v2",)
 #: Rows whose data is damaged and looks whole, and the APIs: over v1 an answer without the headers
 #: of an image is no data.
@@ -285,6 +297,7 @@ EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
         for call in ("delete", "remove_member")
         for api in APIS
     },
+    ("413 with Retry-After", "remove_tag", "v2", Kind.WRITE): RIGHT,
     **{
         (row, call, "v2", kind): _error(_BAD)
         for row in (
@@ -326,8 +339,9 @@ EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
         for what in ("data", "a location")
     },
 }
-_SUCCESS_IS_204 = {("delete", "v2"), ("add_member", "v1"), ("remove_member", "v1")} | {
-    ("remove_member", "v2")
+_SUCCESS_IS_204 = {
+    *(("delete", "v2"), ("add_member", "v1"), ("remove_member", "v1"), ("remove_member", "v2")),
+    *(("deactivate", "v2"), ("reactivate", "v2"), ("add_tag", "v2"), ("remove_tag", "v2")),
 }
 
 

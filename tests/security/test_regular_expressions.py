@@ -92,6 +92,7 @@ WORST: dict[str, tuple[Make, ...]] = {
         repeat("a:"),
     ),
     # backends
+    r"(?!\.{1,2}\Z)[ -.0-~]+": (repeat("a", before="."), repeat(".")),
     r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)": (repeat("1", before="bytes "),),
     # options
     r"[a-z][a-z0-9+.-]*": (repeat("a", after=" "),),
