@@ -14,7 +14,7 @@ import contextlib
 import dataclasses
 import logging
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from glance_compat import exceptions
 from glance_compat.metadata.changes import ImageMeta
@@ -76,8 +76,19 @@ class ImagesApi(typing.Protocol):
     #: Whether :meth:`create` creates the image with a request of its own, before it uploads data.
     creates_before_upload: bool
 
-    def show(self, image_id: str) -> Image:
-        """Return an image. A deleted image is returned too, if the API returns it."""
+    def show(self, image_id: str, sent: Iterable[str] = ()) -> Image:
+        """Return an image. A deleted image is returned too, if the API returns it.
+
+        :param sent: the names of the attributes that must be read, whatever the options.
+        """
+
+    def check_sent(self, image: Image, meta: ImageMeta) -> None:
+        """Compare an image with the values that were sent in a request without a response.
+
+        :param image: the result of :meth:`show` with the names of the attributes.
+        :param meta: the values; None is not compared.
+        :raises glance_compat.exceptions.IntegrityError: the image has other values.
+        """
 
     def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
         """Return one page of a list.

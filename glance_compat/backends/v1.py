@@ -16,7 +16,7 @@ import functools
 import logging
 import typing
 import urllib.parse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from glance_compat import exceptions
 from glance_compat.backends.pagination import Listing, walk
@@ -73,7 +73,7 @@ class V1:
 
     # -- reading
 
-    def show(self, image_id: str) -> Image:
+    def show(self, image_id: str, sent: Iterable[str] = ()) -> Image:
         """Return an image, with a HEAD request.
 
         If the headers of the response are damaged, or with the option ``v1_exact_show``, the image
@@ -241,6 +241,12 @@ class V1:
             self._check_owner(_without_none(meta.base), created, exceptions.Forbidden)
         return created
 
+    def check_sent(self, image: Image, meta: ImageMeta) -> None:
+        is_public = changes.get_requested_is_public(meta.base)
+        base = _without_none({**meta.base, "is_public": is_public})
+        self._check_stored(image, base, meta.properties)
+        self._check_owner(base, image)
+
     def update(self, image_id: str, meta: ImageMeta, *, purge: bool) -> Image:
         meta = self._check_attributes(meta)
         needs_current = changes.needs_current_image(meta, purge=purge) or "location" in meta.base
@@ -258,6 +264,7 @@ class V1:
             found = self._current(image_id)
             if found["status"] == "queued":
                 raise
+            self.check_sent(found, ImageMeta(change.base, change.properties))
             return found
 
     def update_with_data(self, image_id: str, meta: ImageMeta, upload: Upload) -> Image:

@@ -83,11 +83,13 @@ class V2:
     # -- reading
 
     def show(self, image_id: str, sent: Iterable[str] = ()) -> Image:
-        """Return an image.
-
-        :param sent: the names of the attributes that must be read, whatever the options.
-        """
         return self._image(self._send("GET", _path(image_id), "show", image_id), image_id, sent)
+
+    def check_sent(self, image: Image, meta: ImageMeta) -> None:
+        base = {name: value for name, value in meta.base.items() if value is not None}
+        if changes.get_requested_is_public(base):
+            base["visibility"] = "public"
+        self._check_stored(image, base, meta.properties)
 
     def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
         response, requested = self._list(query, marker, size, left)
@@ -557,9 +559,15 @@ class V2:
         :param properties: the properties that were sent.
         """
         stored = self._image(response, image_id, base)
+        self._check_stored(stored, base, properties)
+        return stored
+
+    def _check_stored(
+        self, stored: Image, base: Mapping[str, typing.Any], properties: Mapping[str, str]
+    ) -> None:
+        """Raise IntegrityError if an image has other values than were sent."""
         unstored = changes.find_unstored(base, properties, stored, lambda field: field.v2)
         check_stored(stored, unstored, self.api_name, self._transport.endpoint)
-        return stored
 
     def _is_still_there(self, image_id: str, change: Change) -> bool:
         """GET the image, and return whether it still has the values of an update.

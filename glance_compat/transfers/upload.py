@@ -13,7 +13,7 @@ import contextlib
 import dataclasses
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from glance_compat import exceptions
 from glance_compat.backends.protocol import ImagesApi, delete_on_failure
@@ -111,9 +111,9 @@ class _Creation:
             raise
 
     def _find_existing(self, api: ImagesApi, conflict: exceptions.Conflict) -> Image:
-        found = api.show(self.image_id)
+        found = api.show(self.image_id, self.meta.base)
         if self.has_own_id and found["name"] == self.meta.base.get("name"):
-            return found
+            return _check_created(api, found, self.meta)
         raise exceptions.OutcomeUnknown(
             f"image {self.image_id} exists, but it is unknown whether this call created it: the"
             " response to an earlier attempt was lost; check the image before you use it",
@@ -226,7 +226,7 @@ class Uploader:
             return self._dispatcher.repeat(identity, creation)
         except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
             # If only the response was lost or damaged, the image exists.
-            found = self._find(identity, attempt.image_id) if chosen is None else None
+            found = self._find(identity, attempt.image_id, meta) if chosen is None else None
             if found is None:
                 raise
             return found
@@ -243,9 +243,14 @@ class Uploader:
         attempt.begin(chosen)
         return self._dispatcher.once(identity, lambda api: attempt.create(api, meta, None))
 
-    def _find(self, identity: Identity, image_id: str) -> Image | None:
+    def _find(self, identity: Identity, image_id: str, meta: ImageMeta) -> Image | None:
+        def find(api: ImagesApi) -> Image:
+            return _check_created(api, api.show(image_id, meta.base), meta)
+
         try:
-            return self._dispatcher.once(identity, lambda api: api.show(image_id))
+            return self._dispatcher.once(identity, find)
+        except exceptions.IntegrityError:
+            raise
         except exceptions.GlanceCompatError:
             return None
 
@@ -286,7 +291,7 @@ class Uploader:
 
         attempt = Attempt(image_id, exists=True)
         stored = retry.repeat(
-            lambda: self._send_once(identity, attempt, upload, update),
+            lambda: self._send_once(identity, attempt, meta, upload, update),
             self._options,
             Deadline(None),
             may_repeat,
@@ -327,7 +332,7 @@ class Uploader:
             try:
                 if upload is None:
                     return self._dispatcher.once(identity, create)
-                stored = self._send_once(identity, attempt, upload, create)
+                stored = self._send_once(identity, attempt, meta, upload, create)
             except BaseException as error:
                 attempt.note_failure(error)
                 raise
@@ -349,10 +354,17 @@ class Uploader:
     # -- after the data was sent
 
     def _send_once(
-        self, identity: Identity, attempt: Attempt, upload: Upload, call: Call[Image]
+        self,
+        identity: Identity,
+        attempt: Attempt,
+        meta: ImageMeta,
+        upload: Upload,
+        call: Call[Image],
     ) -> Image:
         """Send the data once; if the response is lost, GET the image to see if it is complete.
 
+        :raises glance_compat.exceptions.IntegrityError: its attributes or properties are not those
+            that were sent.
         :raises glance_compat.exceptions.OutcomeUnknown: the image cannot be fetched, or the server
             is still storing the data after the option ``settle_timeout``.
         """
@@ -362,7 +374,7 @@ class Uploader:
             if not _may_be_complete(error, upload):
                 raise
             lost = LostResponse(
-                lambda: self._show(identity, attempt.image_id),
+                lambda: self._show(identity, attempt.image_id, meta.base),
                 attempt.image_id,
                 upload,
                 error,
@@ -372,10 +384,11 @@ class Uploader:
             attempt.gone = lost.gone
             if stored is None:
                 raise
+            self._dispatcher.once(identity, lambda api: api.check_sent(stored, meta))
             return stored
 
-    def _show(self, identity: Identity, image_id: str) -> Image:
-        return self._dispatcher.repeat(identity, lambda api: api.show(image_id))
+    def _show(self, identity: Identity, image_id: str, sent: Iterable[str] = ()) -> Image:
+        return self._dispatcher.repeat(identity, lambda api: api.show(image_id, sent))
 
     def _is_queued(self, identity: Identity, image_id: str) -> bool:
         """Return whether an image is queued, so that its data can be sent again.
@@ -444,6 +457,13 @@ def _refuse_two_sources(meta: ImageMeta, data: object) -> None:
         raise exceptions.ImageBadRequest(
             "data and a location or copy_from are both set; pass only one of them"
         )
+
+
+def _check_created(api: ImagesApi, found: Image, meta: ImageMeta) -> Image:
+    """Return an image that this call has created; delete it if it has other values than sent."""
+    with delete_on_failure(found["id"], lambda: api.delete(found["id"])):
+        api.check_sent(found, meta)
+    return found
 
 
 def _can_send_again(error: BaseException, upload: Upload) -> bool:

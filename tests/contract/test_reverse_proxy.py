@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from glance_compat import ImageService, Options, exceptions
-from tests.contract.shape import DATA
+from glance_compat.transport import retry
+from tests.contract.shape import DATA, FORMATS
 from tests.contract.targets import Kind, Target, is_open, only
 from tests.reverse_proxy import Passing, ReverseProxy, drop_underscores
 
@@ -296,3 +297,51 @@ def test_persistent_conflict_raises_update_conflict(target: Target, name: str) -
     ):
         service.update(None, image_id, {"properties": {"a": "1"}}, purge_props=False)
     assert caught.value.status == 409
+
+
+class _LosesResponses(ReverseProxy):
+    """Responds to writes with 504, after the server has done them."""
+
+    def forward(self, received: Passing) -> tuple[int, list[tuple[str, str]], bytes]:
+        response = super().forward(received)
+        return (504, [], b"") if received.method in ("POST", "PUT") else response
+
+
+VALUES = pytest.mark.parametrize(
+    ("lost", "meta"),
+    [("min_ram", {"min_ram": 5}), ("os_type", {"properties": {"os_type": "linux"}})],
+    ids=["attribute", "property"],
+)
+
+
+def _check_lost_twice(
+    target: Target, name: str, lost: str, meta: dict[str, Any], data: bytes | None
+) -> None:
+    """Lose a value on the way to the server, and the response to it."""
+    with (
+        _LosesResponses(target.url, _without(lost)) as proxy,
+        retry.without_pauses(),
+    ):
+        service = ImageService(
+            target.session(), endpoint_override=proxy.url, options=Options(prefer=target.prefer)
+        )
+        with pytest.raises(exceptions.IntegrityError, match=lost):
+            service.create(None, {"name": name, **FORMATS, **meta}, data=data)
+    assert target.leftovers(name) == []
+
+
+@behind_a_proxy
+@VALUES
+def test_lost_value_is_named_after_a_lost_response(
+    target: Target, name: str, lost: str, meta: dict[str, Any]
+) -> None:
+    _check_lost_twice(target, name, lost, meta, None)
+
+
+# Over v2 the request with the data sends no values.
+@only(_is_open_v1)
+@VALUES
+def test_lost_value_is_named_after_a_lost_response_to_data(
+    target: Target, name: str, lost: str, meta: dict[str, Any]
+) -> None:
+    _check_lost_twice(target, name, lost, meta, DATA)

@@ -222,4 +222,5 @@ def send_late(glance: GlanceFixture, url: str, *, creates: bool) -> None:
         glance.session().post(collection, data=DATA, headers=headers)
     else:
         tail = "" if is_v1(glance) else "/file"
+        headers["x-image-meta-name"] = "new"
         glance.session().put(url + tail, data=DATA, headers=headers)
