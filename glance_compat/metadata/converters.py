@@ -65,7 +65,7 @@ def find_header_obstacle(text: str) -> str | None:
 
 
 def to_header_str(value: object) -> str:
-    """Return a string that is not empty and is valid as a header value."""
+    """Return a string; reject one that is empty or not valid as a header value."""
     text = to_str(value)
     obstacle = find_header_obstacle(text) if text else "it is empty"
     if obstacle:
@@ -91,7 +91,7 @@ def to_int(value: object) -> int:
 
 
 def to_natural(value: object) -> int:
-    """Return an integer of at least 0."""
+    """Convert a value like :func:`to_int`; reject negative numbers."""
     number = to_int(value)
     if number < 0:
         raise ConversionError("an integer of at least 0")
@@ -128,20 +128,20 @@ def to_str_list(value: object) -> list[str]:
 
 
 def to_store_names(value: object) -> list[str]:
-    """Return a list of store names."""
-    # Glance 33 sends the stores as one comma-separated string.
+    """Split a comma-separated string into a list of store names."""
+    # Glance 33 sends the stores in this form.
     return [one for one in to_str(value).split(",") if one]
 
 
 def to_dict_list(value: object) -> list[dict[str, typing.Any]]:
-    """Return a list of dicts."""
+    """Return a copy of a list of dicts; reject any other value."""
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise ConversionError("a list of objects")
     return list(value)
 
 
 def to_visibility(value: object) -> str:
-    """Return a visibility that Glance has (the schemas of v2 in Glance 15.0.2 and 33)."""
+    """Return a visibility; reject one that Glance does not have (v2 schemas of 15.0.2 and 33)."""
     text = to_str(value)
     if text not in {"public", "private", "shared", "community"}:
         raise ConversionError("public, private, shared or community")
@@ -163,7 +163,7 @@ STATUSES = (
 
 
 def to_status(value: object) -> str:
-    """Return a status that an image can have."""
+    """Return a status; reject one that an image cannot have."""
     text = to_str(value)
     if text not in STATUSES:
         raise ConversionError(f"one of {', '.join(STATUSES)}")

@@ -41,7 +41,7 @@ def check_endpoints(
             shown = redact_url(url) if isinstance(url, str) else url
             raise exceptions.InvalidOption(
                 f"{name} must be an http or https URL or a list of them, not"
-                f" {quote_value(shown)}; pass URLs without query, fragment, spaces and backslashes"
+                f" {quote_value(shown)}; pass URLs without query, fragment, spaces or backslashes"
             )
     return tuple(map(PrivateUrl, urls))
 

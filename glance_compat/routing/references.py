@@ -108,7 +108,7 @@ def parse_image_id(reference: object, known_endpoints: Callable[[], Iterable[str
     if found is None or not is_http(reference):
         raise exceptions.InvalidImageRef(
             f"{quote_value(redact_url(reference))} is not an image id or an image href; pass an"
-            " id, or the URL of an image without user information, query and fragment, such as"
+            " id, or the URL of an image without user information, query or fragment, such as"
             " http://glance.example:9292/v2/images/<id>"
         )
     base = unversioned(found["base"])

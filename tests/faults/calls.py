@@ -55,26 +55,26 @@ class Kind(enum.Enum):
     #: Only the version document is requested.
     DISCOVER = "discover"
     READ = "read"
-    PAGE = "get the next page of a list"
+    PAGE = "get the next page"
     WRITE = "write"
     #: A write that is never retried.
-    ONCE = "write once"
+    ONCE = "write without retry"
     #: An image without data is created, with an id that the library generated.
     CREATE = "create"
     #: A write that is computed from a GET, again for each attempt.
-    UPDATE = "update after a look"
+    UPDATE = "update after a GET"
     #: The record of an image is created before its data is sent.
-    RECORD = "make a record"
-    SEND = "send data"
+    RECORD = "create before the upload"
+    SEND = "upload"
     #: Data that cannot be rewound is sent.
-    PIPE = "send a pipe"
+    PIPE = "upload from a pipe"
     #: A location is added, which makes the image active.
     GIVE = "give a location"
     #: The image is fetched after a write that does not return it.
     READ_AFTER = "get the image after a write"
     #: The stored image is fetched.
-    LOOK = "look after sending"
-    PULL = "get data"
+    LOOK = "check after sending data"
+    PULL = "download"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -349,7 +349,7 @@ def state(images: Mapping[str, Image]) -> list[tuple[object, ...]]:
             for image in images.values()
             if image.status != "deleted"
         ),
-        # The checksum tells as much as the data, whose repr takes longer than the call.
+        # The checksum identifies the data, whose repr takes longer than the call.
         key=lambda stored: repr((stored[:4], stored[5:])),
     )
 

@@ -16,9 +16,9 @@ from tests.faults.calls import APIS, CALLS, Api, Kind, Step
 class State(enum.Enum):
     """The stored images after a call."""
 
-    DONE = "done"
-    #: As before; after an update with data, the metadata may have changed, but there is no data.
-    BEFORE = "as before"
+    DONE = "took effect"
+    #: As before the call; but an update with data may have changed the metadata.
+    BEFORE = "no effect"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Outcome:
 
     def __str__(self) -> str:
         if not self.errors:
-            return "right"
+            return "correct"
         named = " or ".join(one.__name__ for one in self.errors)
         return f"{named}; {self.state.value}"
 
@@ -82,11 +82,11 @@ _LIMITED = _always(
     PULL=RIGHT,
 )
 #: The request is rejected. As the response to the marker of a next page, it means that the image
-#: is gone, and the list goes on after an earlier image.
+#: is gone, and the list continues after an earlier image.
 _REJECTED = _always(exceptions.Invalid, DISCOVER=RIGHT, PAGE=RIGHT)
 #: The request took effect, and a retry detects that.
-_ANSWER_LOST = _all_but(DISCOVER=_error(_LOST), ONCE=_done(_LOST))
-_ANSWERS_LOST = _always(
+_RESPONSE_LOST = _all_but(DISCOVER=_error(_LOST), ONCE=_done(_LOST))
+_RESPONSES_LOST = _always(
     _LOST,
     WRITE=_done(_LOST),
     ONCE=_done(_LOST),
@@ -99,7 +99,7 @@ _ANSWERS_LOST = _always(
 )
 #: The request took effect, but the deadline passes before the library knows.
 _TOO_LATE = {
-    **_ANSWERS_LOST,
+    **_RESPONSES_LOST,
     Kind.UPDATE: _done(_LOST),
     Kind.GIVE: _done(_LOST),
     Kind.LOOK: RIGHT,
@@ -146,59 +146,63 @@ class Row:
     options: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
-_DRIPS = "the answer drips until the deadline"
-_NEVER_WHOLE = "504, and the data that still arrives is cut"
+_TOO_SLOW = "response slower than the deadline"
+_NEVER_RECEIVED = "504, and the server never receives all of the data"
 
 ROWS: dict[str, Row] = {
-    "reset before the request": Row(faults.ResetBefore(), _NOT_SENT),
-    "reset before every request": Row(
+    "connection reset before the request": Row(faults.ResetBefore(), _NOT_SENT),
+    "connection reset before every request": Row(
         faults.ResetBefore(), _always(_LOST, LOOK=_done(_UNKNOWN)), None
     ),
-    "reset in the middle of the data": Row(faults.ResetDuring(1000), _NOT_SENT),
-    "reset in the middle of the data, always": Row(faults.ResetDuring(1000), _always(_LOST), None),
-    "reset after the request": Row(faults.ResetAfter(), _NOT_SENT),
-    "done, but the answer is lost": Row(faults.ResponseLost(), _ANSWER_LOST),
-    "done, but every answer is lost": Row(faults.ResponseLost(), _ANSWERS_LOST, None),
-    "closed without an answer": Row(faults.Closed(), _NOT_SENT),
-    "no answer until the time-out": Row(faults.Stalled(), _NOT_SENT),
-    "never an answer": Row(faults.Stalled(), _always(_LOST, LOOK=_done(_UNKNOWN)), None),
-    "done, but no answer until the time-out": Row(faults.ResponseStalled(), _ANSWER_LOST),
+    "connection reset during an upload": Row(faults.ResetDuring(1000), _NOT_SENT),
+    "connection reset during every upload": Row(faults.ResetDuring(1000), _always(_LOST), None),
+    "connection reset after the request": Row(faults.ResetAfter(), _NOT_SENT),
+    "request executed, response lost": Row(faults.ResponseLost(), _RESPONSE_LOST),
+    "requests executed, every response lost": Row(faults.ResponseLost(), _RESPONSES_LOST, None),
+    "connection closed without a response": Row(faults.Closed(), _NOT_SENT),
+    "no response before the timeout": Row(faults.Stalled(), _NOT_SENT),
+    "no response to any request before the timeout": Row(
+        faults.Stalled(), _always(_LOST, LOOK=_done(_UNKNOWN)), None
+    ),
+    "request executed, no response before the timeout": Row(
+        faults.ResponseStalled(), _RESPONSE_LOST
+    ),
     "503": Row(faults.Status(503), _BUSY),
-    "503, always": Row(faults.Status(503), _always(_BAD, LOOK=_done(_UNKNOWN)), None),
+    "503 to every request": Row(faults.Status(503), _always(_BAD, LOOK=_done(_UNKNOWN)), None),
     "429 with Retry-After": Row(faults.Status(429, retry_after=0), _BUSY),
     "400": Row(faults.Status(400), _REJECTED),
     "409": Row(faults.Status(409), _always(exceptions.Conflict, DISCOVER=RIGHT)),
     "413 with Retry-After": Row(faults.Status(413, retry_after=0), _LIMITED),
     "502": Row(faults.Status(502), _BUSY),
     "504": Row(faults.Status(504), _BUSY),
-    "504 while the data still arrives": Row(faults.GatewayTimeout(requests=3), _ALL),
-    "no answer until the time-out while the data still arrives": Row(
+    "504 while the server still receives the data": Row(faults.GatewayTimeout(requests=3), _ALL),
+    "no response before the timeout, while the server still receives the data": Row(
         faults.GatewayTimeout(None, requests=3), _ALL
     ),
-    _NEVER_WHOLE: Row(
+    _NEVER_RECEIVED: Row(
         faults.GatewayTimeout(requests=3, completes=False), _all_but(PIPE=_error(_BAD))
     ),
     "500": Row(faults.Status(500), {**_STRANGE, Kind.PULL: _error(_BAD)}),
-    "a status that Glance does not have": Row(
+    "a status that Glance never sends": Row(
         faults.Status(418), {**_STRANGE, Kind.PULL: _error(_BAD)}
     ),
     "the token has expired": Row(faults.ExpiredToken(), _all_but(PIPE=_error(_REFUSED))),
-    "every token is refused": Row(faults.ExpiredToken(), _always(_REFUSED, DISCOVER=RIGHT), None),
-    "a page of HTML": Row(faults.HtmlPage(), _STRANGE),
-    "JSON of another shape": Row(faults.WrongJson(), _STRANGE),
-    "JSON that is cut": Row(faults.BrokenJson(), _STRANGE),
-    "200 and nothing else": Row(faults.Replaced(), _STRANGE),
+    "every token is rejected": Row(faults.ExpiredToken(), _always(_REFUSED, DISCOVER=RIGHT), None),
+    "an HTML page": Row(faults.HtmlPage(), _STRANGE),
+    "JSON with the wrong structure": Row(faults.WrongJson(), _STRANGE),
+    "truncated JSON": Row(faults.BrokenJson(), _STRANGE),
+    "200 with an empty body": Row(faults.Replaced(), _STRANGE),
     "204": Row(
         faults.Replaced(204),
         {**_STRANGE, Kind.SEND: _error(_BAD, _DAMAGED), Kind.PIPE: _error(_BAD, _DAMAGED)},
     ),
-    "an answer that is huge when decompressed": Row(faults.Compressed(size=4 * 2**20), _STRANGE),
-    "a redirect to itself": Row(
+    "a response that is huge when decompressed": Row(faults.Compressed(size=4 * 2**20), _STRANGE),
+    "a redirect loop": Row(
         faults.Redirect(),
         _always(_BAD, DISCOVER=RIGHT, LOOK=_done(_UNKNOWN)),
         None,
     ),
-    "a redirect within the server": Row(
+    "a redirect to the same server": Row(
         faults.Redirect(status=307, location="{path}#moved"),
         {
             **_ALL,
@@ -215,30 +219,34 @@ ROWS: dict[str, Row] = {
         faults.Redirect(location="http://127.0.0.2:9{path}"),
         {**_STRANGE, Kind.PULL: _error(_BAD)},
     ),
-    "the answer is cut at its end": Row(faults.Truncated(), _ANSWER_LOST),
-    "the answer is cut early": Row(faults.Truncated(after=3), _ANSWER_LOST),
-    "every answer is cut": Row(faults.Truncated(), _ANSWERS_LOST, None),
-    "reset within the answer": Row(faults.BodyReset(after=3), _ANSWER_LOST),
-    "the answer stops": Row(faults.BodyStalled(), _ANSWER_LOST),
-    "the answer comes octet by octet": Row(faults.SlowBody(seconds=0), _ALL),
-    _DRIPS: Row(faults.SlowBody(seconds=0.05), _TOO_LATE, options={"deadline": 0.6}),
-    "the answer is shorter and looks whole": Row(faults.BodyShortened(), _GARBLED),
-    "the answer is longer and looks whole": Row(faults.BodyLengthened(), _GARBLED),
-    "one bit is another": Row(faults.BodyCorrupted(), _GARBLED),
-    "the last chunk does not come": Row(faults.Unterminated(), _ANSWER_LOST),
-    "no length, and cut": Row(faults.WithoutLength(), _GARBLED),
-    "a header line that is none": Row(faults.JunkLine(), _ALL),
-    "no header comes": Row(faults.HeadersTruncated(after=1), _ANSWER_LOST, sockets=True),
-    "the header block is cut": Row(faults.HeadersTruncated(), _ANSWER_LOST, sockets=True),
-    "the header block comes octet by octet": Row(faults.SlowHeaders(seconds=0), _ALL),
-    "the header block drips until the time-out": Row(
-        faults.SlowHeaders(seconds=0.05), _ANSWER_LOST, sockets=True
+    "response without its last byte": Row(faults.Truncated(), _RESPONSE_LOST),
+    "response cut off after 3 bytes": Row(faults.Truncated(after=3), _RESPONSE_LOST),
+    "every response without its last byte": Row(faults.Truncated(), _RESPONSES_LOST, None),
+    "connection reset during the response": Row(faults.BodyReset(after=3), _RESPONSE_LOST),
+    "response stalls until the timeout": Row(faults.BodyStalled(), _RESPONSE_LOST),
+    "response sent byte by byte": Row(faults.SlowBody(seconds=0), _ALL),
+    _TOO_SLOW: Row(faults.SlowBody(seconds=0.05), _TOO_LATE, options={"deadline": 0.6}),
+    "response shortened, Content-Length matches": Row(faults.BodyShortened(), _GARBLED),
+    "response lengthened, Content-Length matches": Row(faults.BodyLengthened(), _GARBLED),
+    "one bit of the response flipped": Row(faults.BodyCorrupted(), _GARBLED),
+    "terminating chunk missing": Row(faults.Unterminated(), _RESPONSE_LOST),
+    "response cut off, without Content-Length": Row(faults.WithoutLength(), _GARBLED),
+    "invalid line in the header block": Row(faults.JunkLine(), _ALL),
+    "connection closed after the status line": Row(
+        faults.HeadersTruncated(after=1), _RESPONSE_LOST, sockets=True
+    ),
+    "connection closed within the header block": Row(
+        faults.HeadersTruncated(), _RESPONSE_LOST, sockets=True
+    ),
+    "header block sent byte by byte": Row(faults.SlowHeaders(seconds=0), _ALL),
+    "header block slower than the timeout": Row(
+        faults.SlowHeaders(seconds=0.05), _RESPONSE_LOST, sockets=True
     ),
     "no Content-Type": Row(faults.HeaderMissing("Content-Type"), _ALL),
     "no Content-Length": Row(faults.HeaderMissing("Content-Length"), _ALL),
-    "200 more headers": Row(faults.HeaderAdded(count=200), _ALL, sockets=True),
-    "two lengths": Row(faults.HeaderAdded("Content-Length", "3"), _ANSWER_LOST),
-    "another protocol": Row(faults.NotHttp(), _ANSWER_LOST),
+    "200 additional headers": Row(faults.HeaderAdded(count=200), _ALL, sockets=True),
+    "two Content-Length headers": Row(faults.HeaderAdded("Content-Length", "3"), _RESPONSE_LOST),
+    "a response that is not HTTP": Row(faults.NotHttp(), _RESPONSE_LOST),
 }
 
 # A GET after a write fails as any other GET does, but the write has taken effect.
@@ -254,23 +262,23 @@ ROWS = {
 }
 
 _V2: tuple[Api, ...] = ("v2",)
-#: Rows whose data is damaged and looks whole, and the APIs: over v1 an answer without the headers
-#: of an image is no data.
-_LOOKS_WHOLE: Mapping[str, tuple[Api, ...]] = {
-    "a page of HTML": _V2,
-    "JSON of another shape": _V2,
-    "JSON that is cut": _V2,
-    "200 and nothing else": _V2,
-    "an answer that is huge when decompressed": _V2,
-    "the answer is shorter and looks whole": APIS,
-    "the answer is longer and looks whole": APIS,
-    "one bit is another": APIS,
-    "no length, and cut": APIS,
+#: Rows whose damaged data looks complete, and the APIs: over v1 a response without the headers of
+#: an image is not treated as data.
+_UNNOTICED: Mapping[str, tuple[Api, ...]] = {
+    "an HTML page": _V2,
+    "JSON with the wrong structure": _V2,
+    "truncated JSON": _V2,
+    "200 with an empty body": _V2,
+    "a response that is huge when decompressed": _V2,
+    "response shortened, Content-Length matches": APIS,
+    "response lengthened, Content-Length matches": APIS,
+    "one bit of the response flipped": APIS,
+    "response cut off, without Content-Length": APIS,
 }
 
 #: Outcomes of single cells that differ from those of their row.
 EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
-    # The image is fetched, and the right change is sent.
+    # The image is fetched, and the correct change is sent.
     **{
         ("409", call, "v2", kind): RIGHT
         for call, kind in (
@@ -301,10 +309,10 @@ EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
     **{
         (row, call, "v2", kind): _error(_BAD)
         for row in (
-            "the answer is shorter and looks whole",
-            "the answer is longer and looks whole",
-            "one bit is another",
-            "no length, and cut",
+            "response shortened, Content-Length matches",
+            "response lengthened, Content-Length matches",
+            "one bit of the response flipped",
+            "response cut off, without Content-Length",
         )
         for call, kind in (
             # Over v2 the record is removed if the response to its creation is invalid.
@@ -316,26 +324,26 @@ EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
     },
     # The same, if the deadline permits no retry.
     **{
-        (_DRIPS, f"update with {what}", "v2", Kind.UPDATE): _error(_LOST)
+        (_TOO_SLOW, f"update with {what}", "v2", Kind.UPDATE): _error(_LOST)
         for what in ("data", "a location")
     },
-    (_DRIPS, "create with a location, before v2.17", "v2", Kind.GIVE): _error(_LOST),
+    (_TOO_SLOW, "create with a location, before v2.17", "v2", Kind.GIVE): _error(_LOST),
     **{
-        (_DRIPS, f"{call} with a location", "v2", Kind.LOOK): _done(_UNKNOWN)
+        (_TOO_SLOW, f"{call} with a location", "v2", Kind.LOOK): _done(_UNKNOWN)
         for call in ("create", "update")
     },
-    # Nobody has seen what was written to a path, so it is downloaded again.
+    # No reader has seen what was written to a path, so it is downloaded again.
     **{
         (row, "download to a path", api, Kind.PULL): RIGHT
-        for row, apis in _LOOKS_WHOLE.items()
+        for row, apis in _UNNOTICED.items()
         for api in apis
     },
     # v1 kills an image after an interrupted upload, and a killed image accepts no data.
-    ("reset in the middle of the data", "update with data", "v1", Kind.SEND): _error(_LOST),
-    (_NEVER_WHOLE, "update with data", "v1", Kind.SEND): _error(_BAD),
+    ("connection reset during an upload", "update with data", "v1", Kind.SEND): _error(_LOST),
+    (_NEVER_RECEIVED, "update with data", "v1", Kind.SEND): _error(_BAD),
     # An image that existed before the call is never removed.
     **{
-        ("every token is refused", f"update with {what}", "v2", Kind.LOOK): _done(_REFUSED)
+        ("every token is rejected", f"update with {what}", "v2", Kind.LOOK): _done(_REFUSED)
         for what in ("data", "a location")
     },
 }
@@ -372,15 +380,15 @@ def left_out(cell: Cell) -> str | None:
     if isinstance(fault, of_data) and cell.step.kind not in (Kind.SEND, Kind.PIPE):
         return "the request carries no data"
     if isinstance(fault, Damaged) and cell.step.bodiless and not fault.without_body:
-        return "the answer has no body"
+        return "the response has no body"
     if isinstance(fault, faults.SlowBody) and fault.seconds and cell.step.kind is Kind.PULL:
-        return "data may take as long as it comes"
+        return "a data transfer has no deadline while bytes arrive"
     if isinstance(fault, faults.ResetBefore) and cell.step.kind is Kind.PIPE:
-        return "it depends on the system how much of the pipe was read"
+        return "the operating system determines how much of the pipe was read"
     if cell.row == "204" and (cell.call, cell.api) in _SUCCESS_IS_204:
-        return "that is Glance's own answer"
-    if cell.row == "200 and nothing else" and (cell.call, cell.api) == ("delete", "v1"):
-        return "that is Glance's own answer"
+        return "this is the usual response of Glance"
+    if cell.row == "200 with an empty body" and (cell.call, cell.api) == ("delete", "v1"):
+        return "this is the usual response of Glance"
     return None
 
 
@@ -393,11 +401,11 @@ def usual(cell: Cell) -> bool:
     if key in EXCEPTIONS:
         return True
     first = (cell.call, cell.step) == _FIRST[cell.api, cell.step.kind]
-    return first and (cell.row in _LEADING or cell.step.kind in _TELLING)
+    return first and (cell.row in _WITH_NEW_OUTCOMES or cell.step.kind in _REPRESENTATIVE)
 
 
-_TELLING = {Kind.READ, Kind.SEND, Kind.PULL}
-_LEADING = {
+_REPRESENTATIVE = {Kind.READ, Kind.SEND, Kind.PULL}
+_WITH_NEW_OUTCOMES = {
     name
     for number, (name, row) in enumerate(ROWS.items())
     if row.outcomes not in [one.outcomes for one in list(ROWS.values())[:number]]
