@@ -38,6 +38,8 @@ _OWN_ERRORS = (exceptions.GlanceCompatError, UsageError, MissingPackage, Ambiguo
 
 #: Exit code of a usage error; the same as argparse's.
 EXIT_USAGE = 2
+#: The exit code that a shell reports for a program killed by SIGINT (128 + 2), as Ctrl-C does.
+EXIT_INTERRUPTED = 130
 #: The exit code that a shell reports for a program killed by SIGPIPE (128 + 13).
 EXIT_PIPE = 141
 
@@ -98,7 +100,11 @@ def _is_ours_or_serious(record: logging.LogRecord) -> bool:
     Warnings of other libraries are hidden: this library either raises its own error or handles
     the cause (urllib3, for example, warns about a v1 header block that metadata made malformed).
     """
-    return record.levelno >= logging.ERROR or _is_own(record)
+    return _is_own(record) or (
+        record.levelno >= logging.ERROR
+        # It reports data that is no VMDK disk as an error, while it looks for the format.
+        and not record.name.startswith("oslo_utils.imageutils")
+    )
 
 
 class GlanceCompat(cliff_app.App):
@@ -106,19 +112,24 @@ class GlanceCompat(cliff_app.App):
 
     :param stdout: stream for results; None: ``sys.stdout``.
     :param stderr: stream for messages; None: ``sys.stderr``.
+    :param stdin: stream of data; None: ``sys.stdin``.
     """
 
     NAME = NAME
     LOG = logging.getLogger(NAME)
 
     def __init__(
-        self, stdout: typing.TextIO | None = None, stderr: typing.TextIO | None = None
+        self,
+        stdout: typing.TextIO | None = None,
+        stderr: typing.TextIO | None = None,
+        stdin: typing.TextIO | None = None,
     ) -> None:
         self._failure: BaseException | None = None
         super().__init__(
             description=DESCRIPTION,
             version=metadata.version(NAME),
             command_manager=commands.create_manager(),
+            stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             deferred_help=True,
@@ -164,7 +175,7 @@ class GlanceCompat(cliff_app.App):
             handler.setFormatter(OneLineFormatter())
             # stevedore logs every plugin that it finds.
             handler.addFilter(_is_not_from_stevedore)
-            if level == logging.WARNING:
+            if level >= logging.WARNING:
                 handler.addFilter(_is_ours_or_serious)
             root.addHandler(handler)
 
@@ -176,7 +187,10 @@ class GlanceCompat(cliff_app.App):
         root = logging.getLogger()
         handlers, level = list(root.handlers), root.level
         try:
-            return super().run(argv)
+            result = super().run(argv)
+            if result == EXIT_INTERRUPTED:
+                self.stderr.write("Interrupted\n")
+            return result
         finally:
             for handler in set(root.handlers) - set(handlers):
                 root.removeHandler(handler)
@@ -227,7 +241,16 @@ def run(argv: Sequence[str]) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         result = EXIT_PIPE
+    except OSError as error:
+        # Such as a full disk. The interpreter would try to write the rest again at exit.
+        sys.stderr.write(f"The output could not be written: {error.strerror}\n")
+        _discard_output()
+        return 1
     if result == EXIT_PIPE:
         # The interpreter flushes stdout again at exit, which would raise BrokenPipeError.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
     return result
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,6 +15,9 @@ from collections.abc import Callable
 from glance_compat.metadata.converters import ConversionError, to_datetime
 from glance_compat.redaction import quote_value
 
+#: The argument of ``--file`` that means stdin or stdout.
+STANDARD = "-"
+
 
 def at_least(minimum: int) -> Callable[[str], int]:
     """Return a function that parses an integer and raises ValueError below a minimum."""

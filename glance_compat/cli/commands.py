@@ -15,10 +15,12 @@ from cliff.commandmanager import CommandManager
 #: The class of each command, as "module:class".
 COMMANDS: Mapping[str, str] = {
     "audit": "glance_compat.cli.audit:Audit",
+    "create": "glance_compat.cli.create:Create",
     "delete": "glance_compat.cli.delete:Delete",
     "demo": "glance_compat.cli.demo:Demo",
     "discover": "glance_compat.cli.discover:Discover",
     "list": "glance_compat.cli.images:List",
+    "save": "glance_compat.cli.save:Save",
     "serve": "glance_compat.cli.serve:Serve",
     "show": "glance_compat.cli.images:Show",
 }

@@ -35,13 +35,13 @@ _LONG = (
     *("is_public", "visibility", "protected", "owner", "tags"),
 )
 #: The columns that ``list -c`` can select.
-_LISTED = (
+LISTED = (
     *(field.name for field in SHOWN_FIELDS if field.part is not Part.LOCATIONS),
     *("properties", "shadowed_properties"),
 )
 _LOCATIONS = tuple(field.name for field in SHOWN_FIELDS if field.part is Part.LOCATIONS)
 #: The columns that ``show -c`` can select.
-_SHOWN = (*_LISTED, *_LOCATIONS)
+_SHOWN = (*LISTED, *_LOCATIONS)
 #: The columns that ``show`` shows only with ``--extended``.
 _EXTENDED = frozenset({"virtual_size", "os_hash_algo", "os_hash_value", "shadowed_properties"})
 
@@ -117,8 +117,8 @@ class List(Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         """Return the column names, and an iterator that requests images and yields the rows."""
-        check_columns(parsed_args.columns, _LISTED)
-        columns = _LISTED if parsed_args.columns else _LONG if parsed_args.long else _SHORT
+        check_columns(parsed_args.columns, LISTED)
+        columns = LISTED if parsed_args.columns else _LONG if parsed_args.long else _SHORT
         keys, directions = zip(*parsed_args.sort, strict=True)
         target = cloud.Cloud(self.app.options)
         parsed_args.owner = _find_owner(target, parsed_args)

@@ -528,6 +528,43 @@ def verify_format(blocks: Iterator[bytes], disk_format: str | None) -> Iterator[
         )
 
 
+#: Number of bytes from the start of an image that :func:`detect_format` needs. The signature that
+#: is farthest from the start is that of ISO 9660, at 32 KiB.
+HEAD_BYTES = 1024 * 1024
+
+#: The formats that oslo.utils detects and Glance has a disk_format for (Glance 33, option
+#: ``disk_formats``).
+_DETECTED = ("qcow2", "vhd", "vhdx", "vmdk", "vdi", "iso", "raw")
+
+
+def detect_format(head: bytes) -> str:
+    """Return the disk_format of an image, as oslo.utils detects it.
+
+    Content without a known signature is ``raw``, as on Glance 33.
+
+    :param head: the first :data:`HEAD_BYTES` of the data, or all of it.
+    :raises glance_compat.exceptions.ImageUnacceptable: the content is of several formats, or of
+        one that Glance has no disk_format for.
+    """
+    inspected = format_inspector.InspectWrapper(io.BytesIO(head))
+    inspected.read(HEAD_BYTES)
+    try:
+        inspected.close()
+        names = {str(one) for one in inspected.formats or []}
+    except Exception as error:
+        # As in verify_format.
+        raise exceptions.ImageUnacceptable(
+            "the content cannot be inspected; pass the disk format"
+        ) from error
+    for disk_format in _DETECTED:
+        if names in _CONTENT.get(disk_format, ({disk_format},)):
+            return disk_format
+    raise exceptions.ImageUnacceptable(
+        f"the content is {' and '.join(sorted(names))}, which is no disk format of Glance; pass"
+        " the disk format"
+    )
+
+
 def _check_safety(inspector: format_inspector.FileInspector, disk_format: str) -> None:
     """Raise an exception if the data is unsafe.
 

@@ -8,8 +8,10 @@ import io
 import os
 import subprocess
 import sys
+import typing
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,3 +73,54 @@ def program(environment: Mapping[str, str], *argv: str) -> Outcome:
         timeout=PATIENCE,
     )
     return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@dataclasses.dataclass(frozen=True)
+class BinaryOutcome:
+    """The result of a command that may read data from stdin and write data to stdout."""
+
+    code: int
+    data: bytes
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The error message of a failed command, which must be one line."""
+        return Outcome(self.code, "", self.err).error
+
+
+class Pipe(io.RawIOBase):
+    """A stream that cannot be rewound.
+
+    :param blocks: what each read returns. An exception among them is raised.
+    """
+
+    def __init__(self, *blocks: bytes | BaseException) -> None:
+        self._blocks = list(blocks)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any) -> int:
+        if not self._blocks:
+            return 0
+        block = self._blocks.pop(0)
+        if isinstance(block, BaseException):
+            raise block
+        part = block[: len(target)]
+        if block[len(part) :]:
+            self._blocks.insert(0, block[len(part) :])
+        target[: len(part)] = part
+        return len(part)
+
+
+def with_data(*argv: str, stdin: io.IOBase | None = None) -> BinaryOutcome:
+    """Run a command as :func:`in_process` does, with binary streams."""
+    written, err = io.BytesIO(), io.StringIO()
+    source = io.BufferedReader(stdin) if isinstance(stdin, io.RawIOBase) else stdin
+    out = io.TextIOWrapper(written, write_through=True)
+    into = io.TextIOWrapper(typing.cast(typing.IO[bytes], source or io.BytesIO()))
+    code = GlanceCompat(stdout=out, stderr=err, stdin=into).run(list(argv))
+    # Otherwise the streams are closed with their wrappers.
+    into.detach(), out.detach()
+    return BinaryOutcome(code, written.getvalue(), err.getvalue())

@@ -23,7 +23,7 @@ from tests.unit.cli.running import PATIENCE, in_process, sdk_may_warn
 
 pytestmark = sdk_may_warn
 
-COMMANDS = {"audit", "delete", "demo", "discover", "list", "serve", "show"}
+COMMANDS = {"audit", "create", "delete", "demo", "discover", "list", "save", "serve", "show"}
 
 
 def test_commands_are_those_of_the_table() -> None:
