@@ -108,7 +108,7 @@ class Reader:
     """Read the lists of the APIs that the endpoint offers.
 
     :ivar gaps: findings about lists that were not read; complete when :meth:`pairs` has ended.
-    :ivar errors: the errors because of which a list was not read to its end.
+    :ivar errors: the errors that prevented a list from being read to its end.
     :ivar read: number of records read, by API.
     :param lists: the lists to read, by API.
     :param dispatchers: a dispatcher for each API, pinned to it.

@@ -87,7 +87,7 @@ class ImagesApi(typing.Protocol):
 
         :param image: the result of :meth:`show` with the names of the attributes.
         :param meta: the values; None is not compared.
-        :raises glance_compat.exceptions.IntegrityError: the image has other values.
+        :raises glance_compat.exceptions.IntegrityError: a value differs.
         """
 
     def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:

@@ -565,7 +565,7 @@ class V2:
     def _check_stored(
         self, stored: Image, base: Mapping[str, typing.Any], properties: Mapping[str, str]
     ) -> None:
-        """Raise IntegrityError if an image has other values than were sent."""
+        """Raise IntegrityError if values of an image differ from those that were sent."""
         unstored = changes.find_unstored(base, properties, stored, lambda field: field.v2)
         check_stored(stored, unstored, self.api_name, self._transport.endpoint)
 

@@ -192,7 +192,7 @@ def _probe_apis(transport: Transport, tried: _Tried) -> Facts:
         raise tried.redirects[0]
     before = url_before_version(tried.url)
     advice = (
-        f"the URL goes on after its version, so set the endpoint to {redact_url(before)}"
+        f"the URL continues after its version, so set the endpoint to {redact_url(before)}"
         if before
         else "check the URL of the image endpoint"
     )

@@ -460,7 +460,7 @@ def _refuse_two_sources(meta: ImageMeta, data: object) -> None:
 
 
 def _check_created(api: ImagesApi, found: Image, meta: ImageMeta) -> Image:
-    """Return an image that this call has created; delete it if it has other values than sent."""
+    """Return an image that this call created; delete it if a value differs from what was sent."""
     with delete_on_failure(found["id"], lambda: api.delete(found["id"])):
         api.check_sent(found, meta)
     return found

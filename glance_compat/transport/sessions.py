@@ -10,7 +10,7 @@ or connection pool) and overrides a few methods. So connections, adapters, proxi
 and subclasses are those of the caller. The views of a session are created once, except that of the
 pool, which is created for each request because it stores data of the request.
 
-An object of which there can be no view is refused, and so is a response that http.client read
+An object for which no view can be created is refused, and so is a response that http.client read
 without the limits of this library. An adapter that does not use http.client, such as one that
 calls a WSGI application, is used without a view.
 
@@ -66,7 +66,7 @@ class ForkSafeSession:
     if an option is set (uWSGI 2.0, ``py-call-osafterfork``).
 
     :param session: the caller's session.
-    :raises glance_compat.exceptions.InvalidOption: there can be no view of the session.
+    :raises glance_compat.exceptions.InvalidOption: a view of the session cannot be created.
     """
 
     def __init__(self, session: ksa_session.Session) -> None:
@@ -206,7 +206,7 @@ def _overridden_by(view: type) -> frozenset[str]:
 def _view_of(viewed: Viewed, view: type[_View]) -> Viewed:
     """Return a view of an object.
 
-    :raises glance_compat.exceptions.InvalidOption: there can be no view of it.
+    :raises glance_compat.exceptions.InvalidOption: a view of it cannot be created.
     """
     own = type(viewed)
     made: typing.Any = object.__new__(_view_class(*typing.cast(typing.Any, (view, own))))
@@ -265,7 +265,7 @@ def prepared_session(session: ksa_session.Session) -> _KeystoneView:
 
     It holds the views of the session's adapters, so that they are created only once.
 
-    :raises glance_compat.exceptions.InvalidOption: there can be no view of the session.
+    :raises glance_compat.exceptions.InvalidOption: a view of the session cannot be created.
     """
     if isinstance(session, _KeystoneView):
         return session

@@ -69,9 +69,9 @@ class Kind(enum.Enum):
     #: Data that cannot be rewound is sent.
     PIPE = "upload from a pipe"
     #: A location is added, which makes the image active.
-    GIVE = "give a location"
+    GIVE = "add a location"
     #: The image is fetched after a write that does not return it.
-    READ_AFTER = "get the image after a write"
+    READ_AFTER = "GET after a write"
     #: The stored image is fetched.
     LOOK = "check after sending data"
     PULL = "download"
