@@ -75,6 +75,9 @@ _HELP: Mapping[str, str] = {
     "umask.",
     "v1_folding": "What to do with property names that v1 would change: v1 converts names to "
     "lower case, and dashes to underscores.",
+    "hidden_property": "Name of the property that marks a hidden image on servers without "
+    "os_hidden (v1, and v2 before v2.7). Unset: such servers hide no image.",
+    "successor_property": "Name of the property that links an image to its successor.",
     "v1_exact_show": "Whether to also read an image that is shown over v1 from the list of "
     "images, which is JSON and loses no metadata. Takes one more request per image.",
     "v1_keep_connections": "Whether to reuse a connection after a v1 response with image headers. "
@@ -170,7 +173,7 @@ def _option(field: dataclasses.Field[typing.Any], hint: typing.Any) -> cfg.Opt:
         return cfg.Opt(field.name, type=_Octal(), **common)
     if hint in (int, int | None):
         return cfg.IntOpt(field.name, min=1, **common)
-    if hint is str:
+    if hint in (str, str | None):
         return cfg.StrOpt(field.name, **common)
     return cfg.ListOpt(field.name, **{**common, "default": list(common["default"])})
 

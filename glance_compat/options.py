@@ -95,6 +95,12 @@ class Options:
     v1_keep_connections: bool = False
     #: Whether to reject, over v2 as well, property names and values that v1 cannot transport.
     portable: bool = False
+    #: Name of the property that marks a hidden image on servers without os_hidden (v1, and v2
+    #: before v2.7). None: such servers hide no image. With a name, hide() and unhide() write the
+    #: property on every server, and lists leave out the images that have it with the value "true".
+    hidden_property: str | None = None
+    #: Name of the property with which supersede() links an image to its successor.
+    successor_property: str = "superseded_by"
     #: More URLs of the same image service. Image hrefs that start with one of them are accepted.
     trusted_endpoints: tuple[str, ...] = ()
     #: Image locations that the library may read directly, without the Images API: a directory
@@ -178,6 +184,20 @@ def _check_mode_or_none(name: str, value: object) -> None:
         _refuse(name, value, "the permissions of a file, from 0 to 0o777, such as 0o600")
 
 
+#: A name that v1 does not change: it converts names to lower case, and dashes to underscores.
+_PROPERTY = re.compile(r"[a-z][a-z0-9_]{0,99}")
+
+
+def _check_property(name: str, value: object) -> None:
+    if not isinstance(value, str) or _PROPERTY.fullmatch(value) is None:
+        _refuse(name, value, "a property name of lower-case letters, digits and underscores")
+
+
+def _check_property_or_none(name: str, value: object) -> None:
+    if value is not None:
+        _check_property(name, value)
+
+
 def _check_strings(name: str, value: object) -> None:
     if not isinstance(value, tuple) or not all(isinstance(one, str) and one for one in value):
         _refuse(name, value, "a tuple of non-empty strings")
@@ -255,6 +275,8 @@ _CHECKS: dict[str, typing.Callable[[str, object], None]] = {
     "v1_exact_show": _check_boolean,
     "v1_keep_connections": _check_boolean,
     "portable": _check_boolean,
+    "hidden_property": _check_property_or_none,
+    "successor_property": _check_property,
     "trusted_endpoints": _check_strings,
     "allowed_location_schemes": _check_locations,
     "ceph_conf": _check_absolute_path,

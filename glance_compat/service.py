@@ -45,6 +45,7 @@ from glance_compat.routing.catalog import Catalog, check_catalog
 from glance_compat.routing.context import context_first, is_plugin
 from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.routing.references import check_marker, check_member_id
+from glance_compat.routing.succession import Succession
 from glance_compat.streams import streams
 from glance_compat.streams.streams import Download, Progress
 from glance_compat.streams.target import check_destination
@@ -106,11 +107,13 @@ class ImageService:
             raise exceptions.InvalidOption(
                 f"auth must be a keystoneauth1 plugin, not {type(auth).__name__}"
             )
+        _check_property_options(options)
         catalog = check_catalog(Catalog(service_type, service_name, interface, region_name))
         self._options = options
         self._dispatcher = Dispatcher(session, auth, endpoint_override, catalog, options)
         self._uploader = Uploader(self._dispatcher, options)
         self._downloader = Downloader(self._dispatcher, options)
+        self._succession = Succession(self._dispatcher, options)
         self._opened: ksa_session.Session | None = None
         self._shown = {
             "endpoint_override": _without_credentials(endpoint_override),
@@ -258,7 +261,8 @@ class ImageService:
 
         The first page is fetched before the method returns, so most errors are raised by the call
         and not by ``next()``. Memory use does not grow with the number of images, unless there are
-        several sort keys: then all images are fetched and sorted locally.
+        several sort keys, or the filter ``os_hidden=True`` with the option ``hidden_property``:
+        then all images are fetched and sorted locally.
 
         :param context: the caller's request context, or None for the service's own credentials.
         :param filters: the values to match, by name. A name is one of
@@ -281,12 +285,10 @@ class ImageService:
             page_size=_check_count(page_size, "page_size", 1)
             or _check_count(self._options.page_size, "page_size", 1),
         )
-        pages = pagination.Pages(query)
-        found = pagination.walk(
+        found = pagination.iter_images(
             asked,
-            lambda after, size, left: self._dispatcher.repeat(
-                identity, lambda api: pages.fetch(api, after, size, left)
-            ),
+            lambda call: self._dispatcher.repeat(identity, call),
+            self._options.hidden_property,
         )
         first = list(itertools.islice(found, 1))
         return (self._select_visible(one) for one in itertools.chain(first, found))
@@ -545,6 +547,90 @@ class ImageService:
         return self._select_visible(found)
 
     @context_first
+    def hide(self, context: object, image_id: str) -> Image:
+        """Leave an image out of lists. It can still be shown and booted. Requires v2.7.
+
+        On v1 and older v2 servers, the option ``hidden_property`` is required. If it is set, this
+        property is written on every server, beside ``os_hidden`` where that exists. A list with
+        the filter ``os_hidden=True`` has only the hidden images.
+
+        :param context: the caller's request context, or None for the service's own credentials.
+        :param image_id: an id, or an href of the image service.
+        :returns: the image after the update.
+        :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
+            may not see it.
+        :raises glance_compat.exceptions.ImageNotAuthorized: the image belongs to another project.
+        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint does not have the
+            capability ``hidden``, and the option ``hidden_property`` is not set.
+        """
+        identity = self._dispatcher.read_identity(context)
+        image_id = self._dispatcher.parse_image_id(identity, image_id)
+        return self._select_visible(
+            self._dispatcher.repeat(identity, lambda api: api.hide(image_id, {}))
+        )
+
+    @context_first
+    def unhide(self, context: object, image_id: str) -> Image:
+        """Make a hidden image appear in lists again. Nothing changes if it is not hidden.
+
+        The property of the option ``hidden_property`` is removed.
+
+        :param context: the caller's request context, or None for the service's own credentials.
+        :param image_id: an id, or an href of the image service.
+        :returns: the image after the update.
+
+        The errors are those of :meth:`hide`.
+        """
+        identity = self._dispatcher.read_identity(context)
+        image_id = self._dispatcher.parse_image_id(identity, image_id)
+        return self._select_visible(
+            self._dispatcher.repeat(identity, lambda api: api.unhide(image_id))
+        )
+
+    @context_first
+    def supersede(self, context: object, old_id: str, new_id: str) -> Image:
+        """Replace an image by a newer one: hide it, and link it to its successor.
+
+        The old image gets the property of the option ``successor_property`` with the id of the new
+        image, in the request that hides it. It can still be shown and booted.
+
+        :param context: the caller's request context, or None for the service's own credentials.
+        :param old_id: an id, or an href of the image service.
+        :param new_id: the id or href of the new image, which must be active.
+        :returns: the old image after the update.
+        :raises glance_compat.exceptions.ImageNotFound: one of the images does not exist, or the
+            caller may not see it.
+        :raises glance_compat.exceptions.Invalid: both are the same image, or the successors of the
+            new image lead to the old one.
+        :raises glance_compat.exceptions.ImageNotActive: the new image has no data.
+        :raises glance_compat.exceptions.Conflict: the successors of the new image are a loop, or
+            more than 100.
+        :raises glance_compat.exceptions.UnsupportedByVersion: as in :meth:`hide`.
+        """
+        identity = self._dispatcher.read_identity(context)
+        old_id = self._dispatcher.parse_image_id(identity, old_id)
+        new_id = self._dispatcher.parse_image_id(identity, new_id)
+        return self._select_visible(self._succession.supersede(identity, old_id, new_id))
+
+    @context_first
+    def successor(self, context: object, image_id: str) -> Image:
+        """Return the newest image of a series, following the links that :meth:`supersede` sets.
+
+        Takes one request for the image, and one for each link. A link to an image that is missing,
+        deleted or not visible to the caller is not followed.
+
+        :param context: the caller's request context, or None for the service's own credentials.
+        :param image_id: an id, or an href of the image service.
+        :returns: the last image that the caller can see; the image itself if it has no successor.
+        :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
+            may not see it.
+        :raises glance_compat.exceptions.Conflict: the links are a loop, or more than 100.
+        """
+        identity = self._dispatcher.read_identity(context)
+        image_id = self._dispatcher.parse_image_id(identity, image_id)
+        return self._select_visible(self._succession.find_newest(identity, image_id))
+
+    @context_first
     def add_tag(self, context: object, image_id: str, tag: str) -> typing.Literal[True]:
         """Add a tag to an image. If the image has the tag, that is not an error. Requires v2.
 
@@ -695,6 +781,9 @@ class ImageService:
         image = fields.select_fields(
             found, include_locations=include_locations, extended=self._options.extended
         )
+        name = self._options.hidden_property
+        if name and "os_hidden" in image:
+            image["os_hidden"] = bool(found["os_hidden"]) or queries.is_marked_hidden(found, name)
         return typing.cast(Image, image)
 
 
@@ -715,6 +804,10 @@ class BoundImageService(Bound[ImageService]):
     copy_to_stores = without_context(ImageService.copy_to_stores)
     deactivate = without_context(ImageService.deactivate)
     reactivate = without_context(ImageService.reactivate)
+    hide = without_context(ImageService.hide)
+    unhide = without_context(ImageService.unhide)
+    supersede = without_context(ImageService.supersede)
+    successor = without_context(ImageService.successor)
     add_tag = without_context(ImageService.add_tag)
     remove_tag = without_context(ImageService.remove_tag)
     members = without_context(ImageService.members)
@@ -756,6 +849,21 @@ def _without_credentials(urls: str | Sequence[str] | None) -> str | list[str] | 
     if urls is None or isinstance(urls, str):
         return urls and redact_url(urls)
     return [redact_url(url) for url in urls]
+
+
+def _check_property_options(options: Options) -> None:
+    names = [options.hidden_property, options.successor_property]
+    for option, name in zip(("hidden_property", "successor_property"), names, strict=True):
+        if name is not None and fields.is_reserved(name):
+            raise exceptions.InvalidOption(
+                f"option {option} must not be {quote_value(name)}, which is the name of an"
+                " attribute or is reserved; choose another name"
+            )
+    if names[0] == names[1]:
+        raise exceptions.InvalidOption(
+            f"options hidden_property and successor_property are both {quote_value(names[0])};"
+            " choose two names"
+        )
 
 
 _DIGITS = 18

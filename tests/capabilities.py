@@ -30,6 +30,13 @@ def calls_that_need(capability: str) -> list[str]:
 #: The calls that need a capability, with the capability of each.
 CALLS = {call: name for name in CAPABILITIES for call in calls_that_need(name)}
 
+#: Calls that work on servers without the capability if an option is set, with its name.
+OPTIONAL = {
+    call: CAPABILITIES[name].option
+    for call, name in CALLS.items()
+    if CAPABILITIES[name].option and call in CAPABILITIES[name].methods
+}
+
 #: Calls that v1 has without the capability, which is one of v2 only.
 ON_V1_TOO = {"create(store)", "update(store)"}
 

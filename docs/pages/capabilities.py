@@ -6,7 +6,14 @@ from __future__ import annotations
 from glance_compat.discovery.versions import CAPABILITIES, Capability
 from glance_compat.fixture.glance.releases import RELEASES
 from pages.markup import code, codes, table
-from tests.capabilities import SERVERS, Server, calls_that_need, capabilities_of, is_offered
+from tests.capabilities import (
+    OPTIONAL,
+    SERVERS,
+    Server,
+    calls_that_need,
+    capabilities_of,
+    is_offered,
+)
 
 _HEAD = """\
 .. _capabilities:
@@ -39,7 +46,8 @@ Calls on each server
 ``create(tags)`` is a call of ``create()`` with the attribute ``tags``, and ``detail(tag)`` a list
 with the filter ``tag``. The tests make each call on each of these servers of the
 :doc:`embedded Glance <embedded>`, and on real servers of Glance 15.0.2 (Pike, v1 and v2) and
-Glance 33. A call works, or is refused with the error above. v1 is the same in all releases.
+Glance 33. A call works, or is refused with the error above. "Option" means that it works if the
+option ``hidden_property`` is set (:doc:`life-cycle`). v1 is the same in all releases.
 Glance 33 has two stores here; older servers have one.
 
 """
@@ -72,15 +80,18 @@ def _table_of_calls(names: list[str]) -> str:
         [
             (
                 code(call),
-                *(
-                    "works" if is_offered(call, server.api, offered[server]) else "refused"
-                    for server in servers
-                ),
+                *(_outcome(call, server, offered[server]) for server in servers),
             )
             for name in names
             for call in calls_that_need(name)
         ],
     )
+
+
+def _outcome(call: str, server: Server, capabilities: frozenset[str]) -> str:
+    if is_offered(call, server.api, capabilities):
+        return "works"
+    return "option" if call in OPTIONAL else "refused"
 
 
 def _heading(server: Server) -> str:

@@ -11,10 +11,11 @@ and 33).
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from glance_compat import exceptions
 from glance_compat.backends.protocol import ImagesApi, Page
@@ -33,6 +34,8 @@ PAGE_IMAGES = 10_000
 REMEMBERED_IDS = 100_000
 
 FetchPage = Callable[["str | None", int, "int | None"], Page]
+#: A function that makes a call which fetches one page, with retries.
+RepeatPage = Callable[[Callable[[ImagesApi], Page]], Page]
 
 
 class Listing(typing.NamedTuple):
@@ -88,21 +91,55 @@ def walk(listing: Listing, fetch: FetchPage) -> Iterator[Image]:
         return iter(())
     if not listing.query.is_sorted_locally:
         return _iter_matching(listing, fetch, listing.marker)
-    return iter(_sorted(listing, fetch)[: listing.limit])
+    return iter(_sorted(listing, _iter_whole(listing, fetch)))
 
 
-def _sorted(listing: Listing, fetch: FetchPage) -> list[Image]:
-    whole = listing._replace(limit=None)
-    images = filters.sort_images(_iter_matching(whole, fetch, None), listing.query.sort)
+def iter_images(
+    listing: Listing, repeat: RepeatPage, hidden_property: str | None = None
+) -> Iterator[Image]:
+    """Return an iterator over the images of a list, as the facade returns them.
+
+    :param listing: the parameters of the list.
+    :param repeat: a function that makes a call which fetches one page, with retries.
+    :param hidden_property: the option of this name. With it, a list of hidden images is fetched
+        as two lists, which are sorted here; one that the server does not support counts as empty.
+    """
+    split = [listing.query]
+    if hidden_property:
+        split = filters.split_by_hidden(listing.query, hidden_property)
+    lists = [(listing._replace(query=query), _fetch_with(repeat, query)) for query in split]
+    if len(lists) == 1:
+        return walk(*lists[0])
+    if listing.limit == 0 or listing.query.matches_nothing:
+        return iter(())
+    by_attribute, by_property = lists
+    images: list[Image] = []
+    with contextlib.suppress(exceptions.UnsupportedByVersion):
+        images += _iter_whole(*by_attribute)
+    images += _iter_whole(*by_property)
+    return iter(_sorted(listing, images))
+
+
+def _fetch_with(repeat: RepeatPage, query: filters.Query) -> FetchPage:
+    pages = Pages(query)
+    return lambda marker, size, left: repeat(lambda api: pages.fetch(api, marker, size, left))
+
+
+def _iter_whole(listing: Listing, fetch: FetchPage) -> Iterator[Image]:
+    return _iter_matching(listing._replace(limit=None), fetch, None)
+
+
+def _sorted(listing: Listing, found: Iterable[Image]) -> list[Image]:
+    images = filters.sort_images(found, listing.query.sort)
     if listing.marker is None:
-        return images
+        return images[: listing.limit]
     places = [place for place, image in enumerate(images) if image["id"] == listing.marker]
     if not places:
         raise exceptions.Invalid(
             f"marker {quote_value(listing.marker)} is not in the list; pass the id of an image"
             " that matches the filters"
         )
-    return images[places[0] + 1 :]
+    return images[places[0] + 1 :][: listing.limit]
 
 
 def _iter_matching(listing: Listing, fetch: FetchPage, marker: str | None) -> Iterator[Image]:

@@ -14,7 +14,7 @@ import contextlib
 import dataclasses
 import logging
 import typing
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from glance_compat import exceptions
 from glance_compat.metadata.changes import ImageMeta
@@ -133,6 +133,12 @@ class ImagesApi(typing.Protocol):
 
     def reactivate(self, image_id: str) -> Image:
         """Make a deactivated image active again. Nothing changes if it is active."""
+
+    def hide(self, image_id: str, properties: Mapping[str, str]) -> Image:
+        """Hide an image from lists, and set properties in the same request."""
+
+    def unhide(self, image_id: str) -> Image:
+        """Show a hidden image in lists again. If it is not hidden, nothing changes."""
 
     def add_tag(self, image_id: str, tag: str) -> None:
         """Add a tag. If the image has it, nothing changes."""

@@ -476,6 +476,26 @@ class V1:
         # Only an admin may change an image without an owner.
         return mine is not None and found["owner"] != mine
 
+    # -- hidden images
+
+    def hide(self, image_id: str, properties: Mapping[str, str]) -> Image:
+        marks = {**properties, self._hidden_property("hide", image_id): filters.HIDDEN}
+        return self.update(image_id, ImageMeta({}, marks), purge=False)
+
+    def unhide(self, image_id: str) -> Image:
+        name = self._hidden_property("unhide", image_id)
+        current = self._current(image_id)
+        if name not in current["properties"]:
+            return current
+        change = Change({}, {}, frozenset({name}))
+        return self._send_change(image_id, ImageMeta({}, {}), change, current, None)
+
+    def _hidden_property(self, verb: str, image_id: str) -> str:
+        name = self._options.hidden_property
+        if name is None:
+            raise self._unsupported("hidden", f"{verb} an image", image_id)
+        return name
+
     # -- what v1 does not have
 
     def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:

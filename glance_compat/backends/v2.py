@@ -9,6 +9,7 @@ The facts about the server were verified on Glance 15.0.2 and 33.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import re
@@ -635,6 +636,35 @@ class V2:
                 image_id=image_id,
             ) from error
         return self.show(image_id)
+
+    def hide(self, image_id: str, properties: Mapping[str, str]) -> Image:
+        base = self._hidden_attribute(True, "hide an image", image_id)
+        name = self._options.hidden_property
+        marks = {**properties, name: filters.HIDDEN} if name else properties
+        return self.update(image_id, ImageMeta(base, marks), purge=False)
+
+    def unhide(self, image_id: str) -> Image:
+        base = self._hidden_attribute(False, "unhide an image", image_id)
+        name = self._options.hidden_property
+        if name is None:
+            return self.update(image_id, ImageMeta(base, {}), purge=False)
+        for _ in range(1, _UPDATE_ATTEMPTS):
+            # Another client may have removed the property, or be changing the image now.
+            with contextlib.suppress(exceptions.UpdateConflict):
+                return self._unmark(image_id, base, name)
+        return self._unmark(image_id, base, name)
+
+    def _unmark(self, image_id: str, base: Mapping[str, bool], name: str) -> Image:
+        """Write an attribute and remove a property, if the image has it."""
+        current = self.show(image_id)
+        change = Change(base, {}, frozenset({name}) & current["properties"].keys())
+        return self._patch(image_id, change, current) if change else current
+
+    def _hidden_attribute(self, hidden: bool, what: str, image_id: str) -> dict[str, bool]:
+        """Return the attribute to write; none on a server without it, if there is a property."""
+        if self._options.hidden_property is None:
+            self._require("hidden", what, image_id)
+        return {"os_hidden": hidden} if "hidden" in self._get_offer().capabilities else {}
 
     def add_tag(self, image_id: str, tag: str) -> None:
         if _TAG_IN_PATH.fullmatch(tag):

@@ -75,6 +75,8 @@ class Capability(typing.NamedTuple):
         endpoint has the feature if it offers one of them. If empty, every version from ``since``
         on has the feature.
     :param instead: what the other major version has instead, for the documentation, or "".
+    :param option: the name of the field of Options with which the methods work on servers without
+        the feature, or "".
     """
 
     since: Version
@@ -82,6 +84,7 @@ class Capability(typing.NamedTuple):
     methods: tuple[str, ...] = ()
     configured: frozenset[Version] = frozenset()
     instead: str = ""
+    option: str = ""
 
 
 _FIRST_V1: Version = (1, 0)
@@ -128,7 +131,13 @@ def _declare_capabilities(declared: Mapping[str, Version]) -> dict[str, Capabili
             instead="public images, and images that are shared with members",
         ),
         "import": Capability((2, 6), "the server imports the data (interoperable image import)"),
-        "hidden": Capability(since.pop("hidden"), "``os_hidden``: lists leave an image out"),
+        "hidden": Capability(
+            since.pop("hidden"),
+            "``os_hidden``: lists leave an image out",
+            ("hide", "unhide", "supersede"),
+            instead="the option ``hidden_property``",
+            option="hidden_property",
+        ),
         "multihash": Capability(
             since.pop("multihash"),
             "``os_hash_algo`` and ``os_hash_value``",

@@ -411,6 +411,9 @@ FILTERS: tuple[Filter, ...] = (
 _BY_FILTER = {row.name: row for row in FILTERS}
 PROPERTY_PREFIX = "property-"
 
+#: The value of Options.hidden_property on a hidden image.
+HIDDEN = "true"
+
 #: Query parameters that v2 does not treat as properties, even if an image has such a property.
 _V2_PARAMETERS = (
     V2_BASE_KEYS
@@ -459,12 +462,15 @@ class Query:
     :param sort: pairs of key and direction ("asc" or "desc"), most significant first.
     :param omits_risky_values: whether to leave out of the request the strings that a server may
         reject. Then only the library filters by them.
+    :param hidden_property: the name of the property that marks hidden images, which the list
+        leaves out, or "".
     """
 
     filters: Mapping[str, typing.Any]
     properties: Mapping[str, str]
     sort: Sequence[tuple[str, str]] = _DEFAULT_SORT
     omits_risky_values: bool = False
+    hidden_property: str = ""
 
     @property
     def matches_nothing(self) -> bool:
@@ -502,6 +508,8 @@ class Query:
 
     def matches(self, image: Image) -> bool:
         """Return whether an image matches all filters that the library can apply."""
+        if self.hidden_property and is_marked_hidden(image, self.hidden_property):
+            return False
         return all(
             row.matches(image, value)
             for name, value in self.filters.items()
@@ -509,6 +517,31 @@ class Query:
         ) and all(
             has_property(image["properties"], name, text) for name, text in self.properties.items()
         )
+
+
+def is_marked_hidden(image: Image, name: str) -> bool:
+    """Return whether a property marks an image as hidden.
+
+    :param name: the name of the property.
+    """
+    return bool(image["properties"].get(name) == HIDDEN)
+
+
+def split_by_hidden(query: Query, name: str) -> list[Query]:
+    """Return the queries that together list what a query asks for, if a property hides images.
+
+    A query of hidden images becomes two, because an image may be hidden by ``os_hidden`` or by the
+    property. No image is in both lists. A server may not support the first one.
+
+    :param name: the name of the property.
+    """
+    if not query.filters.get("os_hidden"):
+        return [dataclasses.replace(query, hidden_property=name)]
+    others = {key: value for key, value in query.filters.items() if key != "os_hidden"}
+    if query.properties.get(name, HIDDEN) != HIDDEN:
+        return [query]
+    properties = {**query.properties, name: HIDDEN}
+    return [query, dataclasses.replace(query, filters=others, properties=properties)]
 
 
 def parse_query(
@@ -625,7 +658,7 @@ def to_v1_query(query: Query) -> ServerQuery:
     params += [(f"{PROPERTY_PREFIX}{name}", text) for name, text in served.items()]
     key, direction = query.server_sort[0]
     params += [("sort_key", key), ("sort_dir", direction)]
-    return ServerQuery(params, sent.exact and len(served) == len(query.properties))
+    return ServerQuery(params, sent.exact and _is_complete(query, served))
 
 
 def to_v2_query(query: Query, version: Version) -> ServerQuery:
@@ -643,7 +676,12 @@ def to_v2_query(query: Query, version: Version) -> ServerQuery:
     served = {name: text for name, text in _served(query).items() if name not in _V2_PARAMETERS}
     params += served.items()
     params.append(("sort", ",".join(f"{key}:{direction}" for key, direction in query.server_sort)))
-    return ServerQuery(params, sent.exact and len(served) == len(query.properties))
+    return ServerQuery(params, sent.exact and _is_complete(query, served))
+
+
+def _is_complete(query: Query, served: Mapping[str, str]) -> bool:
+    """Return whether the server filters by all properties of a query."""
+    return len(served) == len(query.properties) and not query.hidden_property
 
 
 def _served(query: Query) -> dict[str, str]:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 
 from glance_compat import exceptions
 from glance_compat.backends.protocol import ImagesApi, delete_on_failure
-from glance_compat.metadata import changes
+from glance_compat.metadata import changes, filters
 from glance_compat.metadata.changes import ImageMeta
 from glance_compat.metadata.fields import Image
 from glance_compat.options import Options
@@ -146,7 +146,7 @@ class Uploader:
 
         :param attempt: a new one, which records what :meth:`remove_interrupted` must remove.
         """
-        meta = changes.parse_image_meta(image_meta)
+        meta = self._parse(image_meta)
         _refuse_two_sources(meta, data)
         empty = data is None and meta.base.get("size") == 0 and not _has_remote_data(meta)
         meta = changes.fill_in_formats(meta, empty=empty)
@@ -159,6 +159,18 @@ class Uploader:
             return self._create_without_data(identity, attempt, chosen, meta.without(unused))
         upload = _upload_of(data, meta, progress)
         return self._create_with_data(identity, attempt, chosen, meta.without(_OF_DATA), upload)
+
+    def _parse(self, image_meta: Mapping[str, object]) -> ImageMeta:
+        """Check and convert the metadata that a caller passes.
+
+        ``os_hidden`` of a whole dict is left out if the property that says the same is in the
+        dict: a server without the attribute would reject it.
+        """
+        meta = changes.parse_image_meta(image_meta)
+        name = self._options.hidden_property
+        if name and meta.properties.get(name) == filters.HIDDEN:
+            return meta.without({"os_hidden"})
+        return meta
 
     def remove_interrupted(self, identity: Identity, attempt: Attempt) -> None:
         """Remove the image of a creation that was interrupted, or log its id.
@@ -197,7 +209,7 @@ class Uploader:
         purge: bool,
     ) -> Image:
         """Update the metadata of an image, and upload its data; see ``ImageService.update``."""
-        meta = changes.parse_image_meta(image_meta)
+        meta = self._parse(image_meta)
         changes.check_id(meta, image_id)
         _refuse_two_sources(meta, data)
         changed = meta.without(_OF_DATA)

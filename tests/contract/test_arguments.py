@@ -141,6 +141,13 @@ CANNOT_BE: dict[str, tuple[Call, tuple[Any, ...]]] = {
         lambda service, value: service.copy_to_stores(None, MISSING, value),
         (None, 5, "fast", (), [], [5], [""], ["fast", None], {"fast"}, iter(["fast"]), ["\ud800"]),
     ),
+    "hide image_id": (lambda service, value: service.hide(None, value), IDS),
+    "successor image_id": (lambda service, value: service.successor(None, value), IDS),
+    "supersede old_id": (lambda service, value: service.supersede(None, value, MISSING), IDS),
+    "supersede new_id": (
+        lambda service, value: service.supersede(None, MISSING, value),
+        (*IDS, MISSING),
+    ),
     "add_tag tag": (lambda service, value: service.add_tag(None, MISSING, value), TAGS),
     "remove_tag tag": (lambda service, value: service.remove_tag(None, MISSING, value), TAGS),
     "add_member member_id": (

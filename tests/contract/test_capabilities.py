@@ -12,7 +12,7 @@ import pytest
 
 from glance_compat import ImageService, Options, exceptions
 from glance_compat.fixture import GlanceFixture
-from tests.capabilities import CALLS, SERVERS, Server, capabilities_of, is_offered
+from tests.capabilities import CALLS, OPTIONAL, SERVERS, Server, capabilities_of, is_offered
 from tests.cases import check_each
 from tests.contract.shape import DATA, FORMATS
 from tests.contract.targets import Target, on_real
@@ -61,6 +61,10 @@ def listed(service: ImageService, scene: Scene, **filters: object) -> bool:
     return scene.image_id in [one["id"] for one in service.detail(None, filters)]
 
 
+def hidden(image: Any) -> object:
+    return image["os_hidden"]
+
+
 #: For each call that needs a capability, a function that makes it, and its result where it works.
 ACTS: dict[str, tuple[Callable[[Scene], object], object]] = {
     "add_tag": (
@@ -89,6 +93,12 @@ ACTS: dict[str, tuple[Callable[[Scene], object], object]] = {
         "deactivated",
     ),
     "reactivate": (lambda scene: scene.owner.reactivate(None, scene.image_id)["status"], "active"),
+    "hide": (lambda scene: hidden(scene.owner.hide(None, scene.image_id)), True),
+    "unhide": (lambda scene: hidden(scene.owner.unhide(None, scene.image_id)), False),
+    "supersede": (
+        lambda scene: hidden(scene.owner.supersede(None, scene.queued_id, scene.image_id)),
+        True,
+    ),
     "create(visibility=community)": (
         lambda scene: scene.created("visibility", "community"),
         "community",
@@ -164,6 +174,10 @@ def check_on_embedded(glance: GlanceFixture, server: Server, call: str, offered:
     check_refused(scene, call)
     assert glance.images == before
     assert {one.method for one in list(glance.requests)[sent:]} <= {"GET", "HEAD"}
+    if call in OPTIONAL:
+        given: dict[str, Any] = {"extended": True, OPTIONAL[call]: "site_property"}
+        owner = ImageService(glance.session("owner"), options=Options(**given))
+        assert ACTS[call][0](dataclasses.replace(scene, owner=owner)) == ACTS[call][1]
 
 
 @pytest.mark.parametrize("server", SERVERS, ids=str)

@@ -76,6 +76,8 @@ def add_member(service: ImageService, context: Context, image_id: str) -> object
     return service.add_member(context, image_id, uuid.uuid4().hex)
 
 
+HIDING = (("hidden_property", "site_hidden"),)
+
 COSTS = (
     Cost("show", lambda service, context, image_id: service.show(context, image_id), 1, 1),
     Cost(
@@ -144,6 +146,20 @@ COSTS = (
     Cost("download unverified", read, 1, 1, data=True, options=(("verify_downloads", "off"),)),
     Cost("download verified", read, 1, 2, data=True, options=(("verify_downloads", "strong"),)),
     Cost("download as admin", read, 1, 2, data=True, user="admin"),
+    Cost(
+        "hide", lambda service, context, image: service.hide(context, image), 1, 1, options=HIDING
+    ),
+    Cost(
+        "unhide",
+        lambda service, context, image: [
+            service.hide(context, image),
+            service.unhide(context, image),
+        ],
+        1 + 2,
+        1 + 2,
+        options=HIDING,
+    ),
+    Cost("successor", lambda service, context, image: service.successor(context, image), 1, 1),
 )
 
 

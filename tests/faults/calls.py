@@ -290,6 +290,32 @@ CALLS: dict[str, Call] = {
         lambda service, folder: service.reactivate(None, ACTIVE),
         {"v2": (_write("POST", "images/*/actions/reactivate", bodiless=True), _AFTER_ACTION)},
     ),
+    # Any image is unhidden that has the property.
+    "hide": Call(
+        lambda service, folder: service.hide(None, ACTIVE),
+        {"v1": (_write("PUT", "images/*"),), "v2": (_write("PATCH", "images/*"),)},
+        {"hidden_property": "site_hidden"},
+    ),
+    "unhide": Call(
+        lambda service, folder: service.unhide(None, ACTIVE),
+        {
+            "v1": (_read("HEAD", "images/*"), Step(Kind.UPDATE, "PUT", "images/*")),
+            "v2": (_read("GET", "images/*"), Step(Kind.UPDATE, "PATCH", "images/*")),
+        },
+        {"hidden_property": "a"},
+    ),
+    "supersede": Call(
+        lambda service, folder: service.supersede(None, QUEUED, ACTIVE),
+        {
+            "v1": (_read("HEAD", "images/*"), _write("PUT", "images/*")),
+            "v2": (_read("GET", "images/*"), _write("PATCH", "images/*")),
+        },
+        {"hidden_property": "site_hidden"},
+    ),
+    "successor": Call(
+        lambda service, folder: service.successor(None, ACTIVE),
+        {"v1": (_read("HEAD", "images/*"),), "v2": (_read("GET", "images/*"),)},
+    ),
     "add_tag": Call(
         lambda service, folder: service.add_tag(None, ACTIVE, "new"),
         {"v2": (_write("PUT", "images/*/tags/*", bodiless=True),)},

@@ -284,6 +284,9 @@ EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
         for call, kind in (
             ("update", Kind.WRITE),
             ("update with a purge", Kind.UPDATE),
+            ("hide", Kind.WRITE),
+            ("unhide", Kind.UPDATE),
+            ("supersede", Kind.WRITE),
             ("update with data", Kind.UPDATE),
             ("update with a location", Kind.UPDATE),
             ("update with a location", Kind.GIVE),

@@ -95,6 +95,7 @@ WORST: dict[str, tuple[Make, ...]] = {
     r"(?!\.{1,2}\Z)[ -.0-~]+": (repeat("a", before="."), repeat(".")),
     r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)": (repeat("1", before="bytes "),),
     # options
+    r"[a-z][a-z0-9_]{0,99}": (repeat("a"),),
     r"[a-z][a-z0-9+.-]*": (repeat("a", after=" "),),
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}": (repeat("a"),),
     # urls, redaction

@@ -41,6 +41,8 @@ DEFAULTS: dict[str, object] = {
     "v1_exact_show": False,
     "v1_keep_connections": False,
     "portable": False,
+    "hidden_property": None,
+    "successor_property": "superseded_by",
     "trusted_endpoints": (),
     "allowed_location_schemes": (),
     "ceph_conf": "/etc/ceph/ceph.conf",
@@ -59,7 +61,8 @@ ZERO_OR_MORE = ["discovery_ttl", "discovery_failure_ttl", "backoff_max", "settle
 COUNTS = ["page_size", "max_attempts", "max_response_bytes"]
 TEXTS = ["trusted_endpoints", "allowed_location_schemes"]
 FSID = "01234567-89ab-cdef-0123-456789abcdef"
-OTHERS = ["ceph_conf", "ceph_user", "download_mode"]
+PROPERTIES = ["hidden_property", "successor_property"]
+OTHERS = ["ceph_conf", "ceph_user", "download_mode", *PROPERTIES]
 
 
 def with_option(name: str, value: object) -> Options:
@@ -258,6 +261,13 @@ def test_download_mode_is_permissions(mode: int | None) -> None:
 def test_download_mode_must_be_permissions(mode: object) -> None:
     """A mode in decimal digits (600, 644) is above 0o777."""
     assert "from 0 to 0o777" in refused("download_mode", mode).message
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_property_name_must_be_the_same_on_every_api(name: str) -> None:
+    assert getattr(with_option(name, "site_hidden2"), name) == "site_hidden2"
+    for value in ("", "Hidden", "a-b", "a b", "a:b", "2a", "_a", "a" * 101, "größe", 5, b"a"):
+        assert "lower-case" in refused(name, value).message
 
 
 def test_download_mode_is_shown_in_octal() -> None:
