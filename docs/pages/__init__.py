@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pages import capabilities, differences, filters, reliability, security
+from pages import capabilities, commands, differences, filters, reliability, security
 
 #: Name of the file, without its ending, to the function that makes its text.
 PAGES: Mapping[str, Callable[[], str]] = {
     "capabilities": capabilities.page,
+    "commands": commands.page,
     "differences": differences.page,
     "filters": filters.page,
     "reliability": reliability.page,

@@ -45,7 +45,7 @@ def add_attributes(parser: argparse.ArgumentParser) -> None:
         type=argument_type(at_least(0)),
         help="the smallest memory that can boot the image, in MiB",
     )
-    _add_switch(parser, "protected", "--protected", "--unprotected", "delete the image")
+    _add_protection(parser)
     _add_visibilities(parser)
     parser.add_argument(
         "--property",
@@ -72,11 +72,20 @@ def add_attributes(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_switch(parser: argparse.ArgumentParser, dest: str, on: str, off: str, text: str) -> None:
+def _add_protection(parser: argparse.ArgumentParser) -> None:
     group = parser.add_mutually_exclusive_group()
-    group.add_argument(on, dest=dest, action="store_true", default=None, help=f"nobody can {text}")
     group.add_argument(
-        off, dest=dest, action="store_false", default=None, help=f"whoever may, can {text}"
+        "--protected",
+        action="store_true",
+        default=None,
+        help="prevent the image from being deleted",
+    )
+    group.add_argument(
+        "--unprotected",
+        dest="protected",
+        action="store_false",
+        default=None,
+        help="allow the image to be deleted",
     )
 
 

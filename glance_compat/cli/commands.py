@@ -16,13 +16,21 @@ from cliff.commandmanager import CommandManager
 COMMANDS: Mapping[str, str] = {
     "audit": "glance_compat.cli.audit:Audit",
     "create": "glance_compat.cli.create:Create",
+    "deactivate": "glance_compat.cli.activation:Deactivate",
     "delete": "glance_compat.cli.delete:Delete",
     "demo": "glance_compat.cli.demo:Demo",
     "discover": "glance_compat.cli.discover:Discover",
     "list": "glance_compat.cli.images:List",
+    "member add": "glance_compat.cli.members:MemberAdd",
+    "member list": "glance_compat.cli.members:MemberList",
+    "member remove": "glance_compat.cli.members:MemberRemove",
+    "member set": "glance_compat.cli.members:MemberSet",
+    "reactivate": "glance_compat.cli.activation:Reactivate",
     "save": "glance_compat.cli.save:Save",
     "serve": "glance_compat.cli.serve:Serve",
+    "set": "glance_compat.cli.changes:Set",
     "show": "glance_compat.cli.images:Show",
+    "unset": "glance_compat.cli.changes:Unset",
 }
 
 #: The prefix of the entry points with which other packages can hook into a command.
