@@ -39,6 +39,7 @@ from glance_compat.discovery.versions import Discovery
 from glance_compat.metadata import fields
 from glance_compat.metadata import filters as queries
 from glance_compat.metadata.converters import ConversionError, to_str
+from glance_compat.metadata.fields import ALL_PARTS, parts_of
 from glance_compat.options import Options
 from glance_compat.redaction import quote_value, redact_url
 from glance_compat.routing.catalog import Catalog, check_catalog
@@ -278,20 +279,25 @@ class ImageService:
         """
         identity = self._dispatcher.read_identity(context)
         query = queries.parse_query(filters, sort_key, sort_dir)
+        # A filter may compare an attribute that the caller does not get.
+        is_whole = query.is_filtered or bool(self._options.hidden_property)
         asked = pagination.Listing(
             query=query,
             marker=check_marker(marker),
             limit=_check_count(limit, "limit", 0),
             page_size=_check_count(page_size, "page_size", 1)
             or _check_count(self._options.page_size, "page_size", 1),
+            parts=ALL_PARTS if is_whole else parts_of(extended=self._options.extended),
         )
         found = pagination.iter_images(
             asked,
             lambda call: self._dispatcher.repeat(identity, call),
             self._options.hidden_property,
         )
-        first = list(itertools.islice(found, 1))
-        return (self._select_visible(one) for one in itertools.chain(first, found))
+        images = itertools.chain(list(itertools.islice(found, 1)), found)
+        if is_whole:
+            return (self._select_visible(one) for one in images)
+        return typing.cast("Iterator[Image]", (one for one in images))
 
     @context_first
     def create(
@@ -778,9 +784,8 @@ class ImageService:
         return self._dispatcher.discover(identity)
 
     def _select_visible(self, found: fields.Image, *, include_locations: bool = False) -> Image:
-        image = fields.select_fields(
-            found, include_locations=include_locations, extended=self._options.extended
-        )
+        parts = parts_of(include_locations=include_locations, extended=self._options.extended)
+        image = fields.select_fields(found, parts)
         name = self._options.hidden_property
         if name and "os_hidden" in image:
             image["os_hidden"] = bool(found["os_hidden"]) or queries.is_marked_hidden(found, name)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from glance_compat import exceptions
 from glance_compat.backends.protocol import ImagesApi, Page
 from glance_compat.metadata import filters
-from glance_compat.metadata.fields import Image
+from glance_compat.metadata.fields import ALL_PARTS, Image, Parts
 from glance_compat.redaction import quote_value
 
 LOG = logging.getLogger(__name__)
@@ -45,12 +45,14 @@ class Listing(typing.NamedTuple):
     :param marker: the id of the image after which the list starts, or None.
     :param limit: maximum number of images in total, or None for all.
     :param page_size: number of images per page, or None for as many as the server allows.
+    :param parts: the parts that the images have.
     """
 
     query: filters.Query
     marker: str | None
     limit: int | None
     page_size: int | None
+    parts: Parts = ALL_PARTS
 
 
 #: Statuses with which servers reject a query that is too long or not ASCII.
@@ -63,19 +65,21 @@ class Pages:
     Filters that are left out here are still applied, because :func:`walk` filters again.
 
     :param query: the filters and the sort order.
+    :param parts: the parts that the images have.
     """
 
-    def __init__(self, query: filters.Query) -> None:
+    def __init__(self, query: filters.Query, parts: Parts = ALL_PARTS) -> None:
         self._query = query
+        self._parts = parts
 
     def fetch(self, api: ImagesApi, marker: str | None, size: int, left: int | None) -> Page:
         try:
-            return api.page(self._query, marker, size, left)
+            return api.page(self._query, marker, size, left, self._parts)
         except exceptions.GlanceCompatError as error:
             if error.status not in _REFUSED_QUERY or not self._query.has_risky_values:
                 raise
             self._query = self._query.without_risky_values()
-            return api.page(self._query, marker, size, left)
+            return api.page(self._query, marker, size, left, self._parts)
 
 
 def walk(listing: Listing, fetch: FetchPage) -> Iterator[Image]:
@@ -107,7 +111,10 @@ def iter_images(
     split = [listing.query]
     if hidden_property:
         split = filters.split_by_hidden(listing.query, hidden_property)
-    lists = [(listing._replace(query=query), _fetch_with(repeat, query)) for query in split]
+    lists = [
+        (listing._replace(query=query), _fetch_with(repeat, query, listing.parts))
+        for query in split
+    ]
     if len(lists) == 1:
         return walk(*lists[0])
     if listing.limit == 0 or listing.query.matches_nothing:
@@ -120,8 +127,8 @@ def iter_images(
     return iter(_sorted(listing, images))
 
 
-def _fetch_with(repeat: RepeatPage, query: filters.Query) -> FetchPage:
-    pages = Pages(query)
+def _fetch_with(repeat: RepeatPage, query: filters.Query, parts: Parts) -> FetchPage:
+    pages = Pages(query, parts)
     return lambda marker, size, left: repeat(lambda api: pages.fetch(api, marker, size, left))
 
 
@@ -154,12 +161,19 @@ def _iter_matching(listing: Listing, fetch: FetchPage, marker: str | None) -> It
     position = _Position(marker)
     longest = 0
     left = listing.limit
+    is_filtered = listing.query.is_filtered
     while True:
         page = _fetch_next(listing, fetch, position, seen, left)
+        # Read now, because the caller gets the dict and may change it.
+        last = page.images[-1]["id"] if page.images else ""
         is_new = any(image["id"] not in seen for image in page.images)
         for image in page.images:
-            is_wanted = not seen.get(image["id"]) and listing.query.matches(image)
-            _remember(seen, image["id"], is_wanted)
+            image_id = image["id"]
+            was_yielded = seen.get(image_id, False)
+            is_wanted = not was_yielded and (not is_filtered or listing.query.matches(image))
+            seen[image_id] = was_yielded or is_wanted
+            if len(seen) > REMEMBERED_IDS:
+                del seen[next(iter(seen))]
             if is_wanted:
                 yield image
                 left = left if left is None else left - 1
@@ -168,7 +182,7 @@ def _iter_matching(listing: Listing, fetch: FetchPage, marker: str | None) -> It
         if not page.images or _is_last(page, longest):
             return
         longest = max(longest, len(page.images))
-        position.advance(page, is_new=is_new)
+        position.advance(last, len(page.images), is_new=is_new)
 
 
 def _fetch_next(
@@ -210,13 +224,15 @@ class _Position:
         self._steps = 0
         self._repeats = _Repeats(first)
 
-    def advance(self, page: Page, *, is_new: bool) -> None:
+    def advance(self, marker: str, count: int, *, is_new: bool) -> None:
         """Move to the end of a page.
 
+        :param marker: the id of the last image of the page.
+        :param count: number of images in the page.
         :param is_new: whether the page has an image that no earlier page has.
         :raises glance_compat.exceptions.BadResponse: the list never ends.
         """
-        self.marker = marker = page.images[-1]["id"]
+        self.marker = marker
         if self._repeats.at(marker):
             raise exceptions.BadResponse(
                 f"the list of images never ends: two pages end with the same image {marker}; a"
@@ -227,7 +243,7 @@ class _Position:
                 f"the list of images never ends: the page that ends with image {marker} has only"
                 " images of earlier pages; list again, and check the proxies if it fails again"
             )
-        self.overlap = max(0, self.overlap - len(page.images))
+        self.overlap = max(0, self.overlap - count)
         if is_new:
             self._steps = 0
 
@@ -272,12 +288,6 @@ class _Repeats:
         if self._pages == self._until:
             self._kept, self._pages, self._until = marker, 0, 2 * self._until
         return False
-
-
-def _remember(seen: dict[str, bool], image_id: str, was_yielded: bool) -> None:
-    seen[image_id] = was_yielded or seen.get(image_id, False)
-    if len(seen) > REMEMBERED_IDS:
-        del seen[next(iter(seen))]
 
 
 def _is_last(page: Page, longest: int) -> bool:

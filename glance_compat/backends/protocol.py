@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from glance_compat import exceptions
 from glance_compat.metadata.changes import ImageMeta
-from glance_compat.metadata.fields import Image
+from glance_compat.metadata.fields import ALL_PARTS, Image, Parts
 from glance_compat.metadata.filters import Query
 from glance_compat.streams.streams import HAS_MD5, HASHES, Expected, Upload, is_available
 from glance_compat.types import Member
@@ -90,7 +90,14 @@ class ImagesApi(typing.Protocol):
         :raises glance_compat.exceptions.IntegrityError: a value differs.
         """
 
-    def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
+    def page(
+        self,
+        query: Query,
+        marker: str | None,
+        size: int,
+        left: int | None,
+        parts: Parts = ALL_PARTS,
+    ) -> Page:
         """Return one page of a list.
 
         :param query: the filters and the sort order.
@@ -98,6 +105,7 @@ class ImagesApi(typing.Protocol):
         :param size: maximum number of images in the page.
         :param left: number of images that the caller still wants, or None for all. No more than
             these are requested, unless the library must filter the response itself.
+        :param parts: the parts that the images have.
         """
 
     def records(self, query: Query, marker: str | None, size: int) -> Page:

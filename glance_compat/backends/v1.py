@@ -31,7 +31,7 @@ from glance_compat.backends.protocol import (
 )
 from glance_compat.metadata import changes, fields, filters, support
 from glance_compat.metadata.changes import Change, ImageMeta
-from glance_compat.metadata.fields import Image
+from glance_compat.metadata.fields import ALL_PARTS, Image, Parts
 from glance_compat.metadata.filters import Query
 from glance_compat.redaction import quote_value
 from glance_compat.streams.streams import Upload
@@ -124,15 +124,24 @@ class V1:
             lambda marker, size, left: self.page(query, marker, size, None),
         )
 
-    def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
+    def page(
+        self,
+        query: Query,
+        marker: str | None,
+        size: int,
+        left: int | None,
+        parts: Parts = ALL_PARTS,
+    ) -> Page:
         response, requested = self._list(query, marker, size, left)
+        read = fields.v1_reader(parts)
         with response.named_in_errors():
-            images = [fields.from_v1(record) for record in response.objects_at("images")]
+            images = [read(record) for record in response.objects_at("images")]
         return Page(images, more=None, requested=requested)
 
     def records(self, query: Query, marker: str | None, size: int) -> Page:
         response, requested = self._list(query, marker, size, None)
-        return Page(response.records(), more=None, requested=requested)
+        records = response.records_in(response.raw_json_object())
+        return Page(records, more=None, requested=requested)
 
     def _list(
         self, query: Query, marker: str | None, size: int, left: int | None

@@ -29,7 +29,7 @@ from glance_compat.backends.protocol import (
 )
 from glance_compat.metadata import changes, fields, filters, support
 from glance_compat.metadata.changes import Change, ImageMeta
-from glance_compat.metadata.fields import Image, Version
+from glance_compat.metadata.fields import ALL_PARTS, Image, Parts, Version
 from glance_compat.metadata.filters import Query
 from glance_compat.metadata.support import Offer
 from glance_compat.redaction import quote_value
@@ -92,17 +92,26 @@ class V2:
             base["visibility"] = "public"
         self._check_stored(image, base, meta.properties)
 
-    def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
+    def page(
+        self,
+        query: Query,
+        marker: str | None,
+        size: int,
+        left: int | None,
+        parts: Parts = ALL_PARTS,
+    ) -> Page:
         response, requested = self._list(query, marker, size, left)
-        records = response.objects_at("images")
-        version = self._version()
+        body = response.json_object()
+        records = response.objects_in(body, "images")
+        read = fields.v2_reader(self._version(), parts)
         with response.named_in_errors():
-            images = [fields.from_v2(record, version) for record in records]
-        return Page(images, more=_has_next(response), requested=requested)
+            images = [read(record) for record in records]
+        return Page(images, more=_has_next(body), requested=requested)
 
     def records(self, query: Query, marker: str | None, size: int) -> Page:
         response, requested = self._list(query, marker, size, None)
-        return Page(response.records(), more=_has_next(response), requested=requested)
+        body = response.raw_json_object()
+        return Page(response.records_in(body), more=_has_next(body), requested=requested)
 
     def _list(
         self, query: Query, marker: str | None, size: int, left: int | None
@@ -752,10 +761,10 @@ def _has_location(found: Image) -> bool:
     return found["status"] not in _UNSETTLED or _TASK in found["properties"]
 
 
-def _has_next(response: Response) -> bool:
+def _has_next(body: Mapping[str, object]) -> bool:
     # The link itself is not used: it omits repeated parameters (verified on Glance 15.0.2 and 33),
     # and it may name any host.
-    return bool(response.json_object().get("next"))
+    return bool(body.get("next"))
 
 
 def _member(response: Response, record: Mapping[str, typing.Any]) -> Member:

@@ -15,9 +15,12 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
+import itertools
 import json
+import operator
 import typing
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from glance_compat import exceptions
 from glance_compat.metadata.converters import (
@@ -41,6 +44,9 @@ from glance_compat.redaction import quote_value
 
 Image = dict[str, typing.Any]
 Version = tuple[int, int]
+Record = dict[str, typing.Any]
+ReadImage = Callable[[Record], Image]
+
 
 #: The first minor version of v2 (Glance Folsom). Features of it need no discovery of the version.
 FIRST_V2: Version = (2, 0)
@@ -346,15 +352,6 @@ SHOWN_FIELDS = tuple(field for field in FIELDS if field.part is not Part.NEVER)
 #: Names of the write-only attributes: the source or the store of the data.
 ORIGINS = tuple(field.name for field in FIELDS if field.part is Part.NEVER)
 
-#: Attributes that the headers of every v1 image response have (Glance 15.0.2, api/v1/images.py:
-#: all values except null).
-V1_ALWAYS = frozenset(
-    {"id", "status", "is_public", "protected", "deleted", "min_disk", "min_ram"}
-) | {"created_at", "updated_at"}
-
-#: Statuses of an image in which the headers also have the size. The size of an image that was
-#: created over v2 and has no data is null.
-_V1_WITH_SIZE = frozenset({"active", "deactivated"})
 
 # ---------------------------------------------------------------------------------------------
 # Reserved names of properties.
@@ -401,55 +398,6 @@ def is_reserved(name: str) -> bool:
     )
 
 
-# ---------------------------------------------------------------------------------------------
-# Reading.
-
-
-def _read_fields(
-    record: Mapping[str, object],
-    spelling_of: Callable[[Field], Spelling | None],
-    version: Version,
-) -> Image:
-    return {
-        field.name: _read_field(field, spelling_of(field), record, version)
-        for field in SHOWN_FIELDS
-    }
-
-
-def _replace_surrogates(value: object) -> object:
-    if isinstance(value, list):
-        return [replace_surrogates(one) if isinstance(one, str) else one for one in value]
-    return replace_surrogates(value) if isinstance(value, str) else value
-
-
-def _read_field(
-    field: Field,
-    spelling: Spelling | None,
-    record: Mapping[str, object],
-    version: Version,
-) -> object:
-    absent = list(field.absent) if isinstance(field.absent, tuple) else field.absent
-    if spelling is None or version < spelling.since:
-        return absent
-    value = _replace_surrogates(record.get(spelling.key))
-    if value is None:
-        return absent
-    try:
-        return spelling.read(value)
-    except ConversionError as error:
-        if field.lenient:
-            return absent
-        raise exceptions.BadResponse(
-            f"invalid image in the response: {spelling.key} is not {error}"
-        ) from None
-
-
-def _require_id(image: Image) -> Image:
-    if not image["id"]:
-        raise exceptions.BadResponse("invalid image in the response: it has no id")
-    return image
-
-
 #: Maximum nesting depth of a JSON document that is decoded. A block device mapping has depth two.
 #: Copying or encoding a deeper one may raise RecursionError if the call stack is deep already.
 MAX_NESTING = 100
@@ -479,34 +427,233 @@ def _is_deep(structure: list[object] | dict[str, object]) -> bool:
     return bool(level)
 
 
-def from_v1(record: Mapping[str, object]) -> Image:
-    """Convert a v1 record to an image.
+# ---------------------------------------------------------------------------------------------
+# Reading. A function is compiled once for an API, its minor version and the parts of an image that
+# are wanted. It works only on what the table says for these, so that a list is read quickly.
+#
+# Strings of a record have no lone surrogates: ``transport.messages`` replaces those in JSON, and
+# ``parse_v1_headers`` those in headers.
 
-    :param record: the ``image`` object of a JSON response (create, update, detail). The values in
-        ``properties`` are strings or null; null is converted to '', which v2 returns for it
-        (verified on Glance 15.0.2).
-    :returns: an image with all FIELDS that are shown, ``properties`` and ``shadowed_properties``.
-    :raises glance_compat.exceptions.BadResponse: the record has no id, or a value of the wrong
-        type.
+Parts = frozenset[Part]
+
+#: All parts of an image that a server can return.
+ALL_PARTS: Parts = frozenset(Part) - {Part.NEVER}
+
+#: The type whose values a converter returns unchanged, so that it need not be called for them.
+_UNCHANGED: Mapping[Converter, type] = {to_str: str, to_bool: bool}
+
+
+class _Converted:
+    """The type of no value: each value is converted."""
+
+
+def parts_of(*, include_locations: bool = False, extended: bool = False) -> Parts:
+    """Return the parts of an image that a caller gets.
+
+    :param include_locations: whether to include ``locations`` and ``direct_url``.
+    :param extended: whether to include the keys of :class:`glance_compat.types.ExtendedImage`.
     """
-    image = _require_id(_read_fields(record, lambda field: field.v1, FIRST_V2))
-    properties = record.get("properties")
+    wanted = {Part.ALWAYS: True, Part.LOCATIONS: include_locations, Part.EXTENDED: extended}
+    return frozenset(part for part, is_wanted in wanted.items() if is_wanted)
+
+
+def from_v1(record: Record) -> Image:
+    """Convert a v1 record to an image with all parts; see :func:`v1_reader`."""
+    return v1_reader(ALL_PARTS)(record)
+
+
+def from_v2(record: Record, version: Version = FIRST_V2) -> Image:
+    """Convert a v2 record to an image with all parts; see :func:`v2_reader`."""
+    return v2_reader(version, ALL_PARTS)(record)
+
+
+@functools.lru_cache(maxsize=16)
+def v1_reader(parts: Parts) -> ReadImage:
+    """Return a function that converts a v1 record to an image.
+
+    A record is the ``image`` object of a JSON response (create, update, detail), or is made of
+    headers by :func:`parse_v1_headers`. The values in ``properties`` are strings or null; null is
+    converted to '', which v2 returns for it (verified on Glance 15.0.2).
+
+    The function raises :class:`glance_compat.exceptions.BadResponse` if the record has no id, or a
+    value of the wrong type.
+
+    :param parts: the parts that the image has. The part ``EXTENDED`` includes
+        ``shadowed_properties``; every image has ``properties``.
+    """
+    rows = _rows(lambda field: field.v1, FIRST_V2, parts)
+    read_values = _compile(rows, parts)
+    keys = [spelling.key for _, spelling in rows]
+    has_shadowed = Part.EXTENDED in parts
+
+    def read(record: Record) -> Image:
+        image = read_values([*map(record.get, keys)])
+        values = _v1_properties(record.get("properties"))
+        shadowed = {}
+        if not values.keys().isdisjoint(V2_BASE_KEYS):
+            shadowed = {name: values[name] for name in values if name in V2_BASE_KEYS}
+            values = {name: values[name] for name in values if name not in V2_BASE_KEYS}
+        image["properties"] = _decode_structures(values)
+        if has_shadowed:
+            image["shadowed_properties"] = shadowed
+        return image
+
+    return read
+
+
+@functools.lru_cache(maxsize=64)
+def v2_reader(version: Version, parts: Parts) -> ReadImage:
+    """Return a function that converts a v2 record, the JSON object of an image, to an image.
+
+    The function raises :class:`glance_compat.exceptions.BadResponse` if the record has no id, or a
+    value of the wrong type.
+
+    :param version: the newest minor version that the server offers. Attributes of later versions
+        are ignored.
+    :param parts: as in :func:`v1_reader`; ``shadowed_properties`` is None, because v2 does not
+        report them.
+    """
+    rows = _rows(lambda field: field.v2, version, parts)
+    read_values = _compile(rows, parts)
+    keys = sorted(V2_BASE_KEYS)
+    in_rows = operator.itemgetter(*(keys.index(spelling.key) for _, spelling in rows))
+    has_shadowed = Part.EXTENDED in parts
+
+    def read(record: Record) -> Image:
+        # What is left after all attributes were taken out are the properties.
+        values = record.copy()
+        image = read_values(in_rows([*map(values.pop, keys, itertools.repeat(None))]))
+        if not _are_strings(values):
+            # A property is a string, or null if the site's schema permits it. A value of another
+            # type is an attribute of a later release.
+            values = {
+                name: value or ""
+                for name, value in values.items()
+                if value is None or isinstance(value, str)
+            }
+        image["properties"] = _decode_structures(values)
+        if has_shadowed:
+            image["shadowed_properties"] = None
+        return image
+
+    return read
+
+
+def _rows(
+    spelling_of: Callable[[Field], Spelling | None], version: Version, parts: Parts
+) -> list[tuple[Field, Spelling]]:
+    """Return the attributes to read with their representation in an API, strings first.
+
+    :param spelling_of: returns the representation of an attribute in the API.
+    """
+    found = [(field, spelling_of(field)) for field in SHOWN_FIELDS if field.part in parts]
+    rows = [(field, one) for field, one in found if one is not None and one.since <= version]
+    return sorted(rows, key=_is_not_text)
+
+
+def _is_not_text(row: tuple[Field, Spelling]) -> bool:
+    """Return whether an attribute is more than a string or None, which need no conversion."""
+    field, spelling = row
+    return spelling.read is not to_str or field.absent is not None
+
+
+_TEXT = {str, type(None)}
+
+
+def _compile(
+    rows: Sequence[tuple[Field, Spelling]], parts: Parts
+) -> Callable[[Sequence[object]], Image]:
+    """Return a function that makes an image of the values of attributes, in the order of rows."""
+    shown = [field for field in SHOWN_FIELDS if field.part in parts]
+    defaults = {field.name: field.absent for field in shown}
+    lists = [field.name for field in shown if isinstance(field.absent, tuple)]
+    names = [field.name for field, one in rows if not _is_not_text((field, one))]
+    count = len(names)
+    converted = [
+        (field.name, _UNCHANGED.get(one.read, _Converted), _checked(field, one))
+        for field, one in rows
+    ]
+    others = converted[count:]
+
+    def read_values(values: Sequence[object]) -> Image:
+        image = defaults.copy()
+        texts, rest = values[:count], values[count:]
+        if set(map(type, texts)) <= _TEXT:
+            image.update(zip(names, texts, strict=True))
+            columns = zip(others, rest, strict=True)
+        else:
+            columns = zip(converted, values, strict=True)
+        for (name, kind, convert), value in columns:
+            if type(value) is kind:
+                image[name] = value
+            elif value is not None:
+                image[name] = convert(value)
+        if not image["id"]:
+            raise exceptions.BadResponse("invalid image in the response: it has no id")
+        for name in lists:
+            # A list for each image, because the caller may change it.
+            image[name] = list(typing.cast("Iterable[object]", image[name]))
+        return image
+
+    return read_values
+
+
+def _checked(field: Field, spelling: Spelling) -> Converter:
+    """Return the converter of an attribute, with the exception for a value of a wrong type."""
+
+    def convert(value: object) -> object:
+        try:
+            return spelling.read(value)
+        except ConversionError as error:
+            if field.lenient:
+                return field.absent
+            raise exceptions.BadResponse(
+                f"invalid image in the response: {spelling.key} is not {error}"
+            ) from None
+
+    return convert
+
+
+_ONLY_STRINGS = {str}
+
+
+def _are_strings(values: Mapping[str, object]) -> bool:
+    return set(map(type, values.values())) <= _ONLY_STRINGS
+
+
+def _v1_properties(properties: object) -> dict[str, typing.Any]:
     if properties is None:
-        properties = {}
-    if not isinstance(properties, Mapping):
+        return {}
+    if not isinstance(properties, dict):
         raise exceptions.BadResponse(
             "invalid image in the response: its properties are not an object"
         )
-    values = {
-        replace_surrogates(str(name)): _read_property(value) for name, value in properties.items()
-    }
-    image["properties"] = {
-        name: decode_structured(name, value)
-        for name, value in values.items()
-        if name not in V2_BASE_KEYS
-    }
-    image["shadowed_properties"] = {name: values[name] for name in values if name in V2_BASE_KEYS}
-    return image
+    if _are_strings(properties):
+        return properties.copy()
+    if not all(value is None or isinstance(value, str) for value in properties.values()):
+        raise exceptions.BadResponse(
+            "invalid image in the response: the value of a property is not a string"
+        )
+    return {name: value or "" for name, value in properties.items()}
+
+
+def _decode_structures(properties: dict[str, typing.Any]) -> dict[str, typing.Any]:
+    """Decode the properties that are JSON documents, in place."""
+    for name in STRUCTURED:
+        if name in properties:
+            properties[name] = decode_structured(name, properties[name])
+    return properties
+
+
+#: Attributes that the headers of every v1 image response have (Glance 15.0.2, api/v1/images.py:
+#: all values except null).
+V1_ALWAYS = frozenset(
+    {"id", "status", "is_public", "protected", "deleted", "min_disk", "min_ram"}
+) | {"created_at", "updated_at"}
+
+#: Statuses of an image in which the headers also have the size. The size of an image that was
+#: created over v2 and has no data is null.
+_V1_WITH_SIZE = frozenset({"active", "deactivated"})
 
 
 def parse_v1_headers(headers: Iterable[tuple[str, str]]) -> tuple[dict[str, object], bool]:
@@ -520,7 +667,11 @@ def parse_v1_headers(headers: Iterable[tuple[str, str]]) -> tuple[dict[str, obje
         attribute that Glance always sends, and none twice.
     """
     lines = [(name.lower(), value) for name, value in headers]
-    meta = [(name, value) for name, value in lines if name.startswith(V1_META)]
+    meta = [
+        (name, value if value.isascii() else replace_surrogates(value))
+        for name, value in lines
+        if name.startswith(V1_META)
+    ]
     properties = {
         name[len(V1_PROPERTY) :]: value for name, value in meta if name.startswith(V1_PROPERTY)
     }
@@ -533,58 +684,19 @@ def parse_v1_headers(headers: Iterable[tuple[str, str]]) -> tuple[dict[str, obje
     return record, unique and sized and base.keys() >= V1_ALWAYS
 
 
-def _read_property(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return replace_surrogates(value)
-    raise exceptions.BadResponse(
-        "invalid image in the response: the value of a property is not a string"
-    )
-
-
-def from_v2(record: Mapping[str, object], version: Version = FIRST_V2) -> Image:
-    """Convert a v2 record to an image.
-
-    :param record: the JSON object of the image.
-    :param version: the newest minor version that the server offers. Attributes of later versions
-        are ignored.
-    :returns: an image with all FIELDS that are shown, ``properties`` and ``shadowed_properties``
-        (None, because v2 does not report them).
-    :raises glance_compat.exceptions.BadResponse: the record has no id, or a value of the wrong
-        type.
-    """
-    image = _require_id(_read_fields(record, lambda field: field.v2, version))
-    # A property is a string, or null if the site's schema permits it. A value of another type is
-    # an attribute of a later release.
-    values = {
-        replace_surrogates(name): replace_surrogates(value or "")
-        for name, value in record.items()
-        if name not in V2_BASE_KEYS and (value is None or isinstance(value, str))
-    }
-    image["properties"] = {name: decode_structured(name, value) for name, value in values.items()}
-    image["shadowed_properties"] = None
-    return image
-
-
-def select_fields(
-    image: Image, *, include_locations: bool = False, extended: bool = False
-) -> Image:
+def select_fields(image: Image, parts: Parts) -> Image:
     """Return an image with only those keys that the caller gets.
 
-    :param include_locations: whether to include ``locations`` and ``direct_url``.
-    :param extended: whether to include the keys of :class:`glance_compat.types.ExtendedImage`.
+    :param image: an image with all parts.
+    :param parts: the parts that the caller gets; see :func:`parts_of`.
     """
-    parts = {Part.ALWAYS}
-    if include_locations:
-        parts.add(Part.LOCATIONS)
-    if extended:
-        parts.add(Part.EXTENDED)
-    selected = {field.name: image[field.name] for field in SHOWN_FIELDS if field.part in parts}
-    selected["properties"] = image["properties"]
-    if extended:
-        selected["shadowed_properties"] = image["shadowed_properties"]
-    return selected
+    return {name: image[name] for name in _names(parts)}
+
+
+@functools.lru_cache(maxsize=16)
+def _names(parts: Parts) -> tuple[str, ...]:
+    names = [field.name for field in SHOWN_FIELDS if field.part in parts]
+    return (*names, "properties", *(["shadowed_properties"] if Part.EXTENDED in parts else []))
 
 
 # ---------------------------------------------------------------------------------------------

@@ -506,8 +506,13 @@ class Query:
         """Return whether the query parameters depend on the minor version of the server."""
         return any(first_version(name) > FIRST_V2 for name in self.filters)
 
+    @property
+    def is_filtered(self) -> bool:
+        """Return whether there is a filter; without one, every image matches."""
+        return bool(self.filters or self.properties or self.hidden_property)
+
     def matches(self, image: Image) -> bool:
-        """Return whether an image matches all filters that the library can apply."""
+        """Return whether an image, with all parts, matches all filters that are applied here."""
         if self.hidden_property and is_marked_hidden(image, self.hidden_property):
             return False
         return all(

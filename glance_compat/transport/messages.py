@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import requests
 
 from glance_compat import exceptions
+from glance_compat.metadata.converters import replace_surrogates
 from glance_compat.redaction import quote_value, redact_text
 from glance_compat.streams.streams import Upload
 from glance_compat.transport import v1_headers
@@ -106,11 +107,25 @@ class Response:
         return status if self.request_id is None else f"{status}, request id {self.request_id}"
 
     def json(self) -> object:
-        """Return the decoded JSON body.
+        """Return the decoded JSON body, with U+FFFD in place of lone surrogates.
 
         :raises glance_compat.exceptions.BadResponse: the body is not JSON, or has too many values.
         """
-        if len(self.body) > _MOST_VALUES and _count_values(self.body) > _MOST_VALUES:
+        value = self.raw_json()
+        if not _may_have_surrogates(self.body):
+            return value
+        try:
+            return json.loads(replace_surrogates(json.dumps(value, ensure_ascii=False)))
+        except RecursionError:
+            raise self.invalid("is not JSON") from None
+
+    def raw_json(self) -> object:
+        """Return the decoded JSON body, in which strings may have lone surrogates.
+
+        :raises glance_compat.exceptions.BadResponse: the body is not JSON, or has too many values.
+        """
+        # A value takes at least two bytes, with the comma or the bracket that follows it.
+        if len(self.body) >= 2 * _MOST_VALUES and _count_values(self.body) > _MOST_VALUES:
             raise self.invalid(f"has more than {_MOST_VALUES} values")
         try:
             return json.loads(self.body)
@@ -122,7 +137,13 @@ class Response:
 
         :raises glance_compat.exceptions.BadResponse: the body is not a JSON object.
         """
-        value = self.json()
+        return self._as_object(self.json())
+
+    def raw_json_object(self) -> dict[str, typing.Any]:
+        """Return an object like :meth:`json_object`; its strings may have lone surrogates."""
+        return self._as_object(self.raw_json())
+
+    def _as_object(self, value: object) -> dict[str, typing.Any]:
         if not isinstance(value, dict):
             raise self.invalid("is not a JSON object")
         return value
@@ -142,17 +163,25 @@ class Response:
 
         :raises glance_compat.exceptions.BadResponse: there is no such list.
         """
-        values = self.json_object().get(key)
-        if not isinstance(values, list) or not all(isinstance(one, dict) for one in values):
+        return self.objects_in(self.json_object(), key)
+
+    def objects_in(self, body: Mapping[str, object], key: str) -> list[dict[str, typing.Any]]:
+        """Return the value of a key, like :meth:`objects_at`, of a body that was decoded before.
+
+        :raises glance_compat.exceptions.BadResponse: there is no such list.
+        """
+        values = body.get(key)
+        if not isinstance(values, list) or not set(map(type, values)) <= {dict}:
             raise self.invalid(f"has no list of objects {key!r}")
         return values
 
-    def records(self) -> list[dict[str, typing.Any]]:
+    def records_in(self, body: Mapping[str, object]) -> list[dict[str, typing.Any]]:
         """Return the unconverted JSON objects of the images in a list.
 
+        :param body: the decoded body; see :meth:`raw_json_object`.
         :raises glance_compat.exceptions.BadResponse: there is no list of objects with ids.
         """
-        found = self.objects_at("images")
+        found = self.objects_in(body, "images")
         if not all(isinstance(one.get("id"), str) and one["id"] for one in found):
             raise self.invalid("has an image without an id")
         return found
@@ -202,6 +231,24 @@ _MOST_VALUES = 1_000_000
 def _count_values(body: bytes) -> int:
     """Return an upper bound for the number of values in JSON; it counts commas in strings, too."""
     return 1 + sum(map(body.count, (b",", b"[", b"{")))
+
+
+def _may_have_surrogates(body: bytes) -> bool:
+    r"""Return whether strings in a JSON body may have lone surrogates.
+
+    They come from escapes such as ``\ud800``, or from bytes that are not UTF-8, which ``json``
+    accepts: surrogates that are encoded like other characters, and UTF-16 or UTF-32.
+    """
+    if b"\\" in body and (b"\\ud" in body or b"\\uD" in body):
+        return True
+    if body.isascii():
+        # JSON in UTF-16 or UTF-32 without a byte order mark begins with an ASCII character.
+        return b"\0" in body[:4]
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return b"\0" in body[:4]
 
 
 def headers_of(response: requests.Response) -> v1_headers.Headers:

@@ -16,7 +16,7 @@ from glance_compat.backends import pagination
 from glance_compat.backends.pagination import Listing, Pages, walk
 from glance_compat.backends.protocol import ImagesApi, Page
 from glance_compat.exceptions import BadResponse, Invalid
-from glance_compat.metadata.fields import Image, from_v2
+from glance_compat.metadata.fields import Image, Parts, from_v2
 from glance_compat.metadata.filters import Query, parse_query
 
 
@@ -66,6 +66,16 @@ def ids(*numbers: int) -> list[str]:
     return [f"{number:05}" for number in numbers]
 
 
+def test_change_of_a_yielded_image_does_not_affect_the_list() -> None:
+    server = Server(images(7), cap=3, says=True)
+    found = []
+    for image in walk(Listing(parse_query(None), None, None, None), server.fetch):
+        found.append(image.pop("id"))
+        # The server's own images.
+        server.stored[len(found) - 1] = {"id": found[-1]}
+    assert found == ids(*range(7))
+
+
 # ---------------------------------------------------------------------------------------------
 # Strings that a server rejects.
 
@@ -80,7 +90,9 @@ class Picky:
         self.status = status
         self.omits_risky_values: list[bool] = []
 
-    def page(self, query: Query, marker: str | None, size: int, left: int | None) -> Page:
+    def page(
+        self, query: Query, marker: str | None, size: int, left: int | None, parts: Parts
+    ) -> Page:
         self.omits_risky_values.append(query.omits_risky_values)
         if self.status is not None and not query.omits_risky_values:
             raise BadResponse("not that", status=self.status)

@@ -7,6 +7,7 @@ table under test.
 
 from __future__ import annotations
 
+import copy
 import datetime
 import enum
 import json
@@ -15,10 +16,14 @@ import typing
 
 import hypothesis
 import pytest
+import requests
 from hypothesis import strategies
+from oslo_utils import strutils, timeutils
 
 from glance_compat.exceptions import BadResponse, PropertyNotAllowed
 from glance_compat.metadata import converters, fields
+from glance_compat.metadata.fields import from_v1, from_v2, parse_v1_headers
+from glance_compat.transport.messages import Response
 from tests.cases import in_one_test
 
 UTC = datetime.timezone.utc
@@ -155,14 +160,25 @@ V2_EXTENDED: dict[str, object] = {
 }
 
 
+def select_fields(image: fields.Image, **wanted: bool) -> fields.Image:
+    return fields.select_fields(image, fields.parts_of(**wanted))
+
+
+def received(record: typing.Mapping[str, object]) -> dict[str, typing.Any]:
+    """Return a record as it is read from the body of a response."""
+    body = json.dumps(record).encode("ascii")
+    response = Response(status=200, headers=(), body=body, damaged=False, http=requests.Response())
+    return response.json_object()
+
+
 def of_headers(headers: typing.Mapping[str, str]) -> fields.Image:
-    record, complete = fields.parse_v1_headers(headers.items())
+    record, complete = parse_v1_headers(headers.items())
     assert complete
-    return fields.from_v1(record)
+    return from_v1(record)
 
 
-def of_json(api: str, record: typing.Mapping[str, object]) -> fields.Image:
-    return fields.from_v1(record) if api == "v1" else fields.from_v2(record, (2, 17))
+def of_json(api: str, record: dict[str, typing.Any]) -> fields.Image:
+    return from_v1(record) if api == "v1" else from_v2(record, (2, 17))
 
 
 # ---------------------------------------------------------------------------------------------
@@ -170,23 +186,23 @@ def of_json(api: str, record: typing.Mapping[str, object]) -> fields.Image:
 
 
 def test_all_formats_parse_to_the_same_image() -> None:
-    assert fields.select_fields(of_headers(V1_HEADERS)) == IMAGE
-    assert fields.select_fields(fields.from_v1(V1_JSON)) == IMAGE
-    assert fields.select_fields(fields.from_v2(V2_JSON)) == IMAGE
+    assert select_fields(of_headers(V1_HEADERS)) == IMAGE
+    assert select_fields(from_v1(V1_JSON)) == IMAGE
+    assert select_fields(from_v2(V2_JSON)) == IMAGE
 
 
 def test_extended_attributes_depend_on_the_api() -> None:
-    v1 = fields.select_fields(of_headers(V1_HEADERS), extended=True)
+    v1 = select_fields(of_headers(V1_HEADERS), extended=True)
     assert v1 == IMAGE | V1_EXTENDED
-    assert fields.select_fields(fields.from_v1(V1_JSON), extended=True) == IMAGE | V1_EXTENDED
-    v2 = fields.select_fields(fields.from_v2(V2_JSON, (2, 17)), extended=True)
+    assert select_fields(from_v1(V1_JSON), extended=True) == IMAGE | V1_EXTENDED
+    v2 = select_fields(from_v2(V2_JSON, (2, 17)), extended=True)
     assert v2 == IMAGE | V2_EXTENDED
 
 
 def test_locations_are_a_list_on_both() -> None:
-    v1 = fields.select_fields(fields.from_v1(V1_JSON), include_locations=True)
+    v1 = select_fields(from_v1(V1_JSON), include_locations=True)
     assert v1 == IMAGE | {"locations": [], "direct_url": None}
-    v2 = fields.select_fields(fields.from_v2(V2_JSON), include_locations=True)
+    v2 = select_fields(from_v2(V2_JSON), include_locations=True)
     assert v2 == IMAGE | {
         "locations": [{"url": "file:///store/8f6a", "metadata": {}}],
         "direct_url": "file:///store/8f6a",
@@ -199,8 +215,12 @@ def test_image_keys_match_the_contract(include_locations: bool, extended: bool) 
     wanted = set(ALWAYS)
     wanted |= WITH_LOCATIONS if include_locations else set()
     wanted |= EXTENDED if extended else set()
-    for found in (fields.from_v1(V1_JSON), fields.from_v2(V2_JSON), fields.from_v2({"id": "i"})):
-        shown = fields.select_fields(found, include_locations=include_locations, extended=extended)
+    for found in (
+        from_v1(V1_JSON),
+        from_v2(V2_JSON),
+        from_v2({"id": "i"}),
+    ):
+        shown = select_fields(found, include_locations=include_locations, extended=extended)
         assert set(shown) == wanted
 
 
@@ -230,16 +250,16 @@ ABSENT: dict[str, object] = dict.fromkeys(ALWAYS | WITH_LOCATIONS | EXTENDED) | 
 
 @in_one_test("name", sorted(set(ABSENT) - {"id", "shadowed_properties"}))
 def test_missing_field_has_its_default(name: str) -> None:
-    for found in (fields.from_v1({"id": "i"}), fields.from_v2({"id": "i"}, (2, 17))):
+    for found in (from_v1({"id": "i"}), from_v2({"id": "i"}, (2, 17))):
         assert found[name] == ABSENT[name]
-    headers, complete = fields.parse_v1_headers([("x-image-meta-id", "i")])
-    assert fields.from_v1(headers)[name] == ABSENT[name]
+    headers, complete = parse_v1_headers([("x-image-meta-id", "i")])
+    assert from_v1(headers)[name] == ABSENT[name]
     assert not complete
 
 
 @in_one_test("key", sorted(V1_JSON.keys() - {"id"}))
 def test_v1_null_equals_missing_field(key: str) -> None:
-    assert fields.from_v1({**V1_JSON, key: None}) == fields.from_v1(
+    assert from_v1({**V1_JSON, key: None}) == from_v1(
         {name: value for name, value in V1_JSON.items() if name != key}
     )
 
@@ -247,11 +267,11 @@ def test_v1_null_equals_missing_field(key: str) -> None:
 @in_one_test("key", sorted((V2_JSON.keys() & V2_TOP) - {"id"}))
 def test_v2_null_equals_missing_field(key: str) -> None:
     missing = {name: value for name, value in V2_JSON.items() if name != key}
-    assert fields.from_v2({**V2_JSON, key: None}, (2, 17)) == fields.from_v2(missing, (2, 17))
+    assert from_v2({**V2_JSON, key: None}, (2, 17)) == from_v2(missing, (2, 17))
 
 
 def test_default_lists_are_not_shared() -> None:
-    first, second = fields.from_v2({"id": "i"}), fields.from_v2({"id": "i"})
+    first, second = from_v2({"id": "i"}), from_v2({"id": "i"})
     first["locations"].append({"url": "file:///etc/shadow"})
     assert second["locations"] == []
 
@@ -278,7 +298,7 @@ WRONG: dict[str, list[object]] = {
 )
 def test_v1_value_of_wrong_type_is_bad_response(name: str, value: object) -> None:
     with pytest.raises(BadResponse, match=name):
-        fields.from_v1({**V1_JSON, name: value})
+        from_v1({**V1_JSON, name: value})
 
 
 @in_one_test(
@@ -287,7 +307,7 @@ def test_v1_value_of_wrong_type_is_bad_response(name: str, value: object) -> Non
 )
 def test_v2_value_of_wrong_type_is_bad_response(name: str, value: object) -> None:
     with pytest.raises(BadResponse, match=name):
-        fields.from_v2({**V2_JSON, name: value}, (2, 17))
+        from_v2({**V2_JSON, name: value}, (2, 17))
 
 
 #: Attributes that a v1 property of the same name can imitate: a value of another type is
@@ -305,8 +325,8 @@ LENIENT: dict[str, list[object]] = {
 
 @in_one_test(("name", "value"), [(name, value) for name in LENIENT for value in LENIENT[name]])
 def test_planted_value_of_wrong_type_is_ignored(name: str, value: object) -> None:
-    found = fields.from_v2({**V2_JSON, name: value}, (2, 17))
-    assert found == fields.from_v2({**V2_JSON, name: None}, (2, 17))
+    found = from_v2({**V2_JSON, name: value}, (2, 17))
+    assert found == from_v2({**V2_JSON, name: None}, (2, 17))
     assert found[name] == ABSENT[name]
     assert name not in found["properties"]
 
@@ -334,14 +354,15 @@ def test_lone_surrogate_in_attribute_is_replaced(
 ) -> None:
     # Any user can share an image with such a name with any project (verified on Glance 15.0.2),
     # whose list must not fail.
-    found = of_json(api, {"id": "i", name: sent})
+    found = of_json(api, received({"id": "i", name: sent}))
     assert found[name] == text
 
 
 def test_lone_surrogate_in_any_field_is_replaced() -> None:
     text = "\N{REPLACEMENT CHARACTER}"
-    v1 = fields.from_v1({"id": "i", "properties": {"a\ud800": "\ud800", "status": "\ud800"}})
-    v2 = fields.from_v2({"id": "i", "a\ud800": "\ud800", "tags": ["\ud800", "b"]})
+    properties = {"a\ud800": "\ud800", "status": "\ud800"}
+    v1 = from_v1(received({"id": "i", "properties": properties}))
+    v2 = from_v2(received({"id": "i", "a\ud800": "\ud800", "tags": ["\ud800", "b"]}))
     assert v1["properties"] == v2["properties"] == {f"a{text}": text}
     assert v1["shadowed_properties"] == {"status": text}
     assert v2["tags"] == ["b", text]
@@ -352,9 +373,9 @@ def test_lone_surrogate_in_any_field_is_replaced() -> None:
     [("public", True), ("private", False), ("shared", False), ("community", False)],
 )
 def test_is_public_follows_from_visibility(visibility: str, is_public: bool) -> None:
-    v2 = fields.from_v2({**V2_JSON, "visibility": visibility})
+    v2 = from_v2({**V2_JSON, "visibility": visibility})
     assert (v2["is_public"], v2["visibility"]) == (is_public, visibility)
-    v1 = fields.from_v1({**V1_JSON, "is_public": is_public})
+    v1 = from_v1({**V1_JSON, "is_public": is_public})
     assert (v1["is_public"], v1["visibility"]) == (is_public, "public" if is_public else None)
     headers = of_headers({**V1_HEADERS, "x-image-meta-is_public": str(is_public)})
     assert (headers["is_public"], headers["visibility"]) == (v1["is_public"], v1["visibility"])
@@ -374,28 +395,83 @@ def test_both_time_formats_parse_to_utc(v1: str, v2: str, second: int) -> None:
     wanted = datetime.datetime(2026, 11, 22, 15, 48, second, tzinfo=UTC)
     for name in ("created_at", "updated_at"):
         found = [
-            fields.from_v1({"id": "i", name: v1})[name],
-            fields.from_v2({"id": "i", name: v2})[name],
+            from_v1({"id": "i", name: v1})[name],
+            from_v2({"id": "i", name: v2})[name],
         ]
         assert found == [wanted, wanted]
         assert [one.utcoffset() for one in found] == [datetime.timedelta(0)] * 2
         assert [one.microsecond for one in found] == [0, 0]
 
 
+def by_oslo(text: str) -> datetime.datetime | None:
+    """Return a time as oslo.utils reads it, in whole seconds, or None if it is invalid."""
+    try:
+        return timeutils.parse_isotime(text).astimezone(UTC).replace(microsecond=0)
+    except (ValueError, OverflowError):
+        return None
+
+
+def by_table(text: str) -> datetime.datetime | None:
+    try:
+        return converters.to_datetime(text)
+    except converters.ConversionError:
+        return None
+
+
+@in_one_test(
+    "text",
+    [
+        *("2024-02-29T23:59:59Z", "2024-02-29T23:59:59.999999", "2024-02-29T23:59:59"),
+        *("2023-02-29T00:00:00Z", "0000-01-01T00:00:00Z", "9999-12-31T23:59:59.999999"),
+        *("2024-01-01T24:00:00Z", "2024-01-01T23:59:60Z", "2024-01-01T23:60:00", "2024-W05-1"),
+        *("2024-W05-1T10:20:30Z", "20240101T102030Z", "2024-01-01 10:20:30", "2024-01-01"),
+        *("2024-01-01T10:20:30,123456", "2024-01-01T10:20:30.123456Z", "2024-01-01T10:20:30.1"),
+        *("2024-01-01T10:20:30z", "2024-01-01T10:20:30Z\n", "2024-01-01T10:20:30+00:00"),
+        *("2024-01-01T10:20:30.123+05", "2024-01-01T10:20:30-23:59", "٢٠٢٤-01-01T10:20:30Z"),
+    ],
+)
+def test_time_is_read_as_oslo_utils_reads_it(text: str) -> None:
+    found = by_table(text)
+    assert found == by_oslo(text)
+    assert found is None or found.tzinfo is UTC
+
+
+@hypothesis.given(when=strategies.datetimes(), suffix=strategies.sampled_from(["", "Z", "x", " "]))
+def test_any_time_is_read_as_oslo_utils_reads_it(when: datetime.datetime, suffix: str) -> None:
+    for text in (when.isoformat() + suffix, when.replace(microsecond=0).isoformat() + suffix):
+        assert by_table(text) == by_oslo(text)
+
+
+@hypothesis.given(
+    text=strategies.sampled_from([*strutils.TRUE_STRINGS, *strutils.FALSE_STRINGS, "", "2", "tr"])
+    | strategies.text("tfrueyan10 \n\xa0", max_size=5),
+    upper=strategies.booleans(),
+)
+def test_boolean_is_read_as_oslo_utils_reads_it(text: str, upper: bool) -> None:
+    text = f" {text.upper()}\t" if upper else text
+    try:
+        wanted = strutils.bool_from_string(text, strict=True)
+    except ValueError:
+        with pytest.raises(converters.ConversionError):
+            converters.to_bool(text)
+    else:
+        assert converters.to_bool(text) is wanted
+
+
 def test_time_outside_utc_range_is_bad_response() -> None:
     with pytest.raises(BadResponse, match="time"):
-        fields.from_v2({"id": "i", "created_at": "0001-01-01T00:00:00+23:59"})
+        from_v2({"id": "i", "created_at": "0001-01-01T00:00:00+23:59"})
 
 
 def test_from_v1_returns_deleted_at() -> None:
     record = {**V1_JSON, "deleted": True, "deleted_at": "2026-11-23T01:02:03.400000"}
-    found = fields.from_v1(record)
+    found = from_v1(record)
     assert found["deleted"] is True
     assert found["deleted_at"] == datetime.datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
 
 
 def test_v2_image_is_never_deleted() -> None:
-    found = fields.from_v2({**V2_JSON, "deleted": "True", "deleted_at": "2026-11-23T01:02:03"})
+    found = from_v2({**V2_JSON, "deleted": "True", "deleted_at": "2026-11-23T01:02:03"})
     assert (found["deleted"], found["deleted_at"]) == (False, None)
     # Under these names v2 shows properties that were written over v1.
     assert found["properties"]["deleted"] == "True"
@@ -408,8 +484,8 @@ def test_v2_image_is_never_deleted() -> None:
 def test_from_v2_ignores_attributes_of_later_minor_versions(
     since: tuple[int, int], names: tuple[str, ...]
 ) -> None:
-    before = fields.from_v2(V2_JSON, (since[0], since[1] - 1))
-    at = fields.from_v2(V2_JSON, since)
+    before = from_v2(V2_JSON, (since[0], since[1] - 1))
+    at = from_v2(V2_JSON, since)
     for name in names:
         assert before[name] is None
         assert at[name] == V2_EXTENDED[name]
@@ -418,12 +494,12 @@ def test_from_v2_ignores_attributes_of_later_minor_versions(
 
 def test_unknown_fields_of_v1_are_ignored() -> None:
     more = {"store": "file", "location": "file:///x", "os_hidden": True, "next": 1}
-    assert fields.from_v1({**V1_JSON, **more}) == fields.from_v1(V1_JSON)
+    assert from_v1({**V1_JSON, **more}) == from_v1(V1_JSON)
 
 
 def test_unknown_non_string_v2_keys_are_not_properties() -> None:
     added = {"cpu_count": 4, "ratio": 0.5, "signed": True, "regions": ["a"], "policy": {"a": 1}}
-    assert fields.from_v2({**V2_JSON, **added}) == fields.from_v2(V2_JSON)
+    assert from_v2({**V2_JSON, **added}) == from_v2(V2_JSON)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -431,32 +507,32 @@ def test_unknown_non_string_v2_keys_are_not_properties() -> None:
 
 
 def test_null_property_becomes_empty_string() -> None:
-    v1 = fields.from_v1({"id": "i", "properties": {"kernel_id": None}})
-    v2 = fields.from_v2({"id": "i", "kernel_id": None})
+    v1 = from_v1({"id": "i", "properties": {"kernel_id": None}})
+    v2 = from_v2({"id": "i", "kernel_id": None})
     assert v1["properties"] == v2["properties"] == {"kernel_id": ""}
-    assert fields.from_v2({"id": "i", "kernel_id": ""})["properties"] == {"kernel_id": ""}
+    assert from_v2({"id": "i", "kernel_id": ""})["properties"] == {"kernel_id": ""}
 
 
 @pytest.mark.parametrize("properties", [[], "text", 1, True, [["a", "b"]]])
 def test_v1_properties_must_be_an_object(properties: object) -> None:
     with pytest.raises(BadResponse, match="properties"):
-        fields.from_v1({"id": "i", "properties": properties})
+        from_v1({"id": "i", "properties": properties})
 
 
 @pytest.mark.parametrize("value", [1, 1.5, True, [], {}])
 def test_v1_property_must_be_a_string(value: object) -> None:
     with pytest.raises(BadResponse, match="property"):
-        fields.from_v1({"id": "i", "properties": {"a": value}})
+        from_v1({"id": "i", "properties": {"a": value}})
 
 
 @in_one_test("name", sorted(V2_TOP))
 def test_shadowed_properties_are_separated(name: str) -> None:
-    found = fields.from_v1({**V1_JSON, "properties": {name: "x", "os_type": "linux"}})
+    found = from_v1({**V1_JSON, "properties": {name: "x", "os_type": "linux"}})
     assert found["properties"] == {"os_type": "linux"}
     assert found["shadowed_properties"] == {name: "x"}
     assert {key: found[key] for key in ALWAYS} == IMAGE
-    assert "shadowed_properties" not in fields.select_fields(found)
-    shown = fields.select_fields(found, extended=True)
+    assert "shadowed_properties" not in select_fields(found)
+    shown = select_fields(found, extended=True)
     assert shown["shadowed_properties"] == {name: "x"}
 
 
@@ -468,10 +544,10 @@ def test_shadowed_properties_are_separated(name: str) -> None:
     ],
 )
 def test_property_named_like_v1_attribute_is_shown(name: str) -> None:
-    v1 = fields.from_v1({"id": "i", "properties": {name: "x"}})
-    v2 = fields.from_v2({"id": "i", name: "x"})
+    v1 = from_v1({"id": "i", "properties": {name: "x"}})
+    v2 = from_v2({"id": "i", name: "x"})
     assert v1["properties"] == v2["properties"] == {name: "x"}
-    assert fields.select_fields(v1) == fields.select_fields(v2)
+    assert select_fields(v1) == select_fields(v2)
 
 
 def nested(levels: int) -> str:
@@ -495,8 +571,8 @@ STRUCTURED = ("block_device_mapping", "mappings")
 )
 def test_structure_is_decoded(name: str, text: str, value: object) -> None:
     wanted = json.loads(text) if value is None else value
-    v1 = fields.from_v1({"id": "i", "properties": {name: text}})
-    v2 = fields.from_v2({"id": "i", name: text})
+    v1 = from_v1({"id": "i", "properties": {name: text}})
+    v2 = from_v2({"id": "i", name: text})
     assert v1["properties"] == v2["properties"] == {name: wanted}
 
 
@@ -513,8 +589,8 @@ def test_structure_is_decoded(name: str, text: str, value: object) -> None:
     ],
 )
 def test_invalid_json_property_stays_string(name: str, text: str) -> None:
-    v1 = fields.from_v1({"id": "i", "properties": {name: text}})
-    v2 = fields.from_v2({"id": "i", name: text})
+    v1 = from_v1({"id": "i", "properties": {name: text}})
+    v2 = from_v2({"id": "i", name: text})
     assert v1["properties"] == v2["properties"] == {name: text}
 
 
@@ -522,7 +598,7 @@ def test_invalid_json_property_stays_string(name: str, text: str) -> None:
 @pytest.mark.parametrize("levels", [100, 300, 500, 700, 900])
 def test_decoded_structure_encodes_at_any_stack_depth(name: str, levels: int) -> None:
     text = nested(levels)
-    value = fields.from_v2({"id": "i", name: text})["properties"][name]
+    value = from_v2({"id": "i", name: text})["properties"][name]
 
     def deeper(calls: int) -> str | None:
         return deeper(calls - 1) if calls else fields.property_to_str(value)
@@ -532,7 +608,7 @@ def test_decoded_structure_encodes_at_any_stack_depth(name: str, levels: int) ->
 
 def test_only_two_properties_are_decoded() -> None:
     text = '[{"a": 1}]'
-    found = fields.from_v2({"id": "i", "bdm": text, "Mappings": text})
+    found = from_v2({"id": "i", "bdm": text, "Mappings": text})
     assert found["properties"] == {"bdm": text, "Mappings": text}
 
 
@@ -568,11 +644,11 @@ def test_is_reserved_is_false_for_other_names(name: str) -> None:
 
 
 def damaged(headers: typing.Iterable[tuple[str, str]]) -> bool:
-    return not fields.parse_v1_headers(headers)[1]
+    return not parse_v1_headers(headers)[1]
 
 
 def test_v1_headers_are_parsed_to_record() -> None:
-    record, complete = fields.parse_v1_headers(
+    record, complete = parse_v1_headers(
         [
             ("Content-Type", "text/html"),
             ("X-Image-Meta-Id", "i"),
@@ -622,7 +698,7 @@ def test_repeated_other_header_is_no_damage() -> None:
 
 
 def test_header_named_properties_sets_no_properties() -> None:
-    record, _ = fields.parse_v1_headers([*V1_HEADERS.items(), ("x-image-meta-properties", "x")])
+    record, _ = parse_v1_headers([*V1_HEADERS.items(), ("x-image-meta-properties", "x")])
     assert record["properties"] == {"os_type": "linux"}
 
 
@@ -884,8 +960,11 @@ def v2_json_of(truth: Truth) -> dict[str, object]:
 
 @hypothesis.given(truth=truths)
 def test_both_apis_parse_to_the_same_image(truth: Truth) -> None:
-    v1, v2 = fields.from_v1(v1_json_of(truth)), fields.from_v2(v2_json_of(truth), (2, 5))
-    assert fields.select_fields(v1) == fields.select_fields(v2)
+    v1, v2 = (
+        from_v1(v1_json_of(truth)),
+        from_v2(v2_json_of(truth), (2, 5)),
+    )
+    assert select_fields(v1) == select_fields(v2)
     for name in ("protected", "virtual_size", "locations", "direct_url"):
         assert v1[name] == v2[name]
     assert v2["visibility"] == truth.visibility
@@ -895,7 +974,7 @@ def test_both_apis_parse_to_the_same_image(truth: Truth) -> None:
 
 @hypothesis.given(truth=truths)
 def test_parsed_image_equals_stored_values(truth: Truth) -> None:
-    shown = fields.select_fields(fields.from_v1(v1_json_of(truth)))
+    shown = select_fields(from_v1(v1_json_of(truth)))
     assert set(shown) == ALWAYS
     assert shown["size"] == (truth.size or 0)
     assert shown["is_public"] == (truth.visibility == "public")
@@ -920,9 +999,9 @@ def test_v1_headers_parse_to_the_same_image(truth: Truth) -> None:
         if text != "None" or name.startswith("x-image-meta-property-")
     ]
     hypothesis.assume("None" not in (truth.name, truth.owner))
-    record, complete = fields.parse_v1_headers(sent)
+    record, complete = parse_v1_headers(sent)
     assert complete
-    assert fields.from_v1(record) == fields.from_v1(v1_json_of(truth))
+    assert from_v1(record) == from_v1(v1_json_of(truth))
 
 
 # ---------------------------------------------------------------------------------------------
@@ -950,18 +1029,53 @@ broken_records = strategies.builds(
 
 @hypothesis.given(record=records | broken_records)
 def test_any_object_is_parsed_or_bad_response(record: dict[str, object]) -> None:
-    for read in (fields.from_v1, fields.from_v2, lambda one: fields.from_v2(one, (2, 17))):
+    for read in (
+        from_v1,
+        from_v2,
+        lambda one: from_v2(one, (2, 17)),
+    ):
         try:
-            found = read(record)
+            found = read(received(record))
         except BadResponse:
             continue
-        assert set(fields.select_fields(found, include_locations=True, extended=True)) == (
+        assert set(select_fields(found, include_locations=True, extended=True)) == (
             ALWAYS | WITH_LOCATIONS | EXTENDED
         )
         assert found["id"]
         values = [*found.values(), *found["properties"], *found["properties"].values()]
         written = "\n".join(value for value in values if isinstance(value, str))
         assert written.encode("utf-8").decode("utf-8") == written
+
+
+@hypothesis.given(record=records | broken_records)
+@pytest.mark.parametrize("include_locations", [False, True])
+@pytest.mark.parametrize("extended", [False, True])
+def test_reading_parts_equals_selecting_them(
+    include_locations: bool, extended: bool, record: dict[str, object]
+) -> None:
+    parts = fields.parts_of(include_locations=include_locations, extended=extended)
+    readers = (
+        (from_v1, fields.v1_reader(parts)),
+        (lambda one: from_v2(one, (2, 17)), fields.v2_reader((2, 17), parts)),
+    )
+    record = received(record)
+    before = copy.deepcopy(record)
+    for read_all, read_parts in readers:
+        try:
+            wanted = fields.select_fields(read_all(record), parts)
+        except BadResponse:
+            continue
+        found = read_parts(record)
+        assert repr(found) == repr(wanted)
+        assert repr(record) == repr(before)
+
+
+def test_attribute_of_another_part_is_not_read() -> None:
+    record = {**V2_JSON, "virtual_size": "large", "protected": "perhaps"}
+    read = fields.v2_reader((2, 17), fields.parts_of())
+    assert read(record) == IMAGE
+    with pytest.raises(BadResponse, match="protected"):
+        from_v2(record, (2, 17))
 
 
 @hypothesis.given(
@@ -975,7 +1089,7 @@ def test_any_object_is_parsed_or_bad_response(record: dict[str, object]) -> None
     )
 )
 def test_parse_v1_headers_accepts_arbitrary_headers(lines: list[tuple[str, str]]) -> None:
-    record, complete = fields.parse_v1_headers([*V1_HEADERS.items(), *lines])
+    record, complete = parse_v1_headers([*V1_HEADERS.items(), *lines])
     meta = [name for name, _ in lines if name.lower().startswith("x-image-meta-")]
     known = [name for name in meta if name.lower() in V1_HEADERS]
     assert isinstance(record["properties"], dict)

@@ -15,6 +15,7 @@ from hypothesis import strategies
 from glance_compat.exceptions import Invalid, UnsupportedByVersion
 from glance_compat.fixture.glance.releases import RELEASES
 from glance_compat.metadata import fields, filters
+from glance_compat.metadata.fields import from_v1, from_v2
 from glance_compat.metadata.filters import Query, ServerQuery, parse_query, sort_images
 from tests.cases import in_one_test
 
@@ -180,7 +181,7 @@ def test_empty_filters_select_all_visible_images(
     query = parse_query(nothing)
     assert filters.to_v1_query(query) == ServerQuery(V1_ALL, exact=True)
     assert filters.to_v2_query(query, PIKE) == ServerQuery(V2_ALL, exact=True)
-    assert query.matches(fields.from_v2({"id": "i"}))
+    assert query.matches(from_v2({"id": "i"}))
 
 
 def test_filters_are_sent_together() -> None:
@@ -298,7 +299,7 @@ def test_arguments_are_not_modified() -> None:
     before = copy.deepcopy((given, keys, directions))
     query = parse_query(given, keys, directions)
     filters.to_v2_query(query, PIKE)
-    query.matches(fields.from_v2({"id": "i"}))
+    query.matches(from_v2({"id": "i"}))
     assert (given, keys, directions) == before
 
 
@@ -325,8 +326,8 @@ def test_property_filter_is_sent_as_stored(value: object, text: str) -> None:
     assert ("a", text) in filters.to_v2_query(query, PIKE).params
     assert filters.to_v1_query(query).exact
     assert filters.to_v2_query(query, PIKE).exact
-    assert query.matches(fields.from_v1({"id": "i", "properties": {"a": text}}))
-    assert not query.matches(fields.from_v1({"id": "i", "properties": {"a": text + "x"}}))
+    assert query.matches(from_v1({"id": "i", "properties": {"a": text}}))
+    assert not query.matches(from_v1({"id": "i", "properties": {"a": text + "x"}}))
 
 
 @pytest.mark.parametrize(
@@ -352,32 +353,32 @@ def test_str_enum_filter_is_sent_as_its_value() -> None:
 @pytest.mark.parametrize("name", ["block_device_mapping", "mappings"])
 def test_structure_filter_accepts_string_or_value(name: str) -> None:
     stored = '[{"device_name":"vda"}]'
-    found = fields.from_v2({"id": "i", name: stored})
+    found = from_v2({"id": "i", name: stored})
     for given in (stored, found["properties"][name], '[{"device_name": "vda"}]'):
         query = parse_query({f"property-{name}": given})
         # Servers compare strings, and a structure has many JSON representations.
         assert filters.to_v1_query(query) == ServerQuery(V1_ALL, exact=False)
         assert filters.to_v2_query(query, PIKE) == ServerQuery(V2_ALL, exact=False)
         assert query.matches(found)
-        assert query.matches(fields.from_v1({"id": "i", "properties": {name: stored}}))
+        assert query.matches(from_v1({"id": "i", "properties": {name: stored}}))
     for other in ('[{"device_name": "vdb"}]', "[]", "vda", ""):
         assert not parse_query({f"property-{name}": other}).matches(found)
 
 
 def test_undecodable_structure_is_matched_as_string() -> None:
     query = parse_query({"property-mappings": "[1"})
-    assert query.matches(fields.from_v2({"id": "i", "mappings": "[1"}))
-    assert not query.matches(fields.from_v2({"id": "i", "mappings": "[1]"}))
+    assert query.matches(from_v2({"id": "i", "mappings": "[1"}))
+    assert not query.matches(from_v2({"id": "i", "mappings": "[1]"}))
 
 
 def test_library_filters_by_empty_property() -> None:
     query = parse_query({"property-a": ""})
     assert filters.to_v1_query(query) == ServerQuery(V1_ALL, exact=False)
     assert filters.to_v2_query(query, PIKE) == ServerQuery(V2_ALL, exact=False)
-    assert query.matches(fields.from_v1({"id": "i", "properties": {"a": None}}))
-    assert query.matches(fields.from_v2({"id": "i", "a": ""}))
-    assert not query.matches(fields.from_v2({"id": "i"}))
-    assert not query.matches(fields.from_v2({"id": "i", "a": "x"}))
+    assert query.matches(from_v1({"id": "i", "properties": {"a": None}}))
+    assert query.matches(from_v2({"id": "i", "a": ""}))
+    assert not query.matches(from_v2({"id": "i"}))
+    assert not query.matches(from_v2({"id": "i", "a": "x"}))
 
 
 @in_one_test(
@@ -391,8 +392,8 @@ def test_library_filters_by_empty_property() -> None:
 def test_property_filter_never_sets_v2_query_parameter(name: str) -> None:
     query = parse_query({f"property-{name}": "x"})
     assert filters.to_v2_query(query, NEW) == ServerQuery(V2_ALL, exact=False)
-    assert not query.matches(fields.from_v2({"id": "i"}))
-    v1 = fields.from_v1({"id": "i", "properties": {name: "x"}})
+    assert not query.matches(from_v2({"id": "i"}))
+    v1 = from_v1({"id": "i", "properties": {name: "x"}})
     assert query.matches(v1) == (name in v1["properties"])
 
 
@@ -419,8 +420,8 @@ IMAGE: dict[str, object] = {
 def images(visibility: str = "shared", **given: object) -> list[fields.Image]:
     """Return an image as read over v1, and over v2."""
     return [
-        fields.from_v1({**IMAGE, "is_public": visibility == "public", **given}),
-        fields.from_v2({**IMAGE, "visibility": visibility, **given}),
+        from_v1({**IMAGE, "is_public": visibility == "public", **given}),
+        from_v2({**IMAGE, "visibility": visibility, **given}),
     ]
 
 
@@ -463,11 +464,11 @@ def test_library_matches_filter(name: str, value: object, other: object) -> None
     ],
 )
 def test_filter_does_not_match_missing_value(name: str, value: str) -> None:
-    assert not parse_query({name: value}).matches(fields.from_v2({"id": "i"}))
+    assert not parse_query({name: value}).matches(from_v2({"id": "i"}))
 
 
 def test_deleted_filter_excludes_images_listed_by_v1() -> None:
-    gone = fields.from_v1({**IMAGE, "deleted": True, "deleted_at": TIME})
+    gone = from_v1({**IMAGE, "deleted": True, "deleted_at": TIME})
     since: dict[str, object] = {"changes-since": TIME}
     assert parse_query(since).matches(gone)
     assert not parse_query({**since, "deleted": False}).matches(gone)
@@ -502,7 +503,7 @@ def test_server_query_includes_every_matching_image(operator: str, when: int, mi
     base = datetime.datetime(2026, 11, 22, 15, 48, 37, tzinfo=UTC)
     stored = base + datetime.timedelta(seconds=when, microseconds=micro)
     query = parse_query({"updated_at": f"{operator}:{TIME}"})
-    shown = fields.from_v2({"id": "i", "updated_at": stored.strftime("%Y-%m-%dT%H:%M:%SZ")})
+    shown = from_v2({"id": "i", "updated_at": stored.strftime("%Y-%m-%dT%H:%M:%SZ")})
     [sent] = [
         text for name, text in filters.to_v2_query(query, PIKE).params if name == "updated_at"
     ] or ["gte:1970-01-01T00:00:00Z"]
@@ -579,7 +580,7 @@ def test_sort_keys_exist_on_both_apis() -> None:
 
 
 def named(*names: str | None) -> list[fields.Image]:
-    return [fields.from_v2({"id": f"i{n}", "name": name}) for n, name in enumerate(names)]
+    return [from_v2({"id": f"i{n}", "name": name}) for n, name in enumerate(names)]
 
 
 def test_none_sorts_first_and_id_breaks_ties() -> None:
@@ -594,10 +595,10 @@ def test_none_sorts_first_and_id_breaks_ties() -> None:
 
 def test_first_sort_key_takes_precedence() -> None:
     given = [
-        fields.from_v2({"id": "1", "name": "a", "size": 2}),
-        fields.from_v2({"id": "2", "name": "b", "size": None}),
-        fields.from_v2({"id": "3", "name": "a", "size": 1}),
-        fields.from_v2({"id": "4", "name": None, "size": 9}),
+        from_v2({"id": "1", "name": "a", "size": 2}),
+        from_v2({"id": "2", "name": "b", "size": None}),
+        from_v2({"id": "3", "name": "a", "size": 1}),
+        from_v2({"id": "4", "name": None, "size": 9}),
     ]
     ordered = sort_images(given, [("name", "desc"), ("size", "asc")])
     assert [one["id"] for one in ordered] == ["2", "3", "1", "4"]
@@ -721,9 +722,9 @@ def test_risky_values_are_filtered_by_library() -> None:
         [*sent, V2_ALL[0], ("q", "q"), *V2_SORT], exact=False
     )
     record = {"id": "i", "name": "größe", "owner": "ü", "status": "active", "p": "ü", "q": "q"}
-    assert omits_risky_values.matches(fields.from_v2(record))
+    assert omits_risky_values.matches(from_v2(record))
     for key in ("name", "owner", "p"):
-        assert not omits_risky_values.matches(fields.from_v2({**record, key: "x"}))
+        assert not omits_risky_values.matches(from_v2({**record, key: "x"}))
 
 
 @pytest.mark.parametrize(
@@ -744,9 +745,9 @@ def test_has_risky_values_detects_unsafe_values(given: dict[str, object], awkwar
 def test_risky_tag_filter_is_applied_by_library() -> None:
     omits_risky_values = parse_query({"tag": ["ü", "a"]}).without_risky_values()
     assert filters.to_v2_query(omits_risky_values, PIKE) == ServerQuery(V2_ALL, exact=False)
-    assert omits_risky_values.matches(fields.from_v2({"id": "i", "tags": ["b", "a", "ü"]}))
-    assert not omits_risky_values.matches(fields.from_v2({"id": "i", "tags": ["a"]}))
-    assert not omits_risky_values.matches(fields.from_v2({"id": "i"}))
+    assert omits_risky_values.matches(from_v2({"id": "i", "tags": ["b", "a", "ü"]}))
+    assert not omits_risky_values.matches(from_v2({"id": "i", "tags": ["a"]}))
+    assert not omits_risky_values.matches(from_v2({"id": "i"}))
 
 
 @pytest.mark.parametrize("key", ["size_min", "size_max"])
