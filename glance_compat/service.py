@@ -360,7 +360,9 @@ class ImageService:
         :param image_id: an id, or an href of the image service.
         :param image_meta: the attributes to set, by name, and a dict ``properties``. It may be a
             whole image dict as :meth:`show` returns it: then only the values that differ are
-            changed, and read-only attributes are ignored. A ``location`` (a URL) makes a queued
+            changed, and read-only attributes are ignored. One warning in the log names those whose
+            value differs from the image's afterwards, except ``updated_at`` and, with data, the
+            attributes of the data. A ``location`` (a URL) makes a queued
             image active with the data at that URL; the call returns when the image is active.
         :param data: the data to upload, as in :meth:`create`. With data, no properties are
             removed.
@@ -392,22 +394,34 @@ class ImageService:
         )
 
     @context_first
-    def delete(self, context: object, image_id: str) -> typing.Literal[True]:
+    def delete(
+        self, context: object, image_id: str, *, missing_ok: bool = False
+    ) -> typing.Literal[True]:
         """Delete an image.
 
         :param context: the caller's request context, or None for the service's own credentials.
         :param image_id: an id, or an href of the image service.
+        :param missing_ok: whether an image that does not exist counts as deleted.
         :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
-            may not see it.
+            may not see it, and missing_ok is False.
         :raises glance_compat.exceptions.ImageNotAuthorized: the image is protected, or belongs to
             another project.
         :raises glance_compat.exceptions.ImageDeleteConflict: the image is in use.
         """
+        if not isinstance(missing_ok, bool):
+            # The string "False" is truthy, so it would hide an error.
+            raise exceptions.Invalid(
+                f"missing_ok must be True or False, not {quote_value(missing_ok)}"
+            )
         identity = self._dispatcher.read_identity(context)
         image_id = self._dispatcher.parse_image_id(identity, image_id)
-        self._dispatcher.repeat_removal(
-            identity, lambda api: api.delete(image_id), exceptions.ImageNotFound
-        )
+        try:
+            self._dispatcher.repeat_removal(
+                identity, lambda api: api.delete(image_id), exceptions.ImageNotFound
+            )
+        except exceptions.ImageNotFound:
+            if not missing_ok:
+                raise
         return True
 
     # -- data

@@ -21,6 +21,7 @@ from glance_compat.metadata.fields import (
     FIELDS,
     FIELDS_BY_NAME,
     ORIGINS,
+    SHOWN_FIELDS,
     STRUCTURED,
     Access,
     Field,
@@ -214,6 +215,40 @@ def find_unstored(
         f"property {quote_value(name)}"
         for name, text in properties.items()
         if not has_property(stored["properties"], match(name), text)
+    ]
+
+
+#: Read-only attributes that do not follow from the data.
+_WITHOUT_DATA = frozenset({"created_at", "deleted_at", "deleted"})
+
+
+def find_ignored(
+    image_meta: Mapping[str, object], updated: Image, *, with_data: bool
+) -> list[str]:
+    """Return the read-only attributes that an update did not set, although their values differ.
+
+    :param image_meta: the metadata that the caller passed.
+    :param updated: the image after the update. An attribute that its API does not have is not
+        compared.
+    :param with_data: whether the call also sent data; then the attributes of the data differ.
+    """
+
+    def differs(field: Field) -> bool:
+        passed, now = image_meta.get(field.name), updated[field.name]
+        if passed is None or passed == now or (now is None and field.part is not Part.ALWAYS):
+            return False
+        try:
+            return bool(field.read(passed) != now)
+        except ConversionError:
+            return True
+
+    return [
+        field.name
+        for field in SHOWN_FIELDS
+        if field.access in (Access.READ, Access.DATA)
+        and field.name != "updated_at"
+        and (field.name in _WITHOUT_DATA or not with_data)
+        and differs(field)
     ]
 
 

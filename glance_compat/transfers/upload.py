@@ -214,10 +214,15 @@ class Uploader:
         _refuse_two_sources(meta, data)
         changed = meta.without(_OF_DATA)
         if data is None:
-            return self._dispatcher.repeat(
+            updated = self._dispatcher.repeat(
                 identity, lambda api: api.update(image_id, changed, purge=purge)
             )
-        return self._send_data_to(identity, image_id, changed, _upload_of(data, meta, progress))
+        else:
+            upload = _upload_of(data, meta, progress)
+            updated = self._send_data_to(identity, image_id, changed, upload)
+        with_data = data is not None or _has_remote_data(meta)
+        _warn_of_ignored(changes.find_ignored(image_meta, updated, with_data=with_data), image_id)
+        return updated
 
     # -- without data
 
@@ -452,6 +457,18 @@ def _describe_hash(stored: Image, upload: Upload) -> str:
     if upload.algorithm == "md5" or not stored["os_hash_value"]:
         return f"MD5 {stored['checksum']}"
     return f"{str(stored['os_hash_algo']).upper()} {stored['os_hash_value']}"
+
+
+def _warn_of_ignored(names: list[str], image_id: str) -> None:
+    if names:
+        hint = "; to change the status, call deactivate() or reactivate()"
+        LOG.warning(
+            "Update of image %s: the read-only attributes %s differ from the image, and were"
+            " ignored%s",
+            image_id,
+            ", ".join(names),
+            hint if "status" in names else "",
+        )
 
 
 def _has_remote_data(meta: ImageMeta) -> bool:

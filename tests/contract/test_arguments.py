@@ -63,6 +63,10 @@ TEXTS = (io.StringIO(), io.TextIOWrapper(io.BytesIO()))
 CANNOT_BE: dict[str, tuple[Call, tuple[Any, ...]]] = {
     "show image_id": (lambda service, value: service.show(None, value), IDS),
     "delete image_id": (lambda service, value: service.delete(None, value), IDS),
+    "delete missing_ok": (
+        lambda service, value: service.delete(None, MISSING, missing_ok=value),
+        ("False", "", None, 0, 1, HUGE, Unspeakable()),
+    ),
     "resolve reference": (lambda service, value: service.resolve(None, value), IDS),
     "iter_detail marker": (
         lambda service, value: service.iter_detail(None, marker=value),

@@ -169,6 +169,26 @@ def test_image_with_refused_data_can_only_be_deleted(target: Target, name: str) 
     assert target.service().delete(None, image_id) is True
 
 
+def test_second_delete_succeeds_if_missing_is_ok(target: Target, name: str) -> None:
+    image_id = target.make(name=name, data=DATA)
+    for user in ("demo", "admin"):
+        service = target.service(user)
+        assert service.delete(None, image_id, missing_ok=True) is True
+        with pytest.raises(exceptions.ImageNotFound):
+            service.delete(None, image_id)
+        assert service.delete(None, str(uuid.uuid4()), missing_ok=True) is True
+
+
+def test_missing_is_ok_hides_no_other_error(target: Target, name: str) -> None:
+    protected = target.make(name=name, protected=True)
+    foreign = target.make("stranger", name=name)
+    target.publish(foreign)
+    for image_id in (protected, foreign):
+        with pytest.raises(exceptions.ImageNotAuthorized):
+            target.service().delete(None, image_id, missing_ok=True)
+        assert target.record(image_id)["status"] == "queued"
+
+
 def test_id_of_deleted_image_is_a_conflict(target: Target, name: str) -> None:
     image_id = target.make(name=name)
     assert target.service().delete(None, image_id) is True

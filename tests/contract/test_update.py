@@ -485,3 +485,59 @@ def test_progress_is_reported(target: Target, name: str) -> None:
         None, image_id, {}, data=DATA, progress=lambda done, total: told.append((done, total))
     )
     assert told[-1] == (len(DATA), len(DATA))
+
+
+# ---------------------------------------------------------------------------------------------
+# Read-only attributes.
+
+DIFFERENT: dict[str, Any] = {
+    "status": "deactivated",
+    "size": 7,
+    "checksum": MD5_OF_NOTHING,
+    "created_at": "2001-01-01T00:00:00Z",
+    "updated_at": "2001-01-01T00:00:00Z",
+    "deleted": True,
+}
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if "read-only" in one.getMessage()]
+
+
+def test_read_only_attributes_that_differ_are_named_in_one_warning(
+    target: Target, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    image_id = target.make(name=name, data=DATA)
+    before = target.service().show(None, image_id)
+    changed = target.service().update(None, image_id, {**DIFFERENT, "min_ram": 3})
+    assert shape.without_times(changed) == {**shape.without_times(before), "min_ram": 3}
+    [warning] = warnings_of(caplog)
+    named = [one for one in DIFFERENT if one in warning]
+    assert named == ["status", "size", "checksum", "created_at", "deleted"]
+    assert image_id in warning
+    assert "deactivate()" in warning
+    assert MD5_OF_NOTHING not in warning
+
+
+@pytest.mark.parametrize("options", [{}, {"extended": True}], ids=str)
+def test_whole_dict_is_sent_back_without_a_warning(
+    target: Target, name: str, options: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    image_id = target.make(name=name, data=DATA)
+    service = target.service(**options)
+    shown = service.show(None, image_id, include_locations=True)
+    service.update(None, image_id, {**shown, "name": f"{name} again"})
+    written = {name: str(value) for name, value in shown.items() if name.endswith("_at") and value}
+    service.update(None, image_id, {**written, "size": str(len(DATA)), "deleted_at": None})
+    assert warnings_of(caplog) == []
+
+
+def test_attributes_of_the_data_differ_without_a_warning(
+    target: Target, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    queued = target.service().show(None, target.make(name=name))
+    filled = target.service().update(None, queued["id"], {**queued, "checksum": None}, data=DATA)
+    assert (filled["status"], filled["checksum"]) == ("active", MD5)
+    assert warnings_of(caplog) == []
+    target.service().update(None, queued["id"], {**queued, "name": None}, purge_props=False)
+    assert len(warnings_of(caplog)) == 1

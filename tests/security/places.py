@@ -140,6 +140,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "transfers/signatures:_fetch_trusted": _QUOTED,
         "transfers/upload:Uploader.remove_interrupted": "id that check_path_segment has accepted",
         "transfers/upload:Uploader._verify": _QUOTED,
+        "transfers/upload:_warn_of_ignored": "names in FIELDS, and an id as above",
         "transport/client:Transport._deadline_errors": _QUOTED,
         "transport/client:_log": "redact_url, checked_request_id, no headers and no bodies",
         "transport/retry:_call_hooks": "the traceback of the caller's hook",

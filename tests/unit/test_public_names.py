@@ -46,7 +46,7 @@ SIGNATURES = {
     " sort_dir=None",
     "create": "context image_meta data=None * progress=None",
     "update": "context image_id image_meta data=None purge_props=True * progress=None",
-    "delete": "context image_id",
+    "delete": "context image_id * missing_ok=False",
     "download": "context image_id data=None dst_path=None trusted_certs=None * progress=None",
     "copy_to_stores": "context image_id stores",
     "deactivate": "context image_id",
