@@ -19,11 +19,13 @@ from importlib import metadata
 
 from cliff import app as cliff_app
 from cliff import command
+from cliff.display import DisplayCommandBase
 
 from glance_compat import exceptions
 from glance_compat.cli import cloud, commands
 from glance_compat.cli.formatting import escape_controls, to_one_line
 from glance_compat.cli.references import AmbiguousName, write_details
+from glance_compat.cli.tables import FittingTable
 from glance_compat.cli.usage import MissingPackage, UsageError, suggest
 from glance_compat.redaction import redact_text
 
@@ -35,6 +37,9 @@ DESCRIPTION = (
 
 #: Errors whose messages this package wrote, without secrets.
 _OWN_ERRORS = (exceptions.GlanceCompatError, UsageError, MissingPackage, AmbiguousName)
+
+#: The begin of argparse's message about unknown options.
+_UNRECOGNIZED = "unrecognized arguments: "
 
 #: Exit code of a usage error; the same as argparse's.
 EXIT_USAGE = 2
@@ -157,7 +162,39 @@ class GlanceCompat(cliff_app.App):
         )
         parser.add_argument("--version", action="version", version=f"{NAME} {version}")
         cloud.add_options(parser)
+        self._shorten_errors(parser)
         return parser
+
+    def _shorten_errors(self, parser: argparse.ArgumentParser, *more: str) -> None:
+        """Make a parser report a usage error in one line, without the list of all options.
+
+        :param more: options that the user may have meant as well.
+        """
+
+        def report(message: str) -> typing.NoReturn:
+            hint = ""
+            if message.startswith(_UNRECOGNIZED):
+                first = message.removeprefix(_UNRECOGNIZED).split()[0].partition("=")[0]
+                hint = suggest(first, [*parser._option_string_actions, *more])
+            text = to_one_line(message)
+            parser.exit(EXIT_USAGE, f"{parser.prog}: error: {text}.{hint} See {parser.prog} -h\n")
+
+        parser.error = report  # type: ignore[method-assign]
+
+    def prepare_to_run_command(self, cmd: command.Command) -> None:
+        """Replace what cliff's commands have of their own: usage errors and tables."""
+        create = cmd.get_parser
+
+        def get_parser(prog_name: str) -> argparse.ArgumentParser:
+            parser = create(prog_name)
+            self._shorten_errors(parser, *self.parser._option_string_actions)
+            return parser
+
+        cmd.get_parser = get_parser  # type: ignore[method-assign]
+        if isinstance(cmd, DisplayCommandBase):
+            for plugin in cmd._formatter_plugins:
+                if plugin.name == "table":
+                    plugin.obj = FittingTable()
 
     def configure_logging(self) -> None:
         """Log to stderr: warnings by default, INFO with -v, DEBUG with -vv or --debug."""

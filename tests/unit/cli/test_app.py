@@ -99,6 +99,43 @@ def test_wrong_arguments_are_wrong_usage(
     assert f"glance-compat {argv[0]}: error: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("argv", "error"),
+    [
+        (
+            ("list", "--limt", "3"),
+            "unrecognized arguments: --limt 3. Did you mean --limit? See glance-compat list -h",
+        ),
+        (
+            ("list", "--os-clod=x"),
+            "unrecognized arguments: --os-clod=x. Did you mean --os-cloud? See glance-compat list"
+            " -h",
+        ),
+        (("list", "--zzz"), "unrecognized arguments: --zzz. See glance-compat list -h"),
+        (
+            ("delete",),
+            "the following arguments are required: IMAGE. See glance-compat delete -h",
+        ),
+    ],
+)
+def test_usage_error_is_one_line(
+    argv: tuple[str, ...], error: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert in_process(*argv).code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line == f"glance-compat {argv[0]}: error: {error}"
+
+
+@pytest.mark.slow
+def test_package_is_a_program(environment: dict[str, str]) -> None:
+    argv = [sys.executable, "-m", "glance_compat", "lisst"]
+    done = subprocess.run(
+        argv, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("lisst is not a command. Did you mean list?")
+
+
 class Failing(Command):
     """A command that raises ``failure``."""
 
