@@ -15,10 +15,11 @@ import os
 import typing
 from collections.abc import Callable, Iterable, Iterator
 
-from oslo_utils.imageutils import format_inspector
-
 from glance_compat import exceptions
 from glance_compat.redaction import quote_value
+
+if typing.TYPE_CHECKING:
+    from oslo_utils.imageutils.format_inspector import FileInspector
 
 LOG = logging.getLogger(__name__)
 
@@ -502,6 +503,9 @@ def verify_format(blocks: Iterator[bytes], disk_format: str | None) -> Iterator[
     :raises glance_compat.exceptions.ImageUnacceptable: the data has a different format, is unsafe,
         or cannot be inspected.
     """
+    # Imported here, because few calls inspect data, and the import takes long.
+    from oslo_utils.imageutils import format_inspector
+
     inspected = format_inspector.InspectWrapper(typing.cast(typing.IO[bytes], blocks))
     yield from inspected
     if not disk_format:
@@ -546,6 +550,9 @@ def detect_format(head: bytes) -> str:
     :raises glance_compat.exceptions.ImageUnacceptable: the content is of several formats, or of
         one that Glance has no disk_format for.
     """
+    # Imported here, because few calls inspect data, and the import takes long.
+    from oslo_utils.imageutils import format_inspector
+
     inspected = format_inspector.InspectWrapper(io.BytesIO(head))
     inspected.read(HEAD_BYTES)
     try:
@@ -565,11 +572,13 @@ def detect_format(head: bytes) -> str:
     )
 
 
-def _check_safety(inspector: format_inspector.FileInspector, disk_format: str) -> None:
+def _check_safety(inspector: FileInspector, disk_format: str) -> None:
     """Raise an exception if the data is unsafe.
 
     :raises SafetyCheckFailed: the data is unsafe.
     """
+    from oslo_utils.imageutils import format_inspector
+
     try:
         inspector.safety_check()
     except format_inspector.SafetyCheckFailed as error:

@@ -166,3 +166,15 @@ def test_import_of_the_package_loads_no_optional_package() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert (run.returncode, run.stdout.strip()) == (0, "[]"), run.stderr
+
+
+def test_import_of_the_service_does_not_load_oslo_utils() -> None:
+    # Its import takes longer than that of this library.
+    program = (
+        "import sys; from glance_compat import ImageService\n"
+        "print(sorted(name for name in sys.modules if name.startswith('oslo_utils')))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout.strip()) == (0, "[]"), run.stderr
