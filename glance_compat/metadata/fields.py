@@ -570,7 +570,7 @@ def _compile(
     names = [field.name for field, one in rows if not _is_not_text((field, one))]
     count = len(names)
     converted = [
-        (field.name, _UNCHANGED.get(one.read, _Converted), _checked(field, one))
+        (field.name, _UNCHANGED.get(one.read, _Converted), one.read, (field, one))
         for field, one in rows
     ]
     others = converted[count:]
@@ -583,11 +583,14 @@ def _compile(
             columns = zip(others, rest, strict=True)
         else:
             columns = zip(converted, values, strict=True)
-        for (name, kind, convert), value in columns:
+        for (name, kind, convert, row), value in columns:
             if type(value) is kind:
                 image[name] = value
             elif value is not None:
-                image[name] = convert(value)
+                try:
+                    image[name] = convert(value)
+                except ConversionError as error:
+                    image[name] = _absent_or_error(*row, error)
         if not image["id"]:
             raise exceptions.BadResponse("invalid image in the response: it has no id")
         for name in lists:
@@ -598,20 +601,16 @@ def _compile(
     return read_values
 
 
-def _checked(field: Field, spelling: Spelling) -> Converter:
-    """Return the converter of an attribute, with the exception for a value of a wrong type."""
+def _absent_or_error(field: Field, spelling: Spelling, error: ConversionError) -> object:
+    """Return the default of an attribute for a value of the wrong type, if it is lenient.
 
-    def convert(value: object) -> object:
-        try:
-            return spelling.read(value)
-        except ConversionError as error:
-            if field.lenient:
-                return field.absent
-            raise exceptions.BadResponse(
-                f"invalid image in the response: {spelling.key} is not {error}"
-            ) from None
-
-    return convert
+    :raises glance_compat.exceptions.BadResponse: it is not.
+    """
+    if field.lenient:
+        return field.absent
+    raise exceptions.BadResponse(
+        f"invalid image in the response: {spelling.key} is not {error}"
+    ) from None
 
 
 _ONLY_STRINGS = {str}
