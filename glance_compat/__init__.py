@@ -24,6 +24,7 @@ __all__ = [
     "Member",
     "OfferedVersion",
     "Options",
+    "Store",
     "exceptions",
 ]
 
@@ -39,6 +40,7 @@ _HOMES = {
     "Member": "types",
     "OfferedVersion": "discovery.versions",
     "Options": "options",
+    "Store": "types",
 }
 
 

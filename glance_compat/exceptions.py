@@ -277,6 +277,7 @@ STATUS_ERRORS: Mapping[str, StatusErrors] = MappingProxyType(
         "delete": {**_ANY, 409: ImageDeleteConflict},
         "download": {**_ANY, 409: ImageNotActive},
         "members": {**_ANY, 400: Invalid},
+        "stores": _LIST,
         # 409: the image is not active, or the store does not exist; 400: the store has the data
         # already (verified on Glance 33).
         "import": {**_ANY, 409: ImageImportImpossible},

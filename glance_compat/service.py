@@ -45,7 +45,7 @@ from glance_compat.redaction import quote_value, redact_url
 from glance_compat.routing.catalog import Catalog, check_catalog
 from glance_compat.routing.context import context_first, is_plugin
 from glance_compat.routing.dispatcher import Dispatcher
-from glance_compat.routing.references import check_marker, check_member_id
+from glance_compat.routing.references import check_marker, check_member_id, check_path_segment
 from glance_compat.routing.succession import Succession
 from glance_compat.streams import streams
 from glance_compat.streams.streams import Download, Progress
@@ -53,7 +53,7 @@ from glance_compat.streams.target import check_destination
 from glance_compat.transfers import signatures
 from glance_compat.transfers.download import Downloader
 from glance_compat.transfers.upload import Attempt, Uploader
-from glance_compat.types import Image, Member
+from glance_compat.types import Image, Member, Store
 
 
 class ImageService:
@@ -506,6 +506,50 @@ class ImageService:
         return None
 
     @context_first
+    def stores(self, context: object) -> list[Store]:
+        """Return the stores that hold the data of images, in the order of the server.
+
+        :param context: the caller's request context, or None for the service's own credentials.
+        :returns: one dict :class:`~glance_compat.Store` for each store. ``type`` is None unless
+            the server reports it to the caller; Glance 33 reports it to admins.
+        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint does not have the
+            capability ``stores``: it has one unnamed store.
+        """
+        identity = self._dispatcher.read_identity(context)
+        return self._dispatcher.repeat(identity, lambda api: api.stores())
+
+    @context_first
+    def delete_from_store(
+        self, context: object, image_id: str, store: str
+    ) -> typing.Literal[True]:
+        """Delete the data of an image from one of the stores that have it.
+
+        By default only an admin may do that (Glance 33).
+
+        :param context: the caller's request context, or None for the service's own credentials.
+        :param image_id: an id, or an href of the image service.
+        :param store: the name of a store; see :meth:`stores`.
+        :raises glance_compat.exceptions.Invalid: the name is not a segment of a URL's path.
+        :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
+            may not see it.
+        :raises glance_compat.exceptions.NotFound: the store does not have the data, or does not
+            exist.
+        :raises glance_compat.exceptions.ImageNotActive: the image has no data.
+        :raises glance_compat.exceptions.ImageDeleteConflict: no other store has the data, or it is
+            in use.
+        :raises glance_compat.exceptions.ImageNotAuthorized: the caller may not delete it.
+        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint does not have the
+            capability ``store-delete``.
+        """
+        store = check_path_segment(store, "a store name")
+        identity = self._dispatcher.read_identity(context)
+        image_id = self._dispatcher.parse_image_id(identity, image_id)
+        self._dispatcher.repeat_removal(
+            identity, lambda api: api.delete_from_store(image_id, store), exceptions.NotFound
+        )
+        return True
+
+    @context_first
     def copy_to_stores(self, context: object, image_id: str, stores: Sequence[str]) -> None:
         """Request the server to copy the data of an image to more of its stores.
 
@@ -820,6 +864,8 @@ class BoundImageService(Bound[ImageService]):
     create = without_context(ImageService.create)
     update = without_context(ImageService.update)
     delete = without_context(ImageService.delete)
+    stores = without_context(ImageService.stores)
+    delete_from_store = without_context(ImageService.delete_from_store)
     copy_to_stores = without_context(ImageService.copy_to_stores)
     deactivate = without_context(ImageService.deactivate)
     reactivate = without_context(ImageService.reactivate)

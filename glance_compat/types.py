@@ -120,6 +120,29 @@ class ExtendedImage(Image):
     shadowed_properties: dict[str, typing.Any] | None
 
 
+class Store(typing.TypedDict):
+    """A store of the image service, which holds the data of images.
+
+    id
+        The name of the store, as the operator chose it.
+    description
+        A description for people, or None.
+    default
+        Whether the store gets the data of uploads that name no store.
+    read_only
+        Whether no data can be uploaded to the store.
+    type
+        The type, such as ``file``, ``rbd`` or ``swift``; None before v2.15, and for callers who
+        may not see it.
+    """
+
+    id: str
+    description: str | None
+    default: bool
+    read_only: bool
+    type: str | None
+
+
 class Member(typing.TypedDict):
     """A project that an image is shared with.
 

@@ -21,7 +21,7 @@ from glance_compat.metadata.changes import ImageMeta
 from glance_compat.metadata.fields import ALL_PARTS, Image, Parts
 from glance_compat.metadata.filters import Query
 from glance_compat.streams.streams import HAS_MD5, HASHES, Expected, Upload, is_available
-from glance_compat.types import Member
+from glance_compat.types import Member, Store
 
 LOG = logging.getLogger(__name__)
 
@@ -132,6 +132,12 @@ class ImagesApi(typing.Protocol):
         :param start: the offset to start at, in bytes. If the API or the server cannot do that,
             the data starts at 0; ``OpenedData.start`` is the actual offset.
         """
+
+    def stores(self) -> list[Store]:
+        """Return the stores of the site."""
+
+    def delete_from_store(self, image_id: str, store: str) -> None:
+        """Delete the data of the image from one of several stores."""
 
     def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
         """Request the server to copy the data to more of its stores; return before it is done."""

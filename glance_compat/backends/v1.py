@@ -37,7 +37,7 @@ from glance_compat.redaction import quote_value
 from glance_compat.streams.streams import Upload
 from glance_compat.transport.client import Transport
 from glance_compat.transport.messages import Request, Response
-from glance_compat.types import Member
+from glance_compat.types import Member, Store
 
 LOG = logging.getLogger(__name__)
 
@@ -507,6 +507,12 @@ class V1:
 
     # -- what v1 does not have
 
+    def stores(self) -> list[Store]:
+        raise self._unsupported("stores", "list the stores")
+
+    def delete_from_store(self, image_id: str, store: str) -> None:
+        raise self._unsupported("store-delete", "delete data from one store", image_id)
+
     def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
         raise self._unsupported("stores", "a copy of the data in another store", image_id)
 
@@ -526,7 +532,7 @@ class V1:
         raise self._unsupported("member-status", "the status of a member", image_id)
 
     def _unsupported(
-        self, capability: str, what: str, image_id: str
+        self, capability: str, what: str, image_id: str | None = None
     ) -> exceptions.UnsupportedByVersion:
         return exceptions.UnsupportedByVersion(
             support.describe_capability(capability, what, support.V2_API),

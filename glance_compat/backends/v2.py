@@ -37,7 +37,7 @@ from glance_compat.streams.streams import HAS_MD5, Expected, Upload
 from glance_compat.transport import retry
 from glance_compat.transport.client import Transport
 from glance_compat.transport.messages import Request, Response
-from glance_compat.types import Member
+from glance_compat.types import Member, Store
 
 _ERRORS = exceptions.STATUS_ERRORS
 _PATCH = "application/openstack-images-v2.1-json-patch"
@@ -344,7 +344,7 @@ class V2:
             changes.check_v1_limits(meta, folding=False)
         return meta
 
-    def _require(self, capability: str, what: str, image_id: str) -> None:
+    def _require(self, capability: str, what: str, image_id: str | None = None) -> None:
         offer = self._get_offer()
         if capability not in offer.capabilities:
             raise exceptions.UnsupportedByVersion(
@@ -610,6 +610,70 @@ class V2:
     def delete(self, image_id: str) -> None:
         self._send("DELETE", _path(image_id), "delete", image_id, success=204)
 
+    # -- stores
+
+    def stores(self) -> list[Store]:
+        """Return the stores of the site.
+
+        A request for their types is sent if the caller may be an admin: Glance 33 permits it to
+        admins and services only.
+        """
+        self._require("stores", "list the stores")
+        if "store-detail" in self._get_offer().capabilities and self._transport.may_be_admin():
+            with contextlib.suppress(exceptions.Forbidden, exceptions.NotFound):
+                return self._list_stores("/v2/info/stores/detail")
+        return self._list_stores("/v2/info/stores")
+
+    def _list_stores(self, path: str) -> list[Store]:
+        response = self._send("GET", path, "stores", None)
+        return [_store(response, record) for record in response.objects_at("stores")]
+
+    def delete_from_store(self, image_id: str, store: str) -> None:
+        self._require("store-delete", "delete data from one store", image_id)
+        path = f"/v2/stores/{urllib.parse.quote(store, safe='')}/"
+        path += urllib.parse.quote(image_id, safe="")
+        try:
+            self._send("DELETE", path, "delete", image_id, success=204)
+        except (
+            exceptions.ImageNotAuthorized,
+            exceptions.ImageNotFound,
+            exceptions.ImageDeleteConflict,
+        ) as error:
+            raise self._explain_kept(error, image_id, store) from error
+
+    def _explain_kept(
+        self, error: exceptions.GlanceCompatError, image_id: str, store: str
+    ) -> exceptions.GlanceCompatError:
+        """Return a more specific error for data that was not deleted from a store.
+
+        Glance 33 responds with 403 also if no other store has the data, with 404 also if the store
+        does not have it, and with 409 if the store does not exist, the image is not active, or the
+        data is in use (api/v2/images.py).
+        """
+        found = self.show(image_id, sent=("stores",))
+        stores = found["stores"] or []
+        what = f"cannot delete the data of image {image_id} from store {quote_value(store)}"
+        if found["status"] != "active":
+            error_class: type[exceptions.GlanceCompatError] = exceptions.ImageNotActive
+            why = f"the status of the image is {found['status']}, not active"
+        elif store not in stores:
+            error_class = exceptions.NotFound
+            why = f"the data is in {', '.join(map(quote_value, stores)) or 'no store'}"
+        elif stores == [store]:
+            error_class = exceptions.ImageDeleteConflict
+            why = (
+                "no other store has it; copy the data to another store first, or delete the image"
+            )
+        else:
+            return error
+        return error_class(
+            f"{what}: {why}",
+            status=error.status,
+            request_id=error.request_id,
+            endpoint=self._transport.endpoint,
+            image_id=image_id,
+        )
+
     def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
         self._require("stores", "a copy of the data in another store", image_id)
         # all_stores_must_succeed is omitted; the server's default is True.
@@ -765,6 +829,22 @@ def _has_next(body: Mapping[str, object]) -> bool:
     # The link itself is not used: it omits repeated parameters (verified on Glance 15.0.2 and 33),
     # and it may name any host.
     return bool(body.get("next"))
+
+
+def _store(response: Response, record: Mapping[str, typing.Any]) -> Store:
+    # Glance sends "true" as a string, and omits what is false (verified on Glance 33).
+    store_id, description, store_type = (
+        record.get(name) for name in ("id", "description", "type")
+    )
+    if not isinstance(store_id, str) or not store_id:
+        raise response.invalid("has an invalid store: it has no id")
+    return {
+        "id": store_id,
+        "description": description if isinstance(description, str) else None,
+        "default": record.get("default") in (True, "true"),
+        "read_only": record.get("read-only") in (True, "true"),
+        "type": store_type if isinstance(store_type, str) else None,
+    }
 
 
 def _member(response: Response, record: Mapping[str, typing.Any]) -> Member:

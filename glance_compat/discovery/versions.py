@@ -75,6 +75,7 @@ class Capability(typing.NamedTuple):
         endpoint has the feature if it offers one of them. If empty, every version from ``since``
         on has the feature.
     :param instead: what the other major version has instead, for the documentation, or "".
+    :param requires: the name of another capability that the endpoint must have, or "".
     :param option: the name of the field of Options with which the methods work on servers without
         the feature, or "".
     """
@@ -84,6 +85,7 @@ class Capability(typing.NamedTuple):
     methods: tuple[str, ...] = ()
     configured: frozenset[Version] = frozenset()
     instead: str = ""
+    requires: str = ""
     option: str = ""
 
 
@@ -148,8 +150,21 @@ def _declare_capabilities(declared: Mapping[str, Version]) -> dict[str, Capabili
         "stores": Capability(
             since.pop("stores"),
             "multiple stores, if the cloud configures them",
-            ("copy_to_stores",),
+            ("stores", "copy_to_stores"),
             configured=frozenset({declared["stores"], (2, 10), (2, 11), (2, 12), (2, 13)}),
+        ),
+        # Glance 20 (Ussuri), the first with a version after 2.9, introduced it.
+        "store-delete": Capability(
+            (2, 10),
+            "the data of an image is deleted from one of several stores",
+            ("delete_from_store",),
+            requires="stores",
+        ),
+        "store-detail": Capability(
+            (2, 15),
+            "the type of a store, for those who may see it",
+            instead="``type`` is None",
+            requires="stores",
         ),
         "locations-api": Capability(
             (2, 17),
@@ -300,9 +315,10 @@ def get_capabilities(newest: Version, offered: tuple[OfferedVersion, ...]) -> fr
     :param offered: the entries of the version document.
     """
     numbers = {one.number for one in offered if one.number and one.number <= newest}
-    return frozenset(
+    found = {
         name
         for name, row in CAPABILITIES.items()
         if row.since[0] == newest[0]
         and (row.configured & numbers if row.configured else row.since <= newest)
-    )
+    }
+    return frozenset(name for name in found if CAPABILITIES[name].requires in ("", *found))

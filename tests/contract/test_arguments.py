@@ -141,6 +141,14 @@ CANNOT_BE: dict[str, tuple[Call, tuple[Any, ...]]] = {
         lambda service, value: service.download(None, MISSING, trusted_certs=value),
         ("abc", 5, [5], [""], [HUGE], [Unspeakable()]),
     ),
+    "delete_from_store image_id": (
+        lambda service, value: service.delete_from_store(None, value, "fast"),
+        IDS,
+    ),
+    "delete_from_store store": (
+        lambda service, value: service.delete_from_store(None, MISSING, value),
+        IDS,
+    ),
     "copy_to_stores stores": (
         lambda service, value: service.copy_to_stores(None, MISSING, value),
         (None, 5, "fast", (), [], [5], [""], ["fast", None], {"fast"}, iter(["fast"]), ["\ud800"]),

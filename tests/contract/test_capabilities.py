@@ -61,6 +61,13 @@ def listed(service: ImageService, scene: Scene, **filters: object) -> bool:
     return scene.image_id in [one["id"] for one in service.detail(None, filters)]
 
 
+def refusal(call: Callable[[], object]) -> object:
+    try:
+        return call()
+    except exceptions.ImageDeleteConflict as error:
+        return type(error)
+
+
 def hidden(image: Any) -> object:
     return image["os_hidden"]
 
@@ -112,6 +119,17 @@ ACTS: dict[str, tuple[Callable[[Scene], object], object]] = {
     "detail(os_hidden)": (lambda scene: listed(scene.owner, scene, os_hidden=True), False),
     "create(store)": (lambda scene: scene.created("store", scene.store, DATA), None),
     "update(store)": (lambda scene: scene.filled(store=scene.store), "active"),
+    "stores": (
+        lambda scene: {scene.store, "slow"} <= {one["id"] for one in scene.owner.stores(None)},
+        True,
+    ),
+    "delete_from_store": (
+        lambda scene: refusal(
+            lambda: scene.admin.delete_from_store(None, scene.image_id, scene.store)
+        ),
+        # It is the only copy.
+        exceptions.ImageDeleteConflict,
+    ),
     "copy_to_stores": (
         lambda scene: scene.admin.copy_to_stores(None, scene.image_id, ["slow"]),
         None,

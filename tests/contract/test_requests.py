@@ -12,7 +12,7 @@ import pytest
 
 from glance_compat import ImageService
 from tests.contract.shape import DATA, FORMATS
-from tests.contract.targets import Context, Target, everywhere, on_pike, on_v2
+from tests.contract.targets import Context, Target, everywhere, on_33, on_pike, on_v2
 
 Act = Callable[[ImageService, Context, str], object]
 
@@ -170,6 +170,16 @@ V2_COSTS: dict[str, tuple[Act, int]] = {
     "add_tag": (lambda service, context, image: service.add_tag(context, image, "a b"), 1),
     "remove_tag": (lambda service, context, image: service.remove_tag(context, image, "t"), 1),
 }
+
+
+@on_33
+@pytest.mark.parametrize("user", ["demo", "admin"])
+def test_warm_list_of_stores_request_count(target: Target, user: str) -> None:
+    service = target.service(user)
+    service.discover()
+    with target.counting() as exchanges:
+        service.stores(target.context(user))
+    assert len(exchanges) == 1, exchanges
 
 
 @on_v2

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copying data to more stores, and image references."""
+"""Stores: listing them, copying data to more of them, deleting it from one; and references."""
 
 from __future__ import annotations
 
 import pytest
 import tenacity
 
-from glance_compat import exceptions
+from glance_compat import ImageService, exceptions
 from tests.contract.shape import DATA, extended
-from tests.contract.targets import Kind, Target, is_usual, on_each_api, on_v1, only
+from tests.contract.targets import Kind, Target, is_usual, on_33, on_each_api, on_v1, only
 
 
 def is_real_33(kind: Kind) -> bool:
@@ -19,6 +19,16 @@ def is_older_v2(kind: Kind) -> bool:
     return is_usual(kind) and kind.api == "v2" and kind.release == "pike"
 
 
+def until_stored(service: ImageService, image_id: str, stores: int) -> list[str]:
+    """Wait until a number of stores have the data, and return their names."""
+    waiting = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda found: len(found) != stores),
+        stop=tenacity.stop_after_delay(120),
+        wait=tenacity.wait_fixed(0.2),
+    )
+    return waiting(lambda: extended(service.show(None, image_id))["stores"] or [])
+
+
 @only(is_real_33)
 def test_data_is_copied_to_another_store(target: Target, name: str) -> None:
     image_id = target.make(name=name, data=DATA)
@@ -26,18 +36,10 @@ def test_data_is_copied_to_another_store(target: Target, name: str) -> None:
     [first] = extended(service.show(None, image_id))["stores"] or []
     [other] = {"fast", "slow"} - {first}
 
-    @tenacity.retry(
-        retry=tenacity.retry_if_result(lambda stores: len(stores) == 1),
-        stop=tenacity.stop_after_delay(120),
-        wait=tenacity.wait_fixed(0.2),
-    )
-    def copied() -> list[str]:
-        return extended(service.show(None, image_id))["stores"] or []
-
     with target.counting() as requests:
         service.copy_to_stores(None, image_id, [other])
     assert [one.method for one in requests] == ["POST"]
-    assert sorted(copied()) == ["fast", "slow"]
+    assert sorted(until_stored(service, image_id, 2)) == ["fast", "slow"]
     # The data is stored slightly before the server's task ends.
     again = tenacity.retry(
         retry=tenacity.retry_if_exception_type(exceptions.ImageImportImpossible),
@@ -60,6 +62,50 @@ def test_impossible_copy_to_stores_is_refused(target: Target, name: str) -> None
         target.service().copy_to_stores(None, image_id, ["fast"])
     with pytest.raises(exceptions.ImageNotFound):
         service.copy_to_stores(None, "00000000-0000-4000-8000-000000000000", ["fast"])
+
+
+@on_33
+def test_stores_are_listed_with_their_roles(target: Target) -> None:
+    plain = target.service().stores(target.context())
+    assert [(one["id"], one["read_only"], one["type"]) for one in plain] == [
+        ("fast", False, None),
+        ("slow", False, None),
+    ]
+    assert [one["default"] for one in plain].count(True) == 1
+    detailed = target.service("admin").stores(target.context("admin"))
+    assert detailed == [{**one, "type": "file"} for one in plain]
+
+
+@on_33
+def test_data_is_deleted_from_one_of_two_stores(target: Target, name: str) -> None:
+    image_id = target.make(name=name, data=DATA)
+    service = target.service("admin", extended=True)
+    [first] = extended(service.show(None, image_id))["stores"] or []
+    [other] = {"fast", "slow"} - {first}
+    with pytest.raises(exceptions.ImageDeleteConflict, match="no other store"):
+        service.delete_from_store(None, image_id, first)
+    for store in (other, "no-such-store", "größe"):
+        with pytest.raises(exceptions.NotFound, match=store) as caught:
+            service.delete_from_store(None, image_id, store)
+        assert caught.value.image_id == image_id
+    service.copy_to_stores(None, image_id, [other])
+    until_stored(service, image_id, 2)
+    with pytest.raises(exceptions.ImageNotAuthorized):
+        target.service().delete_from_store(None, image_id, first)
+    assert service.delete_from_store(None, image_id, first) is True
+    assert extended(service.show(None, image_id))["stores"] == [other]
+    assert b"".join(service.download(None, image_id)) == DATA
+    with pytest.raises(exceptions.NotFound):
+        service.delete_from_store(None, image_id, first)
+
+
+@on_33
+def test_image_without_data_is_in_no_store(target: Target, name: str) -> None:
+    service = target.service("admin")
+    with pytest.raises(exceptions.ImageNotActive, match="queued"):
+        service.delete_from_store(None, target.make(name=name), "fast")
+    with pytest.raises(exceptions.ImageNotFound):
+        service.delete_from_store(None, "00000000-0000-4000-8000-000000000000", "fast")
 
 
 @on_v1

@@ -46,6 +46,9 @@ _LOCATIONS_API = {
     "sources": {WEB: DATA},
 }
 _TWO_STORES = {"release": "33", "config": {"enabled_backends": ["fast", "slow"]}}
+_COPIED_TWICE = tuple(
+    {**one, "stores": ["fast", "slow"]} if one["id"] == ACTIVE else one for one in IMAGES
+)
 _NO_LOCATIONS_API = {"config": {"show_multiple_locations": True}, "sources": {WEB: DATA}}
 
 
@@ -275,6 +278,18 @@ CALLS: dict[str, Call] = {
         lambda service, folder: b"".join(service.download(None, ACTIVE)),
         {"v2": (_read("GET", "images/*"), _PULL)},
         {"verify_downloads": "strong"},
+    ),
+    "stores": Call(
+        lambda service, folder: service.stores(None),
+        {"v2": (_read("GET", "info/stores/detail"),)},
+        token="admin:admin:admin",
+        server=_TWO_STORES,
+    ),
+    "delete_from_store": Call(
+        lambda service, folder: service.delete_from_store(None, ACTIVE, "slow"),
+        {"v2": (_write("DELETE", "stores/*/*", bodiless=True),)},
+        token="admin:admin:admin",
+        server={**_TWO_STORES, "images": _COPIED_TWICE},
     ),
     "copy_to_stores": Call(
         _copied,

@@ -308,7 +308,10 @@ EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
         for call in ("delete", "remove_member")
         for api in APIS
     },
-    ("413 with Retry-After", "remove_tag", "v2", Kind.WRITE): RIGHT,
+    **{
+        ("413 with Retry-After", call, "v2", Kind.WRITE): RIGHT
+        for call in ("remove_tag", "delete_from_store")
+    },
     **{
         (row, call, "v2", kind): _error(_BAD)
         for row in (
@@ -353,6 +356,7 @@ EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
 _SUCCESS_IS_204 = {
     *(("delete", "v2"), ("add_member", "v1"), ("remove_member", "v1"), ("remove_member", "v2")),
     *(("deactivate", "v2"), ("reactivate", "v2"), ("add_tag", "v2"), ("remove_tag", "v2")),
+    ("delete_from_store", "v2"),
 }
 
 

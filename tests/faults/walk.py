@@ -76,7 +76,7 @@ def make(
     # The system reuses ports, and the library caches what it discovers about a URL.
     prefix = f"/{next(_NUMBERS)}"
     with GlanceFixture(
-        (api,), prefix=prefix, images=IMAGES, sockets=sockets, **wanted.server
+        (api,), prefix=prefix, sockets=sockets, **{"images": IMAGES, **wanted.server}
     ) as glance:
         owner = ImageService(glance.session(), options=chosen)
         if "member" in call:

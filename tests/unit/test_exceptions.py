@@ -178,6 +178,7 @@ OWN = {
     "delete": {409: "ImageDeleteConflict"},
     "download": {409: "ImageNotActive"},
     "members": {400: "Invalid"},
+    "stores": OF_A_LIST,
     "import": {409: "ImageImportImpossible"},
 }
 

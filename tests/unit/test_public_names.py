@@ -27,6 +27,7 @@ from glance_compat import (
     Member,
     OfferedVersion,
     Options,
+    Store,
     exceptions,
 )
 from glance_compat.audit.kinds import KINDS_BY_NAME
@@ -48,6 +49,8 @@ SIGNATURES = {
     "update": "context image_id image_meta data=None purge_props=True * progress=None",
     "delete": "context image_id * missing_ok=False",
     "download": "context image_id data=None dst_path=None trusted_certs=None * progress=None",
+    "stores": "context",
+    "delete_from_store": "context image_id store",
     "copy_to_stores": "context image_id stores",
     "deactivate": "context image_id",
     "reactivate": "context image_id",
@@ -152,6 +155,7 @@ def test_package_exports_its_contract() -> None:
         "Member",
         "OfferedVersion",
         "Options",
+        "Store",
         "exceptions",
     ]
     assert {name for name in glance_compat.__all__ if not hasattr(glance_compat, name)} == set()
@@ -216,7 +220,9 @@ def test_types_match_the_fields_table() -> None:
     assert ExtendedImage.__optional_keys__ == locations
 
 
-@pytest.mark.parametrize("kind", [Image, ExtendedImage, Member], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [Image, ExtendedImage, Member, Store], ids=lambda kind: kind.__name__
+)
 def test_types_document_each_key(kind: type) -> None:
     documented = "\n".join(inspect.getdoc(one) or "" for one in (Image, kind))
     names = {
@@ -238,6 +244,13 @@ def test_results_match_declared_types(api: Literal["1", "2"]) -> None:
         image = images.create({"name": "typed", "disk_format": "raw", "container_format": "bare"})
         assert_has_type(images.show(image["id"], include_locations=True), ExtendedImage)
         assert_has_type(images.add_member(image["id"], "a" * 32), Member)
+
+
+def test_stores_match_declared_type() -> None:
+    with GlanceFixture(release="33") as glance:
+        for token in ("owner", "admin:admin:admin"):
+            for store in ImageService(glance.session(token)).stores(None):
+                assert_has_type(store, Store)
 
 
 def assert_has_type(found: Mapping[str, object], kind: type) -> None:

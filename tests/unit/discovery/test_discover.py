@@ -1137,6 +1137,7 @@ def test_catalog_endpoint_follows_region_and_interface(server: ScriptedServer) -
 V1_CAPABILITIES = {"copy_from", "list-deleted", "member-can-share"}
 PIKE_CAPABILITIES = {"tags", "member-status", "deactivate", "community-visibility"}
 NEW_CAPABILITIES = PIKE_CAPABILITIES | {"import", "hidden", "multihash", "locations-api"}
+STORES_CAPABILITIES = {"stores", "store-delete", "store-detail"}
 
 
 @pytest.mark.parametrize(
@@ -1149,7 +1150,7 @@ NEW_CAPABILITIES = PIKE_CAPABILITIES | {"import", "hidden", "multihash", "locati
         (PIKE_IMPORT, {"allow_experimental": True}, PIKE_CAPABILITIES | {"import"}),
         (PIKE_IMPORT, {"prefer": "1", "allow_experimental": True}, V1_CAPABILITIES),
         (GLANCE_33, {}, NEW_CAPABILITIES),
-        (GLANCE_33_STORES, {}, NEW_CAPABILITIES | {"stores"}),
+        (GLANCE_33_STORES, {}, NEW_CAPABILITIES | STORES_CAPABILITIES),
         ([("v2.0", "CURRENT")], {}, {"tags", "member-status"}),
         (
             [("v2.10", "EXPERIMENTAL"), ("v2.7", "CURRENT")],
@@ -1185,7 +1186,7 @@ def offered_to(endpoint: Endpoint) -> tuple[tuple[int, int], set[str]]:
     ("given", "options", "version", "expected"),
     [
         (PIKE, {}, (2, 5), PIKE_CAPABILITIES),
-        (GLANCE_33_STORES, {}, (2, 17), NEW_CAPABILITIES | {"stores"}),
+        (GLANCE_33_STORES, {}, (2, 17), NEW_CAPABILITIES | STORES_CAPABILITIES),
         (PIKE_IMPORT, {}, (2, 5), PIKE_CAPABILITIES),
         (PIKE_IMPORT, {"allow_experimental": True}, (2, 6), PIKE_CAPABILITIES | {"import"}),
         (PIKE_V1, {}, (2, 0), {"tags", "member-status"}),
