@@ -23,7 +23,7 @@ assert not utils.concurrency_mode_threading()
 assert glance.__name__ == "glance_compat.nova.glance"
 import pytest
 
-chosen = "libvirt or vmware or created_with_its_data or breaks"
+chosen = "libvirt or vmware or create_stores_data or broken_stream"
 sys.exit(pytest.main(["-q", "-W", "default", "tests/nova/test_uploads.py", "-k", chosen]))
 """
 
