@@ -343,10 +343,13 @@ def test_process_caches_no_urls() -> None:
         for function, value in vars(module).items()
         if hasattr(value, "cache_info") and value.__module__ == name
     }
-    # Their arguments are names of properties and classes, or none.
+    # Their arguments are names of properties, classes, versions and parts of images, or none.
     assert cached <= {
         "glance_compat.backends.v1._warn_folding",
         "glance_compat.conf._own_options",
+        "glance_compat.metadata.fields._names",
+        "glance_compat.metadata.fields.v1_reader",
+        "glance_compat.metadata.fields.v2_reader",
         "glance_compat.transport.response_reader._reading_class",
         "glance_compat.transport.sessions._view_class",
     }
