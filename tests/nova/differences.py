@@ -67,6 +67,7 @@ DIFFERENCES: dict[str, Difference] = {
     "list {'name': 'gt:5'}": Difference(INVALID, ["gt:5"], _OPERATORS),
     "list {'name': 'in:x,y'}": Difference([], ["in:x,y"], _OPERATORS),
     "list {'min_ram': 'many'}": Difference([], INVALID, _NUMBER),
+    "list {'status': 'wrong'}": Difference([], INVALID, "no image can have an unknown status"),
     "list {'is_public': 'false'}": Difference(
         ["a:b"], [name for name in _ALL if "public" not in name], "shared images are not public"
     ),
