@@ -73,7 +73,7 @@ class ImagesApi(typing.Protocol):
     #: Whether the API can return the locations of an image.
     shows_locations: bool
 
-    #: Whether :meth:`create` creates the image with a request of its own, before it uploads data.
+    #: Whether :meth:`create` sends one request to create the image, and another one with its data.
     creates_before_upload: bool
 
     def show(self, image_id: str, sent: Iterable[str] = ()) -> Image:

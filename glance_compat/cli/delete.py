@@ -46,7 +46,7 @@ class Delete(Command):
                     done(image_id)
 
         def is_deleted(reference: str) -> bool:
-            """Delete an image by its id, without a look at it; return whether it existed."""
+            """Delete an image by its id, without a GET; return whether it existed."""
             if not is_uuid(reference):
                 return False
             try:

@@ -232,16 +232,14 @@ def check_written(pair: Pair, meta: dict[str, Any]) -> None:
 @pytest.mark.slow
 @here()
 @given(meta=METAS)
-def test_written_metadata_reads_the_same(embedded_pair: Pair, meta: dict[str, Any]) -> None:
+def test_written_metadata_is_equal_on_both_apis(embedded_pair: Pair, meta: dict[str, Any]) -> None:
     check_written(embedded_pair, meta)
 
 
 @pytest.mark.functional
 @there()
 @given(meta=METAS)
-def test_written_metadata_reads_the_same_on_real_servers(
-    real_pair: Pair, meta: dict[str, Any]
-) -> None:
+def test_written_metadata_is_equal_on_real_servers(real_pair: Pair, meta: dict[str, Any]) -> None:
     check_written(real_pair, meta)
 
 
@@ -333,7 +331,7 @@ UPDATES = given(old=OLD, new=PROPERTIES, purge=st.booleans(), whole=st.booleans(
 @here(0.5)
 @UPDATES
 @example(old={"A": ""}, new={"A": "0"}, purge=False, whole=False)
-def test_update_changes_only_its_attributes(
+def test_update_keeps_other_attributes(
     embedded_pair: Pair, old: dict[str, str], new: dict[str, Any], purge: bool, whole: bool
 ) -> None:
     check_updated(embedded_pair, old, new, purge, whole)
@@ -342,7 +340,7 @@ def test_update_changes_only_its_attributes(
 @pytest.mark.functional
 @there()
 @UPDATES
-def test_update_changes_only_its_attributes_on_real_servers(
+def test_update_keeps_other_attributes_on_real_servers(
     real_pair: Pair, old: dict[str, str], new: dict[str, Any], purge: bool, whole: bool
 ) -> None:
     check_updated(real_pair, old, new, purge, whole)

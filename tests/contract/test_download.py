@@ -279,7 +279,7 @@ def test_compressed_image_is_not_inspected(target: Target) -> None:
 
 
 @pytest.mark.parametrize("disk_format", ["aki", "ari"])
-def test_kernel_with_signature_of_boot_record_downloads(target: Target, disk_format: str) -> None:
+def test_kernel_with_boot_signature_is_downloaded(target: Target, disk_format: str) -> None:
     data = b"kernel".ljust(510, b"\1") + b"\x55\xaa" + DATA
     image_id = target.make(data=data, disk_format=disk_format, container_format=disk_format)
     service = target.service(check_format=True)
@@ -287,7 +287,7 @@ def test_kernel_with_signature_of_boot_record_downloads(target: Target, disk_for
 
 
 @on_pike
-def test_bare_kernel_with_signature_of_boot_record_downloads(target: Target) -> None:
+def test_bare_kernel_with_boot_signature_is_downloaded(target: Target) -> None:
     """Glance 33 rejects its upload: it requires aki to be an Amazon container."""
     data = b"kernel".ljust(510, b"\1") + b"\x55\xaa" + DATA
     image_id = target.make(data=data, disk_format="aki", container_format="bare")
