@@ -6,29 +6,18 @@ from __future__ import annotations
 import argparse
 import logging
 
-from cliff.command import Command
-
 from glance_compat.cli import cloud
-from glance_compat.cli.delete import add_all_projects
+from glance_compat.cli.delete import ImagesCommand
 from glance_compat.cli.references import Finder, for_each_image
 
 LOG = logging.getLogger(__name__)
 
 
-class _StatusCommand(Command):
+class _StatusCommand(ImagesCommand):
     """A command that changes the status of images."""
 
     #: The name of the method of ImageService, and the message of the log.
     METHOD, DONE = "", ""
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add the options of the command."""
-        parser = super().get_parser(prog_name)
-        parser.add_argument(
-            "images", metavar="IMAGE", nargs="+", help="the image's id, URL or exact name"
-        )
-        add_all_projects(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Change the images; return 1 if one of them failed, else 0."""

@@ -15,12 +15,8 @@ from glance_compat.cli.references import Finder, for_each_image, is_uuid
 LOG = logging.getLogger(__name__)
 
 
-class Delete(Command):
-    """Delete images.
-
-    If an image cannot be deleted, the error is reported, the other images are deleted, and the
-    exit code is 1. A name means an image of the user's own project, unless --all-projects is set.
-    """
+class ImagesCommand(Command):
+    """A command that changes images, by default those of the user's own project."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the options of the command."""
@@ -30,6 +26,14 @@ class Delete(Command):
         )
         add_all_projects(parser)
         return parser
+
+
+class Delete(ImagesCommand):
+    """Delete images.
+
+    If an image cannot be deleted, the error is reported, the other images are deleted, and the
+    exit code is 1. A name means an image of the user's own project, unless --all-projects is set.
+    """
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Delete the images; return 1 if one of them failed, else 0."""

@@ -49,8 +49,8 @@ class MemberList(Lister):
         ]
 
 
-class MemberAdd(Command):
-    """Share an image with a project; the image must be shared or, over v1, not public."""
+class _OwnImageCommand(Command):
+    """A command on a member of an image of the user's own project."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the options of the command."""
@@ -58,6 +58,10 @@ class MemberAdd(Command):
         _add_arguments(parser)
         add_all_projects(parser)
         return parser
+
+
+class MemberAdd(_OwnImageCommand):
+    """Share an image with a project; the image must be shared or, over v1, not public."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Add the member."""
@@ -66,15 +70,8 @@ class MemberAdd(Command):
         LOG.info("Image %s is shared with project %s", image_id, member)
 
 
-class MemberRemove(Command):
+class MemberRemove(_OwnImageCommand):
     """Stop sharing an image with a project."""
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add the options of the command."""
-        parser = super().get_parser(prog_name)
-        _add_arguments(parser)
-        add_all_projects(parser)
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Remove the member."""
