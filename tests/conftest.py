@@ -25,7 +25,7 @@ hypothesis.settings.register_profile("default", deadline=None, max_examples=100)
 hypothesis.settings.register_profile(
     "ci", deadline=None, max_examples=200, derandomize=True, print_blob=True
 )
-hypothesis.settings.register_profile("long", deadline=None, max_examples=5000, print_blob=True)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=2000, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "default")
 
 pytest_plugins = ["tests.functional.cloud.plugin", "tests.ceph.plugin", "pytester"]
@@ -56,6 +56,17 @@ def is_slow(item: pytest.Item) -> bool:
         return True
     # hypothesis 6.100, the lower bound, has this attribute and no public function for it.
     return getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+
+
+@pytest.hookimpl(optionalhook=True)  # Without pytest-xdist nobody asks.
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Return how many workers ``-n auto`` starts: three for two processors.
+
+    Workers wait for servers, programs and time-outs a third of their time.
+    """
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None  # xdist reads it.
+    return len(os.sched_getaffinity(0)) * 3 // 2 if hasattr(os, "sched_getaffinity") else None
 
 
 @pytest.hookimpl(tryfirst=True)
