@@ -190,6 +190,12 @@ def _add_glance(parser: argparse.ArgumentParser) -> None:
         " functional tests), or none (the default)",
     )
     parser.add_argument(
+        "--definitions",
+        metavar="PATH",
+        help="metadata definitions: a JSON file of Glance or a folder of them, or glance for those"
+        " of the installed package glance; default: three small namespaces",
+    )
+    parser.add_argument(
         "--source",
         dest="sources",
         metavar="URL=FILE",
@@ -262,7 +268,7 @@ def _settings(parsed_args: argparse.Namespace) -> dict[str, typing.Any]:
         found["config"] = {**found.get("config", {}), **dict(parsed_args.options)}
     if parsed_args.apis:
         found["apis"] = [one for group in parsed_args.apis for one in group]
-    for name in ("host", "port", "prefix", "release", "allowed_hosts", "regions"):
+    for name in _AS_THEY_ARE:
         if getattr(parsed_args, name) is not None:
             found[name] = getattr(parsed_args, name)
     if parsed_args.strict_tokens:
@@ -289,6 +295,8 @@ def _users(parsed_args: argparse.Namespace) -> dict[str, typing.Any]:
     return {"users": users} if users else {}
 
 
+#: Options that are parameters of the fixture with the same value.
+_AS_THEY_ARE = ("host", "port", "prefix", "release", "definitions", "allowed_hosts", "regions")
 #: Defaults that differ from those of the fixture.
 _DEFAULTS = {
     "host": "127.0.0.1",

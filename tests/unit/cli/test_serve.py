@@ -313,6 +313,8 @@ def test_tempest_files_are_written(tmp_path: Path) -> None:
         ("sources: {'http://a': [1]}", "must be a path or an error status"),
         ("sources: {'http://a': nothing}", "No such file"),
         ("release: 34", "release 34 is unknown"),
+        ("definitions: [a]", "definitions must be a path or glance, not ['a']"),
+        ("definitions: nothing", "nothing: No such file"),
     ],
 )
 def test_invalid_config_file_is_a_usage_error(tmp_path: Path, text: str, words: str) -> None:
