@@ -13,7 +13,7 @@ import inspect
 import typing
 from collections.abc import Callable
 
-S = typing.TypeVar("S")
+S = typing.TypeVar("S", covariant=True)
 P = typing.ParamSpec("P")
 R = typing.TypeVar("R")
 F = typing.TypeVar("F", bound=Callable[..., object])

@@ -14,15 +14,15 @@ The methods have the signatures and results of Nova's image API. The path of a c
     create, update and download call transfers/ first, which calls the dispatcher: a transfer
     stores or returns the whole image, or fails
 
-What must live here: the public methods, the checks of their arguments, and the selection of the
-attributes that they return. What must not: differences between v1 and v2 (see ``backends``), names
+What must live here: the methods for images and their data, the checks of their arguments, and the
+selection of the attributes that all methods return. What must not: the methods for stores, members
+and the life cycle (see ``methods``), differences between v1 and v2 (``backends``), names
 and types of attributes (``metadata``), selection of endpoints and retries (``routing``), and
 cleanup after a failed write (``transfers``).
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import typing
@@ -38,14 +38,16 @@ from glance_compat.bound import Bound, described_by, without_context
 from glance_compat.discovery.versions import Discovery
 from glance_compat.metadata import fields
 from glance_compat.metadata import filters as queries
-from glance_compat.metadata.converters import ConversionError, to_str
 from glance_compat.metadata.fields import ALL_PARTS, parts_of
+from glance_compat.methods.life_cycle import LifeCycleMethods
+from glance_compat.methods.members import MemberMethods
+from glance_compat.methods.stores import StoreMethods
 from glance_compat.options import Options
 from glance_compat.redaction import quote_value, redact_url
 from glance_compat.routing.catalog import Catalog, check_catalog
 from glance_compat.routing.context import context_first, is_plugin
 from glance_compat.routing.dispatcher import Dispatcher
-from glance_compat.routing.references import check_marker, check_member_id, check_path_segment
+from glance_compat.routing.references import check_marker
 from glance_compat.routing.succession import Succession
 from glance_compat.streams import streams
 from glance_compat.streams.streams import Download, Progress
@@ -53,10 +55,10 @@ from glance_compat.streams.target import check_destination
 from glance_compat.transfers import signatures
 from glance_compat.transfers.download import Downloader
 from glance_compat.transfers.upload import Attempt, Uploader
-from glance_compat.types import Image, Member, Store
+from glance_compat.types import Image
 
 
-class ImageService:
+class ImageService(StoreMethods, LifeCycleMethods, MemberMethods):
     """A client of the image service of one cloud, with the same methods over v1 and v2.
 
     The constructor does no I/O. Threads may share a service. A service is also a context manager
@@ -505,313 +507,6 @@ class ImageService:
             self._downloader.save(identity, opened, destination, file)
         return None
 
-    @context_first
-    def stores(self, context: object) -> list[Store]:
-        """Return the stores that hold the data of images, in the order of the server.
-
-        :param context: the caller's request context, or None for the service's own credentials.
-        :returns: one dict :class:`~glance_compat.Store` for each store. ``type`` is None unless
-            the server reports it to the caller; Glance 33 reports it to admins.
-        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint does not have the
-            capability ``stores``: it has one unnamed store.
-        """
-        identity = self._dispatcher.read_identity(context)
-        return self._dispatcher.repeat(identity, lambda api: api.stores())
-
-    @context_first
-    def delete_from_store(
-        self, context: object, image_id: str, store: str
-    ) -> typing.Literal[True]:
-        """Delete the data of an image from one of the stores that have it.
-
-        By default only an admin may do that (Glance 33).
-
-        :param context: the caller's request context, or None for the service's own credentials.
-        :param image_id: an id, or an href of the image service.
-        :param store: the name of a store; see :meth:`stores`.
-        :raises glance_compat.exceptions.Invalid: the name is not a segment of a URL's path.
-        :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
-            may not see it.
-        :raises glance_compat.exceptions.NotFound: the store does not have the data, or does not
-            exist.
-        :raises glance_compat.exceptions.ImageNotActive: the image has no data.
-        :raises glance_compat.exceptions.ImageDeleteConflict: no other store has the data, or it is
-            in use.
-        :raises glance_compat.exceptions.ImageNotAuthorized: the caller may not delete it.
-        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint does not have the
-            capability ``store-delete``.
-        """
-        store = check_path_segment(store, "a store name")
-        identity = self._dispatcher.read_identity(context)
-        image_id = self._dispatcher.parse_image_id(identity, image_id)
-        self._dispatcher.repeat_removal(
-            identity, lambda api: api.delete_from_store(image_id, store), exceptions.NotFound
-        )
-        return True
-
-    @context_first
-    def copy_to_stores(self, context: object, image_id: str, stores: Sequence[str]) -> None:
-        """Request the server to copy the data of an image to more of its stores.
-
-        The call returns when the server has accepted the request, not when the copy is complete.
-
-        :param context: the caller's request context, or None for the service's own credentials.
-        :param image_id: an id, or an href of the image service.
-        :param stores: a list of store names, as ``openstack image stores info`` lists them.
-        :raises glance_compat.exceptions.Invalid: stores is not a list of names, or is empty.
-        :raises glance_compat.exceptions.ImageImportImpossible: the image is not active, or a store
-            does not exist.
-        :raises glance_compat.exceptions.ImageBadRequest: one of the stores has the data already.
-        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint does not support
-            multiple stores.
-        """
-        stores = _check_store_names(stores)
-        identity = self._dispatcher.read_identity(context)
-        image_id = self._dispatcher.parse_image_id(identity, image_id)
-        # No retry: a second request would make the first copy fail.
-        self._dispatcher.once(identity, lambda api: api.copy_to_stores(image_id, stores))
-
-    # -- status and tags
-
-    @context_first
-    def deactivate(self, context: object, image_id: str) -> Image:
-        """Deactivate an image: only admins can read its data. Requires v2.3.
-
-        Nothing changes if the image is deactivated already.
-
-        :param context: the caller's request context, or None for the service's own credentials.
-        :param image_id: an id, or an href of the image service.
-        :returns: the image, with the status ``deactivated``.
-        :raises glance_compat.exceptions.ImageNotActive: the image has no data.
-        :raises glance_compat.exceptions.ImageNotAuthorized: the image belongs to another project,
-            or the cloud's policy does not permit it.
-        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint does not have the
-            capability ``deactivate``.
-        """
-        identity = self._dispatcher.read_identity(context)
-        image_id = self._dispatcher.parse_image_id(identity, image_id)
-        found = self._dispatcher.repeat(identity, lambda api: api.deactivate(image_id))
-        return self._select_visible(found)
-
-    @context_first
-    def reactivate(self, context: object, image_id: str) -> Image:
-        """Make the data of a deactivated image available again. Requires v2.3.
-
-        Nothing changes if the image is active.
-
-        :param context: the caller's request context, or None for the service's own credentials.
-        :param image_id: an id, or an href of the image service.
-        :returns: the image, with the status ``active``.
-
-        The errors are those of :meth:`deactivate`.
-        """
-        identity = self._dispatcher.read_identity(context)
-        image_id = self._dispatcher.parse_image_id(identity, image_id)
-        found = self._dispatcher.repeat(identity, lambda api: api.reactivate(image_id))
-        return self._select_visible(found)
-
-    @context_first
-    def hide(self, context: object, image_id: str) -> Image:
-        """Leave an image out of lists. It can still be shown and booted. Requires v2.7.
-
-        On v1 and older v2 servers, the option ``hidden_property`` is required. If it is set, this
-        property is written on every server, beside ``os_hidden`` where that exists. A list with
-        the filter ``os_hidden=True`` has only the hidden images.
-
-        :param context: the caller's request context, or None for the service's own credentials.
-        :param image_id: an id, or an href of the image service.
-        :returns: the image after the update.
-        :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
-            may not see it.
-        :raises glance_compat.exceptions.ImageNotAuthorized: the image belongs to another project.
-        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint does not have the
-            capability ``hidden``, and the option ``hidden_property`` is not set.
-        """
-        identity = self._dispatcher.read_identity(context)
-        image_id = self._dispatcher.parse_image_id(identity, image_id)
-        return self._select_visible(
-            self._dispatcher.repeat(identity, lambda api: api.hide(image_id, {}))
-        )
-
-    @context_first
-    def unhide(self, context: object, image_id: str) -> Image:
-        """Make a hidden image appear in lists again. Nothing changes if it is not hidden.
-
-        The property of the option ``hidden_property`` is removed.
-
-        :param context: the caller's request context, or None for the service's own credentials.
-        :param image_id: an id, or an href of the image service.
-        :returns: the image after the update.
-
-        The errors are those of :meth:`hide`.
-        """
-        identity = self._dispatcher.read_identity(context)
-        image_id = self._dispatcher.parse_image_id(identity, image_id)
-        return self._select_visible(
-            self._dispatcher.repeat(identity, lambda api: api.unhide(image_id))
-        )
-
-    @context_first
-    def supersede(self, context: object, old_id: str, new_id: str) -> Image:
-        """Replace an image by a newer one: hide it, and link it to its successor.
-
-        The old image gets the property of the option ``successor_property`` with the id of the new
-        image, in the request that hides it. It can still be shown and booted.
-
-        :param context: the caller's request context, or None for the service's own credentials.
-        :param old_id: an id, or an href of the image service.
-        :param new_id: the id or href of the new image, which must be active.
-        :returns: the old image after the update.
-        :raises glance_compat.exceptions.ImageNotFound: one of the images does not exist, or the
-            caller may not see it.
-        :raises glance_compat.exceptions.Invalid: both are the same image, or the successors of the
-            new image lead to the old one.
-        :raises glance_compat.exceptions.ImageNotActive: the new image has no data.
-        :raises glance_compat.exceptions.Conflict: the successors of the new image are a loop, or
-            more than 100.
-        :raises glance_compat.exceptions.UnsupportedByVersion: as in :meth:`hide`.
-        """
-        identity = self._dispatcher.read_identity(context)
-        old_id = self._dispatcher.parse_image_id(identity, old_id)
-        new_id = self._dispatcher.parse_image_id(identity, new_id)
-        return self._select_visible(self._succession.supersede(identity, old_id, new_id))
-
-    @context_first
-    def successor(self, context: object, image_id: str) -> Image:
-        """Return the newest image of a series, following the links that :meth:`supersede` sets.
-
-        Takes one request for the image, and one for each link. A link to an image that is missing,
-        deleted or not visible to the caller is not followed.
-
-        :param context: the caller's request context, or None for the service's own credentials.
-        :param image_id: an id, or an href of the image service.
-        :returns: the last image that the caller can see; the image itself if it has no successor.
-        :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
-            may not see it.
-        :raises glance_compat.exceptions.Conflict: the links are a loop, or more than 100.
-        """
-        identity = self._dispatcher.read_identity(context)
-        image_id = self._dispatcher.parse_image_id(identity, image_id)
-        return self._select_visible(self._succession.find_newest(identity, image_id))
-
-    @context_first
-    def add_tag(self, context: object, image_id: str, tag: str) -> typing.Literal[True]:
-        """Add a tag to an image. If the image has the tag, that is not an error. Requires v2.
-
-        A tag of printable ASCII characters without a slash takes one request, which changes no
-        other tag. Any other tag takes two requests, and a tag that another client adds between
-        them is lost.
-
-        :param context: the caller's request context, or None for the service's own credentials.
-        :param image_id: an id, or an href of the image service.
-        :param tag: a tag of 1 to 255 characters.
-        :raises glance_compat.exceptions.Invalid: the tag is not such a string.
-        :raises glance_compat.exceptions.ImageNotAuthorized: the image belongs to another project.
-        :raises glance_compat.exceptions.ImageQuotaExceeded: the image has too many tags.
-        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint does not have the
-            capability ``tags``.
-        """
-        tag = _check_tag(tag)
-        identity = self._dispatcher.read_identity(context)
-        image_id = self._dispatcher.parse_image_id(identity, image_id)
-        self._dispatcher.repeat(identity, lambda api: api.add_tag(image_id, tag))
-        return True
-
-    @context_first
-    def remove_tag(self, context: object, image_id: str, tag: str) -> typing.Literal[True]:
-        """Remove a tag from an image. If the image has no such tag, that is not an error.
-
-        :param context: the caller's request context, or None for the service's own credentials.
-        :param image_id: an id, or an href of the image service.
-        :param tag: a tag of 1 to 255 characters.
-
-        The requests, and the errors, are those of :meth:`add_tag`.
-        """
-        tag = _check_tag(tag)
-        identity = self._dispatcher.read_identity(context)
-        image_id = self._dispatcher.parse_image_id(identity, image_id)
-        self._dispatcher.repeat(identity, lambda api: api.remove_tag(image_id, tag))
-        return True
-
-    # -- members
-
-    @context_first
-    def members(self, context: object, image_id: str) -> list[Member]:
-        """Return the members of an image: the projects that it is shared with.
-
-        :param context: the caller's request context, or None for the service's own credentials.
-        :param image_id: an id, or an href of the image service.
-        :returns: one dict ``{"member_id": str, "can_share": bool, "status": str or None}`` for
-            each project. Over v1, status is None; over v2, can_share is False.
-        :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
-            may not see it.
-        """
-        identity = self._dispatcher.read_identity(context)
-        image_id = self._dispatcher.parse_image_id(identity, image_id)
-        return self._dispatcher.repeat(identity, lambda api: api.members(image_id))
-
-    @context_first
-    def add_member(self, context: object, image_id: str, member_id: str) -> Member:
-        """Share an image with a project. If it is already shared, that is not an error.
-
-        :param context: the caller's request context, or None for the service's own credentials.
-        :param image_id: an id, or an href of the image service.
-        :param member_id: the id of a project; at most 255 ASCII characters.
-        :returns: a dict as in :meth:`members`. Over v1, ``can_share`` is set to False even if it
-            was True before, because v1 requires a value.
-        :raises glance_compat.exceptions.ImageNotAuthorized: the image belongs to another project,
-            or its visibility does not allow members.
-        """
-        identity = self._dispatcher.read_identity(context)
-        image_id = self._dispatcher.parse_image_id(identity, image_id)
-        member_id = check_member_id(member_id)
-        return self._dispatcher.repeat(identity, lambda api: api.add_member(image_id, member_id))
-
-    @context_first
-    def update_member(self, context: object, image_id: str, member_id: str, status: str) -> Member:
-        """Accept or reject a shared image for a project, or reset it to pending. Requires v2.
-
-        :param context: the caller's request context, or None for the service's own credentials.
-        :param image_id: an id, or an href of the image service.
-        :param member_id: the id of a project; at most 255 ASCII characters.
-        :param status: "accepted", "rejected" or "pending".
-        :returns: a dict as in :meth:`members`.
-        :raises glance_compat.exceptions.Invalid: the status is not one of these three.
-        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint offers only v1.
-        :raises glance_compat.exceptions.MemberNotFound: the image is not shared with the project.
-        """
-        identity = self._dispatcher.read_identity(context)
-        image_id = self._dispatcher.parse_image_id(identity, image_id)
-        member_id = check_member_id(member_id)
-        if not isinstance(status, str) or status not in _MEMBER_STATUSES:
-            raise exceptions.Invalid(
-                f"status must be {', '.join(_MEMBER_STATUSES)}, not {quote_value(status)}"
-            )
-        return self._dispatcher.repeat(
-            identity, lambda api: api.update_member(image_id, member_id, status)
-        )
-
-    @context_first
-    def remove_member(
-        self, context: object, image_id: str, member_id: str
-    ) -> typing.Literal[True]:
-        """Stop sharing an image with a project.
-
-        :param context: the caller's request context, or None for the service's own credentials.
-        :param image_id: an id, or an href of the image service.
-        :param member_id: the id of a project; at most 255 ASCII characters.
-        :raises glance_compat.exceptions.MemberNotFound: the image is not shared with the project.
-        """
-        identity = self._dispatcher.read_identity(context)
-        image_id = self._dispatcher.parse_image_id(identity, image_id)
-        member_id = check_member_id(member_id)
-        self._dispatcher.repeat_removal(
-            identity,
-            lambda api: api.remove_member(image_id, member_id),
-            exceptions.MemberNotFound,
-        )
-        return True
-
     # -- references and discovery
 
     @context_first
@@ -944,27 +639,3 @@ def _check_count(value: object, name: str, minimum: int) -> int | None:
         raise exceptions.Invalid(f"{name} must be a whole number of at least {minimum}")
     # No list is longer than that, and servers accept a limit of this size.
     return min(value, _MOST)
-
-
-def _check_store_names(stores: object) -> list[str]:
-    if isinstance(stores, (list, tuple)) and stores:
-        with contextlib.suppress(ConversionError):
-            names = [to_str(one) for one in stores]
-            if all(names):
-                return names
-    raise exceptions.Invalid(f"stores must be a list of store names, not {quote_value(stores)}")
-
-
-def _check_tag(tag: object) -> str:
-    with contextlib.suppress(ConversionError):
-        text = to_str(tag)
-        if 0 < len(text) <= fields.ATTRIBUTE_CHARACTERS:
-            return text
-    raise exceptions.Invalid(
-        f"a tag must be a string of 1 to {fields.ATTRIBUTE_CHARACTERS} characters, not"
-        f" {quote_value(tag)}"
-    )
-
-
-#: The statuses that a member may set (Glance 15.0.2 and 33, the schema of members).
-_MEMBER_STATUSES = ("accepted", "pending", "rejected")

@@ -148,7 +148,7 @@ ACTS: dict[str, tuple[Callable[[Scene], object], object]] = {
 def test_every_call_with_a_capability_is_listed() -> None:
     assert ACTS.keys() == CALLS.keys()
     methods = {one.partition("(")[0] for one in CALLS}
-    assert methods <= set(vars(ImageService))
+    assert methods <= set(dir(ImageService))
 
 
 def check_refused(scene: Scene, call: str) -> None:

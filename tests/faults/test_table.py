@@ -81,7 +81,7 @@ def test_fault_over_sockets(cell: Cell) -> None:
 
 
 def test_every_method_is_in_the_table() -> None:
-    methods = {name for name in vars(ImageService) if not name.startswith("_")}
+    methods = {name for name in dir(ImageService) if not name.startswith("_")}
     used = {name.partition(" ")[0].rstrip(",") for name in CALLS}
     assert used | WITHOUT_REQUESTS == methods
 

@@ -55,7 +55,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "transport/sessions:_copy_of": "a copy of the caller's settings; its views are made later",
     },
     "caches per process": {
-        "backends/v1:_warn_folding": "names of properties, at most 1024",
+        "backends/v1/images:_warn_folding": "names of properties, at most 1024",
         "conf:_own_options": "one list of options",
         "discovery/cache:<module>": "1024 endpoints without credentials; failures as strings",
         "metadata/fields:_names": "at most 16 sets of parts, which are constants",
@@ -93,7 +93,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "backends/pagination:_Position.step_back": _QUOTED,
         "backends/protocol:choose_expected": "the request, with the redacted endpoint",
         "backends/protocol:delete_on_failure": "id that check_path_segment has accepted",
-        "backends/v1:_warn_folding": "names of properties, in repr",
+        "backends/v1/images:_warn_folding": "names of properties, in repr",
         "cli/__init__:main": _OWN,
         "cli/app:GlanceCompat._report_unknown_command": "OneLineFormatter escapes controls",
         "cli/app:GlanceCompat.run": _OWN,

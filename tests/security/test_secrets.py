@@ -345,7 +345,7 @@ def test_process_caches_no_urls() -> None:
     }
     # Their arguments are names of properties, classes, versions and parts of images, or none.
     assert cached <= {
-        "glance_compat.backends.v1._warn_folding",
+        "glance_compat.backends.v1.images._warn_folding",
         "glance_compat.conf._own_options",
         "glance_compat.metadata.fields._names",
         "glance_compat.metadata.fields.v1_reader",

@@ -167,7 +167,7 @@ def test_methods_keep_their_signatures(name: str) -> None:
 
 
 def test_no_other_method_is_public() -> None:
-    public = {name for name in vars(ImageService) if not name.startswith("_")}
+    public = {name for name in dir(ImageService) if not name.startswith("_")}
     assert public == SIGNATURES.keys() - {"__init__"}
 
 
@@ -186,7 +186,7 @@ def test_bound_methods_match_methods_with_context() -> None:
 def test_bound_methods_leave_out_the_context_only(name: str) -> None:
     bound, method = getattr(BoundImageService, name), getattr(ImageService, name)
     assert spelt(bound) == " ".join(SIGNATURES[name].split()[1:])
-    assert (bound.__name__, bound.__module__) == (name, ImageService.__module__)
+    assert (bound.__name__, bound.__module__) == (name, method.__module__)
     documented = inspect.cleandoc(method.__doc__).splitlines()
     assert bound.__doc__.splitlines() == [
         line for line in documented if not line.startswith(":param context:")

@@ -1,12 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The implementation for Images API v1, which sends metadata as headers and data as the body.
-
-What must live here: the requests of v1, and the interpretation of its responses. What must not:
-the names and formats of attributes (see ``metadata``), the choice of an API version, and retries.
-
-The facts about the server were verified on Glance 15.0.2, the last release with v1 that can still
-be installed.
-"""
+"""Images over v1: reading, creating, updating and deleting them."""
 
 from __future__ import annotations
 
@@ -16,7 +9,7 @@ import functools
 import logging
 import typing
 import urllib.parse
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from glance_compat import exceptions
 from glance_compat.backends.pagination import Listing, walk
@@ -37,7 +30,6 @@ from glance_compat.redaction import quote_value
 from glance_compat.streams.streams import Upload
 from glance_compat.transport.client import Transport
 from glance_compat.transport.messages import Request, Response
-from glance_compat.types import Member, Store
 
 LOG = logging.getLogger(__name__)
 
@@ -60,7 +52,7 @@ _FAILED_UPLOAD = "Failed to upload image"
 _SEARCHED_IMAGES = 100_000
 
 
-class V1:
+class V1Images:
     """The Images API v1 of one endpoint."""
 
     api_name = support.V1_API
@@ -96,7 +88,7 @@ class V1:
         response = self._transport.send(
             Request(
                 method="HEAD",
-                path=_path(image_id),
+                path=image_path(image_id),
                 errors=_ERRORS["show"],
                 image_id=image_id,
             )
@@ -170,7 +162,7 @@ class V1:
         """
         request = Request(
             method="GET",
-            path=_path(image_id),
+            path=image_path(image_id),
             stream=True,
             errors=_ERRORS["download"],
             image_id=image_id,
@@ -332,7 +324,9 @@ class V1:
         headers[_PURGE] = "true" if change.removed else "false"
         method = "upload" if upload is not None else "update"
         try:
-            changed = self._send_image("PUT", _path(image_id), headers, upload, image_id, method)
+            changed = self._send_image(
+                "PUT", image_path(image_id), headers, upload, image_id, method
+            )
         except (exceptions.BadResponse, exceptions.ImageNotAuthorized) as error:
             raise self._explain(error, image_id) from error
         self._check_not_deleted(changed)
@@ -442,7 +436,7 @@ class V1:
 
     def delete(self, image_id: str) -> None:
         request = Request(
-            method="DELETE", path=_path(image_id), errors=_ERRORS["delete"], image_id=image_id
+            method="DELETE", path=image_path(image_id), errors=_ERRORS["delete"], image_id=image_id
         )
         try:
             response = self._transport.send(request)
@@ -505,32 +499,6 @@ class V1:
             raise self._unsupported("hidden", f"{verb} an image", image_id)
         return name
 
-    # -- what v1 does not have
-
-    def stores(self) -> list[Store]:
-        raise self._unsupported("stores", "list the stores")
-
-    def delete_from_store(self, image_id: str, store: str) -> None:
-        raise self._unsupported("store-delete", "delete data from one store", image_id)
-
-    def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
-        raise self._unsupported("stores", "a copy of the data in another store", image_id)
-
-    def deactivate(self, image_id: str) -> Image:
-        raise self._unsupported("deactivate", "deactivate an image", image_id)
-
-    def reactivate(self, image_id: str) -> Image:
-        raise self._unsupported("deactivate", "reactivate an image", image_id)
-
-    def add_tag(self, image_id: str, tag: str) -> None:
-        raise self._unsupported("tags", "add a tag", image_id)
-
-    def remove_tag(self, image_id: str, tag: str) -> None:
-        raise self._unsupported("tags", "remove a tag", image_id)
-
-    def update_member(self, image_id: str, member_id: str, status: str) -> Member:
-        raise self._unsupported("member-status", "the status of a member", image_id)
-
     def _unsupported(
         self, capability: str, what: str, image_id: str | None = None
     ) -> exceptions.UnsupportedByVersion:
@@ -541,68 +509,8 @@ class V1:
             image_id=image_id,
         )
 
-    # -- members
 
-    def members(self, image_id: str) -> list[Member]:
-        response = self._transport.send(
-            Request(
-                method="GET",
-                path=f"{_path(image_id)}/members",
-                errors=_ERRORS["members"],
-                image_id=image_id,
-            )
-        )
-        with response.named_in_errors():
-            found = [
-                _member(record.get("member_id"), bool(record.get("can_share")))
-                for record in response.objects_at("members")
-            ]
-        if not found and self._transport.may_be_admin():
-            # For a deleted image, v1 returns an empty list to an admin.
-            self._current(image_id)
-        return found
-
-    def add_member(self, image_id: str, member_id: str) -> Member:
-        # Without can_share, v1 responds with 204 but does not add a member that was removed before
-        # (verified on Glance 15.0.2).
-        try:
-            self._member_request("PUT", image_id, member_id, {"member": {"can_share": False}})
-        except exceptions.ImageNotFound as error:
-            # v1 responds with 404 if the caller may see the image but may not share it.
-            self._current(image_id)
-            raise self._foreign_error(image_id) from error
-        return _member(member_id, False)
-
-    def remove_member(self, image_id: str, member_id: str) -> None:
-        try:
-            self._member_request("DELETE", image_id, member_id, None)
-        except exceptions.ImageNotFound as error:
-            # v1 responds with 404 if the caller may not remove the member.
-            found = self._current(image_id)
-            if self._is_foreign(found) and not self._transport.may_be_admin():
-                raise self._foreign_error(image_id) from error
-            raise exceptions.MemberNotFound(
-                f"image {image_id} has no member {quote_value(member_id)}",
-                status=404,
-                request_id=error.request_id,
-                endpoint=self._transport.endpoint,
-                image_id=image_id,
-            ) from error
-
-    def _member_request(self, method: str, image_id: str, member_id: str, body: object) -> None:
-        self._transport.send(
-            Request(
-                method=method,
-                path=f"{_path(image_id)}/members/{urllib.parse.quote(member_id, safe='')}",
-                json=body,
-                success=frozenset({204}),
-                errors=_ERRORS["members"],
-                image_id=image_id,
-            )
-        )
-
-
-def _path(image_id: str) -> str:
+def image_path(image_id: str) -> str:
     if not image_id.isascii():
         # For such an id v1 responds with 500 and v2 with 404; no image can have it.
         raise exceptions.ImageNotFound(
@@ -641,12 +549,6 @@ def _refine_error(error: exceptions.GlanceCompatError) -> exceptions.GlanceCompa
                 image_id=error.image_id,
             )
     return error
-
-
-def _member(member_id: object, can_share: bool) -> Member:
-    if not isinstance(member_id, str):
-        raise exceptions.BadResponse("invalid member in the response: it has no id")
-    return {"member_id": member_id, "can_share": can_share, "status": None}
 
 
 def _without_none(base: Mapping[str, typing.Any]) -> dict[str, typing.Any]:

@@ -1,21 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The implementation for Images API v2: metadata as JSON, data in separate requests.
-
-What must live here: the requests of v2, and the interpretation of its responses. What must not:
-the names and formats of attributes (see ``metadata``), the choice of an API version, and retries.
-
-The facts about the server were verified on Glance 15.0.2 and 33.
-"""
+"""Images over v2: reading, creating, updating and deleting them, and their locations."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import re
 import typing
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from glance_compat import exceptions
 from glance_compat.backends.protocol import (
@@ -32,18 +25,16 @@ from glance_compat.metadata.changes import Change, ImageMeta
 from glance_compat.metadata.fields import ALL_PARTS, Image, Parts, Version
 from glance_compat.metadata.filters import Query
 from glance_compat.metadata.support import Offer
-from glance_compat.redaction import quote_value
 from glance_compat.streams.streams import HAS_MD5, Expected, Upload
 from glance_compat.transport import retry
 from glance_compat.transport.client import Transport
 from glance_compat.transport.messages import Request, Response
-from glance_compat.types import Member, Store
 
 _ERRORS = exceptions.STATUS_ERRORS
 _PATCH = "application/openstack-images-v2.1-json-patch"
 
 #: Maximum number of attempts of an update, if other clients change the image at the same time.
-_UPDATE_ATTEMPTS = 4
+UPDATE_ATTEMPTS = 4
 
 #: Statuses of an image whose location the server is still checking in the background.
 _UNSETTLED = frozenset({"queued", "importing"})
@@ -57,13 +48,8 @@ _TASK = "os_glance_import_task"
 #: to a PATCH).
 _NO_LOCATIONS_API = frozenset({403, 404, 405, 501})
 
-#: The tags that a URL can name. With a slash, Glance responds with 404; with characters that are
-#: not ASCII, Glance 33 stores another tag, because it reads the URL as Latin-1 (verified on Glance
-#: 33); requests removes a last segment of dots.
-_TAG_IN_PATH = re.compile(r"(?!\.{1,2}\Z)[ -.0-~]+")
 
-
-class V2:
+class V2Images:
     """The Images API v2 of one endpoint.
 
     :param transport: sends the requests.
@@ -84,7 +70,9 @@ class V2:
     # -- reading
 
     def show(self, image_id: str, sent: Iterable[str] = ()) -> Image:
-        return self._image(self._send("GET", _path(image_id), "show", image_id), image_id, sent)
+        return self._image(
+            self._send("GET", image_path(image_id), "show", image_id), image_id, sent
+        )
 
     def check_sent(self, image: Image, meta: ImageMeta) -> None:
         base = {name: value for name, value in meta.base.items() if value is not None}
@@ -189,7 +177,7 @@ class V2:
             self._check_readable(found)
         request = Request(
             method="GET",
-            path=f"{_path(image_id)}/file",
+            path=f"{image_path(image_id)}/file",
             stream=True,
             success=frozenset({200, 204}),
             errors=_ERRORS["download"],
@@ -362,7 +350,7 @@ class V2:
         self._transport.send(
             Request(
                 method="PUT",
-                path=f"{_path(image_id)}/file",
+                path=f"{image_path(image_id)}/file",
                 headers=headers,
                 upload=upload,
                 success=frozenset({204}),
@@ -374,7 +362,7 @@ class V2:
 
     def update(self, image_id: str, meta: ImageMeta, *, purge: bool) -> Image:
         needs_current = changes.needs_current_image(meta, purge=purge) or "location" in meta.base
-        for attempt in range(1, _UPDATE_ATTEMPTS + 1):
+        for attempt in range(1, UPDATE_ATTEMPTS + 1):
             current = self.show(image_id) if needs_current else None
             change = self._plan_change(meta, current, purge=purge, uploading=False)
             self._check_takes_location(change, current)
@@ -385,7 +373,7 @@ class V2:
             except exceptions.UpdateConflict:
                 # Another client has added or removed one of the properties, or is changing the
                 # image now; or the server is older than Juno and has one of them already.
-                if attempt == _UPDATE_ATTEMPTS:
+                if attempt == UPDATE_ATTEMPTS:
                     raise
                 needs_current = True
                 continue
@@ -396,7 +384,7 @@ class V2:
             needs_current = changes.needs_current_image(meta, purge=purge)
         raise exceptions.UpdateConflict(
             f"could not update image {image_id}: other clients overwrote the update"
-            f" {_UPDATE_ATTEMPTS} times; try again when they are done",
+            f" {UPDATE_ATTEMPTS} times; try again when they are done",
             endpoint=self._transport.endpoint,
             image_id=image_id,
         )
@@ -465,7 +453,7 @@ class V2:
             return self._wait_until_settled(image_id)
 
     def _post_location(self, image_id: str, change: Change) -> Image:
-        path, url = f"{_path(image_id)}/locations", change.base["location"]
+        path, url = f"{image_path(image_id)}/locations", change.base["location"]
         try:
             self._send("POST", path, "update", image_id, {"url": url}, success=202)
         except exceptions.GlanceCompatError as refused:
@@ -553,7 +541,7 @@ class V2:
         """
         stored = current["properties"] if current is not None else ()
         patch = fields.to_v2_patch(change.base, change.properties, change.removed, stored)
-        response = self._send("PATCH", _path(image_id), "update", image_id, patch, _PATCH)
+        response = self._send("PATCH", image_path(image_id), "update", image_id, patch, _PATCH)
         return self._image_as_sent(response, image_id, change.base, change.properties)
 
     def _image_as_sent(
@@ -594,7 +582,7 @@ class V2:
 
         The status is checked first, so that an image with data is not partly updated.
         """
-        for attempt in range(1, _UPDATE_ATTEMPTS + 1):
+        for attempt in range(1, UPDATE_ATTEMPTS + 1):
             current = self.show(image_id)
             check_takes_data(current, self._transport.endpoint)
             change = self._plan_change(meta, current, purge=False, uploading=True)
@@ -603,217 +591,12 @@ class V2:
                     self._patch(image_id, change, current)
                 break
             except exceptions.UpdateConflict:
-                if attempt == _UPDATE_ATTEMPTS:
+                if attempt == UPDATE_ATTEMPTS:
                     raise
         return self._upload(image_id, meta, upload)
 
     def delete(self, image_id: str) -> None:
-        self._send("DELETE", _path(image_id), "delete", image_id, success=204)
-
-    # -- stores
-
-    def stores(self) -> list[Store]:
-        """Return the stores of the site.
-
-        A request for their types is sent if the caller may be an admin: Glance 33 permits it to
-        admins and services only.
-        """
-        self._require("stores", "list the stores")
-        if "store-detail" in self._get_offer().capabilities and self._transport.may_be_admin():
-            with contextlib.suppress(exceptions.Forbidden, exceptions.NotFound):
-                return self._list_stores("/v2/info/stores/detail")
-        return self._list_stores("/v2/info/stores")
-
-    def _list_stores(self, path: str) -> list[Store]:
-        response = self._send("GET", path, "stores", None)
-        return [_store(response, record) for record in response.objects_at("stores")]
-
-    def delete_from_store(self, image_id: str, store: str) -> None:
-        self._require("store-delete", "delete data from one store", image_id)
-        path = f"/v2/stores/{urllib.parse.quote(store, safe='')}/"
-        path += urllib.parse.quote(image_id, safe="")
-        try:
-            self._send("DELETE", path, "delete", image_id, success=204)
-        except (
-            exceptions.ImageNotAuthorized,
-            exceptions.ImageNotFound,
-            exceptions.ImageDeleteConflict,
-        ) as error:
-            raise self._explain_kept(error, image_id, store) from error
-
-    def _explain_kept(
-        self, error: exceptions.GlanceCompatError, image_id: str, store: str
-    ) -> exceptions.GlanceCompatError:
-        """Return a more specific error for data that was not deleted from a store.
-
-        Glance 33 responds with 403 also if no other store has the data, with 404 also if the store
-        does not have it, and with 409 if the store does not exist, the image is not active, or the
-        data is in use (api/v2/images.py).
-        """
-        found = self.show(image_id, sent=("stores",))
-        stores = found["stores"] or []
-        what = f"cannot delete the data of image {image_id} from store {quote_value(store)}"
-        if found["status"] != "active":
-            error_class: type[exceptions.GlanceCompatError] = exceptions.ImageNotActive
-            why = f"the status of the image is {found['status']}, not active"
-        elif store not in stores:
-            error_class = exceptions.NotFound
-            why = f"the data is in {', '.join(map(quote_value, stores)) or 'no store'}"
-        elif stores == [store]:
-            error_class = exceptions.ImageDeleteConflict
-            why = (
-                "no other store has it; copy the data to another store first, or delete the image"
-            )
-        else:
-            return error
-        return error_class(
-            f"{what}: {why}",
-            status=error.status,
-            request_id=error.request_id,
-            endpoint=self._transport.endpoint,
-            image_id=image_id,
-        )
-
-    def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
-        self._require("stores", "a copy of the data in another store", image_id)
-        # all_stores_must_succeed is omitted; the server's default is True.
-        body = {"method": {"name": "copy-image"}, "stores": list(stores)}
-        self._send("POST", f"{_path(image_id)}/import", "import", image_id, body, success=202)
-
-    # -- status and tags
-
-    def deactivate(self, image_id: str) -> Image:
-        self._require("deactivate", "deactivate an image", image_id)
-        return self._act(image_id, "deactivate")
-
-    def reactivate(self, image_id: str) -> Image:
-        self._require("deactivate", "reactivate an image", image_id)
-        return self._act(image_id, "reactivate")
-
-    def _act(self, image_id: str, action: str) -> Image:
-        path = f"{_path(image_id)}/actions/{action}"
-        try:
-            self._send("POST", path, "update", image_id, success=204)
-        except exceptions.ImageNotAuthorized as error:
-            # Glance responds with 403 also if the status of the image does not permit the action
-            # (verified on Glance 15.0.2 and 33).
-            status = self.show(image_id)["status"]
-            if status in ("active", "deactivated"):
-                raise
-            raise exceptions.ImageNotActive(
-                f"cannot {action} image {image_id}: its status is {status}, and only an image"
-                " with data can be deactivated and reactivated",
-                status=403,
-                request_id=error.request_id,
-                endpoint=self._transport.endpoint,
-                image_id=image_id,
-            ) from error
-        return self.show(image_id)
-
-    def hide(self, image_id: str, properties: Mapping[str, str]) -> Image:
-        base = self._hidden_attribute(True, "hide an image", image_id)
-        name = self._options.hidden_property
-        marks = {**properties, name: filters.HIDDEN} if name else properties
-        return self.update(image_id, ImageMeta(base, marks), purge=False)
-
-    def unhide(self, image_id: str) -> Image:
-        base = self._hidden_attribute(False, "unhide an image", image_id)
-        name = self._options.hidden_property
-        if name is None:
-            return self.update(image_id, ImageMeta(base, {}), purge=False)
-        for _ in range(1, _UPDATE_ATTEMPTS):
-            # Another client may have removed the property, or be changing the image now.
-            with contextlib.suppress(exceptions.UpdateConflict):
-                return self._unmark(image_id, base, name)
-        return self._unmark(image_id, base, name)
-
-    def _unmark(self, image_id: str, base: Mapping[str, bool], name: str) -> Image:
-        """Write an attribute and remove a property, if the image has it."""
-        current = self.show(image_id)
-        change = Change(base, {}, frozenset({name}) & current["properties"].keys())
-        return self._patch(image_id, change, current) if change else current
-
-    def _hidden_attribute(self, hidden: bool, what: str, image_id: str) -> dict[str, bool]:
-        """Return the attribute to write; none on a server without it, if there is a property."""
-        if self._options.hidden_property is None:
-            self._require("hidden", what, image_id)
-        return {"os_hidden": hidden} if "hidden" in self._get_offer().capabilities else {}
-
-    def add_tag(self, image_id: str, tag: str) -> None:
-        if _TAG_IN_PATH.fullmatch(tag):
-            self._send("PUT", _tag_path(image_id, tag), "update", image_id, success=204)
-        else:
-            self._change_tags(image_id, lambda tags: tags | {tag})
-
-    def remove_tag(self, image_id: str, tag: str) -> None:
-        if not _TAG_IN_PATH.fullmatch(tag):
-            self._change_tags(image_id, lambda tags: tags - {tag})
-            return
-        try:
-            self._send("DELETE", _tag_path(image_id, tag), "update", image_id, success=204)
-        except exceptions.ImageNotFound:
-            # Glance responds with 404 also if the image does not have the tag.
-            self.show(image_id)
-
-    def _change_tags(self, image_id: str, change: Callable[[set[str]], set[str]]) -> None:
-        """Change the tags with a GET and a PATCH, because a URL cannot name some tags."""
-        current = self.show(image_id)
-        before = set(current["tags"] or ())
-        tags = change(before)
-        if tags != before:
-            self._patch(image_id, Change({"tags": sorted(tags)}, {}), current)
-
-    # -- members
-
-    def members(self, image_id: str) -> list[Member]:
-        try:
-            response = self._send("GET", f"{_path(image_id)}/members", "members", image_id)
-        except exceptions.ImageNotAuthorized:
-            # Glance responds with 403 also if the image's visibility is not "shared" (verified on
-            # Glance 15.0.2 and 33).
-            if self.show(image_id)["visibility"] == "shared":
-                raise
-            return []
-        return [_member(response, record) for record in response.objects_at("members")]
-
-    def add_member(self, image_id: str, member_id: str) -> Member:
-        path = f"{_path(image_id)}/members"
-        try:
-            response = self._send("POST", path, "members", image_id, {"member": member_id})
-        except exceptions.Conflict:
-            response = self._send("GET", _member_path(image_id, member_id), "members", image_id)
-        return _member(response, response.json_object())
-
-    def update_member(self, image_id: str, member_id: str, status: str) -> Member:
-        path = _member_path(image_id, member_id)
-        try:
-            response = self._send("PUT", path, "members", image_id, {"status": status})
-        except exceptions.ImageNotFound as error:
-            raise self._no_member_error(image_id, member_id, error) from error
-        return _member(response, response.json_object())
-
-    def remove_member(self, image_id: str, member_id: str) -> None:
-        try:
-            self._send(
-                "DELETE", _member_path(image_id, member_id), "members", image_id, success=204
-            )
-        except exceptions.ImageNotFound as error:
-            raise self._no_member_error(image_id, member_id, error) from error
-
-    def _no_member_error(
-        self, image_id: str, member_id: str, error: exceptions.ImageNotFound
-    ) -> exceptions.NotFound:
-        try:
-            self.show(image_id)
-        except exceptions.ImageNotFound:
-            return error
-        return exceptions.MemberNotFound(
-            f"image {image_id} has no member {quote_value(member_id)}",
-            status=404,
-            request_id=error.request_id,
-            endpoint=self._transport.endpoint,
-            image_id=image_id,
-        )
+        self._send("DELETE", image_path(image_id), "delete", image_id, success=204)
 
 
 def _location_change(location: str) -> Change:
@@ -829,31 +612,6 @@ def _has_next(body: Mapping[str, object]) -> bool:
     # The link itself is not used: it omits repeated parameters (verified on Glance 15.0.2 and 33),
     # and it may name any host.
     return bool(body.get("next"))
-
-
-def _store(response: Response, record: Mapping[str, typing.Any]) -> Store:
-    # Glance sends "true" as a string, and omits what is false (verified on Glance 33).
-    store_id, description, store_type = (
-        record.get(name) for name in ("id", "description", "type")
-    )
-    if not isinstance(store_id, str) or not store_id:
-        raise response.invalid("has an invalid store: it has no id")
-    return {
-        "id": store_id,
-        "description": description if isinstance(description, str) else None,
-        "default": record.get("default") in (True, "true"),
-        "read_only": record.get("read-only") in (True, "true"),
-        "type": store_type if isinstance(store_type, str) else None,
-    }
-
-
-def _member(response: Response, record: Mapping[str, typing.Any]) -> Member:
-    member_id, status = record.get("member_id"), record.get("status")
-    if not isinstance(member_id, str) or not isinstance(status, (str, type(None))):
-        raise response.invalid(
-            "has an invalid member: no member_id, or a status that is not a string"
-        )
-    return {"member_id": member_id, "can_share": False, "status": status}
 
 
 class _Part(typing.NamedTuple):
@@ -888,13 +646,5 @@ def _length(response: Response) -> int | None:
     return int(length) if length and length.isdecimal() else None
 
 
-def _path(image_id: str) -> str:
+def image_path(image_id: str) -> str:
     return f"/v2/images/{urllib.parse.quote(image_id, safe='')}"
-
-
-def _tag_path(image_id: str, tag: str) -> str:
-    return f"{_path(image_id)}/tags/{urllib.parse.quote(tag, safe='')}"
-
-
-def _member_path(image_id: str, member_id: str) -> str:
-    return f"{_path(image_id)}/members/{urllib.parse.quote(member_id, safe='')}"
