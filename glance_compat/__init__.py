@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-import importlib
-import typing
+# The package ``typing`` would be imported for this constant alone; type checkers know the name.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-if typing.TYPE_CHECKING:
     from glance_compat import exceptions
     from glance_compat.discovery.versions import Discovery, OfferedVersion
     from glance_compat.options import Options
@@ -44,7 +45,9 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> typing.Any:
+def __getattr__(name: str) -> Any:
+    import importlib
+
     if name == "exceptions":
         return importlib.import_module("glance_compat.exceptions")
     if name not in _HOMES:

@@ -7,27 +7,25 @@ What must live here: code that all commands share. What must not: code of a sing
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import io
 import itertools
 import logging
 import os
 import sys
-import traceback
 import typing
-from collections.abc import Sequence
-from importlib import metadata
+from collections.abc import Iterator, Sequence
 
+import autopage.argparse
 from cliff import app as cliff_app
 from cliff import command
-from cliff.display import DisplayCommandBase
+from cliff import help as cliff_help
 
-from glance_compat import exceptions
-from glance_compat.cli import cloud, commands
-from glance_compat.cli.formatting import escape_controls, to_one_line
-from glance_compat.cli.references import AmbiguousName, write_details
-from glance_compat.cli.tables import FittingTable
-from glance_compat.cli.usage import MissingPackage, UsageError, suggest
-from glance_compat.redaction import redact_text
+from glance_compat.cli import cloud_options, commands, logs
+from glance_compat.cli.formatting import to_one_line
+from glance_compat.cli.interrupts import EXIT_INTERRUPTED, HANDLER, MESSAGE
+from glance_compat.cli.usage import CommandError, OutputError, UsageError, suggest
 
 NAME = "glance-compat"
 DESCRIPTION = (
@@ -35,81 +33,13 @@ DESCRIPTION = (
     f" {NAME} demo"
 )
 
-#: Errors whose messages this package wrote, without secrets.
-_OWN_ERRORS = (exceptions.GlanceCompatError, UsageError, MissingPackage, AmbiguousName)
-
 #: The begin of argparse's message about unknown options.
 _UNRECOGNIZED = "unrecognized arguments: "
 
 #: Exit code of a usage error; the same as argparse's.
 EXIT_USAGE = 2
-#: The exit code that a shell reports for a program killed by SIGINT (128 + 2), as Ctrl-C does.
-EXIT_INTERRUPTED = 130
 #: The exit code that a shell reports for a program killed by SIGPIPE (128 + 13).
 EXIT_PIPE = 141
-
-
-class OneLineFormatter(logging.Formatter):
-    """Format a log record as one line, followed by its traceback, if any.
-
-    Control characters are escaped, because error messages quote server responses, which may quote
-    image metadata. Credentials are removed from messages of other libraries, some of which log
-    the auth URL unredacted.
-    """
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record's message; an exception is prefixed with the name of its class."""
-        message = record.getMessage()
-        if not _is_redacted(record):
-            message = redact_text(message)
-        if isinstance(record.msg, BaseException):
-            message = f"{type(record.msg).__name__}: {message}"
-        lines = [to_one_line(message)]
-        if record.exc_info and record.exc_info[0]:
-            trace = "".join(traceback.format_exception(*record.exc_info))
-            lines += [_format_trace(line) for line in trace.splitlines()]
-        return "\n".join(lines)
-
-
-def _is_redacted(record: logging.LogRecord) -> bool:
-    """Return whether the message is already redacted, because this library wrote it."""
-    if isinstance(record.msg, BaseException):
-        return isinstance(record.msg, _OWN_ERRORS)
-    return _is_own(record)
-
-
-def _format_trace(line: str) -> str:
-    indentation = line[: len(line) - len(line.lstrip())]
-    return escape_controls(indentation + redact_text(line))
-
-
-def _is_own(record: logging.LogRecord) -> bool:
-    return record.name.startswith((NAME, "glance_compat"))
-
-
-class PrivateFileHandler(logging.FileHandler):
-    """Append to a file; a new file is readable and writable by its owner only (mode 0600)."""
-
-    def _open(self) -> io.TextIOWrapper:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        return os.fdopen(os.open(self.baseFilename, flags, 0o600), "a", encoding="utf-8")
-
-
-def _is_not_from_stevedore(record: logging.LogRecord) -> bool:
-    return not record.name.startswith("stevedore")
-
-
-def _is_ours_or_serious(record: logging.LogRecord) -> bool:
-    """Return whether to show a record without ``-v``.
-
-    Warnings of other libraries are hidden: this library either raises its own error or handles
-    the cause (urllib3, for example, warns about a v1 header block that metadata made malformed).
-    """
-    return _is_own(record) or (
-        record.levelno >= logging.ERROR
-        # It reports data that is no VMDK disk as an error, while it looks for the format.
-        and not record.name.startswith("oslo_utils.imageutils")
-    )
 
 
 class GlanceCompat(cliff_app.App):
@@ -130,15 +60,18 @@ class GlanceCompat(cliff_app.App):
         stdin: typing.TextIO | None = None,
     ) -> None:
         self._failure: BaseException | None = None
+        self._log_file: logs.PrivateFileHandler | None = None
         super().__init__(
             description=DESCRIPTION,
-            version=metadata.version(NAME),
+            # Read when it is printed.
+            version=None,
             command_manager=commands.create_manager(),
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
             deferred_help=True,
         )
+        self.command_manager.add_command("help", Help)
 
     def build_option_parser(
         self,
@@ -160,8 +93,10 @@ class GlanceCompat(cliff_app.App):
                 **(argparse_kwargs or {}),
             },
         )
-        parser.add_argument("--version", action="version", version=f"{NAME} {version}")
-        cloud.add_options(parser)
+        parser.add_argument(
+            "--version", dest="show_version", action="store_true", help="show the version"
+        )
+        cloud_options.add_options(parser)
         self._shorten_errors(parser)
         return parser
 
@@ -183,6 +118,10 @@ class GlanceCompat(cliff_app.App):
 
     def prepare_to_run_command(self, cmd: command.Command) -> None:
         """Replace what cliff's commands have of their own: usage errors and tables."""
+        from cliff.display import DisplayCommandBase
+
+        from glance_compat.cli.tables import FittingTable
+
         create = cmd.get_parser
 
         def get_parser(prog_name: str) -> argparse.ArgumentParser:
@@ -190,7 +129,14 @@ class GlanceCompat(cliff_app.App):
             self._shorten_errors(parser, *self.parser._option_string_actions)
             return parser
 
+        run = cmd.run
+
+        def run_command(parsed_args: argparse.Namespace) -> int:
+            with _output_errors(self.stdout):
+                return run(parsed_args)
+
         cmd.get_parser = get_parser  # type: ignore[method-assign]
+        cmd.run = run_command  # type: ignore[method-assign]
         if isinstance(cmd, DisplayCommandBase):
             for plugin in cmd._formatter_plugins:
                 if plugin.name == "table":
@@ -202,19 +148,31 @@ class GlanceCompat(cliff_app.App):
             self.options.verbose_level, logging.DEBUG
         )
         level = logging.DEBUG if self.options.debug else level
-        handlers: list[logging.Handler] = [logging.StreamHandler(self.stderr)]
-        if self.options.log_file:
-            handlers.append(PrivateFileHandler(self.options.log_file))
-        root = logging.getLogger()
-        root.setLevel(level)
-        for handler in handlers:
-            handler.setLevel(level)
-            handler.setFormatter(OneLineFormatter())
-            # stevedore logs every plugin that it finds.
-            handler.addFilter(_is_not_from_stevedore)
-            if level >= logging.WARNING:
-                handler.addFilter(_is_ours_or_serious)
-            root.addHandler(handler)
+        self._log_file = logs.configure(level, self.stderr, self.options.log_file)
+
+    def print_help_if_requested(self) -> None:
+        """Print the version or the help, and exit, if --version or --help is set."""
+        if self.options.show_version:
+            from importlib import metadata
+
+            with _output_errors(self.stdout):
+                self.stdout.write(f"{NAME} {metadata.version(NAME)}\n")
+            raise cliff_help.HelpExit
+        if self.options.deferred_help:
+            self.print_help()
+            raise cliff_help.HelpExit
+
+    def print_help(self) -> None:
+        """Print the options and the commands; unlike cliff, without an import of each command."""
+        pager = autopage.argparse.help_pager(self.stdout)
+        autopage.argparse.use_color_for_parser(self.parser, pager.to_terminal())
+        width = max(map(len, commands.COMMANDS))
+        with _output_errors(self.stdout), pager as out:
+            # print_help() ignores errors of the stream.
+            out.write(self.parser.format_help())
+            out.write("\nCommands:\n")
+            for name, entry in sorted(commands.COMMANDS.items()):
+                out.write(f"  {name:<{width}}  {entry.summary}\n")
 
     def run(self, argv: list[str]) -> int:
         """Run one command, then restore the process's logging configuration.
@@ -226,18 +184,26 @@ class GlanceCompat(cliff_app.App):
         try:
             result = super().run(argv)
             if result == EXIT_INTERRUPTED:
-                self.stderr.write("Interrupted\n")
-            return result
+                self.stderr.write(MESSAGE)
+            return self._check_log(result)
         finally:
             for handler in set(root.handlers) - set(handlers):
                 root.removeHandler(handler)
                 handler.close()
             root.setLevel(level)
 
+    def _check_log(self, result: int) -> int:
+        """Return the exit code; 1 if the log could not be written."""
+        if self._log_file is None or self._log_file.failure is None:
+            return result
+        self.LOG.error(self._log_file.failure)
+        return result or 1
+
     def run_subcommand(self, argv: list[str]) -> int:
         """Run a command; return :data:`EXIT_USAGE` for a usage error."""
         try:
-            self.command_manager.find_command(argv)
+            with HANDLER.importing():
+                self.command_manager.find_command(argv)
         except ValueError:
             self._report_unknown_command(argv)
             return EXIT_USAGE
@@ -256,11 +222,25 @@ class GlanceCompat(cliff_app.App):
     def clean_up(self, cmd: command.Command, result: int, err: BaseException | None) -> None:
         """Keep the exception that a command raised; cliff passes it only to this method."""
         self._failure = err
-        write_details(self.stderr, err)
+        if isinstance(err, CommandError):
+            self.stderr.write(err.details)
 
     def interact(self) -> None:
         """Exit with a usage error instead of starting cliff's interactive mode."""
         self.parser.error(f"no command was passed; see {NAME} --help")
+
+
+class Help(cliff_help.HelpCommand):
+    """Show the options and commands, or the options of one command."""
+
+    app: GlanceCompat
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        """Print the help."""
+        if parsed_args.cmd:
+            return super().take_action(parsed_args)
+        self.app.print_help()
+        return 0
 
 
 def run(argv: Sequence[str]) -> int:
@@ -269,25 +249,66 @@ def run(argv: Sequence[str]) -> int:
     :param argv: the command-line arguments.
     :returns: the exit code.
     """
+    _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Escape characters that the terminal's encoding lacks, instead of raising.
             stream.reconfigure(errors="backslashreplace")
     try:
-        result = GlanceCompat().run(list(argv))
-        sys.stdout.flush()
+        with _output_errors(sys.stdout):
+            result = _exit_code(argv)
+            sys.stdout.flush()
     except BrokenPipeError:
         result = EXIT_PIPE
-    except OSError as error:
-        # Such as a full disk. The interpreter would try to write the rest again at exit.
-        sys.stderr.write(f"The output could not be written: {error.strerror}\n")
-        _discard_output()
+    except OutputError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
     if result == EXIT_PIPE:
         # The interpreter flushes stdout again at exit, which would raise BrokenPipeError.
-        _discard_output()
+        _discard_output(sys.stdout)
     return result
 
 
-def _discard_output() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+#: Errors of a write to a file that was opened before.
+_WRITE_ERRORS = frozenset({errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+
+@contextlib.contextmanager
+def _output_errors(stream: typing.TextIO) -> Iterator[None]:
+    """Convert the error of a write to stdout, such as on a full disk, to an OutputError.
+
+    :param stream: stdout; what is still in its buffer is discarded, because it would fail again.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _WRITE_ERRORS or error.filename is not None:
+            raise
+        _discard_output(stream)
+        raise OutputError(f"cannot write the output: {error.strerror}") from error
+
+
+def _discard_output(stream: typing.TextIO) -> None:
+    if isinstance(stream, io.TextIOWrapper):
+        logs.discard_output(stream)
+
+
+def _replace_closed_streams() -> None:
+    """Replace standard streams that the parent process closed, which are None in Python.
+
+    A write to the replacement of stdout fails with EBADF, as a write to a closed file does.
+    """
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_RDONLY))
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+
+
+def _exit_code(argv: Sequence[str]) -> int:
+    """Run one command; argparse ends with SystemExit after --help and a usage error."""
+    try:
+        return GlanceCompat().run(list(argv))
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Choose the cloud and the user: options, OS_* variables, clouds.yaml.
 
-The options have the names that keystoneauth1 defines for them.
-
-What must live here: the options that all commands for a cloud share, and the image service that
-they select. What must not: commands.
+What must live here: the image service that the options select. What must not: the declaration of
+the options (``cloud_options``), and commands.
 """
 
 from __future__ import annotations
@@ -19,10 +17,10 @@ from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import loading
 from keystoneauth1.identity.base import BaseIdentityPlugin
 
-from glance_compat import exceptions
 from glance_compat.cli import cloud_config, projects
 from glance_compat.cli.cloud_config import Description, Levels
-from glance_compat.cli.usage import UsageError, argument_type, require_extra
+from glance_compat.cli.interrupts import HANDLER
+from glance_compat.cli.usage import UsageError, require_extra
 from glance_compat.discovery.versions import Discovery
 from glance_compat.options import Options
 from glance_compat.redaction import quote_value, redact_url
@@ -38,119 +36,15 @@ if typing.TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-#: Options of the connection; each has an environment variable of the same name.
-_CONNECTION = (
-    ("os-cloud", "NAME", "a cloud of clouds.yaml"),
-    ("os-region-name", "REGION", "the region in the catalog"),
-    ("os-interface", "INTERFACE", "the interface in the catalog: public, internal or admin"),
-    ("os-cacert", "FILE", "CA bundle that verifies the server's certificate"),
-    ("os-cert", "FILE", "a client certificate"),
-    ("os-key", "FILE", "the private key of the client certificate"),
-)
-
 #: Variables that select a file or a cloud, and prefixes of variables of other programs.
 _SELECTORS = frozenset({"cloud", "cloud_name", "client_config_file", "client_secure_file"})
 _FOREIGN = ("OS_TEST", "OS_STD", "OS_LOG")
 
 
-def _parse_endpoint(text: str) -> str:
-    try:
-        return catalog.check_endpoints(text)[0]
-    except exceptions.InvalidOption:
-        shown = quote_value(redact_url(text))
-        raise ValueError(f"must be an http or https URL, not {shown}") from None
-
-
-def _parse_seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < float("inf"):
-        raise ValueError(f"must be a number of seconds above 0, not {text!r}")
-    return seconds
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose a cloud, a user and an Images API."""
-    _add_auth_options(parser)
-    group = parser.add_argument_group(
-        "cloud options",
-        "Each option overrides its OS_* variable, and each variable its value in clouds.yaml.",
-    )
-    for name, metavar, text in _CONNECTION:
-        variable = name.upper().replace("-", "_")
-        group.add_argument(f"--{name}", metavar=metavar, help=f"{text} ({variable})")
-    group.add_argument(
-        "--endpoint",
-        "--os-endpoint",
-        metavar="URL",
-        dest="endpoints",
-        type=argument_type(_parse_endpoint),
-        action="append",
-        help="image endpoint URL; overrides the catalog. Repeat it to list equivalent endpoints."
-        " If no credentials are set, requests carry no token",
-    )
-    group.add_argument(
-        "--insecure",
-        dest="os_insecure",
-        action="store_true",
-        default=None,
-        help="do not verify the server's certificate",
-    )
-    group.add_argument(
-        "--timeout",
-        dest="os_api_timeout",
-        metavar="SECONDS",
-        type=argument_type(_parse_seconds),
-        help="connect and read timeout; default: 10 to connect, 60 to read",
-    )
-    _add_library_options(parser)
-
-
-def _add_auth_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group(
-        "authentication options",
-        "Each option has a variable of the same name, for example OS_AUTH_TYPE for --os-auth-type."
-        " The default auth type depends on which credentials are set.",
-    )
-    group.add_argument(
-        "--os-auth-type",
-        "--os-auth-plugin",
-        metavar="NAME",
-        help="a keystoneauth plugin; admin_token (or token_endpoint) sends a token without logging"
-        " in, none sends no token",
-    )
-    older: dict[str, list[str]] = {}
-    for old, name in cloud_config.ALIASES.items():
-        older.setdefault(name, []).append(old)
-    for name, text in cloud_config.AUTH_OPTIONS.items():
-        flags = (f"--os-{one.replace('_', '-')}" for one in (name, *older.get(name, ())))
-        group.add_argument(*flags, dest=f"os_{name}", metavar="VALUE", help=text)
-
-
-def _add_library_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("images API options")
-    group.add_argument(
-        "--api-version",
-        choices=("auto", "1", "2"),
-        default="auto",
-        help="auto: discover what the endpoint offers; 1 or 2: use that Images API",
-    )
-    group.add_argument(
-        "--prefer",
-        choices=("1", "2"),
-        help="the Images API to use when an endpoint offers both; default: image_api_version of"
-        " clouds.yaml, else 2",
-    )
-    group.add_argument(
-        "--allow-experimental",
-        action="store_true",
-        help="allow a version whose status is EXPERIMENTAL",
-    )
-
-
 class Cloud:
     """The cloud that the options select; creating an instance sends no request.
 
-    :param options: the parsed options of :func:`add_options`.
+    :param options: the parsed options of :mod:`glance_compat.cli.cloud_options`.
     :raises glance_compat.cli.usage.UsageError: no cloud is selected, or a required value is
         missing.
     :raises glance_compat.exceptions.InvalidOption: a value of clouds.yaml or of an OS_* variable
@@ -271,7 +165,7 @@ _WAYS = (
 
 def _resolve(options: argparse.Namespace) -> tuple[CloudRegion, ApiVersionWish]:
     """Return the cloud's region, and the Images API that clouds.yaml requests, if any."""
-    with require_extra("cli"):
+    with require_extra("cli"), HANDLER.importing():
         # Imported here because it imports the whole SDK, which is slow.
         from glance_compat.cli import clouds_yaml
     asked, variables = _read_options(options), _read_variables()

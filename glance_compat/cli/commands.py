@@ -1,36 +1,102 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table of commands.
 
-What must live here: the name of each command, and the class that implements it. What must not:
-imports of these classes, because a short command would take most of its time for them.
+What must live here: the name and the summary of each command, and the class that implements it.
+What must not: imports of these classes, because a short command would take most of its time for
+them.
 """
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Mapping
 from importlib import metadata
 
 from cliff.commandmanager import CommandManager
 
-#: The class of each command, as "module:class".
-COMMANDS: Mapping[str, str] = {
-    "audit": "glance_compat.cli.audit:Audit",
-    "create": "glance_compat.cli.create:Create",
-    "deactivate": "glance_compat.cli.activation:Deactivate",
-    "delete": "glance_compat.cli.delete:Delete",
-    "demo": "glance_compat.cli.demo:Demo",
-    "discover": "glance_compat.cli.discover:Discover",
-    "list": "glance_compat.cli.images:List",
-    "member add": "glance_compat.cli.members:MemberAdd",
-    "member list": "glance_compat.cli.members:MemberList",
-    "member remove": "glance_compat.cli.members:MemberRemove",
-    "member set": "glance_compat.cli.members:MemberSet",
-    "reactivate": "glance_compat.cli.activation:Reactivate",
-    "save": "glance_compat.cli.save:Save",
-    "serve": "glance_compat.cli.serve:Serve",
-    "set": "glance_compat.cli.changes:Set",
-    "show": "glance_compat.cli.images:Show",
-    "unset": "glance_compat.cli.changes:Unset",
+
+class Command(typing.NamedTuple):
+    """A command.
+
+    :param path: its class, as "module:class".
+    :param summary: the first line of the docstring of the class, so that the list of commands
+        needs no import of it.
+    """
+
+    path: str
+    summary: str
+
+
+#: The commands, by name.
+COMMANDS: Mapping[str, Command] = {
+    "audit": Command(
+        "glance_compat.cli.audit:Audit",
+        "Report what moving from v1 to v2, or back, would change or lose for each image",
+    ),
+    "create": Command(
+        "glance_compat.cli.create:Create",
+        "Create an image, and upload its data",
+    ),
+    "deactivate": Command(
+        "glance_compat.cli.activation:Deactivate",
+        "Make the data of images unreadable for everybody but admins; needs v2",
+    ),
+    "delete": Command(
+        "glance_compat.cli.delete:Delete",
+        "Delete images",
+    ),
+    "demo": Command(
+        "glance_compat.cli.demo:Demo",
+        "Make the same calls on three in-memory servers, and compare the results",
+    ),
+    "discover": Command(
+        "glance_compat.cli.discover:Discover",
+        "Show which Images APIs an endpoint offers, which one is chosen, and why",
+    ),
+    "list": Command(
+        "glance_compat.cli.images:List",
+        "List images",
+    ),
+    "member add": Command(
+        "glance_compat.cli.members:MemberAdd",
+        "Share an image with a project; the image must be shared or, over v1, not public",
+    ),
+    "member list": Command(
+        "glance_compat.cli.members:MemberList",
+        "List the projects that an image is shared with",
+    ),
+    "member remove": Command(
+        "glance_compat.cli.members:MemberRemove",
+        "Stop sharing an image with a project",
+    ),
+    "member set": Command(
+        "glance_compat.cli.members:MemberSet",
+        "Accept or reject an image that is shared with a project; needs v2",
+    ),
+    "reactivate": Command(
+        "glance_compat.cli.activation:Reactivate",
+        "Make the data of deactivated images readable again; needs v2",
+    ),
+    "save": Command(
+        "glance_compat.cli.save:Save",
+        "Download the data of an image, and verify it",
+    ),
+    "serve": Command(
+        "glance_compat.cli.serve:Serve",
+        "Run an in-memory Glance until SIGTERM or Ctrl-C",
+    ),
+    "set": Command(
+        "glance_compat.cli.changes:Set",
+        "Set attributes of an image, in one update",
+    ),
+    "show": Command(
+        "glance_compat.cli.images:Show",
+        "Show images",
+    ),
+    "unset": Command(
+        "glance_compat.cli.changes:Unset",
+        "Remove properties and tags of an image, in one update",
+    ),
 }
 
 #: The prefix of the entry points with which other packages can hook into a command.
@@ -41,6 +107,6 @@ def create_manager() -> CommandManager:
     """Return a manager of all commands, which imports a command when it is needed."""
     manager = CommandManager(None)
     manager.namespace = NAMESPACE
-    for name, value in COMMANDS.items():
-        manager.commands[name] = metadata.EntryPoint(name, value, NAMESPACE)
+    for name, entry in COMMANDS.items():
+        manager.commands[name] = metadata.EntryPoint(name, entry.path, NAMESPACE)
     return manager

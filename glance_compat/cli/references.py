@@ -7,7 +7,6 @@ must not: what a command does with the image that was found.
 
 from __future__ import annotations
 
-import typing
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 
@@ -16,6 +15,7 @@ from cliff.app import App
 from glance_compat import exceptions
 from glance_compat.cli.cloud import Cloud
 from glance_compat.cli.formatting import escape_controls, to_plain
+from glance_compat.cli.usage import CommandError
 from glance_compat.redaction import quote_value
 from glance_compat.service import ImageService
 from glance_compat.types import Image
@@ -40,7 +40,7 @@ _FATAL = (
 )
 
 
-class AmbiguousName(Exception):
+class AmbiguousName(CommandError):
     """Several images have the name that was passed.
 
     :param name: the name.
@@ -52,20 +52,19 @@ class AmbiguousName(Exception):
         super().__init__(
             f"{count} images are called {quote_value(name)}: pass the id of one of them"
         )
-        self._images = images[:_SHOWN]
+        self.details = _format_table(images[:_SHOWN])
 
-    def format_table(self) -> str:
-        """Return a table of the images."""
-        rows = [_COLUMNS] + [
-            tuple(escape_controls(str(to_plain(one.get(name)))) for name in _COLUMNS)
-            for one in self._images
-        ]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = (
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            for row in rows
-        )
-        return "".join(f"{line.rstrip()}\n" for line in lines)
+
+def _format_table(images: Sequence[Image]) -> str:
+    rows = [_COLUMNS] + [
+        tuple(escape_controls(str(to_plain(one.get(name)))) for name in _COLUMNS) for one in images
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 class Finder:
@@ -172,15 +171,10 @@ def is_uuid(reference: str) -> bool:
 
 
 def report_error(app: App, error: BaseException) -> None:
-    """Log an error in one line; for an ambiguous name, write the table of the images as well."""
+    """Log an error in one line, and write its details, such as a table of images, below it."""
     app.LOG.error(error)
-    write_details(app.stderr, error)
-
-
-def write_details(stream: typing.TextIO, error: BaseException | None) -> None:
-    """Write the table of the images for an ambiguous name; for other errors, nothing."""
-    if isinstance(error, AmbiguousName):
-        stream.write(error.format_table())
+    if isinstance(error, CommandError):
+        app.stderr.write(error.details)
 
 
 def for_each_image(

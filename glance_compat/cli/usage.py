@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors that a command reports before it sends a request: wrong options, a missing package."""
+"""Errors of the command line itself: wrong options, a missing package, output that fails.
+
+What must live here: exception classes that several commands raise, and the functions that raise
+them. What must not: errors of requests (``glance_compat.exceptions``).
+"""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -14,12 +17,25 @@ from glance_compat.redaction import quote_value
 Value = TypeVar("Value")
 
 
-class UsageError(Exception):
+class CommandError(Exception):
+    """Base class of the errors of the command line; their messages contain no secrets.
+
+    :ivar details: lines to write below the message, or "".
+    """
+
+    details = ""
+
+
+class UsageError(CommandError):
     """The options are contradictory or incomplete; exit code 2."""
 
 
-class MissingPackage(Exception):
+class MissingPackage(CommandError):
     """A command needs a package of an extra that is not installed."""
+
+
+class OutputError(CommandError):
+    """The output of a command, its log or a file could not be written, such as on a full disk."""
 
 
 @contextlib.contextmanager
@@ -56,6 +72,8 @@ def argument_type(parse: Callable[[str], Value]) -> Callable[[str], Value]:
 
 def suggest(text: str, known: Iterable[str]) -> str:
     """Return a question about a word that is not known: " Did you mean list?", or ""."""
+    import difflib
+
     close = difflib.get_close_matches(text, list(known), n=1)
     return f" Did you mean {close[0]}?" if close else ""
 

@@ -16,7 +16,8 @@ from cliff.command import Command
 
 from glance_compat import cli, exceptions
 from glance_compat.cli import commands
-from glance_compat.cli.app import GlanceCompat, OneLineFormatter
+from glance_compat.cli.app import GlanceCompat
+from glance_compat.cli.logs import OneLineFormatter
 from glance_compat.fixture import GlanceFixture
 from tests.unit.cli.conftest import options
 from tests.unit.cli.running import PATIENCE, in_process, sdk_may_warn
