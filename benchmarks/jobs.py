@@ -35,7 +35,14 @@ class Job:
 JOBS = {
     job.name: job
     for job in (
-        Job("show", "Show an image", "show", 200, "call", (("requests",), ("requests-close",))),
+        Job(
+            "show",
+            "Show an image",
+            "show",
+            200,
+            "call",
+            (("requests",), ("requests-close",), ("keystoneauth1",)),
+        ),
         Job("list", "List all images", "list", 1, "image", (("requests",),)),
         Job("walk", "Iterate over all images", "walk", 1, "image", (("requests",),)),
         Job("download", "Download, verified", "download", 1, "MiB", (("md5",), ("sha512",))),

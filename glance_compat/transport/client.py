@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Send requests to one image endpoint.
 
-Requests are sent with keystoneauth1's Adapter and the caller's session, which is not modified.
-keystoneauth's own retries, redirects and re-authentication are turned off, so that it never sends
-a request body twice. Every failure is raised as an exception of this library.
+Requests are sent with the caller's keystoneauth1 session, which is not modified. keystoneauth's
+own retries, redirects and re-authentication are turned off, so that it never sends a request body
+twice. Every failure is raised as an exception of this library.
 
 What must live here: sending requests, reading responses, redirects, time and size limits, and the
 request log. What must not: the classes for requests and responses (see ``messages``), and
@@ -25,7 +25,6 @@ from collections.abc import Iterator, Mapping
 import requests
 import urllib3.exceptions
 import urllib3.response
-from keystoneauth1 import adapter as ksa_adapter
 from keystoneauth1 import plugin as ksa_plugin
 from keystoneauth1 import session as ksa_session
 
@@ -234,19 +233,17 @@ class Transport:
         limits = Limits(
             timeout[1], lambda: self.deadline, keep_v1_connections=self.options.v1_keep_connections
         )
-        adapter = ksa_adapter.Adapter(
-            sessions.image_session(self._session, limits),
-            auth=self._identity.auth,
-            client_name="glance_compat",
-            global_request_id=self._identity.request_id,
-        )
+        session = sessions.image_session(self._session, limits)
         # The hooks of a request replace those of the session, so both are passed.
         own_hooks = self._session.session.hooks.get("response", ())
         started = time.monotonic()
         with self._errors_of(request):
-            response = adapter.request(
+            response = session.request(
                 url,
                 request.method,
+                auth=self._identity.auth,
+                client_name="glance_compat",
+                global_request_id=self._identity.request_id,
                 headers={**self._headers(request), **token_headers},
                 data=self._body(request),
                 authenticated=False,

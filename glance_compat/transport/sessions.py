@@ -22,12 +22,15 @@ from __future__ import annotations
 
 import contextvars
 import copy
+import dataclasses
 import functools
+import operator
 import os
 import types
 import typing
+import urllib.request
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import requests
 import requests.adapters
@@ -192,6 +195,7 @@ def _view_class(view: type, own: type) -> typing.Any:
     return derived_class(view, own, {"__module__": own.__module__})
 
 
+@functools.lru_cache(maxsize=16)
 def _overridden_by(view: type) -> frozenset[str]:
     """Return the names of the methods that a class of views overrides."""
     own = (vars(base) for base in view.__mro__ if issubclass(base, _View))
@@ -312,10 +316,12 @@ class _KeystoneView(_View, ksa_session.Session):
 
 
 class _HttpView(_View, requests.Session):
-    __slots__ = ("_adapter_views",)
+    __slots__ = ("_adapter_views", "_merged")
 
     #: Pairs of an adapter and its view, by the id() of the adapter, which is thereby kept alive.
     _adapter_views: dict[int, tuple[requests.adapters.BaseAdapter, requests.adapters.BaseAdapter]]
+    #: The last settings that requests merged, by the origin of the URL.
+    _merged: dict[str, _Merged]
 
     def request(self, method: str, url: str, **kwargs: typing.Any) -> requests.Response:  # type: ignore[override]
         try:
@@ -330,6 +336,44 @@ class _HttpView(_View, requests.Session):
             adapter = type(super().get_adapter(response.url))
             raise _refused(adapter, "did not send the request with the methods of HTTPAdapter")
         return response
+
+    @property
+    def merge_environment_settings(self) -> typing.Any:
+        """Return the method of requests, or one that returns its last result if that is the same.
+
+        requests goes through all environment variables for each request, which takes longer than
+        the rest of this library's work.
+        """
+        own = vars(self).get("merge_environment_settings", super().merge_environment_settings)
+        method = getattr(own, "__func__", None)
+        is_usual = method is requests.Session.merge_environment_settings
+        return functools.partial(self._merge, own) if is_usual else own
+
+    def _merge(
+        self,
+        merge: _Merge,
+        url: str,
+        proxies: typing.Any,
+        stream: typing.Any,
+        verify: typing.Any,
+        cert: typing.Any,
+    ) -> dict[str, typing.Any]:
+        environment = _proxy_environment()
+        if environment is None or proxies:
+            return merge(url, proxies, stream, verify, cert)
+        inputs = (stream, verify, cert, self.trust_env, self.stream, self.verify, self.cert)
+        # The proxies depend on the host and the port (requests 2.34, should_bypass_proxies).
+        origin = "/".join(url.split("/", 3)[:3])
+        found = self._merged.get(origin)
+        if found is None or not found.is_for(inputs, self.proxies, environment):
+            # Copies, because programs change both in place; before merging, so that a change
+            # during it is noticed.
+            before = (inputs, dict(self.proxies or {}), dict(environment))
+            found = _Merged(*before, merge(url, proxies, stream, verify, cert))
+            if len(self._merged) >= _MOST_ORIGINS:
+                self._merged.clear()
+            self._merged[origin] = found
+        return found.copy()
 
     # requests-mock sets the next two on a session, and at the end leaves the methods of its class
     # there (requests-mock 1.12).
@@ -365,8 +409,64 @@ def _http_view_of(session: requests.Session, view: type[_HttpView]) -> requests.
     if not isinstance(session, requests.Session):
         raise _refused(type(session), "is not a requests session")
     made = typing.cast(_HttpView, _view_of(session, view))
-    made._adapter_views = {}
+    made._adapter_views, made._merged = {}, {}
     return made
+
+
+_Merge = Callable[..., "dict[str, typing.Any]"]
+
+# Maximum number of origins per session whose merged settings are kept.
+_MOST_ORIGINS = 16
+
+
+@dataclasses.dataclass(frozen=True, slots=True, repr=False)
+class _Merged:
+    """The settings of a request that requests merged, and everything that they depend on.
+
+    :param inputs: the arguments and the settings of the session, compared by identity, because
+        requests distinguishes True from 1.
+    :param proxies: the proxies of the session.
+    :param environment: all environment variables.
+    :param settings: the result.
+    """
+
+    inputs: tuple[object, ...]
+    proxies: Mapping[str, str]
+    environment: Mapping[typing.Any, typing.Any]
+    settings: Mapping[str, typing.Any]
+
+    def is_for(
+        self,
+        inputs: tuple[object, ...],
+        proxies: Mapping[str, str] | None,
+        environment: Mapping[typing.Any, typing.Any],
+    ) -> bool:
+        """Return whether the settings would be the same now."""
+        return (
+            all(map(operator.is_, self.inputs, inputs))
+            and self.proxies == (proxies or {})
+            and self.environment == environment
+        )
+
+    def copy(self) -> dict[str, typing.Any]:
+        """Return the settings with their own dict of proxies, which an adapter may change."""
+        return {**self.settings, "proxies": copy.copy(self.settings["proxies"])}
+
+
+def _proxy_environment() -> Mapping[typing.Any, typing.Any] | None:
+    """Return all environment variables, or None if proxies do not come from them alone.
+
+    That is so on Windows and macOS, and if a program has replaced the functions or ``os.environ``.
+    The variables are returned as os.environ stores them, because comparing these takes two
+    microseconds, and decoding each of them takes longer than what is saved.
+    """
+    used, plain = typing.cast(typing.Any, requests.utils), typing.cast(typing.Any, urllib.request)
+    is_plain = (
+        used.getproxies is plain.getproxies_environment
+        and used.proxy_bypass is plain.proxy_bypass_environment
+    )
+    found = getattr(os.environ, "_data", None) if is_plain else None
+    return found if isinstance(found, dict) else None
 
 
 class _NoCookies(requests.cookies.RequestsCookieJar):

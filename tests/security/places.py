@@ -65,6 +65,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "transport/response_reader:<module>": "context variable, reset after each request",
         "transport/response_reader:_reading_class": "at most 16 classes",
         "transport/sessions:<module>": "context variable, reset after each request",
+        "transport/sessions:_overridden_by": "at most 16 classes of this library",
         "transport/sessions:_view_class": "at most 64 pairs of classes",
     },
     "writes a file": {

@@ -39,6 +39,7 @@ CALLS: Mapping[str, frozenset[str]] = {
             "HTTPConnection",
             "ksa_session.Session",
             "ksa_adapter.Adapter",
+            "sessions.image_session",
             "Session",
             "open_connection",
             "requests.get",

@@ -351,6 +351,7 @@ def test_process_caches_no_urls() -> None:
         "glance_compat.metadata.fields.v1_reader",
         "glance_compat.metadata.fields.v2_reader",
         "glance_compat.transport.response_reader._reading_class",
+        "glance_compat.transport.sessions._overridden_by",
         "glance_compat.transport.sessions._view_class",
     }
 
