@@ -76,6 +76,8 @@ def test_rounds_make_a_table_for_each_job_and_api(
         "CPU / requests",
         "wall / requests-close",
         "CPU / requests-close",
+        "wall / keystoneauth1",
+        "CPU / keystoneauth1",
     ]
     assert ["requests", "1.00 (1.00-1.00)"] in [[row[0], row[3]] for row in show.rows]
     upload = made["Upload, verified, v2"]
