@@ -13,7 +13,7 @@ from cliff.command import Command
 from glance_compat import exceptions
 from glance_compat.cli import cloud
 from glance_compat.cli.attributes import add_attributes, read_attributes
-from glance_compat.cli.delete import add_all_projects
+from glance_compat.cli.own_images import add_all_projects
 from glance_compat.cli.references import Finder
 from glance_compat.cli.usage import UsageError
 from glance_compat.redaction import quote_value

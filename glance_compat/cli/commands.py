@@ -53,6 +53,10 @@ COMMANDS: Mapping[str, Command] = {
         "glance_compat.cli.discover:Discover",
         "Show which Images APIs an endpoint offers, which one is chosen, and why",
     ),
+    "hide": Command(
+        "glance_compat.cli.succession:Hide",
+        "Leave images out of lists; they can still be used. Needs v2.7",
+    ),
     "list": Command(
         "glance_compat.cli.images:List",
         "List images",
@@ -92,6 +96,18 @@ COMMANDS: Mapping[str, Command] = {
     "show": Command(
         "glance_compat.cli.images:Show",
         "Show images",
+    ),
+    "stores": Command(
+        "glance_compat.cli.stores:Stores",
+        "List the stores for the data of images; needs v2.8",
+    ),
+    "supersede": Command(
+        "glance_compat.cli.succession:Supersede",
+        "Hide an image and link it to its successor; needs v2.7",
+    ),
+    "unhide": Command(
+        "glance_compat.cli.succession:Unhide",
+        "Show hidden images in lists again; needs v2.7",
     ),
     "unset": Command(
         "glance_compat.cli.changes:Unset",

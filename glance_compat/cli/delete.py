@@ -6,26 +6,13 @@ from __future__ import annotations
 import argparse
 import logging
 
-from cliff.command import Command
-
 from glance_compat import exceptions
 from glance_compat.cli import cloud
+from glance_compat.cli.own_images import ImagesCommand
 from glance_compat.cli.references import Finder, for_each_image, is_uuid
+from glance_compat.service import ImageService
 
 LOG = logging.getLogger(__name__)
-
-
-class ImagesCommand(Command):
-    """A command that changes images, by default those of the user's own project."""
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add the options of the command."""
-        parser = super().get_parser(prog_name)
-        parser.add_argument(
-            "images", metavar="IMAGE", nargs="+", help="the image's id, URL or exact name"
-        )
-        add_all_projects(parser)
-        return parser
 
 
 class Delete(ImagesCommand):
@@ -35,11 +22,23 @@ class Delete(ImagesCommand):
     exit code is 1. A name means an image of the user's own project, unless --all-projects is set.
     """
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the options of the command."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--store",
+            metavar="STORE",
+            help="delete only the data in this store, and keep the image; needs v2.10",
+        )
+        return parser
+
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Delete the images; return 1 if one of them failed, else 0."""
         target = cloud.Cloud(self.app.options)
         service = target.checked_service(extended=True)
         finder = Finder(target, service, own_only=not parsed_args.all_projects)
+        if parsed_args.store is not None:
+            return self._delete_from_store(finder, service, parsed_args)
         deleted: set[str] = set()
 
         def delete(reference: str) -> None:
@@ -67,11 +66,12 @@ class Delete(ImagesCommand):
         results = list(for_each_image(self.app, parsed_args.images, delete))
         return 0 if all(results) else 1
 
+    def _delete_from_store(
+        self, finder: Finder, service: ImageService, parsed_args: argparse.Namespace
+    ) -> int:
+        def delete(reference: str) -> None:
+            image_id = finder.find(reference)["id"]
+            service.delete_from_store(None, image_id, parsed_args.store)
+            LOG.info("Deleted the data of image %s from a store", image_id)
 
-def add_all_projects(parser: argparse.ArgumentParser) -> None:
-    """Add the option with which a name means images of all projects."""
-    parser.add_argument(
-        "--all-projects",
-        action="store_true",
-        help="a name may also mean an image of another project",
-    )
+        return 0 if all(list(for_each_image(self.app, parsed_args.images, delete))) else 1

@@ -12,7 +12,7 @@ from cliff.command import Command
 from cliff.lister import Lister
 
 from glance_compat.cli import cloud, formatting
-from glance_compat.cli.delete import add_all_projects
+from glance_compat.cli.own_images import add_all_projects
 from glance_compat.cli.references import Finder
 from glance_compat.cli.usage import check_columns
 from glance_compat.service import ImageService

@@ -20,16 +20,17 @@ pytestmark = sdk_may_warn
 PAGE = (Path(__file__).parents[3] / "docs" / "cli.rst").read_text()
 COMMANDS = re.findall(r"^    \$ glance-compat (.+)$", PAGE, re.MULTILINE)
 WITHOUT_CLOUDS_YAML = [one for one in COMMANDS if "--os-cloud" not in one and "serve" not in one]
-SILENT = {"deactivate", "delete", "member add", "save", "set", "unset"}
+SILENT = {"deactivate", "delete", "hide", "member add", "save", "set", "supersede", "unset"}
 PROPERTIES = {"os_type": "linux"}
 IMAGE_FORMATS = {"disk_format": "raw", "container_format": "bare"}
 IMAGE_ID = "70a599e0-31e7-49b7-b260-868f441e862b"
+SUCCESSOR_ID = "a90b1f25-5d3e-4c52-9f63-7a08d1c2be44"
 
 
 def test_page_shows_every_command() -> None:
     assert {shlex.split(one)[0] for one in WITHOUT_CLOUDS_YAML} == {
-        *("create", "deactivate", "delete", "demo", "discover", "list", "member", "save", "set"),
-        *("show", "unset"),
+        *("create", "deactivate", "delete", "demo", "discover", "hide", "list", "member", "save"),
+        *("set", "show", "stores", "supersede", "unset"),
     }
 
 
@@ -43,7 +44,8 @@ def test_documented_command_works(monkeypatch: pytest.MonkeyPatch, line: str) ->
         "properties": PROPERTIES,
         **IMAGE_FORMATS,
     }
-    with GlanceFixture(images=[image]) as glance:
+    successor = {"id": SUCCESSOR_ID, "name": "two", "data": b"the data of two", **IMAGE_FORMATS}
+    with GlanceFixture(release="33", images=[image, successor]) as glance:
         monkeypatch.setenv("OS_AUTH_TYPE", "admin_token")
         monkeypatch.setenv("OS_ENDPOINT", glance.url)
         # Only an admin may deactivate images.
