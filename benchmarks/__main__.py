@@ -9,7 +9,17 @@ import functools
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from benchmarks import canned_server, instructions, memory, programs, rounds, tables, targets
+from benchmarks import (
+    canned_server,
+    embedded,
+    embedded_server,
+    instructions,
+    memory,
+    programs,
+    rounds,
+    tables,
+    targets,
+)
 from benchmarks import worker as worker_process
 from benchmarks.jobs import JOBS
 from benchmarks.subjects import SUBJECTS
@@ -54,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
             default=sys.executable,
             help="an interpreter that has Nova 34, for the subject nova-34",
         )
+    _add_embedded(commands)
     _add_processes(commands)
     return parser
 
@@ -63,6 +74,10 @@ def _add_target(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--mib", type=int, default=256, help="size of the data, in MiB; default: %(default)s"
     )
+    _add_real(command)
+
+
+def _add_real(command: argparse.ArgumentParser) -> None:
     command.add_argument("--endpoint", metavar="URL", help="a real Glance, without a version")
     command.add_argument("--token", help="for it, of a user who may create images")
     command.add_argument(
@@ -73,11 +88,26 @@ def _add_target(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_embedded(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "the embedded Glance over sockets, beside a real one if there is one"
+    command = commands.add_parser("embedded", help=text, description=text)
+    command.add_argument("--images", type=int, default=10_000, help="default: %(default)s")
+    command.add_argument("--release", default="33", help="default: %(default)s")
+    command.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
+    command.add_argument(
+        "--calls", type=int, default=300, help="shows in a round; default: %(default)s"
+    )
+    _add_real(command)
+
+
 def _add_processes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     server = commands.add_parser("canned-server", help="serve; used by the other commands")
     server.add_argument("--images", type=int, default=10_000)
     server.add_argument("--bytes", type=int, default=_MIB)
     server.add_argument("--awkward", action="store_true")
+    embedded = commands.add_parser("embedded-server", help="serve; used by the command embedded")
+    embedded.add_argument("--images", type=int, default=10_000)
+    embedded.add_argument("--release", default="33")
     worker = commands.add_parser("worker", help="run a subject; used by the other commands")
     for name in ("subject", "api", "target"):
         worker.add_argument(name)
@@ -86,15 +116,21 @@ def _add_processes(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 @contextlib.contextmanager
 def _target(chosen: argparse.Namespace) -> Iterator[Target]:
     size = chosen.mib * _MIB
-    if chosen.os_cloud is not None:
-        url, token = targets.of_cloud(chosen.os_cloud)
-        opened = targets.real(url, token, chosen.images, size)
-    elif chosen.endpoint is not None:
-        opened = targets.real(chosen.endpoint.rstrip("/"), chosen.token, chosen.images, size)
-    else:
-        opened = targets.canned(chosen.images, size)
+    opened = _real(chosen, chosen.images, size) or targets.canned(chosen.images, size)
     with opened as target:
         yield target.speaking(chosen.apis or target.apis)
+
+
+def _real(
+    chosen: argparse.Namespace, images: int, size: int
+) -> contextlib.AbstractContextManager[Target] | None:
+    """Return the real endpoint that the command line names, filled with images."""
+    if chosen.os_cloud is not None:
+        url, token = targets.of_cloud(chosen.os_cloud)
+        return targets.real(url, token, images, size)
+    if chosen.endpoint is not None:
+        return targets.real(chosen.endpoint.rstrip("/"), chosen.token, images, size)
+    return None
 
 
 def _python(chosen: argparse.Namespace, name: str) -> str:
@@ -139,6 +175,17 @@ def _fixtures(chosen: argparse.Namespace, target: Target) -> Iterable[tables.Tab
     return [fixtures.run(100 * chosen.rounds)]
 
 
+def _embedded(chosen: argparse.Namespace) -> Iterator[tables.Table]:
+    from benchmarks.subjects.plain_requests import offered
+
+    with contextlib.ExitStack() as stack:
+        opened = _real(chosen, 1, 0)
+        real = None if opened is None else stack.enter_context(opened)
+        server = stack.enter_context(embedded_server.started(chosen.release, chosen.images))
+        apis = offered(server.target.url)
+        yield from embedded.run(server, real, apis, chosen.rounds, chosen.calls)
+
+
 def _all(chosen: argparse.Namespace, target: Target) -> Iterable[tables.Table]:
     for name, (function, _, jobs) in _COMMANDS.items():
         if name == "all" or (name == "instructions" and not instructions.is_available()):
@@ -172,11 +219,21 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if chosen.command == "worker":
         return worker_process.main(chosen.subject, chosen.api, chosen.target)
+    if chosen.command == "embedded-server":
+        embedded_server.main(chosen.release, chosen.images)
+        return 0
     print(f"{tables.machine()}\n", flush=True)
+    if chosen.command == "embedded":
+        _print(_embedded(chosen))
+        return 0
     with _target(chosen) as target:
-        for table in _COMMANDS[chosen.command][0](chosen, target):
-            print(tables.markdown(table), flush=True)
+        _print(_COMMANDS[chosen.command][0](chosen, target))
     return 0
+
+
+def _print(found: Iterable[tables.Table]) -> None:
+    for table in found:
+        print(tables.markdown(table), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,17 @@ from typing import Any
 
 import pytest
 
-from benchmarks import bodies, instructions, memory, programs, ratios, rounds, tables
+from benchmarks import (
+    bodies,
+    embedded,
+    embedded_server,
+    instructions,
+    memory,
+    programs,
+    ratios,
+    rounds,
+    tables,
+)
 from benchmarks.canned_server import CannedServer
 from benchmarks.jobs import JOBS
 from benchmarks.rounds import Key
@@ -125,6 +135,22 @@ def test_instructions_are_the_difference_of_two_runs() -> None:
     found = {"requests": 2000.0, "glance_compat": 3000.0}
     table = instructions.table(found, JOBS["list"], "v2", units=10)
     assert table.rows == [["requests", "200", "1.00"], ["glance_compat", "300", "1.50"]]
+
+
+@pytest.mark.slow
+def test_embedded_server_is_measured_beside_another() -> None:
+    with embedded_server.started("33", 3) as server:
+        real = server.target.speaking(["v2"])
+        made = list(embedded.run(server, real, ("v2",), rounds=1, calls=2))
+    shows, pages, memory_table = made
+    assert [row[0] for row in shows.rows] == ["embedded, v2", "real, v2"]
+    [cpu, rate, ratio] = shows.rows[0][1:]
+    assert float(cpu.split()[0]) > 0
+    assert int(rate) > 1
+    assert float(ratio.split()[0]) > 0
+    assert shows.rows[1][1::2] == ["-", "-"]
+    assert [row[0] for row in pages.rows][:2] == [f"default order, from {n}" for n in (0, 1)]
+    assert float(memory_table.rows[0][1]) > 1
 
 
 def test_ratio_uses_slowest_floor_of_each_round() -> None:
