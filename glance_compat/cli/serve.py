@@ -196,6 +196,11 @@ def _add_glance(parser: argparse.ArgumentParser) -> None:
         " of the installed package glance; default: three small namespaces",
     )
     parser.add_argument(
+        "--property-protections",
+        metavar="FILE",
+        help="property protections by roles, a file like Glance's property-protections.conf",
+    )
+    parser.add_argument(
         "--source",
         dest="sources",
         metavar="URL=FILE",
@@ -296,7 +301,16 @@ def _users(parsed_args: argparse.Namespace) -> dict[str, typing.Any]:
 
 
 #: Options that are parameters of the fixture with the same value.
-_AS_THEY_ARE = ("host", "port", "prefix", "release", "definitions", "allowed_hosts", "regions")
+_AS_THEY_ARE = (
+    "host",
+    "port",
+    "prefix",
+    "release",
+    "definitions",
+    "property_protections",
+    "allowed_hosts",
+    "regions",
+)
 #: Defaults that differ from those of the fixture.
 _DEFAULTS = {
     "host": "127.0.0.1",

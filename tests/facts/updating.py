@@ -335,4 +335,26 @@ PATCH = (
     ),
 )
 
-FACTS = PURGE + ATTRIBUTES + DATA + WHOSE + PATCH
+PROTECTED = (
+    fixture_only(
+        "v2-forgets-what-the-caller-may-not-read",
+        BOTH,
+        "With property protections, a PATCH over v2, an upload, staging, an import and a change of"
+        " tags delete the properties of the image that the caller may not read. v1 keeps them.",
+        wire("hidden properties and other changes of an image"),
+        wire("hidden properties and imports"),
+        wire("protected properties in v1"),
+    ),
+    fixture_only(
+        "unreadable-property-is-absent",
+        BOTH,
+        "A property that the caller may not read counts as absent in a PATCH: add needs the"
+        " permission to create it, replace and remove are 409. If the caller may create it, add"
+        " is 500 and changes nothing, and a new image does not have it.",
+        wire("a property that its creator may not read"),
+        wire("protected properties of new images"),
+        wire("protected properties, removed"),
+    ),
+)
+
+FACTS = PURGE + ATTRIBUTES + DATA + WHOSE + PATCH + PROTECTED

@@ -22,6 +22,7 @@ from tests.functional.cloud.topology import (
 )
 
 GUNICORN_FILE = "gunicorn.conf.py"
+PROTECTIONS_FILE = "property-protections.conf"
 
 # The policy.json of the source archive of 15.0.2 (its wheel has none): the policies of each
 # rule.
@@ -109,7 +110,13 @@ def merged(first: Sections, second: Sections) -> Sections:
 
 def files_of(server: Server, site: Site) -> dict[str, str]:
     """Return the configuration files of a server, name to content."""
-    return _FILES[server.release](server, site)
+    files = _FILES[server.release](server, site)
+    return {**files, PROTECTIONS_FILE: ini(server.protections)} if server.protections else files
+
+
+def _protections(server: Server, site: Site) -> dict[str, str]:
+    path = site.layout.server(server.name) / PROTECTIONS_FILE
+    return {"property_protection_file": str(path)} if server.protections else {}
 
 
 def _keystone(server: Server, site: Site) -> dict[str, str]:
@@ -139,6 +146,7 @@ def _glance_33(server: Server, site: Site) -> dict[str, str]:
             "worker_self_reference_url": site.url(server.name),
             "show_image_direct_url": "True",
             "show_multiple_locations": "True",
+            **_protections(server, site),
         },
         "glance_store": {"default_backend": "fast"},
         "fast": store("fast"),
@@ -193,6 +201,7 @@ def _pike_image(server: Server, site: Site) -> Sections:
     return {
         "DEFAULT": {
             **registry,
+            **_protections(server, site),
             "enable_v1_registry": "True",
             "show_image_direct_url": "True",
             "show_multiple_locations": "True",

@@ -38,6 +38,8 @@ class Server:
     :param overrides: options in addition to those of all servers of the release.
     :param schema: the content of ``schema-image.json``: the JSON schemas by property name; empty:
         there is no such file.
+    :param protections: the content of its file of property protections, by section and option;
+        empty: there is no such file.
     :param modules: folders with additional modules for its interpreter.
     """
 
@@ -49,6 +51,7 @@ class Server:
     registry: str | None = None
     overrides: Sections = field(default_factory=dict)
     schema: Mapping[str, object] = field(default_factory=dict)
+    protections: Sections = field(default_factory=dict)
     modules: tuple[str, ...] = ()
 
 
@@ -164,6 +167,19 @@ LIMITS = {
 
 _FROM_LOOPBACK = {"import_filtering_opts": {"allowed_ports": "[]", "allowed_hosts": "[127.0.0.1]"}}
 
+#: Property protections by roles. The first section that matches a name decides.
+PROTECTIONS: Sections = {
+    section: dict(zip(("create", "read", "update", "delete"), roles.split(), strict=True))
+    for section, roles in {
+        "^x_secret": "admin admin admin admin",
+        "^x_fixed$": "ADMIN,member @ admin !",
+        "^x_kept$": "@ @ @ admin",
+        "^x_blind$": "@ admin @ @",
+        "x_closed": "! ! ! !",
+        ".*": "@ @ @ @",
+    }.items()
+}
+
 #: Servers with special options; they start only if a test requests them.
 VARIANTS = (
     Server(
@@ -191,6 +207,23 @@ VARIANTS = (
         region="pike-delayed",
         registry="pike-registry",
         overrides={"DEFAULT": {"delayed_delete": "True"}},
+    ),
+    Server(
+        "pike-protected",
+        GLANCE_PIKE,
+        "image",
+        data="pike",
+        region="pike-protected",
+        registry="pike-registry",
+        protections=PROTECTIONS,
+    ),
+    Server(
+        "33-protected",
+        GLANCE_33,
+        "image",
+        data="glance-33",
+        region="33-protected",
+        protections=PROTECTIONS,
     ),
     Server(
         "33-tight",

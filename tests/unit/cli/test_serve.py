@@ -315,6 +315,9 @@ def test_tempest_files_are_written(tmp_path: Path) -> None:
         ("release: 34", "release 34 is unknown"),
         ("definitions: [a]", "definitions must be a path or glance, not ['a']"),
         ("definitions: nothing", "nothing: No such file"),
+        ("property_protections: nothing", "nothing: No such file"),
+        ("property_protections: [a]", "must be a mapping or the path of a file, not ['a']"),
+        ("property_protections: {a: {}}", "[a] must have roles for create, read, update, delete"),
     ],
 )
 def test_invalid_config_file_is_a_usage_error(tmp_path: Path, text: str, words: str) -> None:
