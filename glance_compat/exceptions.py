@@ -22,6 +22,7 @@
     ├── ImageUnacceptable          the data is not in the format that the metadata declares
     ├── ImageQuotaExceeded
     ├── ImageImportImpossible
+    ├── ImportFailed               the server accepted an import or a copy, but it failed
     ├── IntegrityError             size or checksum of the data is not the expected one
     ├── SignatureVerificationError the signature of an image could not be verified
     │   ├── SignatureUnusable      the image has no signature, or a malformed one
@@ -149,7 +150,32 @@ class ImageQuotaExceeded(GlanceCompatError):
 
 
 class ImageImportImpossible(GlanceCompatError):
-    """The image cannot be copied to the requested store."""
+    """The server rejects the import of an image, or the copy of its data to a store."""
+
+
+class ImportFailed(GlanceCompatError):
+    """The server accepted an import or a copy, but could not complete it.
+
+    :param reasons: the reasons that the server reports, in its own words.
+    :param failed_stores: names of the stores that did not get the data.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reasons: tuple[str, ...] = (),
+        failed_stores: tuple[str, ...] = (),
+        status: int | None = None,
+        request_id: str | None = None,
+        endpoint: str | None = None,
+        image_id: str | None = None,
+    ) -> None:
+        super().__init__(
+            message, status=status, request_id=request_id, endpoint=endpoint, image_id=image_id
+        )
+        self.reasons = reasons
+        self.failed_stores = failed_stores
 
 
 class IntegrityError(GlanceCompatError):

@@ -39,8 +39,10 @@ from glance_compat.discovery.versions import Discovery
 from glance_compat.metadata import fields
 from glance_compat.metadata import filters as queries
 from glance_compat.metadata.fields import ALL_PARTS, parts_of
+from glance_compat.methods.imports import ImportMethods
 from glance_compat.methods.life_cycle import LifeCycleMethods
 from glance_compat.methods.members import MemberMethods
+from glance_compat.methods.shared import check_boolean
 from glance_compat.methods.stores import StoreMethods
 from glance_compat.options import Options
 from glance_compat.redaction import quote_value, redact_url
@@ -54,11 +56,12 @@ from glance_compat.streams.streams import Download, Progress
 from glance_compat.streams.target import check_destination
 from glance_compat.transfers import signatures
 from glance_compat.transfers.download import Downloader
+from glance_compat.transfers.importing import Importer
 from glance_compat.transfers.upload import Attempt, Uploader
 from glance_compat.types import Image
 
 
-class ImageService(StoreMethods, LifeCycleMethods, MemberMethods):
+class ImageService(ImportMethods, StoreMethods, LifeCycleMethods, MemberMethods):
     """A client of the image service of one cloud, with the same methods over v1 and v2.
 
     The constructor does no I/O. Threads may share a service. A service is also a context manager
@@ -115,6 +118,7 @@ class ImageService(StoreMethods, LifeCycleMethods, MemberMethods):
         self._options = options
         self._dispatcher = Dispatcher(session, auth, endpoint_override, catalog, options)
         self._uploader = Uploader(self._dispatcher, options)
+        self._importer = Importer(self._dispatcher, self._uploader, options)
         self._downloader = Downloader(self._dispatcher, options)
         self._succession = Succession(self._dispatcher, options)
         self._opened: ksa_session.Session | None = None
@@ -384,11 +388,7 @@ class ImageService(StoreMethods, LifeCycleMethods, MemberMethods):
         identity = self._dispatcher.read_identity(context)
         image_id = self._dispatcher.parse_image_id(identity, image_id)
         progress = streams.check_progress(progress)
-        if not isinstance(purge_props, bool):
-            # The string "False" is truthy, so it would remove properties.
-            raise exceptions.Invalid(
-                f"purge_props must be True or False, not {quote_value(purge_props)}"
-            )
+        check_boolean(purge_props, "purge_props")
         return self._select_visible(
             self._uploader.update(
                 identity, image_id, image_meta, data, progress, purge=purge_props
@@ -410,11 +410,7 @@ class ImageService(StoreMethods, LifeCycleMethods, MemberMethods):
             another project.
         :raises glance_compat.exceptions.ImageDeleteConflict: the image is in use.
         """
-        if not isinstance(missing_ok, bool):
-            # The string "False" is truthy, so it would hide an error.
-            raise exceptions.Invalid(
-                f"missing_ok must be True or False, not {quote_value(missing_ok)}"
-            )
+        check_boolean(missing_ok, "missing_ok")
         identity = self._dispatcher.read_identity(context)
         image_id = self._dispatcher.parse_image_id(identity, image_id)
         try:
@@ -557,6 +553,7 @@ class BoundImageService(Bound[ImageService]):
     detail = without_context(ImageService.detail)
     iter_detail = without_context(ImageService.iter_detail)
     create = without_context(ImageService.create)
+    import_image = without_context(ImageService.import_image)
     update = without_context(ImageService.update)
     delete = without_context(ImageService.delete)
     stores = without_context(ImageService.stores)

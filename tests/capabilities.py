@@ -38,7 +38,10 @@ OPTIONAL = {
 }
 
 #: Calls that v1 has without the capability, which is one of v2 only.
-ON_V1_TOO = {"create(store)", "update(store)"}
+ON_V1_TOO = {"create(store)", "update(store)", "import_image(uri)"}
+
+#: Calls that v2 has with another capability, because theirs is one of v1 only.
+ON_V2_TOO = {"create(copy_from)": "web-download"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,11 +67,18 @@ SERVERS = [
 
 
 def capabilities_of(server: Server) -> frozenset[str]:
-    """Return the capabilities that the library discovers on a server."""
+    """Return the capabilities of a server, with the import methods that it has enabled."""
+    methods = RELEASES[server.release].import_methods if server.api == "v2" else ()
     with GlanceFixture((server.api,), release=server.release) as glance:
-        return ImageService(glance.session()).discover().capabilities
+        return ImageService(glance.session()).discover().capabilities.union(methods)
+
+
+def needed_by(call: str, api: str) -> set[str]:
+    """Return the capabilities that a call needs over an API."""
+    needed = ON_V2_TOO.get(call, CALLS[call]) if api == "v2" else CALLS[call]
+    return {needed, CAPABILITIES[needed].requires} - {""}
 
 
 def is_offered(call: str, api: str, capabilities: frozenset[str]) -> bool:
     """Return whether a server with these capabilities permits a call."""
-    return CALLS[call] in capabilities or (api == "v1" and call in ON_V1_TOO)
+    return needed_by(call, api) <= capabilities or (api == "v1" and call in ON_V1_TOO)

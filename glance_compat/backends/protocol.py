@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import enum
 import logging
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -58,6 +59,46 @@ class OpenedData:
     disk_format: str | None
     container_format: str | None
     start: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRequest:
+    """The data that the server imports into a new image, and the stores for it.
+
+    :param uri: the URL that the server reads the data from, or None if the caller uploads it.
+    :param stores: names of the stores; if empty, and all_stores is False, the default store.
+    :param all_stores: whether the data is for all stores.
+    :param all_must_succeed: whether the import fails if one of the stores fails.
+    :param argument: the caller's name for the source of the data, for messages.
+    """
+
+    uri: str | None
+    argument: str
+    stores: tuple[str, ...] = ()
+    all_stores: bool = False
+    all_must_succeed: bool = True
+
+
+class ImportState(enum.Enum):
+    """The progress of an import, as far as the image shows it."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    #: The image is queued: the import has not begun, or it has failed.
+    UNCLEAR = "unclear"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Importing:
+    """An image into which the server imports data.
+
+    :param failed_stores: names of the stores that did not get the data.
+    """
+
+    image: Image
+    state: ImportState
+    failed_stores: tuple[str, ...] = ()
 
 
 class ImagesApi(typing.Protocol):
@@ -132,6 +173,30 @@ class ImagesApi(typing.Protocol):
         :param start: the offset to start at, in bytes. If the API or the server cannot do that,
             the data starts at 0; ``OpenedData.start`` is the actual offset.
         """
+
+    def can_import(self, request: ImportRequest) -> bool:
+        """Return whether the server can import the data.
+
+        :returns: False if the caller has to upload the data instead.
+        :raises glance_compat.exceptions.UnsupportedByVersion: the server can do neither.
+        :raises glance_compat.exceptions.Invalid: the API does not support such a URL.
+        """
+
+    def create_by_import(
+        self, image_id: str, meta: ImageMeta, request: ImportRequest, upload: Upload | None
+    ) -> Image:
+        """Create an image, and request the server to import its data; return before it is done.
+
+        :param upload: the data, if the request has no URL.
+        :raises glance_compat.exceptions.ImportFailed: the server cannot read the URL, and has
+            created no image. Its cause is the error of the response.
+        """
+
+    def show_import(self, image_id: str, request: ImportRequest) -> Importing:
+        """Return an image, and the state of the import into it."""
+
+    def import_messages(self, image_id: str) -> tuple[str, ...]:
+        """Return the server's messages about a failed import; empty if it has none."""
 
     def stores(self) -> list[Store]:
         """Return the stores of the site."""

@@ -78,6 +78,8 @@ class Capability(typing.NamedTuple):
     :param requires: the name of another capability that the endpoint must have, or "".
     :param option: the name of the field of Options with which the methods work on servers without
         the feature, or "".
+    :param is_import_method: whether the feature is an import method, which the operator enables:
+        a request at the first import finds out, and it is not in ``Discovery.capabilities``.
     """
 
     since: Version
@@ -87,6 +89,7 @@ class Capability(typing.NamedTuple):
     instead: str = ""
     requires: str = ""
     option: str = ""
+    is_import_method: bool = False
 
 
 _FIRST_V1: Version = (1, 0)
@@ -133,6 +136,21 @@ def _declare_capabilities(declared: Mapping[str, Version]) -> dict[str, Capabili
             instead="public images, and images that are shared with members",
         ),
         "import": Capability((2, 6), "the server imports the data (interoperable image import)"),
+        "web-download": Capability(
+            (2, 6),
+            "the server reads the data of a new image from a URL",
+            ("import_image(uri)",),
+            instead="``copy_from``, with the same methods",
+            is_import_method=True,
+        ),
+        "glance-direct": Capability(
+            (2, 6),
+            "the server imports data that is uploaded to its staging area",
+            ("import_image(data, stores)",),
+            instead="an upload, if no stores are named",
+            requires="stores",
+            is_import_method=True,
+        ),
         "hidden": Capability(
             since.pop("hidden"),
             "``os_hidden``: lists leave an image out",
@@ -160,6 +178,8 @@ def _declare_capabilities(declared: Mapping[str, Version]) -> dict[str, Capabili
             ("delete_from_store",),
             requires="stores",
         ),
+        # "Since Images v2.12" in Glance's API reference.
+        "tasks": Capability((2, 12), "the tasks of an image", instead="errors without reasons"),
         "store-detail": Capability(
             (2, 15),
             "the type of a store, for those who may see it",
@@ -319,6 +339,7 @@ def get_capabilities(newest: Version, offered: tuple[OfferedVersion, ...]) -> fr
         name
         for name, row in CAPABILITIES.items()
         if row.since[0] == newest[0]
+        and not row.is_import_method
         and (row.configured & numbers if row.configured else row.since <= newest)
     }
     return frozenset(name for name in found if CAPABILITIES[name].requires in ("", *found))

@@ -236,8 +236,9 @@ DEVIATIONS: tuple[Deviation, ...] = (
         calls=("create", "update"),
         v1="copy_from, store, and checksum without data are supported.",
         v2=(
-            "They raise UnsupportedByVersion. store is supported together with data, if the server"
-            " has multiple stores (2.8)."
+            "They raise UnsupportedByVersion, with two exceptions: create() supports copy_from if"
+            " the server has the import method web-download (2.6), and store is supported with"
+            " data, or with copy_from, if the server has multiple stores (2.8)."
         ),
         fact=(
             "v2 stores copy_from and store as properties without effect, and responds to checksum"

@@ -230,7 +230,7 @@ def _write_only(
 #: Sources: Glance 15.0.2 api/v1/images.py, api/v2/images.py (_get_base_properties), Glance 33
 #: api/v2/images.py. v2 has no deleted and deleted_at, because it never returns a deleted image. v2
 #: has no copy_from, and would store it as a property without effect; to a checksum it responds
-#: with 403 (verified on Glance 15.0.2 and 33).
+#: with 403 (verified on Glance 15.0.2 and 33). ``create`` with copy_from sends an import instead.
 FIELDS: tuple[Field, ...] = (
     _same("id", to_str, Access.CREATE),
     _same(

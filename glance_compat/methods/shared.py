@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing
 
+from glance_compat import exceptions
 from glance_compat.metadata import fields
+from glance_compat.metadata.converters import ConversionError, to_str
 from glance_compat.options import Options
+from glance_compat.redaction import quote_value
 from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.transport.client import Identity
 from glance_compat.types import Image
@@ -28,3 +32,20 @@ class ServiceMethods:
         """Return the identity in a context, and the image id in an image reference."""
         identity = self._dispatcher.read_identity(context)
         return identity, self._dispatcher.parse_image_id(identity, image_id)
+
+
+def check_boolean(value: object, name: str) -> bool:
+    """Return a boolean argument, or raise Invalid: the string "False" would count as true."""
+    if not isinstance(value, bool):
+        raise exceptions.Invalid(f"{name} must be True or False, not {quote_value(value)}")
+    return value
+
+
+def check_store_names(stores: object) -> list[str]:
+    """Return a list of names of stores, or raise Invalid if it is not one, or is empty."""
+    if isinstance(stores, (list, tuple)) and stores:
+        with contextlib.suppress(ConversionError):
+            names = [to_str(one) for one in stores]
+            if all(names):
+                return names
+    raise exceptions.Invalid(f"stores must be a list of store names, not {quote_value(stores)}")

@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import typing
 from collections.abc import Sequence
 
 from glance_compat import exceptions
-from glance_compat.metadata.converters import ConversionError, to_str
-from glance_compat.methods.shared import ServiceMethods
-from glance_compat.redaction import quote_value
+from glance_compat.methods.shared import ServiceMethods, check_store_names
 from glance_compat.routing.context import context_first
 from glance_compat.routing.references import check_path_segment
 from glance_compat.types import Store
@@ -78,16 +75,7 @@ class StoreMethods(ServiceMethods):
         :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint does not support
             multiple stores.
         """
-        stores = _check_store_names(stores)
+        stores = check_store_names(stores)
         identity, image_id = self._identify(context, image_id)
         # No retry: a second request would make the first copy fail.
         self._dispatcher.once(identity, lambda api: api.copy_to_stores(image_id, stores))
-
-
-def _check_store_names(stores: object) -> list[str]:
-    if isinstance(stores, (list, tuple)) and stores:
-        with contextlib.suppress(ConversionError):
-            names = [to_str(one) for one in stores]
-            if all(names):
-                return names
-    raise exceptions.Invalid(f"stores must be a list of store names, not {quote_value(stores)}")

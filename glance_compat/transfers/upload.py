@@ -13,10 +13,10 @@ import contextlib
 import dataclasses
 import logging
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from glance_compat import exceptions
-from glance_compat.backends.protocol import ImagesApi, delete_on_failure
+from glance_compat.backends.protocol import ImagesApi, ImportRequest, delete_on_failure
 from glance_compat.metadata import changes, filters
 from glance_compat.metadata.changes import ImageMeta
 from glance_compat.metadata.fields import Image
@@ -24,6 +24,7 @@ from glance_compat.options import Options
 from glance_compat.routing.dispatcher import Call, Dispatcher
 from glance_compat.streams.streams import Progress, Upload
 from glance_compat.transfers.outcome import FROM_PROXIES, STORING, LostResponse
+from glance_compat.transfers.sources import check_source_url
 from glance_compat.transport import retry
 from glance_compat.transport.client import Identity
 from glance_compat.transport.retry import Deadline
@@ -36,7 +37,7 @@ _REFUSALS = (exceptions.Invalid, exceptions.UnsupportedByVersion)
 
 #: Attributes that are not sent with the metadata: those of the data, and the id, which is passed
 #: as an argument.
-_OF_DATA = frozenset({"id", "size", "checksum"})
+OF_DATA = frozenset({"id", "size", "checksum"})
 
 
 @dataclasses.dataclass(slots=True)
@@ -72,9 +73,19 @@ class Attempt:
 
     def create(self, api: ImagesApi, meta: ImageMeta, upload: Upload | None) -> Image:
         """Send the request that creates the image."""
+        self._note_request(api)
+        return api.create(self.image_id, meta, upload)
+
+    def create_by_import(
+        self, api: ImagesApi, meta: ImageMeta, request: ImportRequest, upload: Upload | None
+    ) -> Image:
+        """Send the requests that create the image and start the import of its data."""
+        self._note_request(api)
+        return api.create_by_import(self.image_id, meta, request, upload)
+
+    def _note_request(self, api: ImagesApi) -> None:
         self.sent = True
         self.exists = api.creates_before_upload
-        return api.create(self.image_id, meta, upload)
 
     def note_failure(self, error: BaseException) -> None:
         """Update the state after an exception of the request."""
@@ -146,21 +157,29 @@ class Uploader:
 
         :param attempt: a new one, which records what :meth:`remove_interrupted` must remove.
         """
-        meta = self._parse(image_meta)
+        meta = self.parse(image_meta)
         _refuse_two_sources(meta, data)
         empty = data is None and meta.base.get("size") == 0 and not _has_remote_data(meta)
         meta = changes.fill_in_formats(meta, empty=empty)
         chosen = changes.get_requested_id(meta)
         if empty:
             data = b""
+        if data is None and meta.base.get("copy_from") is not None:
+            url = check_source_url(meta.base["copy_from"], "copy_from")
+            request = ImportRequest(uri=url, argument="copy_from")
+            meta = meta.without({"id", "copy_from"})
+            try:
+                return self.start_import(identity, attempt, chosen, meta, request, None)
+            except exceptions.ImportFailed as error:
+                raise error.__cause__ or error from None
         if data is None:
             # The server compares size with the data only if it fetches the data itself.
             unused = {"id"} if _has_remote_data(meta) else {"id", "size"}
             return self._create_without_data(identity, attempt, chosen, meta.without(unused))
-        upload = _upload_of(data, meta, progress)
-        return self._create_with_data(identity, attempt, chosen, meta.without(_OF_DATA), upload)
+        upload = upload_of(data, meta, progress)
+        return self._create_with_data(identity, attempt, chosen, meta.without(OF_DATA), upload)
 
-    def _parse(self, image_meta: Mapping[str, object]) -> ImageMeta:
+    def parse(self, image_meta: Mapping[str, object]) -> ImageMeta:
         """Check and convert the metadata that a caller passes.
 
         ``os_hidden`` of a whole dict is left out if the property that says the same is in the
@@ -209,16 +228,16 @@ class Uploader:
         purge: bool,
     ) -> Image:
         """Update the metadata of an image, and upload its data; see ``ImageService.update``."""
-        meta = self._parse(image_meta)
+        meta = self.parse(image_meta)
         changes.check_id(meta, image_id)
         _refuse_two_sources(meta, data)
-        changed = meta.without(_OF_DATA)
+        changed = meta.without(OF_DATA)
         if data is None:
             updated = self._dispatcher.repeat(
                 identity, lambda api: api.update(image_id, changed, purge=purge)
             )
         else:
-            upload = _upload_of(data, meta, progress)
+            upload = upload_of(data, meta, progress)
             updated = self._send_data_to(identity, image_id, changed, upload)
         with_data = data is not None or _has_remote_data(meta)
         _warn_of_ignored(changes.find_ignored(image_meta, updated, with_data=with_data), image_id)
@@ -255,10 +274,35 @@ class Uploader:
 
         :param chosen: the id that the caller chose, or None.
         """
-        if chosen is None:
-            return self._create_whole(identity, attempt, meta, None)
-        attempt.begin(chosen)
-        return self._dispatcher.once(identity, lambda api: attempt.create(api, meta, None))
+
+        def send() -> Image:
+            return self._dispatcher.once(identity, lambda api: attempt.create(api, meta, None))
+
+        return self._create_anew(identity, attempt, chosen, send)
+
+    def start_import(
+        self,
+        identity: Identity,
+        attempt: Attempt,
+        chosen: str | None,
+        meta: ImageMeta,
+        request: ImportRequest,
+        upload: Upload | None,
+    ) -> Image:
+        """Create an image, and start the import of its data; see ``transfers.importing``.
+
+        :param chosen: the id that the caller chose, or None.
+        """
+
+        def create(api: ImagesApi) -> Image:
+            return attempt.create_by_import(api, meta, request, upload)
+
+        def send() -> Image:
+            return self._dispatcher.once(identity, create, deadline=upload is None)
+
+        created = self._create_anew(identity, attempt, chosen, send, upload)
+        attempt.is_own = True
+        return created
 
     def _find(self, identity: Identity, image_id: str, meta: ImageMeta) -> Image | None:
         def find(api: ImagesApi) -> Image:
@@ -286,13 +330,23 @@ class Uploader:
         :param chosen: the id that the caller chose, or None.
         """
         if chosen is None:
-            return self._create_whole(identity, attempt, meta, upload)
+
+            def send() -> Image:
+                def create(api: ImagesApi) -> Image:
+                    return attempt.create(api, meta, upload)
+
+                return self._send_once(identity, attempt, meta, upload, create)
+
+            def verify(stored: Image) -> Image:
+                return self.verify(stored, upload)
+
+            return self._create_anew(identity, attempt, None, send, upload, verify)
         # With an id that the caller chose, only a response proves that this call has created the
         # image and may delete it. So the image is created first, without data.
         store = ImageMeta({name: meta.base[name] for name in ("store",) if name in meta.base}, {})
         self._create_without_data(identity, attempt, chosen, meta.without({"store"}))
         attempt.is_own = True
-        with delete_on_failure(chosen, lambda: self._clean_up(identity, attempt)):
+        with delete_on_failure(chosen, lambda: self.clean_up(identity, attempt)):
             return self._send_data_to(identity, chosen, store, upload)
 
     def _send_data_to(
@@ -313,16 +367,41 @@ class Uploader:
             Deadline(None),
             may_repeat,
         )
-        return self._verify(stored, upload)
+        return self.verify(stored, upload)
 
-    def _create_whole(
-        self, identity: Identity, attempt: Attempt, meta: ImageMeta, upload: Upload | None
+    def _create_anew(
+        self,
+        identity: Identity,
+        attempt: Attempt,
+        chosen: str | None,
+        send: Callable[[], Image],
+        upload: Upload | None = None,
+        verify: Callable[[Image], Image] = lambda stored: stored,
     ) -> Image:
-        """Create an image with its data, with a new image id for each attempt.
+        """Create an image with its data, and delete the image if that fails.
 
+        A retry uses a new image id. With an id that the caller chose there is no retry, and no
+        deletion: the id cannot be used again, and the image may be another client's.
+
+        :param chosen: the id that the caller chose, or None.
+        :param send: a function that sends the requests of one attempt.
         :param upload: the data, or None if the data is at a URL. In that case the option
             ``deadline`` limits the call.
+        :param verify: a function that checks the stored image.
         """
+        if chosen is not None:
+            attempt.begin(chosen)
+            return send()
+
+        def send_once() -> Image:
+            attempt.begin()
+            with delete_on_failure(attempt.image_id, lambda: self.clean_up(identity, attempt)):
+                try:
+                    stored = send()
+                except BaseException as error:
+                    attempt.note_failure(error)
+                    raise
+                return verify(stored)
 
         def may_repeat(error: BaseException) -> bool:
             if not attempt.cleaned_up or attempt.gone:
@@ -330,32 +409,13 @@ class Uploader:
             return retry.is_transient(error) if upload is None else _can_send_again(error, upload)
 
         return retry.repeat(
-            lambda: self._attempt(identity, attempt, meta, upload),
+            send_once,
             self._options,
             Deadline(self._options.deadline if upload is None else None),
             may_repeat,
         )
 
-    def _attempt(
-        self, identity: Identity, attempt: Attempt, meta: ImageMeta, upload: Upload | None
-    ) -> Image:
-        """Create an image with its data once, and delete the image if that fails."""
-        attempt.begin()
-
-        def create(api: ImagesApi) -> Image:
-            return attempt.create(api, meta, upload)
-
-        with delete_on_failure(attempt.image_id, lambda: self._clean_up(identity, attempt)):
-            try:
-                if upload is None:
-                    return self._dispatcher.once(identity, create)
-                stored = self._send_once(identity, attempt, meta, upload, create)
-            except BaseException as error:
-                attempt.note_failure(error)
-                raise
-            return self._verify(stored, upload)
-
-    def _clean_up(self, identity: Identity, attempt: Attempt) -> None:
+    def clean_up(self, identity: Identity, attempt: Attempt) -> None:
         """Delete the image that an attempt has created, if there is one."""
         with contextlib.suppress(exceptions.ImageNotFound):
             if attempt.sent and attempt.response_received:
@@ -422,7 +482,7 @@ class Uploader:
             return False
         return bool(found["status"] == "queued")
 
-    def _verify(self, stored: Image, upload: Upload) -> Image:
+    def verify(self, stored: Image, upload: Upload) -> Image:
         """Return the stored image, or raise IntegrityError if its data is not the data sent.
 
         With ``verify_uploads=False`` nothing is compared.
@@ -447,7 +507,7 @@ class Uploader:
         return stored
 
 
-def _upload_of(data: object, meta: ImageMeta, progress: Progress | None) -> Upload:
+def upload_of(data: object, meta: ImageMeta, progress: Progress | None) -> Upload:
     # A size of 0 counts as unknown: Nova's VMware driver passes 0 if it does not know the size.
     size = meta.base.get("size") or None
     return Upload(data, size=size, checksum=meta.base.get("checksum"), progress=progress)

@@ -327,21 +327,26 @@ def until(call: Callable[[], Result], settled: Callable[[Result], bool]) -> Resu
 
 
 def until_settled(
-    call: Callable[[], Result], settled: Callable[[Result], bool], seconds: float
+    call: Callable[[], Result],
+    settled: Callable[[Result], bool],
+    seconds: float,
+    *,
+    first: float = 1.0,
 ) -> Result:
-    """Repeat a call, with pauses of 1 to 15 s, until its result is final or the time is over.
+    """Repeat a call, with growing pauses, until its result is final or the time is over.
 
     :param settled: a function that returns whether a result is final.
     :param seconds: the time limit, in seconds; with 0 the call is made once. A call is not
-        interrupted by it, and the last pause may exceed it by less than 1 s.
+        interrupted by it, and the last pause may exceed it by less than ``first``.
+    :param first: the first pause, in seconds. Each pause is twice the one before, up to 15 s.
     :returns: the last result, final or not.
     """
     left = _time_left(Deadline(seconds), seconds)
-    growing = tenacity.wait_exponential(multiplier=1, max=_LONGEST_LOOK)
+    growing = tenacity.wait_exponential(multiplier=first, max=_LONGEST_LOOK)
     policy = tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda found: not settled(found)),
         stop=lambda state: left(state) <= 0,
-        wait=lambda state: min(growing(state), max(1.0, left(state))),
+        wait=lambda state: min(growing(state), max(first, left(state))),
         sleep=_sleep,
         retry_error_callback=lambda state: typing.cast(tenacity.Future, state.outcome).result(),
     )

@@ -73,17 +73,17 @@ def name() -> str:
 
 @pytest.fixture(scope="session")
 def source() -> Iterator[str]:
-    """Return the URL of a web server that serves DATA at /data."""
+    """Return the URL of a web server that serves DATA at /data, and a part of it at /cut."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
             self._answer(b"")
 
         def do_GET(self) -> None:
-            self._answer(DATA)
+            self._answer(DATA[:100] if self.path == "/cut" else DATA)
 
         def _answer(self, body: bytes) -> None:
-            self.send_response(200 if self.path == "/data" else 404)
+            self.send_response(200 if self.path in ("/data", "/cut") else 404)
             self.send_header("Content-Length", str(len(DATA)))
             self.end_headers()
             self.wfile.write(body)

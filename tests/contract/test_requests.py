@@ -12,6 +12,7 @@ import pytest
 
 from glance_compat import ImageService
 from tests.contract.shape import DATA, FORMATS
+from tests.contract.sites import Site, embedded
 from tests.contract.targets import Context, Target, everywhere, on_33, on_pike, on_v2
 
 Act = Callable[[ImageService, Context, str], object]
@@ -180,6 +181,42 @@ def test_warm_list_of_stores_request_count(target: Target, user: str) -> None:
     with target.counting() as exchanges:
         service.stores(target.context(user))
     assert len(exchanges) == 1, exchanges
+
+
+#: Imports, with the requests on v1 and on v2; None: v1 refuses it. The embedded Glance has
+#: imported the data before the first GET.
+IMPORTS: dict[str, tuple[Callable[[Site, str], object], int | None, int]] = {
+    "import_image from a URL": (lambda site, name: site.import_image(name), 1 + 1, 2 + 1),
+    "create with copy_from": (
+        lambda site, name: site.target.service().create(
+            None, {"name": name, **FORMATS, "copy_from": f"{site.source}/data"}
+        ),
+        1,
+        2,
+    ),
+    "import_image of data": (
+        lambda site, name: site.target.service().import_image(
+            None, {"name": name, **FORMATS}, data=DATA
+        ),
+        None,
+        3 + 1,
+    ),
+}
+
+
+@pytest.mark.parametrize("api", ["v1", "v2"])
+@pytest.mark.parametrize("call", IMPORTS)
+def test_warm_import_request_count(call: str, api: str, name: str) -> None:
+    act, *allowed = IMPORTS[call]
+    wanted = allowed[0 if api == "v1" else 1]
+    if wanted is None:
+        return
+    with embedded(api) as site:
+        # The first import asks for the import methods.
+        act(site, name)
+        with site.target.counting() as exchanges:
+            act(site, name)
+    assert len(exchanges) == wanted, exchanges
 
 
 @on_v2

@@ -49,6 +49,7 @@ _TWO_STORES = {"release": "33", "config": {"enabled_backends": ["fast", "slow"]}
 _COPIED_TWICE = tuple(
     {**one, "stores": ["fast", "slow"]} if one["id"] == ACTIVE else one for one in IMAGES
 )
+_IMPORTS = {"release": "33", "sources": {WEB: DATA}}
 _NO_LOCATIONS_API = {"config": {"show_multiple_locations": True}, "sources": {WEB: DATA}}
 
 
@@ -73,6 +74,12 @@ class Kind(enum.Enum):
     PIPE = "upload from a pipe"
     #: A location is added, which makes the image active.
     GIVE = "add a location"
+    #: The import of the data into a new image is requested.
+    IMPORT = "request an import"
+    #: Data is sent to the staging area of the server.
+    STAGE = "upload to the staging area"
+    #: The image is fetched until its import has ended.
+    WATCH = "GET during an import"
     #: The image is fetched after a write that does not return it.
     READ_AFTER = "GET after a write"
     #: The stored image is fetched.
@@ -195,6 +202,39 @@ CALLS: dict[str, Call] = {
             "v1": (Step(Kind.PIPE, "POST", "images"),),
             "v2": (_RECORD, _PIPE, _LOOK),
         },
+    ),
+    "import_image from a URL": Call(
+        lambda service, folder: service.import_image(None, NEW, uri=WEB),
+        {
+            "v2": (
+                _read("GET", "info/import"),
+                _RECORD,
+                Step(Kind.IMPORT, "POST", "images/*/import", bodiless=True),
+                Step(Kind.WATCH, "GET", "images/*"),
+            ),
+        },
+        {"settle_timeout": 20},
+        server=_IMPORTS,
+    ),
+    "import_image from a URL over v1": Call(
+        lambda service, folder: service.import_image(None, NEW, uri=WEB),
+        {"v1": (_RECORD, Step(Kind.WATCH, "HEAD", "images/*", bodiless=True))},
+        {"settle_timeout": 20},
+        server={"sources": {WEB: DATA}},
+    ),
+    "import_image of data": Call(
+        lambda service, folder: service.import_image(None, NEW, data=DATA),
+        {
+            "v2": (
+                _read("GET", "info/import"),
+                _RECORD,
+                Step(Kind.STAGE, "PUT", "images/*/stage", bodiless=True),
+                Step(Kind.IMPORT, "POST", "images/*/import", bodiless=True),
+                Step(Kind.WATCH, "GET", "images/*"),
+            ),
+        },
+        {"settle_timeout": 20},
+        server=_IMPORTS,
     ),
     "update": Call(
         lambda service, folder: service.update(

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.functional
 
 V1 = {"copy_from", "list-deleted", "member-can-share"}
 PIKE = {"tags", "member-status", "deactivate", "community-visibility"}
-NEW = PIKE | {"import", "hidden", "multihash", "locations-api"}
+NEW = PIKE | {"import", "hidden", "multihash", "tasks", "locations-api"}
 NEW |= {"stores", "store-delete", "store-detail"}
 
 BOTH = "the endpoint's version document offers v1 and v2, of which v2 is preferred"

@@ -85,6 +85,13 @@ WORST: dict[str, tuple[Make, ...]] = {
         repeat("a", before="http://h/images/", after="/"),
     ),
     r"[!-~]+": (repeat("a", after=" "),),
+    # transfers
+    r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s][!-~\u00a1-\U0010ffff]*": (
+        repeat("a"),
+        repeat("a://"),
+        repeat("b", before="a://"),
+        repeat("b", before="a://", after=" "),
+    ),
     # transport
     r"[!-~]{1,128}": (repeat("a"),),
     r"<[^>]*>": (repeat("<"),),

@@ -36,6 +36,7 @@ PARENTS = {
     "ImageUnacceptable": "GlanceCompatError",
     "ImageQuotaExceeded": "GlanceCompatError",
     "ImageImportImpossible": "GlanceCompatError",
+    "ImportFailed": "GlanceCompatError",
     "IntegrityError": "GlanceCompatError",
     "SignatureVerificationError": "GlanceCompatError",
     "SignatureUnusable": "SignatureVerificationError",

@@ -46,6 +46,8 @@ SIGNATURES = {
     "iter_detail": "context filters=None marker=None limit=None page_size=None sort_key=None"
     " sort_dir=None",
     "create": "context image_meta data=None * progress=None",
+    "import_image": "context image_meta * uri=None data=None stores=None all_stores=False"
+    " all_stores_must_succeed=True wait=True timeout=None progress=None",
     "update": "context image_id image_meta data=None purge_props=True * progress=None",
     "delete": "context image_id * missing_ok=False",
     "download": "context image_id data=None dst_path=None trusted_certs=None * progress=None",
@@ -93,6 +95,7 @@ ERRORS = {
     "ImageUnacceptable": exceptions.GlanceCompatError,
     "ImageQuotaExceeded": exceptions.GlanceCompatError,
     "ImageImportImpossible": exceptions.GlanceCompatError,
+    "ImportFailed": exceptions.GlanceCompatError,
     "IntegrityError": exceptions.GlanceCompatError,
     "SignatureVerificationError": exceptions.GlanceCompatError,
     "SignatureUnusable": exceptions.SignatureVerificationError,

@@ -41,7 +41,7 @@ _UNSETTLED = frozenset({"queued", "importing"})
 
 #: A property that Glance adds to an image while a task processes it, and removes when the task
 #: ends, successful or not (verified on Glance 33).
-_TASK = "os_glance_import_task"
+TASK = "os_glance_import_task"
 
 #: Statuses of a POST to the locations API that mean that the caller may not use it (403), or that
 #: the server does not have it (404; 405 during an upgrade; 501, on which Nova 34 also falls back
@@ -605,7 +605,7 @@ def _location_change(location: str) -> Change:
 
 def _has_location(found: Image) -> bool:
     """Return whether an image has a location, or the server is adding one in the background."""
-    return found["status"] not in _UNSETTLED or _TASK in found["properties"]
+    return found["status"] not in _UNSETTLED or TASK in found["properties"]
 
 
 def _has_next(body: Mapping[str, object]) -> bool:

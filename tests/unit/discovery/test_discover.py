@@ -1136,7 +1136,9 @@ def test_catalog_endpoint_follows_region_and_interface(server: ScriptedServer) -
 
 V1_CAPABILITIES = {"copy_from", "list-deleted", "member-can-share"}
 PIKE_CAPABILITIES = {"tags", "member-status", "deactivate", "community-visibility"}
-NEW_CAPABILITIES = PIKE_CAPABILITIES | {"import", "hidden", "multihash", "locations-api"}
+NEW_CAPABILITIES = PIKE_CAPABILITIES | {
+    *("import", "hidden", "multihash", "tasks", "locations-api")
+}
 STORES_CAPABILITIES = {"stores", "store-delete", "store-detail"}
 
 
@@ -1155,7 +1157,7 @@ STORES_CAPABILITIES = {"stores", "store-delete", "store-detail"}
         (
             [("v2.10", "EXPERIMENTAL"), ("v2.7", "CURRENT")],
             {},
-            NEW_CAPABILITIES - {"locations-api"},
+            NEW_CAPABILITIES - {"locations-api", "tasks"},
         ),
     ],
 )
