@@ -17,6 +17,7 @@ import copy
 import dataclasses
 import json
 import logging
+import sys
 import time
 import typing
 import urllib.parse
@@ -407,10 +408,11 @@ class Transport:
 
         :param action: the description of the action, for the message.
         """
+        handled = sys.exc_info()[1]
         try:
             yield
         except Exception:
-            with plugin_errors(f"{action} for {self.endpoint}", endpoint=self.endpoint):
+            with plugin_errors(f"{action} for {self.endpoint}", handled, endpoint=self.endpoint):
                 raise
 
     @contextlib.contextmanager
@@ -420,13 +422,20 @@ class Transport:
         An exception that the deadline caused becomes DeadlineExceeded. Message and attributes are
         computed only after an exception, because most requests raise none.
         """
+        handled = sys.exc_info()[1]
         try:
             yield
         except Exception:
-            with self._deadline_errors(request):
-                subject = self._subject(request)
-                with translated_errors(subject, request.upload, **self._details(request)):
-                    raise
+            with (
+                self._deadline_errors(request),
+                translated_errors(
+                    self._subject(request),
+                    request.upload,
+                    handled=handled,
+                    **self._details(request),
+                ),
+            ):
+                raise
 
     @contextlib.contextmanager
     def _deadline_errors(self, request: Request) -> Iterator[None]:

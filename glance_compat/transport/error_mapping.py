@@ -13,7 +13,7 @@ import http.client
 import re
 import ssl
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keystoneauth1.exceptions
 import requests
@@ -121,6 +121,7 @@ def translated_errors(
     subject: str,
     upload: Upload | None = None,
     service: str = "image service",
+    handled: BaseException | None = None,
     **details: typing.Any,
 ) -> Iterator[None]:
     """Convert exceptions of other libraries to exceptions of this library.
@@ -129,6 +130,8 @@ def translated_errors(
     :param upload: the data that is sent, or None. If reading it failed, the exception of that
         failure is raised instead.
     :param service: the name of the service that the request is sent to, for the message.
+    :param handled: the exception that the caller was handling when the call began, or None. It is
+        left as it is, although Python makes it the context of those that are converted.
     :param details: attributes of the exception (``endpoint``, ``image_id``).
     """
     try:
@@ -138,22 +141,23 @@ def translated_errors(
     except Exception as error:
         if upload is not None and upload.failure is not None:
             raise upload.failure from error
-        ours = _ours_for(error)
+        ours = _ours_for(error, handled)
         if ours is None:
             raise
         # The message of an exception about an invalid request contains the request with the token.
         # Frames of http.client have it in local variables, which some tracebacks show.
         cause = None if ours is exceptions.Invalid else error
-        for below in chain_of(error):
+        chain = list(chain_of(error, handled))
+        for below in chain:
             below.__traceback__ = None
         status = error.http_status if isinstance(error, _HttpError) else None
         is_rejected = ours is exceptions.GlanceConnectionFailed and any(
-            map(_is_certificate_rejected, chain_of(error))
+            map(_is_certificate_rejected, chain)
         )
         usual = advice_for(ours, status, service)
         advice = _CERTIFICATES.format(service) if is_rejected else usual
         failure = ours(
-            f"{subject} failed: {_reason(error)}. {advice}",
+            f"{subject} failed: {_reason(chain)}. {advice}",
             status=status,
             **details,
         )
@@ -164,14 +168,17 @@ def translated_errors(
 
 
 @contextlib.contextmanager
-def plugin_errors(action: str, **details: typing.Any) -> Iterator[None]:
+def plugin_errors(
+    action: str, handled: BaseException | None = None, **details: typing.Any
+) -> Iterator[None]:
     """Convert the exceptions of auth plugins, like :func:`translated_errors`.
 
     :param action: the description of the action, for the message, such as "getting a token".
+    :param handled: as of :func:`translated_errors`.
     :param details: attributes of the exception (``endpoint``, ``image_id``).
     """
     try:
-        with translated_errors(action, service=_IDENTITY, **details):
+        with translated_errors(action, service=_IDENTITY, handled=handled, **details):
             yield
     except _MALFORMED_IDENTITY as error:
         raise exceptions.BadResponse(
@@ -207,23 +214,29 @@ def _words_of_plugin(error: Exception) -> str:
     return f"the auth plugin reports: {shown.rstrip('.') or type(error).__name__}"
 
 
-def chain_of(error: BaseException) -> Iterator[BaseException]:
+def chain_of(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
     """Yield an exception and its causes, the innermost cause last.
+
+    It ends before ``handled``, the exception that the caller was handling when the call began:
+    Python makes it the context of the first one that is raised, but it is not the cause.
 
     urllib3 and requests store the cause of some exceptions only in ``args``. The chain may be
     circular, because a stored exception that is raised again may get an exception that it caused
     as its context.
     """
-    seen: set[int] = set()
+    seen = {id(handled)}
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         yield current
+        context = None if current.__context__ is handled else current.__context__
         in_args = (one for one in current.args if isinstance(one, BaseException))
-        current = current.__cause__ or current.__context__ or next(in_args, None)
+        current = current.__cause__ or context or next(in_args, None)
 
 
-def _ours_for(error: Exception) -> type[exceptions.GlanceCompatError] | None:
+def _ours_for(
+    error: Exception, handled: BaseException | None
+) -> type[exceptions.GlanceCompatError] | None:
     # keystoneauth wraps unknown exceptions.
     original = getattr(error, "original", None)
     known = original if isinstance(original, Exception) else error
@@ -231,7 +244,7 @@ def _ours_for(error: Exception) -> type[exceptions.GlanceCompatError] | None:
         # requests raises the same exception for an invalid header of a request and for a response
         # with two lengths. This is the latter.
         return exceptions.GlanceConnectionFailed
-    if any(map(_is_too_long, chain_of(known))):
+    if any(map(_is_too_long, chain_of(known, handled))):
         return exceptions.BadResponse
     return next((ours for classes, ours in _BELOW if isinstance(known, classes)), None)
 
@@ -277,18 +290,17 @@ def _describe_response(error: _HttpError) -> str:
     return f"{asked}{error.http_status} {shown}".rstrip(" .") + identified
 
 
-def _reason(error: BaseException) -> str:
-    """Return a description of the innermost cause.
+def _reason(chain: Sequence[BaseException]) -> str:
+    """Return a description of the innermost cause, the last of a chain.
 
     The messages of the outer exceptions are not used, because they contain URLs with queries.
     """
-    chain = list(chain_of(error))
     if any(map(_is_too_long, chain)):
         return "the response's headers are too long"
     response = next((one for one in chain if isinstance(one, _HttpError)), None)
     if response is not None:
         return _describe_response(response)
-    inner, described = chain[-1], describe_error(chain[-1])
+    error, inner, described = chain[0], chain[-1], describe_error(chain[-1])
     if inner is error or described != type(inner).__name__:
         return described
     return f"{described} ({type(error).__name__})"

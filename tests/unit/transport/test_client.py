@@ -1274,6 +1274,20 @@ def test_refused_connection_is_described() -> None:
     assert "refused" in str(caught.value)
 
 
+def test_error_that_the_caller_handles_is_no_cause() -> None:
+    """It is neither described as the cause nor loses its traceback."""
+    handled = ssl.SSLCertVerificationError("the caller's")
+    try:
+        raise handled
+    except ssl.SSLCertVerificationError:
+        with pytest.raises(GlanceConnectionFailed) as caught:
+            wire_to("http://127.0.0.1:1").send(SHOW)
+    assert handled.__traceback__ is not None
+    assert "refused" in str(caught.value)
+    assert "ertificate" not in str(caught.value)
+    assert caught.value.is_transient
+
+
 @pytest.mark.parametrize(
     "request_", [Request(method="GET", path=PATH, params=(("name", "\ud800"),)), "header"]
 )

@@ -88,7 +88,7 @@ def test_cyclic_exception_chain_is_walked_once() -> None:
     handled(first, second)
     second.args = (first, "text", second)
     assert not headers_too_long(first)
-    assert list(chain_of(first)) == [first, second]
+    assert list(chain_of(first, None)) == [first, second]
 
 
 def test_response_interrupted_in_headers_can_be_closed() -> None:
