@@ -175,6 +175,12 @@ def _fixtures(chosen: argparse.Namespace, target: Target) -> Iterable[tables.Tab
     return [fixtures.run(100 * chosen.rounds)]
 
 
+def _definitions(chosen: argparse.Namespace, target: Target) -> Iterable[tables.Table]:
+    from benchmarks import definitions
+
+    return [definitions.run(10_000 * chosen.rounds)]
+
+
 def _embedded(chosen: argparse.Namespace) -> Iterator[tables.Table]:
     from benchmarks.subjects.plain_requests import offered
 
@@ -203,6 +209,7 @@ _COMMANDS = {
     "memory": (_memory, "peak memory of one call", ["list", "walk", "download", "upload"]),
     "programs": (_programs, "imports, command lines, and the audit of all images", []),
     "fixtures": (_fixtures, "a fresh embedded Glance for each test", []),
+    "definitions": (_definitions, "checks of properties against metadata definitions", []),
     "all": (_all, "everything", []),
 }
 

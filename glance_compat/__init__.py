@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from glance_compat import exceptions
+    from glance_compat.definitions.properties import Definition, Definitions
     from glance_compat.discovery.versions import Discovery, OfferedVersion
     from glance_compat.options import Options
     from glance_compat.service import BoundImageService, ImageService
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BoundImageService",
+    "Definition",
+    "Definitions",
     "Discovery",
     "Download",
     "ExtendedImage",
@@ -33,6 +36,8 @@ __all__ = [
 # the standard library, and urllib3 must be imported after that.
 _HOMES = {
     "BoundImageService": "service",
+    "Definition": "definitions.properties",
+    "Definitions": "definitions.properties",
     "Discovery": "discovery.versions",
     "Download": "streams.streams",
     "ExtendedImage": "types",

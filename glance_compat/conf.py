@@ -78,6 +78,10 @@ _HELP: Mapping[str, str] = {
     "hidden_property": "Name of the property that marks a hidden image on servers without "
     "os_hidden (v1, and v2 before v2.7). Unset: such servers hide no image.",
     "successor_property": "Name of the property that links an image to its successor.",
+    "property_definitions": "What to do with properties of images that are not what the metadata "
+    "definitions of images allow. Needs the package jsonschema.",
+    "definitions_file": "Path of a JSON file with metadata definitions, or of a folder of such "
+    "files, as Glance ships them. Unset: the definitions of the cloud.",
     "v1_exact_show": "Whether to also read an image that is shown over v1 from the list of "
     "images, which is JSON and loses no metadata. Takes one more request per image.",
     "v1_keep_connections": "Whether to reuse a connection after a v1 response with image headers. "
@@ -112,6 +116,11 @@ _MEANINGS: Mapping[str, Mapping[str, str]] = {
     "v1_folding": {
         "fold": "store the changed name, and log it once",
         "refuse": "reject the name",
+    },
+    "property_definitions": {
+        "off": "nothing is checked",
+        "warn": "log a warning",
+        "refuse": "reject the value",
     },
 }
 

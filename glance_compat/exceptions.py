@@ -14,6 +14,7 @@
     │   ├── ImageBadRequest
     │   ├── InvalidImageRef        an id or href that is rejected before any request
     │   ├── PropertyNotAllowed     a reserved name, or a property that the API in use cannot store
+    │   ├── PropertyInvalid        a value that the property's definition does not allow
     │   └── InvalidOption          (also a ValueError)
     ├── Conflict
     │   ├── ImageDeleteConflict
@@ -119,6 +120,45 @@ class InvalidImageRef(Invalid):
 
 class PropertyNotAllowed(Invalid):
     """A property has a reserved name, or the API in use cannot store it."""
+
+
+class PropertyInvalid(Invalid):
+    """A property has a value that its metadata definition does not allow.
+
+    No request that changes anything was sent. The other parameters are those of the base class.
+
+    :param message: a message for the user.
+    :param name: the name of the property.
+    :param value: the value, as a string.
+    :param namespace: the name of the namespace with the definition.
+    :param definition: the definition, a
+        :class:`~glance_compat.definitions.properties.Definition`. If several namespaces define the
+        property, it is the first one; none of them allows the value.
+    :param allowed: a description of the allowed values, such as "one of 'ide', 'scsi'".
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        name: str = "",
+        value: str = "",
+        namespace: str = "",
+        definition: object = None,
+        allowed: str = "",
+        status: int | None = None,
+        request_id: str | None = None,
+        endpoint: str | None = None,
+        image_id: str | None = None,
+    ) -> None:
+        super().__init__(
+            message, status=status, request_id=request_id, endpoint=endpoint, image_id=image_id
+        )
+        self.name = name
+        self.value = value
+        self.namespace = namespace
+        self.definition = definition
+        self.allowed = allowed
 
 
 class InvalidOption(Invalid, ValueError):
@@ -304,6 +344,7 @@ STATUS_ERRORS: Mapping[str, StatusErrors] = MappingProxyType(
         "download": {**_ANY, 409: ImageNotActive},
         "members": {**_ANY, 400: Invalid},
         "stores": _LIST,
+        "definitions": _LIST,
         # 409: the image is not active, or the store does not exist; 400: the store has the data
         # already (verified on Glance 33).
         "import": {**_ANY, 409: ImageImportImpossible},

@@ -20,6 +20,7 @@ ApiVersion = typing.Literal["auto", "1", "2"]
 Prefer = typing.Literal["1", "2"]
 Verify = typing.Literal["auto", "strong", "off"]
 Folding = typing.Literal["fold", "refuse"]
+PropertyDefinitions = typing.Literal["off", "warn", "refuse"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -101,6 +102,13 @@ class Options:
     hidden_property: str | None = None
     #: Name of the property with which supersede() links an image to its successor.
     successor_property: str = "superseded_by"
+    #: What create() and update() do with a property that is not what the metadata definitions of
+    #: images allow. "off": nothing is checked. "warn": log a warning. "refuse": raise
+    #: PropertyInvalid. Needs the extra ``definitions``.
+    property_definitions: PropertyDefinitions = "off"
+    #: Path of a JSON file with metadata definitions, or of a folder of such files, as Glance ships
+    #: them. None: the definitions of the cloud.
+    definitions_file: str | None = None
     #: More URLs of the same image service. Image hrefs that start with one of them are accepted.
     trusted_endpoints: tuple[str, ...] = ()
     #: Image locations that the library may read directly, without the Images API: a directory
@@ -208,6 +216,11 @@ def _check_absolute_path(name: str, value: object) -> None:
         _refuse(name, value, "an absolute path")
 
 
+def _check_path_or_none(name: str, value: object) -> None:
+    if value is not None and not (isinstance(value, str) and value and value.isprintable()):
+        _refuse(name, value, "the path of a file or folder, or None")
+
+
 def _check_ceph_user(name: str, value: object) -> None:
     # With an invalid name, librados finds no key, and reports only "not found".
     valid = isinstance(value, str) and value.isprintable() and not value.startswith("client.")
@@ -277,6 +290,8 @@ _CHECKS: dict[str, typing.Callable[[str, object], None]] = {
     "portable": _check_boolean,
     "hidden_property": _check_property_or_none,
     "successor_property": _check_property,
+    "property_definitions": _check_one_of("off", "warn", "refuse"),
+    "definitions_file": _check_path_or_none,
     "trusted_endpoints": _check_strings,
     "allowed_location_schemes": _check_locations,
     "ceph_conf": _check_absolute_path,

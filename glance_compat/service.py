@@ -35,10 +35,12 @@ from glance_compat import exceptions
 from glance_compat.arguments import ServiceArguments
 from glance_compat.backends import pagination
 from glance_compat.bound import Bound, described_by, without_context
+from glance_compat.definitions.enforcement import PropertyRules
 from glance_compat.discovery.versions import Discovery
 from glance_compat.metadata import fields
 from glance_compat.metadata import filters as queries
 from glance_compat.metadata.fields import ALL_PARTS, parts_of
+from glance_compat.methods.definitions import DefinitionMethods
 from glance_compat.methods.imports import ImportMethods
 from glance_compat.methods.life_cycle import LifeCycleMethods
 from glance_compat.methods.members import MemberMethods
@@ -61,7 +63,9 @@ from glance_compat.transfers.upload import Attempt, Uploader
 from glance_compat.types import Image
 
 
-class ImageService(ImportMethods, StoreMethods, LifeCycleMethods, MemberMethods):
+class ImageService(
+    ImportMethods, StoreMethods, LifeCycleMethods, MemberMethods, DefinitionMethods
+):
     """A client of the image service of one cloud, with the same methods over v1 and v2.
 
     The constructor does no I/O. Threads may share a service. A service is also a context manager
@@ -117,7 +121,8 @@ class ImageService(ImportMethods, StoreMethods, LifeCycleMethods, MemberMethods)
         catalog = check_catalog(Catalog(service_type, service_name, interface, region_name))
         self._options = options
         self._dispatcher = Dispatcher(session, auth, endpoint_override, catalog, options)
-        self._uploader = Uploader(self._dispatcher, options)
+        self._rules = PropertyRules(self._dispatcher, options)
+        self._uploader = Uploader(self._dispatcher, options, self._rules)
         self._importer = Importer(self._dispatcher, self._uploader, options)
         self._downloader = Downloader(self._dispatcher, options)
         self._succession = Succession(self._dispatcher, options)
@@ -571,6 +576,7 @@ class BoundImageService(Bound[ImageService]):
     add_member = without_context(ImageService.add_member)
     update_member = without_context(ImageService.update_member)
     remove_member = without_context(ImageService.remove_member)
+    property_definitions = without_context(ImageService.property_definitions)
     resolve = without_context(ImageService.resolve)
     discover = without_context(ImageService.discover)
 

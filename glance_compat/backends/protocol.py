@@ -22,6 +22,7 @@ from glance_compat.metadata.changes import ImageMeta
 from glance_compat.metadata.fields import ALL_PARTS, Image, Parts
 from glance_compat.metadata.filters import Query
 from glance_compat.streams.streams import HAS_MD5, HASHES, Expected, Upload, is_available
+from glance_compat.transport.messages import Response
 from glance_compat.types import Member, Store
 
 LOG = logging.getLogger(__name__)
@@ -206,6 +207,13 @@ class ImagesApi(typing.Protocol):
 
     def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
         """Request the server to copy the data to more of its stores; return before it is done."""
+
+    def get_metadefs(self, path: str, params: Sequence[tuple[str, str]] = ()) -> Response:
+        """Send a GET for metadata definitions.
+
+        :param path: the percent-encoded path below ``metadefs``.
+        :param params: the query parameters.
+        """
 
     def deactivate(self, image_id: str) -> Image:
         """Deactivate the data of an active image. Nothing changes if it is deactivated."""

@@ -135,6 +135,13 @@ def _declare_capabilities(declared: Mapping[str, Version]) -> dict[str, Capabili
             "the visibility ``community``",
             instead="public images, and images that are shared with members",
         ),
+        # Glance 2014.2 (Juno) has them as well, but the same versions as 2014.1, which has not.
+        "property-definitions": Capability(
+            (2, 3),
+            "the cloud defines the properties of images (metadata definitions)",
+            ("property_definitions",),
+            instead="the option ``definitions_file``, or v2 of the same endpoint",
+        ),
         "import": Capability((2, 6), "the server imports the data (interoperable image import)"),
         "web-download": Capability(
             (2, 6),

@@ -9,6 +9,7 @@ consists of (see ``service`` and ``transfers``).
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import logging
 import typing
@@ -23,7 +24,7 @@ from glance_compat.discovery import discover
 from glance_compat.discovery.cache import DISCOVERY_CACHE
 from glance_compat.discovery.discover import Choice
 from glance_compat.discovery.versions import Discovery
-from glance_compat.options import Options
+from glance_compat.options import ApiVersion, Options
 from glance_compat.redaction import PrivateUrl, redact_url
 from glance_compat.routing import context as contexts
 from glance_compat.routing import references
@@ -137,6 +138,22 @@ class Dispatcher:
             yield from find_every_endpoint(identity, self._make_auth_session(), self._catalog)
 
         return references.parse_image_id(reference, known_endpoints)
+
+    def pinned(self, api_version: ApiVersion) -> Dispatcher:
+        """Return a dispatcher for the same endpoints that uses one version of the Images API.
+
+        Closing this object closes the connections of both.
+        """
+        other = copy.copy(self)
+        other._options = dataclasses.replace(self._options, api_version=api_version)
+        other._prepared = {}
+        return other
+
+    def cache_key(self, identity: Identity) -> tuple[object, ...]:
+        """Return a key for what a caller may see: the endpoints, and the project and roles."""
+        urls = self._list_urls(identity)
+        transport = self._make_transport(identity, urls[0], Deadline(self._options.deadline))
+        return (frozenset(urls), *transport.caller_key())
 
     # -- calls
 

@@ -80,6 +80,7 @@ class Importer:
         meta = changes.fill_in_formats(meta, empty=False)
         if not self._dispatcher.repeat(identity, lambda api: api.can_import(order.request)):
             return self._uploader.create(identity, image_meta, order.data, order.progress, attempt)
+        self._uploader.check_new_properties(identity, meta)
         chosen = changes.get_requested_id(meta)
         upload = None if order.data is None else upload_of(order.data, meta, order.progress)
         created = self._uploader.start_import(

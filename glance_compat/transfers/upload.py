@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from glance_compat import exceptions
 from glance_compat.backends.protocol import ImagesApi, ImportRequest, delete_on_failure
+from glance_compat.definitions.enforcement import PropertyRules
 from glance_compat.metadata import changes, filters
 from glance_compat.metadata.changes import ImageMeta
 from glance_compat.metadata.fields import Image
@@ -139,9 +140,10 @@ class Uploader:
     stored none of it.
     """
 
-    def __init__(self, dispatcher: Dispatcher, options: Options) -> None:
+    def __init__(self, dispatcher: Dispatcher, options: Options, rules: PropertyRules) -> None:
         self._dispatcher = dispatcher
         self._options = options
+        self._rules = rules if options.property_definitions != "off" else None
 
     # -- the plan of a write
 
@@ -159,6 +161,7 @@ class Uploader:
         """
         meta = self.parse(image_meta)
         _refuse_two_sources(meta, data)
+        self.check_new_properties(identity, meta)
         empty = data is None and meta.base.get("size") == 0 and not _has_remote_data(meta)
         meta = changes.fill_in_formats(meta, empty=empty)
         chosen = changes.get_requested_id(meta)
@@ -190,6 +193,15 @@ class Uploader:
         if name and meta.properties.get(name) == filters.HIDDEN:
             return meta.without({"os_hidden"})
         return meta
+
+    def check_new_properties(self, identity: Identity, meta: ImageMeta) -> None:
+        """Check the properties of a new image as the option ``property_definitions`` says.
+
+        :raises glance_compat.exceptions.PropertyInvalid: the definition of a property does not
+            allow its value.
+        """
+        if self._rules:
+            self._rules.check_new(identity, meta.properties)
 
     def remove_interrupted(self, identity: Identity, attempt: Attempt) -> None:
         """Remove the image of a creation that was interrupted, or log its id.
@@ -231,6 +243,8 @@ class Uploader:
         meta = self.parse(image_meta)
         changes.check_id(meta, image_id)
         _refuse_two_sources(meta, data)
+        if self._rules:
+            self._rules.check_update(identity, image_id, meta.properties)
         changed = meta.without(OF_DATA)
         if data is None:
             updated = self._dispatcher.repeat(

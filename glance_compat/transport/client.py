@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import hashlib
 import json
 import logging
 import sys
@@ -138,12 +139,29 @@ class Transport:
         :raises glance_compat.exceptions.GlanceCompatError: the roles could not be fetched from the
             identity service.
         """
+        roles = self._roles()
+        return roles is None or any("admin" in role.lower() for role in roles)
+
+    def _roles(self) -> tuple[str, ...] | None:
+        """Return the names of the caller's roles, or None if they are unknown."""
         roles = self._identity.roles
         plugin = typing.cast(typing.Any, self._identity.auth or self._session.auth)
         if roles is None and hasattr(plugin, "get_access"):
             with self._plugin_errors("getting the caller's roles"):
                 roles = tuple(plugin.get_access(self._plugin_session()).role_names)
-        return roles is None or any("admin" in role.lower() for role in roles)
+        return roles
+
+    def caller_key(self) -> tuple[object, ...]:
+        """Return a key for what the caller may see: the same project and roles, or the same token.
+
+        :raises glance_compat.exceptions.GlanceCompatError: they could not be fetched from the
+            identity service.
+        """
+        project, roles = self.project_id(), self._roles()
+        if project is not None and roles is not None:
+            return project, frozenset(roles)
+        tokens = sorted(self._token().items()) if self._has_auth() else []
+        return (hashlib.sha256(repr([(k, str(v)) for k, v in tokens]).encode()).hexdigest(),)
 
     def project_id(self) -> str | None:
         """Return the id of the caller's project, or None if the token is not for a project."""

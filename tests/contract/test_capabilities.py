@@ -115,6 +115,10 @@ ACTS: dict[str, tuple[Callable[[Scene], object], object]] = {
         lambda scene: hidden(scene.owner.supersede(None, scene.queued_id, scene.image_id)),
         True,
     ),
+    "property_definitions": (
+        lambda scene: scene.owner.property_definitions(None).find("no_such_property"),
+        None,
+    ),
     "create(visibility=community)": (
         lambda scene: scene.created("visibility", "community"),
         "community",

@@ -13,7 +13,7 @@ import pytest
 from glance_compat import ImageService
 from tests.contract.shape import DATA, FORMATS
 from tests.contract.sites import Site, embedded
-from tests.contract.targets import Context, Target, everywhere, on_33, on_pike, on_v2
+from tests.contract.targets import Context, Target, everywhere, on_33, on_pike, on_v2, only
 
 Act = Callable[[ImageService, Context, str], object]
 
@@ -246,6 +246,29 @@ def test_warm_call_request_count(target: Target, cost: Cost) -> None:
         assert 1 <= len(exchanges) <= allowed, exchanges
     else:
         assert len(exchanges) == allowed, exchanges
+
+
+@only(lambda kind: kind.name != "pike-v1")
+@pytest.mark.parametrize("of_context", [True, False])
+def test_checked_properties_cost_no_request(target: Target, of_context: bool) -> None:
+    """Definitions are cached for a project and its roles, whatever the token."""
+    image_id = target.make(name="counted")
+    service = target.service(property_definitions="refuse")
+    properties = {"hw_watchdog_action": "reset", "a": "b"}
+    service.property_definitions(target.context() if of_context else None)
+    new_token = target.new_session().get_token()
+    context = dataclasses.replace(target.context(), auth_token=new_token) if of_context else None
+    # Another service of the process shares the definitions.
+    for checking in (service, target.service(property_definitions="warn")):
+        with target.counting() as exchanges:
+            checking.property_definitions(context)
+        assert exchanges == []
+        with target.counting() as exchanges:
+            checking.create(context, {"name": "counted", **FORMATS, "properties": properties})
+        assert len(exchanges) == 1, exchanges
+        with target.counting() as exchanges:
+            checking.update(context, image_id, {"properties": properties}, purge_props=False)
+        assert len(exchanges) == 1, exchanges
 
 
 @everywhere

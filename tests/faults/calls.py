@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from glance_compat import ImageService
+from glance_compat.definitions.sources import DEFINITIONS_CACHE
 from glance_compat.fixture import Image
 
 Api = Literal["v1", "v2"]
@@ -151,6 +152,11 @@ def _to_file(service: ImageService, folder: Path) -> object:
     file = io.BytesIO()
     service.download(None, ACTIVE, data=file)
     return file.getvalue()
+
+
+def _defined(service: ImageService, folder: Path) -> object:
+    DEFINITIONS_CACHE.clear()
+    return list(map(str, service.property_definitions(None)))
 
 
 def _copied(service: ImageService, folder: Path) -> object:
@@ -324,6 +330,9 @@ CALLS: dict[str, Call] = {
         {"v2": (_read("GET", "info/stores/detail"),)},
         token="admin:admin:admin",
         server=_TWO_STORES,
+    ),
+    "property_definitions": Call(
+        _defined, {"v2": (_read("GET", "metadefs/namespaces"),)}, {"discovery_failure_ttl": 0.0}
     ),
     "delete_from_store": Call(
         lambda service, folder: service.delete_from_store(None, ACTIVE, "slow"),

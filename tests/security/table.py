@@ -47,6 +47,23 @@ ATTACKS: tuple[Attack, ...] = (
         ),
     ),
     Attack(
+        "hostile metadata definitions",
+        "tenant",
+        "On Glance 15.0.2 every tenant may write public namespaces: with patterns for which"
+        " Python's ``re`` takes exponential time, references to other schemas, deep nesting, huge"
+        " numbers, thousands of values, or definitions that forbid what Glance's own ones allow.",
+        "Only the keywords of metadata definitions are read, with limits of number and size, and"
+        " no reference is followed. Patterns are matched in linear time, by an automaton. A"
+        " malformed namespace is skipped with one warning. A value needs to be allowed by only one"
+        " of the namespaces that define the property.",
+        (
+            "test_definitions.py::test_hostile_namespace_does_not_stop_the_others",
+            "test_definitions.py::test_hostile_patterns_take_bounded_time",
+            "test_definitions.py::test_tenant_cannot_forbid_what_another_namespace_allows",
+            "test_definitions.py::test_messages_show_no_control_characters",
+        ),
+    ),
+    Attack(
         "secrets in the log of the command line",
         "local user",
         "``--log-file`` is readable by every user, and keystoneauth logs the password of an auth"

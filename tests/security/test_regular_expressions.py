@@ -63,6 +63,14 @@ WORST: dict[str, tuple[Make, ...]] = {
     # cli
     r"[0-9a-f]{32}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}": (repeat("a"),),
     r"[\\$`]": (repeat("$"), repeat("a")),
+    # definitions
+    r"[+-]?[0-9]+": (repeat("1", after="x"),),
+    r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?": (
+        repeat("1", after="x"),
+        repeat("1", before="1.", after="x"),
+        repeat("1", before="1e", after="x"),
+    ),
+    r"<[a-z-]{1,20}>": (repeat("a", before="<"), repeat("<")),
     # discovery
     r"v([0-9]{1,4})(?:\.([0-9]{1,4}))?": (repeat("1", before="v"),),
     r"v[12](\.[0-9]+)?": (repeat("1", before="v1."),),

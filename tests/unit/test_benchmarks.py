@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import (
     bodies,
+    definitions,
     embedded,
     embedded_server,
     instructions,
@@ -151,6 +152,12 @@ def test_embedded_server_is_measured_beside_another() -> None:
     assert shows.rows[1][1::2] == ["-", "-"]
     assert [row[0] for row in pages.rows][:2] == [f"default order, from {n}" for n in (0, 1)]
     assert float(memory_table.rows[0][1]) > 1
+
+
+def test_checks_of_properties_are_measured() -> None:
+    table = definitions.run(10)
+    assert [row[0] for row in table.rows] == [*definitions.CASES, "an image with all of them"]
+    assert all(float(row[1]) > 0 for row in table.rows)
 
 
 def test_ratio_uses_slowest_floor_of_each_round() -> None:

@@ -28,6 +28,7 @@ PARENTS = {
     "ImageBadRequest": "Invalid",
     "InvalidImageRef": "Invalid",
     "PropertyNotAllowed": "Invalid",
+    "PropertyInvalid": "Invalid",
     "InvalidOption": "Invalid",
     "Conflict": "GlanceCompatError",
     "ImageDeleteConflict": "Conflict",
@@ -180,6 +181,7 @@ OWN = {
     "download": {409: "ImageNotActive"},
     "members": {400: "Invalid"},
     "stores": OF_A_LIST,
+    "definitions": OF_A_LIST,
     "import": {409: "ImageImportImpossible"},
 }
 

@@ -43,6 +43,8 @@ DEFAULTS: dict[str, object] = {
     "portable": False,
     "hidden_property": None,
     "successor_property": "superseded_by",
+    "property_definitions": "off",
+    "definitions_file": None,
     "trusted_endpoints": (),
     "allowed_location_schemes": (),
     "ceph_conf": "/etc/ceph/ceph.conf",
@@ -54,6 +56,7 @@ CHOICES = {
     "prefer": ["1", "2"],
     "verify_downloads": ["auto", "strong", "off"],
     "v1_folding": ["fold", "refuse"],
+    "property_definitions": ["off", "warn", "refuse"],
 }
 BOOLEANS = [name for name, default in DEFAULTS.items() if isinstance(default, bool)]
 ABOVE_ZERO = ["connect_timeout", "read_timeout", "stall_timeout", "deadline"]
@@ -62,7 +65,7 @@ COUNTS = ["page_size", "max_attempts", "max_response_bytes"]
 TEXTS = ["trusted_endpoints", "allowed_location_schemes"]
 FSID = "01234567-89ab-cdef-0123-456789abcdef"
 PROPERTIES = ["hidden_property", "successor_property"]
-OTHERS = ["ceph_conf", "ceph_user", "download_mode", *PROPERTIES]
+OTHERS = ["ceph_conf", "ceph_user", "definitions_file", "download_mode", *PROPERTIES]
 
 
 def with_option(name: str, value: object) -> Options:
@@ -289,3 +292,10 @@ def test_valid_ceph_user_is_accepted(user: str) -> None:
 @pytest.mark.parametrize("user", ["client.glance", "client.", "a\0", "a\n", "\ud800", None, 1])
 def test_invalid_ceph_user_is_rejected(user: object) -> None:
     assert "without client." in refused("ceph_user", user).message
+
+
+def test_definitions_file_is_a_path_or_none() -> None:
+    for path in (None, "definitions.json", "/etc/glance/metadefs"):
+        assert Options(definitions_file=path).definitions_file == path
+    for wrong in ("", 5, b"/etc", "a\nb", ("a",)):
+        assert "the path of a file or folder" in refused("definitions_file", wrong).message

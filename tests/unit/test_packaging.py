@@ -21,7 +21,11 @@ from tests.unit.test_architecture import PACKAGE, imported
 ROOT = Path(__file__).parents[2]
 
 #: Additional packages that each host may import.
-EXTRA_OF_HOST = {"cli": ("cli", "fixtures"), "fixture": ("fixtures",)}
+EXTRA_OF_HOST = {
+    "cli": ("cli", "fixtures"),
+    "definitions": ("definitions",),
+    "fixture": ("fixtures",),
+}
 
 #: Packages of an extra that are imported only inside functions.
 EXTRA_OF_LATE_IMPORTS = "signatures"
@@ -75,7 +79,7 @@ def extras_of(path: Path) -> tuple[str, ...]:
     return EXTRA_OF_HOST.get(host, (EXTRA_OF_LATE_IMPORTS,))
 
 
-@pytest.mark.parametrize("extra", ["cli", "fixtures", "signatures", "test", "docs"])
+@pytest.mark.parametrize("extra", ["cli", "definitions", "fixtures", "signatures", "test", "docs"])
 def test_extra_is_declared(extra: str) -> None:
     assert extra in (metadata.metadata("glance-compat").get_all("Provides-Extra") or [])
     assert set(requirements(extra)) > set(requirements())
@@ -88,7 +92,9 @@ def test_lower_bounds_are_the_tested_constraints() -> None:
     }
     declared = {
         name: one
-        for name, one in requirements("cli", "fixtures", "signatures", "test").items()
+        for name, one in requirements(
+            "cli", "definitions", "fixtures", "signatures", "test"
+        ).items()
         if name != "glance-compat"
     }
     bounds = {name: str(one.specifier).replace(">=", "==") for name, one in declared.items()}

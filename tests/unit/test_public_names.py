@@ -66,6 +66,7 @@ SIGNATURES = {
     "add_member": "context image_id member_id",
     "update_member": "context image_id member_id status",
     "remove_member": "context image_id member_id",
+    "property_definitions": "context",
     "resolve": "context reference",
     "discover": "context=None",
     "from_conf": "conf group='glance_compat'",
@@ -87,6 +88,7 @@ ERRORS = {
     "ImageBadRequest": exceptions.Invalid,
     "InvalidImageRef": exceptions.Invalid,
     "PropertyNotAllowed": exceptions.Invalid,
+    "PropertyInvalid": exceptions.Invalid,
     "InvalidOption": exceptions.Invalid,
     "Conflict": exceptions.GlanceCompatError,
     "ImageDeleteConflict": exceptions.Conflict,
@@ -150,6 +152,8 @@ def spelt(function: object) -> str:
 def test_package_exports_its_contract() -> None:
     assert glance_compat.__all__ == [
         "BoundImageService",
+        "Definition",
+        "Definitions",
         "Discovery",
         "Download",
         "ExtendedImage",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from glance_compat.backends.v1.images import V1Images
 from glance_compat.metadata.fields import Image
+from glance_compat.transport.messages import Response
 from glance_compat.types import Member, Store
 
 
@@ -21,6 +22,9 @@ class V1Missing(V1Images):
 
     def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
         raise self._unsupported("stores", "a copy of the data in another store", image_id)
+
+    def get_metadefs(self, path: str, params: Sequence[tuple[str, str]] = ()) -> Response:
+        raise self._unsupported("property-definitions", "property definitions")
 
     def deactivate(self, image_id: str) -> Image:
         raise self._unsupported("deactivate", "deactivate an image", image_id)
