@@ -41,6 +41,8 @@ def interrupt(event, arguments):
         if begun and next(found) == number:
             signal.raise_signal(signal.SIGINT)
 
+# A shell that starts this in the background has SIGINT ignored, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.addaudithook(interrupt)
 from glance_compat.cli import main
 sys.exit(main())
