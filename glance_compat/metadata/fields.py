@@ -16,9 +16,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
-import itertools
 import json
-import operator
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
@@ -464,7 +462,7 @@ def from_v1(record: Record) -> Image:
 
 def from_v2(record: Record, version: Version = FIRST_V2) -> Image:
     """Convert a v2 record to an image with all parts; see :func:`v2_reader`."""
-    return v2_reader(version, ALL_PARTS)(record)
+    return v2_reader(version, ALL_PARTS)(record.copy())
 
 
 @functools.lru_cache(maxsize=16)
@@ -481,13 +479,11 @@ def v1_reader(parts: Parts) -> ReadImage:
     :param parts: the parts that the image has. The part ``EXTENDED`` includes
         ``shadowed_properties``; every image has ``properties``.
     """
-    rows = _rows(lambda field: field.v1, FIRST_V2, parts)
-    read_values = _compile(rows, parts)
-    keys = [spelling.key for _, spelling in rows]
+    read_values = _compile(_rows(lambda field: field.v1, FIRST_V2, parts), parts)
     has_shadowed = Part.EXTENDED in parts
 
     def read(record: Record) -> Image:
-        image = read_values([*map(record.get, keys)])
+        image = read_values(record.get)
         values = _v1_properties(record.get("properties"))
         shadowed = {}
         if not values.keys().isdisjoint(V2_BASE_KEYS):
@@ -505,6 +501,7 @@ def v1_reader(parts: Parts) -> ReadImage:
 def v2_reader(version: Version, parts: Parts) -> ReadImage:
     """Return a function that converts a v2 record, the JSON object of an image, to an image.
 
+    The function takes the attributes out of the record: what remains of it are the properties.
     The function raises :class:`glance_compat.exceptions.BadResponse` if the record has no id, or a
     value of the wrong type.
 
@@ -515,23 +512,16 @@ def v2_reader(version: Version, parts: Parts) -> ReadImage:
     """
     rows = _rows(lambda field: field.v2, version, parts)
     read_values = _compile(rows, parts)
-    keys = sorted(V2_BASE_KEYS)
-    in_rows = operator.itemgetter(*(keys.index(spelling.key) for _, spelling in rows))
+    others = sorted(V2_BASE_KEYS - {spelling.key for _, spelling in rows})
     has_shadowed = Part.EXTENDED in parts
 
     def read(record: Record) -> Image:
         # What is left after all attributes were taken out are the properties.
-        values = record.copy()
-        image = read_values(in_rows([*map(values.pop, keys, itertools.repeat(None))]))
-        if not _are_strings(values):
-            # A property is a string, or null if the site's schema permits it. A value of another
-            # type is an attribute of a later release.
-            values = {
-                name: value or ""
-                for name, value in values.items()
-                if value is None or isinstance(value, str)
-            }
-        image["properties"] = _decode_structures(values)
+        take = record.pop
+        image = read_values(take)
+        for key in others:
+            take(key, None)
+        image["properties"] = _decode_structures(_v2_properties(record))
         if has_shadowed:
             image["shadowed_properties"] = None
         return image
@@ -539,51 +529,48 @@ def v2_reader(version: Version, parts: Parts) -> ReadImage:
     return read
 
 
+_Row = tuple[Field, Spelling]
+
+
 def _rows(
     spelling_of: Callable[[Field], Spelling | None], version: Version, parts: Parts
-) -> list[tuple[Field, Spelling]]:
-    """Return the attributes to read with their representation in an API, strings first.
+) -> list[_Row]:
+    """Return the attributes to read with their representation in an API, by its key.
 
     :param spelling_of: returns the representation of an attribute in the API.
     """
     found = [(field, spelling_of(field)) for field in SHOWN_FIELDS if field.part in parts]
     rows = [(field, one) for field, one in found if one is not None and one.since <= version]
-    return sorted(rows, key=_is_not_text)
-
-
-def _is_not_text(row: tuple[Field, Spelling]) -> bool:
-    """Return whether an attribute is more than a string or None, which need no conversion."""
-    field, spelling = row
-    return spelling.read is not to_str or field.absent is not None
-
-
-_TEXT = {str, type(None)}
+    return sorted(rows, key=lambda row: row[1].key)
 
 
 def _compile(
-    rows: Sequence[tuple[Field, Spelling]], parts: Parts
-) -> Callable[[Sequence[object]], Image]:
-    """Return a function that makes an image of the values of attributes, in the order of rows."""
+    rows: Sequence[_Row], parts: Parts
+) -> Callable[[Callable[[str, None], object]], Image]:
+    """Return a function that makes an image.
+
+    Its argument is ``get`` or ``pop`` of a record. It is called once for each key, although a key
+    may belong to several attributes.
+
+    :param rows: the attributes with their representation, by its key.
+    """
     shown = [field for field in SHOWN_FIELDS if field.part in parts]
     defaults = {field.name: field.absent for field in shown}
     lists = [field.name for field in shown if isinstance(field.absent, tuple)]
-    names = [field.name for field, one in rows if not _is_not_text((field, one))]
-    count = len(names)
-    converted = [
-        (field.name, _UNCHANGED.get(one.read, _Converted), one.read, (field, one))
-        for field, one in rows
-    ]
-    others = converted[count:]
+    columns = []
+    last_key = ""
+    for field, one in rows:
+        is_new = one.key != last_key
+        last_key = one.key
+        kind = _UNCHANGED.get(one.read, _Converted)
+        columns.append((field.name, one.key, is_new, kind, one.read, (field, one)))
 
-    def read_values(values: Sequence[object]) -> Image:
+    def read_values(take: Callable[[str, None], object]) -> Image:
         image = defaults.copy()
-        texts, rest = values[:count], values[count:]
-        if set(map(type, texts)) <= _TEXT:
-            image.update(zip(names, texts, strict=True))
-            columns = zip(others, rest, strict=True)
-        else:
-            columns = zip(converted, values, strict=True)
-        for (name, kind, convert, row), value in columns:
+        value: object = None
+        for name, key, is_new, kind, convert, row in columns:
+            if is_new:
+                value = take(key, None)
             if type(value) is kind:
                 image[name] = value
             elif value is not None:
@@ -613,13 +600,6 @@ def _absent_or_error(field: Field, spelling: Spelling, error: ConversionError) -
     ) from None
 
 
-_ONLY_STRINGS = {str}
-
-
-def _are_strings(values: Mapping[str, object]) -> bool:
-    return set(map(type, values.values())) <= _ONLY_STRINGS
-
-
 def _v1_properties(properties: object) -> dict[str, typing.Any]:
     if properties is None:
         return {}
@@ -627,13 +607,31 @@ def _v1_properties(properties: object) -> dict[str, typing.Any]:
         raise exceptions.BadResponse(
             "invalid image in the response: its properties are not an object"
         )
-    if _are_strings(properties):
+    for value in properties.values():
+        if type(value) is not str:
+            break
+    else:
         return properties.copy()
     if not all(value is None or isinstance(value, str) for value in properties.values()):
         raise exceptions.BadResponse(
             "invalid image in the response: the value of a property is not a string"
         )
     return {name: value or "" for name, value in properties.items()}
+
+
+def _v2_properties(properties: dict[str, typing.Any]) -> dict[str, typing.Any]:
+    for value in properties.values():
+        if type(value) is not str:
+            break
+    else:
+        return properties
+    # A property is a string, or null if the site's schema permits it. A value of another type is
+    # an attribute of a later release.
+    return {
+        name: value or ""
+        for name, value in properties.items()
+        if value is None or isinstance(value, str)
+    }
 
 
 def _decode_structures(properties: dict[str, typing.Any]) -> dict[str, typing.Any]:
