@@ -132,6 +132,7 @@ def to_datetime(value: object) -> datetime.datetime:
     # Whole seconds are the precision that both APIs have. Python 3.14 also reads the hour 24.
     if (
         type(value) is str
+        and len(value) > 18
         and value[4:17:3] == "--T::"
         and ((end := value[19:]) in _USUAL_ENDS or _MICROSECONDS.fullmatch(end))
         and (value[11] != "2" or value[12] < "4")
