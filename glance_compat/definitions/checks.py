@@ -47,36 +47,28 @@ class Problem:
         return ", or ".join(dict.fromkeys(one.allowed for one in self.definitions))
 
 
-class Checker:
-    """Checks properties against definitions.
+def find_problems(definitions: Definitions, properties: Mapping[str, str]) -> list[Problem]:
+    """Return the properties whose values no definition allows.
 
-    :param definitions: the definitions.
+    :param properties: the values of properties, by name.
     """
-
-    def __init__(self, definitions: Definitions) -> None:
-        self._definitions = definitions
-        #: The checks of the properties that were looked up, by definition.
-        self._checks: dict[Definition, Check] = {}
-
-    def find_problems(self, properties: Mapping[str, str]) -> list[Problem]:
-        """Return the properties whose values are not allowed.
-
-        :param properties: the values of properties, by name.
-        """
-        return [
-            Problem(name, value, defined)
-            for name, value in properties.items()
-            if (defined := self._definitions.find_all(name)[:_MOST_DEFINITIONS])
-            and not any(self._is_allowed(value, one) for one in defined)
-        ]
-
-    def _is_allowed(self, value: str, definition: Definition) -> bool:
-        check = self._checks.get(definition)
-        if check is None:
-            check = self._checks[definition] = make_check(definition)
-        return len(value) <= _MOST_CHARACTERS and check(value)
+    return [
+        Problem(name, value, defined)
+        for name, value in properties.items()
+        if (defined := definitions.find_all(name)[:_MOST_DEFINITIONS])
+        and not any(_is_allowed(value, one) for one in defined)
+    ]
 
 
+def _is_allowed(value: str, definition: Definition) -> bool:
+    return len(value) <= _MOST_CHARACTERS and make_check(definition)(value)
+
+
+#: Number of checks that are kept, of the definitions that were used last.
+_KEPT = 1024
+
+
+@functools.lru_cache(maxsize=_KEPT)
 def make_check(definition: Definition) -> Check:
     """Return the function that checks a value against a definition."""
     if definition.type == "array":

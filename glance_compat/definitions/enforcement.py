@@ -13,7 +13,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from glance_compat import exceptions
-from glance_compat.definitions.checks import Problem
+from glance_compat.definitions.checks import Problem, find_problems
 from glance_compat.definitions.properties import Definitions
 from glance_compat.definitions.sources import DefinitionSource
 from glance_compat.metadata.changes import select_changed_properties
@@ -52,7 +52,7 @@ class PropertyRules:
 
     def get_definitions(self, identity: Identity) -> Definitions:
         """Return the definitions that are in force for a caller."""
-        return self._source.get(identity).definitions
+        return self._source.get(identity)
 
     def check_new(self, identity: Identity, properties: Mapping[str, str]) -> None:
         """Check the properties of a new image.
@@ -103,7 +103,7 @@ class PropertyRules:
         if not properties:
             return ()
         try:
-            cached = self._source.get(identity)
+            definitions = self._source.get(identity)
         except exceptions.GlanceCompatError as error:
             if self._mode == "refuse":
                 error.message = error.message.rstrip(".") + _ADVICE
@@ -113,9 +113,9 @@ class PropertyRules:
             else:
                 LOG.warning("Properties of images are not checked: %s", error)
             return ()
-        if not cached.definitions:
-            _warn_once(f"{cached.definitions.source} has no definitions of them")
-        return cached.checker.find_problems(properties)
+        if not definitions:
+            _warn_once(f"{definitions.source} has no definitions of them")
+        return find_problems(definitions, properties)
 
     def _report(self, problems: Sequence[Problem], image_id: str | None) -> None:
         if self._mode == "refuse":

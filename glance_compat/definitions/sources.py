@@ -8,6 +8,7 @@ namespace (see ``documents``), and checks (see ``checks``).
 from __future__ import annotations
 
 import collections
+import contextlib
 import copy
 import dataclasses
 import functools
@@ -19,7 +20,6 @@ from collections.abc import Callable, Hashable, Iterator
 
 from glance_compat import exceptions
 from glance_compat.definitions import files
-from glance_compat.definitions.checks import Checker
 from glance_compat.definitions.documents import (
     NAMESPACE_BYTES,
     RESOURCE_TYPE,
@@ -41,28 +41,21 @@ LOG = logging.getLogger(__name__)
 #: How long definitions are cached, in seconds.
 TTL = 3600.0
 #: Maximum number of sources, and of callers of a cloud, whose definitions are cached.
-MOST_CACHED = 256
+MOST_CACHED = 1024
+#: Maximum number of definitions that the cached sources share.
+_SHARED = 4096
 #: Maximum number of namespaces that are requested from a cloud. Glance 33 ships 20 for images.
 MOST_NAMESPACES = 256
+#: Maximum number of attempts to list them while namespaces are deleted.
+_LISTINGS = 3
 #: Maximum number of definitions from one source.
 _MOST_DEFINITIONS = 10_000
 #: Maximum size of all namespaces of a cloud, in bytes.
 _MOST_BYTES = 16 * NAMESPACE_BYTES
 
 
-class Cached(typing.NamedTuple):
-    """The definitions of a source, with what checks properties against them.
-
-    :param definitions: the definitions.
-    :param checker: checks properties against them.
-    """
-
-    definitions: Definitions
-    checker: Checker
-
-
 class _Entry(typing.NamedTuple):
-    outcome: Cached | exceptions.GlanceCompatError
+    outcome: Definitions | exceptions.GlanceCompatError
     expires: float
 
 
@@ -79,7 +72,9 @@ class DefinitionsCache:
         self.clock = clock
         self._entries: collections.OrderedDict[Hashable, _Entry] = collections.OrderedDict()
 
-    def get(self, key: Hashable, failure_ttl: float, fetch: Callable[[], Definitions]) -> Cached:
+    def get(
+        self, key: Hashable, failure_ttl: float, fetch: Callable[[], Definitions]
+    ) -> Definitions:
         """Return cached definitions, or fetch them.
 
         :param failure_ttl: how long an error is cached, in seconds.
@@ -99,7 +94,7 @@ class DefinitionsCache:
 
     def _fetch(
         self, key: Hashable, failure_ttl: float, fetch: Callable[[], Definitions]
-    ) -> Cached:
+    ) -> Definitions:
         try:
             definitions = fetch()
         except (exceptions.NotAuthenticated, exceptions.DeadlineExceeded):
@@ -110,12 +105,11 @@ class DefinitionsCache:
             # A copy, because a raised exception keeps its caller's request in memory.
             self._store(key, copy.copy(error), TTL if lasts else failure_ttl)
             raise
-        cached = Cached(definitions, Checker(definitions))
-        self._store(key, cached, TTL)
-        return cached
+        self._store(key, definitions, TTL)
+        return definitions
 
     def _store(
-        self, key: Hashable, outcome: Cached | exceptions.GlanceCompatError, ttl: float
+        self, key: Hashable, outcome: Definitions | exceptions.GlanceCompatError, ttl: float
     ) -> None:
         self._entries.pop(key, None)
         self._entries[key] = _Entry(outcome, self.clock() + ttl)
@@ -150,7 +144,7 @@ class DefinitionSource:
         self._dispatcher = dispatcher
         self._options = options
 
-    def get(self, identity: Identity) -> Cached:
+    def get(self, identity: Identity) -> Definitions:
         """Return the definitions that are in force for a caller.
 
         :raises glance_compat.exceptions.UnsupportedByVersion: the cloud has no definitions.
@@ -191,6 +185,17 @@ class DefinitionSource:
                 raise unsupported from None
 
     def _list_names(self, dispatcher: Dispatcher, identity: Identity) -> _Listed:
+        """List the namespaces for images, again if one of them was deleted in the meantime.
+
+        Then Glance responds to the list with 404 (verified on Glance 15.0.2), and to a marker that
+        is deleted.
+        """
+        for _ in range(_LISTINGS - 1):
+            with contextlib.suppress(exceptions.NotFound):
+                return self._list_once(dispatcher, identity)
+        return self._list_once(dispatcher, identity)
+
+    def _list_once(self, dispatcher: Dispatcher, identity: Identity) -> _Listed:
         """List the namespaces for images, the oldest first.
 
         On clouds where tenants may add namespaces, those of the operator are usually the oldest.
@@ -318,13 +323,22 @@ class _Collected:
         if len(self._found) + len(namespace.definitions) > _MOST_DEFINITIONS:
             raise MalformedError(f"there are more than {_MOST_DEFINITIONS} definitions")
         self._names.add(namespace.name)
-        self._found += namespace.definitions
+        self._found += map(_share, namespace.definitions)
         if namespace.remarks:
             yield "; ".join(namespace.remarks)
 
     def definitions(self) -> Definitions:
         """Return all definitions."""
         return Definitions(self._found, self._source)
+
+
+@functools.lru_cache(maxsize=_SHARED)
+def _share(definition: Definition) -> Definition:
+    """Return an equal definition that is in memory already, or this one.
+
+    Most definitions are the same for all projects.
+    """
+    return definition
 
 
 @functools.lru_cache(maxsize=1024)

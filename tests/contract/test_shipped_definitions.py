@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from glance_compat import Definition, Definitions, ImageService, Options, exceptions
-from glance_compat.definitions.checks import Checker
+from glance_compat.definitions.checks import find_problems
 from glance_compat.definitions.sources import DEFINITIONS_CACHE, read_definitions
 from tests.contract.targets import Target, on_real, only
 from tests.functional.cloud import Cloud, Layout
@@ -46,6 +46,10 @@ def test_server_returns_the_definitions_of_its_files(
     DEFINITIONS_CACHE.clear()
     admin = ImageService(cloud.session("admin"), region_name=region)
     found = admin.property_definitions(None)
+    # Other tests add namespaces at the same time.
+    found = Definitions(
+        one for one in found if one.namespace in {own.namespace for own in shipped}
+    )
     assert len(found) > 90
     assert readable(found) == readable(shipped)
     for one in shipped:
@@ -79,13 +83,12 @@ def examples(definition: Definition) -> Iterator[str]:
 @pytest.mark.parametrize("environment", RELEASES.values())
 def test_shipped_definitions_allow_their_own_values(environment: str) -> None:
     shipped = read_definitions(files_of(environment))
-    checker = Checker(shipped)
     allowed = [(one.name, value) for one in shipped for value in examples(one)]
     assert len(allowed) > 300
-    problems = [pair for pair in allowed if checker.find_problems(dict([pair]))]
+    problems = [pair for pair in allowed if find_problems(shipped, dict([pair]))]
     assert problems == []
     restricted = {one.name for one in shipped if one.enum or one.type != "string"}
-    refused = {name for name in restricted if checker.find_problems({name: "no such value!"})}
+    refused = {name for name in restricted if find_problems(shipped, {name: "no such value!"})}
     assert refused == {name for name in restricted if not _is_free(shipped, name)}
 
 

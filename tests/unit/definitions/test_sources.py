@@ -55,9 +55,9 @@ def test_definitions_are_cached_for_an_hour() -> None:
     cache = DefinitionsCache(clock)
     fetch, calls = counting(some())
     for clock.now in (0.0, 3599.0):
-        assert cache.get("key", 5, fetch).definitions.find("p")
+        assert cache.get("key", 5, fetch).find("p")
     assert len(calls) == 1
-    assert cache.get("other", 5, fetch).checker.find_problems({"p": "x"}) == []
+    assert cache.get("other", 5, fetch) is cache.get("other", 5, fetch)
     clock.now = 3600.0
     cache.get("key", 5, fetch)
     assert len(calls) == 3
@@ -149,6 +149,17 @@ def test_pages_of_namespaces_are_followed(server: ScriptedServer) -> None:
         ]
         for marker in ([], [("marker", "A")])
     ]
+
+
+def test_list_is_repeated_while_namespaces_are_deleted(server: ScriptedServer) -> None:
+    server.on("GET", LIST, Reply(404), listing("A", following="/next"), Reply(404), listing("B"))
+    server.on("GET", f"{LIST}/B", json_reply(namespace({"b": schema()}, "B")))
+    assert names_of(service(server).property_definitions(None)) == ["b"]
+    server.on("GET", LIST, Reply(404))
+    DEFINITIONS_CACHE.clear()
+    with pytest.raises(exceptions.NotFound):
+        service(server).property_definitions(None)
+    assert server.asked().count(LIST) == 4 + 3
 
 
 def test_malformed_namespaces_are_skipped_with_one_warning(
