@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import hashlib
 import logging
 import typing
 from collections.abc import Callable, Iterator, Sequence
@@ -150,10 +151,14 @@ class Dispatcher:
         return other
 
     def cache_key(self, identity: Identity) -> tuple[object, ...]:
-        """Return a key for what a caller may see: the endpoints, and the project and roles."""
+        """Return a key for what a caller may see: the endpoints, and the project and roles.
+
+        It contains a hash of the URLs, because they may have credentials.
+        """
         urls = self._list_urls(identity)
         transport = self._make_transport(identity, urls[0], Deadline(self._options.deadline))
-        return (frozenset(urls), *transport.caller_key())
+        endpoints = hashlib.sha256(repr(sorted(urls)).encode()).hexdigest()
+        return (endpoints, *transport.caller_key())
 
     # -- calls
 

@@ -322,11 +322,12 @@ ATTACKS: tuple[Attack, ...] = (
         "A process serves many callers, and caches that an endpoint failed, with the error of the"
         " caller who noticed: its request, token and auth plugin would live as long.",
         "A cached failure has text and numbers only. Each caller receives its own exception."
-        " Endpoints are cached without credentials.",
+        " Endpoints are cached without credentials, or, with metadata definitions, as a hash.",
         (
             "test_process.py::test_cached_failure_holds_no_reference_to_caller",
             "test_process.py::test_each_caller_receives_its_own_failure",
             "test_process.py::test_tables_of_endpoints_have_no_secret",
+            "test_definitions.py::test_cached_definitions_hold_no_secret",
         ),
     ),
     Attack(

@@ -14,6 +14,7 @@ from keystoneauth1 import session as ksa_session
 from glance_compat import ImageService, Options, exceptions
 from glance_compat.definitions.sources import DEFINITIONS_CACHE
 from glance_compat.fixture import GlanceFixture
+from tests.security.images import PASSWORD, TOKEN, service_at
 from tests.unit.definitions.namespaces import namespace, schema
 from tests.unit.scripted_server import Reply, ScriptedServer, json_reply
 
@@ -129,3 +130,21 @@ def test_messages_show_no_control_characters(
     assert all(line.isprintable() for line in printed.split("\n"))
     [record] = caplog.records
     assert record.getMessage().isprintable()
+
+
+def test_cached_definitions_hold_no_secret(caplog: pytest.LogCaptureFixture) -> None:
+    """The endpoint has a password, and the calls have a token of an unknown project."""
+    DEFINITIONS_CACHE.clear()
+    with ScriptedServer() as server:
+        versions = {"versions": [{"id": "v2.5", "status": "CURRENT"}]}
+        server.on("GET", "/", json_reply(versions, 300))
+        server.on("GET", LIST, Reply(403), json_reply({"namespaces": [{"namespace": "Bad"}]}))
+        for mode in ("warn", "refuse"):
+            service = service_at(server.url, property_definitions=mode, discovery_failure_ttl=1e-9)
+            with pytest.raises(exceptions.GlanceCompatError):
+                service.create(None, {"properties": {"p": "x"}})
+    assert len(DEFINITIONS_CACHE._entries) == 1
+    assert len(caplog.records) == 2
+    for text in (repr(vars(DEFINITIONS_CACHE)), caplog.text):
+        assert PASSWORD not in text
+        assert TOKEN not in text

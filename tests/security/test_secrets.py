@@ -343,10 +343,17 @@ def test_process_caches_no_urls() -> None:
         for function, value in vars(module).items()
         if hasattr(value, "cache_info") and value.__module__ == name
     }
-    # Their arguments are names of properties, classes, versions and parts of images, or none.
+    # Their arguments are names of properties, classes, versions and parts of images, metadata
+    # definitions, or none; and in the two _warn functions messages with redacted URLs.
     assert cached <= {
         "glance_compat.backends.v1.images._warn_folding",
         "glance_compat.conf._own_options",
+        "glance_compat.definitions.checks._validator_class",
+        "glance_compat.definitions.checks.make_check",
+        "glance_compat.definitions.enforcement._warn_once",
+        "glance_compat.definitions.patterns.compile_pattern",
+        "glance_compat.definitions.sources._share",
+        "glance_compat.definitions.sources._warn",
         "glance_compat.metadata.fields._names",
         "glance_compat.metadata.fields.v1_reader",
         "glance_compat.metadata.fields.v2_reader",

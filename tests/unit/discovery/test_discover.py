@@ -1135,7 +1135,9 @@ def test_catalog_endpoint_follows_region_and_interface(server: ScriptedServer) -
 # Capabilities.
 
 V1_CAPABILITIES = {"copy_from", "list-deleted", "member-can-share"}
-PIKE_CAPABILITIES = {"tags", "member-status", "deactivate", "community-visibility"}
+PIKE_CAPABILITIES = {
+    *("tags", "member-status", "deactivate", "community-visibility", "property-definitions")
+}
 NEW_CAPABILITIES = PIKE_CAPABILITIES | {
     *("import", "hidden", "multihash", "tasks", "locations-api")
 }
