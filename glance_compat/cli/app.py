@@ -96,6 +96,12 @@ class GlanceCompat(cliff_app.App):
         parser.add_argument(
             "--version", dest="show_version", action="store_true", help="show the version"
         )
+        parser.add_argument(
+            "--no-progress",
+            dest="show_progress",
+            action="store_false",
+            help="show no progress on a terminal; elsewhere none is shown anyway",
+        )
         cloud_options.add_options(parser)
         self._shorten_errors(parser)
         return parser

@@ -19,7 +19,7 @@ from cliff.lister import Lister
 from glance_compat import exceptions
 from glance_compat.audit.kinds import KINDS, SEVERITIES, TARGET_APIS, Kind
 from glance_compat.audit.reader import Reader, find_readable_apis, v1_lists, v2_lists
-from glance_compat.cli import cloud, formatting, repair, report
+from glance_compat.cli import cloud, formatting, progress, repair, report
 from glance_compat.cli.argument_values import at_least
 from glance_compat.cli.report import Progress, Tally
 from glance_compat.cli.usage import UsageError, argument_type, check_columns
@@ -126,7 +126,7 @@ class Audit(Lister):
         # Rows that are written to the same terminal would mix with the progress line.
         is_mixed = self.app.stdout.isatty() and parsed_args.formatter in _STREAMED
         on_terminal = self.app.stderr.isatty() and not is_mixed
-        is_wanted = parsed_args.progress or (on_terminal and self.app.options.verbose_level > 0)
+        is_wanted = parsed_args.progress or (on_terminal and progress.is_wanted(self.app))
         return Progress(self.app.stderr if is_wanted else None, on_terminal=on_terminal)
 
     def _repair(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from cliff.show import ShowOne
 
 from glance_compat import exceptions
-from glance_compat.cli import cloud
+from glance_compat.cli import cloud, progress
 from glance_compat.cli.argument_values import STANDARD
 from glance_compat.cli.attributes import add_attributes, read_attributes
 from glance_compat.cli.images import LISTED, shown_columns
@@ -61,7 +61,12 @@ class Create(ShowOne):
             target = cloud.Cloud(self.app.options)
             if parsed_args.project:
                 meta["owner"] = target.find_project_id(parsed_args.project)
-            image = target.checked_service(extended=True).create(None, meta, data)
+            service = target.checked_service(extended=True)
+            if data is None:
+                image = service.create(None, meta)
+            else:
+                with progress.transfer(self.app, "Uploading") as report:
+                    image = service.create(None, meta, data, progress=report)
         LOG.info("Created image %s", image["id"])
         parsed_args.extended = False
         return shown_columns(image, parsed_args)

@@ -69,14 +69,16 @@ class Progress:
         self._stream = stream
         self._on_terminal = on_terminal
         self._clock = clock
-        self._next = clock() + _QUIET_SECONDS
+        self._begin = clock()
+        self._next = self._begin + _QUIET_SECONDS
         self._is_shown = False
 
     def update(self, images: int, findings: int) -> None:
         """Report the number of images and findings so far, unless the last report is recent."""
         if self._stream is None or self._clock() < self._next:
             return
-        line = f"{images} images read, {findings} findings"
+        rate = images / max(self._clock() - self._begin, 0.001)
+        line = f"{images} images read ({rate:.0f}/s), {findings} findings"
         self._stream.write(f"\r{line}\x1b[K" if self._on_terminal else f"{line}\n")
         self._stream.flush()
         self._is_shown = True

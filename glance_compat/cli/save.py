@@ -9,7 +9,7 @@ import typing
 
 from cliff.command import Command
 
-from glance_compat.cli import cloud
+from glance_compat.cli import cloud, progress
 from glance_compat.cli.argument_values import STANDARD
 from glance_compat.cli.references import Finder
 from glance_compat.cli.usage import UsageError
@@ -43,11 +43,12 @@ class Save(Command):
         target = cloud.Cloud(self.app.options)
         service = target.checked_service(extended=True)
         image_id = Finder(target, service).find(parsed_args.image)["id"]
-        if stream is None:
-            service.download(None, image_id, dst_path=parsed_args.file)
-        else:
-            service.download(None, image_id, data=stream)
-            stream.flush()
+        with progress.transfer(self.app, "Downloading") as report:
+            if stream is None:
+                service.download(None, image_id, dst_path=parsed_args.file, progress=report)
+            else:
+                service.download(None, image_id, data=stream, progress=report)
+                stream.flush()
         LOG.info("Saved the data of image %s, which was verified", image_id)
 
     def _open_stdout(self) -> typing.IO[bytes]:

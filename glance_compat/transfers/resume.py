@@ -8,6 +8,7 @@ data. What must not: the limit of attempts (see ``retry``), the selection of an 
 
 from __future__ import annotations
 
+import logging
 import typing
 from collections.abc import Callable, Iterator
 
@@ -15,6 +16,8 @@ from glance_compat import exceptions
 from glance_compat.backends.protocol import ImagesApi, OpenedData
 from glance_compat.streams.streams import Expected
 from glance_compat.transport import retry
+
+LOG = logging.getLogger(__name__)
 
 #: A function that repeats a call. Its arguments are the call and the exception of the call's first
 #: attempt.
@@ -62,6 +65,12 @@ class Resumed:
             if self._given == self.expected.size:
                 # All data has arrived, and only the end of the response is missing.
                 raise StopIteration from error
+            LOG.info(
+                "The download of image %s continues at byte %d after an error: %s",
+                self._image_id,
+                self._given,
+                error,
+            )
             # The failed read counts as the first attempt, and its endpoint as unhealthy.
             block = self._repeat(self._open_again, error)
         if not block:

@@ -386,8 +386,12 @@ class Clock:
 @pytest.mark.parametrize(
     ("on_terminal", "written"),
     [
-        (True, "\r3 images read, 1 findings\x1b[K\r5 images read, 2 findings\x1b[K\r\x1b[K"),
-        (False, "3 images read, 1 findings\n"),
+        (
+            True,
+            "\r3 images read (1/s), 1 findings\x1b[K"
+            "\r5 images read (2/s), 2 findings\x1b[K\r\x1b[K",
+        ),
+        (False, "3 images read (1/s), 1 findings\n"),
     ],
 )
 def test_progress_is_reported_at_intervals(on_terminal: bool, written: str) -> None:
@@ -403,7 +407,7 @@ def test_progress_is_reported_at_intervals(on_terminal: bool, written: str) -> N
 def test_short_audit_reports_no_progress() -> None:
     with on(("v1", "v2")) as glance:
         outcome = audited(glance, "--progress")
-    assert "images read," not in outcome.err
+    assert "images read (" not in outcome.err
 
 
 @pytest.mark.parametrize(
@@ -431,7 +435,7 @@ def test_progress_is_shown_only_on_terminal(
     with on(("v1", "v2")) as glance:
         whole = ["audit", *options(glance), *argv]
         assert GlanceCompat(stdout=out(), stderr=stderr).run(whole) == 3
-    assert ("images read," in stderr.getvalue()) is wanted
+    assert ("images read (" in stderr.getvalue()) is wanted
 
 
 # ---------------------------------------------------------------------------------------------
