@@ -21,7 +21,7 @@ _VISIBILITIES = {
 #: The attributes, by the name of the parsed option.
 _ATTRIBUTES = (
     *("name", "disk_format", "container_format", "min_disk", "min_ram", "protected"),
-    *("visibility", "os_hidden", "id", "store"),
+    *("visibility", "os_hidden", "id"),
 )
 
 

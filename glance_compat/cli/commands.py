@@ -57,6 +57,10 @@ COMMANDS: Mapping[str, Command] = {
         "glance_compat.cli.succession:Hide",
         "Leave images out of lists; they can still be used. Needs v2.7",
     ),
+    "import": Command(
+        "glance_compat.cli.importing:Import",
+        "Upload the data of a queued image, or copy that of an active one to more stores",
+    ),
     "list": Command(
         "glance_compat.cli.images:List",
         "List images",

@@ -5,46 +5,35 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
-import itertools
 import logging
-import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from cliff.show import ShowOne
 
-from glance_compat import exceptions
-from glance_compat.cli import cloud, progress
-from glance_compat.cli.argument_values import STANDARD
+from glance_compat.cli import cloud, progress, sources
 from glance_compat.cli.attributes import add_attributes, read_attributes
 from glance_compat.cli.images import LISTED, shown_columns
 from glance_compat.cli.usage import UsageError, check_columns
-from glance_compat.redaction import quote_value
-from glance_compat.streams import streams
+from glance_compat.service import ImageService
+from glance_compat.types import Image
 
 LOG = logging.getLogger(__name__)
-
-_BARE = "bare"
 
 
 class Create(ShowOne):
     """Create an image, and upload its data.
 
     Either the whole image is created, or none: after an error or Ctrl-C it is removed, and if that
-    is impossible it is named. Without --file, the image is queued and waits for its data.
+    is impossible it is named. Without --file and --import, the image is queued and waits for its
+    data.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the options of the command."""
         parser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="NAME", help="the name of the new image")
-        parser.add_argument(
-            "--file",
-            metavar="PATH",
-            help="the file with the data; - is stdin, which is not read otherwise",
-        )
+        _add_sources(parser)
         parser.add_argument("--id", metavar="ID", help="the id; default: the server chooses one")
-        parser.add_argument("--store", metavar="STORE", help="the store of the data")
         add_attributes(parser)
         return parser
 
@@ -56,90 +45,88 @@ class Create(ShowOne):
         meta = read_attributes(parsed_args)
         if parsed_args.tags:
             meta["tags"] = sorted(set(parsed_args.tags))
-        with self._open_source(parsed_args.file) as source:
-            data = None if source is None else self._prepare(source, parsed_args, meta)
+        _check_source(parsed_args)
+        with self._open_data(parsed_args.file, meta) as data:
             target = cloud.Cloud(self.app.options)
             if parsed_args.project:
                 meta["owner"] = target.find_project_id(parsed_args.project)
             service = target.checked_service(extended=True)
-            if data is None:
-                image = service.create(None, meta)
-            else:
-                with progress.transfer(self.app, "Uploading") as report:
-                    image = service.create(None, meta, data, progress=report)
+            image = self._create(service, meta, data, parsed_args)
         LOG.info("Created image %s", image["id"])
         parsed_args.extended = False
         return shown_columns(image, parsed_args)
 
-    @contextlib.contextmanager
-    def _open_source(self, path: str | None) -> Iterator[typing.IO[bytes] | None]:
-        if path is None:
-            yield None
-        elif path == STANDARD:
-            if self.app.stdin.isatty():
-                raise UsageError("--file - reads stdin, but that is a terminal: pipe the data in")
-            yield typing.cast(typing.TextIO, self.app.stdin).buffer
-        else:
-            with _open_file(path) as file:
-                yield file
-
-    def _prepare(
+    def _create(
         self,
-        source: typing.IO[bytes],
-        parsed_args: argparse.Namespace,
+        service: ImageService,
         meta: dict[str, object],
-    ) -> typing.IO[bytes] | Iterable[bytes]:
-        """Return the data to upload, and add to meta the formats that were not chosen."""
-        data, head = _peek(source)
-        if not head:
-            where = "stdin" if parsed_args.file == STANDARD else quote_value(parsed_args.file)
-            raise exceptions.DataSourceError(
-                f"{where} holds no data; leave out --file to create a queued image"
+        data: sources.Data | None,
+        parsed_args: argparse.Namespace,
+    ) -> Image:
+        if data is None and parsed_args.uri is None:
+            return service.create(None, meta)
+        if parsed_args.uri is None and not (parsed_args.stores[1:] or parsed_args.all_stores):
+            if parsed_args.stores:
+                [meta["store"]] = parsed_args.stores
+            with progress.transfer(self.app, "Uploading") as report:
+                return service.create(None, meta, data, progress=report)
+        meta.setdefault("container_format", sources.BARE)
+        with progress.transfer(self.app, "Importing") as report:
+            return service.import_image(
+                None,
+                meta,
+                uri=parsed_args.uri,
+                data=data,
+                stores=parsed_args.stores or None,
+                all_stores=parsed_args.all_stores,
+                wait=parsed_args.wait,
+                progress=report,
             )
-        meta.setdefault("container_format", _BARE)
-        if "disk_format" not in meta:
-            meta["disk_format"] = self._detect(head, str(meta["container_format"]))
-        return data
 
-    def _detect(self, head: bytes, container_format: str) -> str:
-        if container_format != _BARE:
-            raise UsageError(
-                "--disk-format is needed, because the disk is inside of a container"
-                f" ({quote_value(container_format)})"
-            )
-        try:
-            found = streams.detect_format(head)
-        except exceptions.ImageUnacceptable as error:
-            raise UsageError(f"--disk-format is needed: {error}") from error
-        known = "the content" if found != "raw" else "the content has no other known format"
-        if self.app.options.verbose_level:
-            self.app.stderr.write(f"disk_format: {found} ({known}; --disk-format overrides it)\n")
-        return found
+    def _open_data(
+        self, path: str | None, meta: dict[str, object]
+    ) -> contextlib.AbstractContextManager[sources.Data | None]:
+        return (
+            contextlib.nullcontext() if path is None else sources.open_data(self.app, path, meta)
+        )
 
 
-def _open_file(path: str) -> typing.IO[bytes]:
-    try:
-        return open(path, "rb")
-    except OSError as error:
-        raise exceptions.DataSourceError(
-            f"cannot read {quote_value(path)}: {error.strerror}"
-        ) from error
-    except ValueError as error:
-        raise exceptions.DataSourceError(f"cannot read {quote_value(path)}: {error}") from error
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--file",
+        metavar="PATH",
+        help="the file with the data; - is stdin, which is not read otherwise",
+    )
+    source.add_argument(
+        "--import",
+        dest="uri",
+        metavar="URL",
+        help="a URL that the server reads the data from; needs --disk-format",
+    )
+    stores = parser.add_mutually_exclusive_group()
+    stores.add_argument(
+        "--store",
+        dest="stores",
+        metavar="STORE",
+        action="append",
+        default=[],
+        help="the store of the data; may be repeated, which needs v2.10",
+    )
+    stores.add_argument(
+        "--all-stores", action="store_true", help="store the data in all stores; needs v2.10"
+    )
+    parser.add_argument(
+        "--no-wait",
+        dest="wait",
+        action="store_false",
+        help="with --import or several stores: do not wait until the server has the data",
+    )
 
 
-def _peek(source: typing.IO[bytes]) -> tuple[typing.IO[bytes] | Iterable[bytes], bytes]:
-    """Return the whole data, and its first bytes.
-
-    The data of a file can be sent again on a retry; that of a pipe only if all of it was read.
-    """
-    seekable = source.seekable()
-    start = source.tell() if seekable else 0
-    head = source.read(streams.HEAD_BYTES)
-    if seekable:
-        source.seek(start)
-        return source, head
-    if len(head) < streams.HEAD_BYTES:
-        return io.BytesIO(head), head
-    blocks = iter(lambda: source.read(streams.BLOCK_BYTES), b"")
-    return itertools.chain([head], blocks), head
+def _check_source(parsed_args: argparse.Namespace) -> None:
+    has_data = parsed_args.file is not None or parsed_args.uri is not None
+    if not has_data and (parsed_args.stores or parsed_args.all_stores):
+        raise UsageError("a store is chosen when data is stored: pass --file or --import")
+    if parsed_args.uri is not None and not parsed_args.disk_format:
+        raise UsageError("--import needs --disk-format: the server alone reads the data")

@@ -26,7 +26,7 @@ pytestmark = sdk_may_warn
 
 COMMANDS = {
     *("audit", "create", "deactivate", "delete", "demo", "discover", "list", "reactivate", "save"),
-    *("hide", "serve", "set", "show", "stores", "supersede", "unhide", "unset"),
+    *("hide", "import", "serve", "set", "show", "stores", "supersede", "unhide", "unset"),
     *("member add", "member list", "member remove", "member set"),
 }
 

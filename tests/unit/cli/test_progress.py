@@ -98,13 +98,22 @@ def test_log_is_written_above_the_bar(stored: GlanceFixture, tmp_path: Path) -> 
 # Ctrl-C.
 
 
+# A shell that starts the tests in the background ignores SIGINT, and child processes inherit that.
+_PROGRAM = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from glance_compat.cli import main
+sys.exit(main())
+"""
+
+
 class Running:
     """A program whose stderr is a terminal."""
 
     def __init__(self, environment: dict[str, str], *argv: str) -> None:
         self._terminal, stderr = os.openpty()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "glance_compat", *argv],
+            [sys.executable, "-c", _PROGRAM, *argv],
             env={**environment, "TERM": "xterm", "COLUMNS": "60"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
