@@ -72,7 +72,8 @@ class Options:
     #: one; this takes one more request. "off": compare the size only.
     verify_downloads: Verify = "auto"
     #: Whether to compare the size and checksum of uploaded data with those that the server
-    #: stored.
+    #: stored. If not, the data is hashed only if the caller declares a checksum; otherwise, after
+    #: a lost response, only the size shows whether the server stored all data.
     verify_uploads: bool = True
     #: Whether to GET the image after a v2 update, and to repeat the update if another client has
     #: overwritten it.

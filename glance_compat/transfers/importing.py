@@ -27,7 +27,7 @@ from glance_compat.options import Options
 from glance_compat.redaction import redact_url
 from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.streams.streams import Progress
-from glance_compat.transfers.upload import OF_DATA, Attempt, Uploader, upload_of
+from glance_compat.transfers.upload import OF_DATA, Attempt, Uploader
 from glance_compat.transport import retry
 from glance_compat.transport.client import Identity
 
@@ -82,7 +82,9 @@ class Importer:
             return self._uploader.create(identity, image_meta, order.data, order.progress, attempt)
         self._uploader.check_new_properties(identity, meta)
         chosen = changes.get_requested_id(meta)
-        upload = None if order.data is None else upload_of(order.data, meta, order.progress)
+        upload = None
+        if order.data is not None:
+            upload = self._uploader.upload_of(order.data, meta, order.progress)
         created = self._uploader.start_import(
             identity, attempt, chosen, meta.without(OF_DATA), order.request, upload
         )

@@ -136,7 +136,8 @@ class LostResponse:
 def _is_data_of(stored: Image, upload: Upload) -> bool:
     """Return whether an image of the same size has the data that was sent.
 
-    On a host without MD5, the size alone proves it for an image without another hash.
+    On a host without MD5, the size alone proves it for an image without another hash. Likewise if
+    the data was not hashed, because the option ``verify_uploads`` is False.
     """
     same = upload.compare(stored["checksum"], stored["os_hash_algo"], stored["os_hash_value"])
     return upload.algorithm != "md5" if same is None else same

@@ -179,7 +179,7 @@ class Uploader:
             # The server compares size with the data only if it fetches the data itself.
             unused = {"id"} if _has_remote_data(meta) else {"id", "size"}
             return self._create_without_data(identity, attempt, chosen, meta.without(unused))
-        upload = upload_of(data, meta, progress)
+        upload = self.upload_of(data, meta, progress)
         return self._create_with_data(identity, attempt, chosen, meta.without(OF_DATA), upload)
 
     def parse(self, image_meta: Mapping[str, object]) -> ImageMeta:
@@ -251,7 +251,7 @@ class Uploader:
                 identity, lambda api: api.update(image_id, changed, purge=purge)
             )
         else:
-            upload = upload_of(data, meta, progress)
+            upload = self.upload_of(data, meta, progress)
             updated = self._send_data_to(identity, image_id, changed, upload)
         with_data = data is not None or _has_remote_data(meta)
         _warn_of_ignored(changes.find_ignored(image_meta, updated, with_data=with_data), image_id)
@@ -496,6 +496,17 @@ class Uploader:
             return False
         return bool(found["status"] == "queued")
 
+    def upload_of(self, data: object, meta: ImageMeta, progress: Progress | None) -> Upload:
+        """Return the data of an upload, with the size and checksum in the metadata."""
+        return Upload(
+            data,
+            # A size of 0 counts as unknown: Nova's VMware driver passes 0 if it does not know it.
+            size=meta.base.get("size") or None,
+            checksum=meta.base.get("checksum"),
+            progress=progress,
+            hashed=self._options.verify_uploads,
+        )
+
     def verify(self, stored: Image, upload: Upload) -> Image:
         """Return the stored image, or raise IntegrityError if its data is not the data sent.
 
@@ -508,7 +519,7 @@ class Uploader:
             raise exceptions.IntegrityError(
                 f"image {stored['id']} is {stored['status']} with {stored['size']} bytes and"
                 f" {_describe_hash(stored, upload)}, but {upload.sent} bytes with"
-                f" {upload.algorithm.upper()} {upload.digest} were sent",
+                f" {str(upload.algorithm).upper()} {upload.digest} were sent",
                 image_id=stored["id"],
             )
         if same is None and upload.algorithm != "md5":
@@ -519,12 +530,6 @@ class Uploader:
                 upload.algorithm,
             )
         return stored
-
-
-def upload_of(data: object, meta: ImageMeta, progress: Progress | None) -> Upload:
-    # A size of 0 counts as unknown: Nova's VMware driver passes 0 if it does not know the size.
-    size = meta.base.get("size") or None
-    return Upload(data, size=size, checksum=meta.base.get("checksum"), progress=progress)
 
 
 def _describe_hash(stored: Image, upload: Upload) -> str:

@@ -26,7 +26,14 @@ from glance_compat.exceptions import (
     Invalid,
 )
 from glance_compat.streams import streams, target
-from glance_compat.streams.streams import BLOCK_BYTES, Download, Expected, Upload, verify_format
+from glance_compat.streams.streams import (
+    BLOCK_BYTES,
+    CHUNK_BYTES,
+    Download,
+    Expected,
+    Upload,
+    verify_format,
+)
 from tests.cases import in_one_test
 
 DATA = bytes(range(256)) * 4096  # four blocks
@@ -153,6 +160,28 @@ def test_wrong_checksum_fails_before_last_block(kind: str, data: bytes) -> None:
 def test_blocks_have_the_configured_size() -> None:
     blocks = list(Upload(io.BytesIO(DATA)))
     assert {len(block) for block in blocks} == {BLOCK_BYTES}
+
+
+@in_one_test("blocks", [[DATA], cut(DATA), cut(DATA, CHUNK_BYTES + 1), [b"x", DATA, b"y"]])
+def test_blocks_of_unknown_number_are_sent_in_small_chunks(blocks: list[bytes]) -> None:
+    chunks = list(Upload(iter(blocks)).body())
+    assert max(map(len, chunks)) == CHUNK_BYTES
+    assert {type(chunk) for chunk in chunks} == {bytes}
+    assert b"".join(chunks) == b"".join(blocks)
+
+
+@in_one_test("kind", SOURCES)
+def test_data_is_not_hashed_if_not_requested(kind: str) -> None:
+    upload = Upload(SOURCES[kind](DATA), hashed=False)
+    assert sent(upload) == DATA
+    assert (upload.sent, upload.algorithm, upload.digest) == (len(DATA), None, None)
+    assert upload.compare(md5_of(b"other"), "sha512", "0" * 128) is None
+
+
+def test_declared_checksum_is_compared_even_if_hashing_is_not_requested() -> None:
+    upload = Upload(DATA, checksum=md5_of(b"other"), hashed=False)
+    with pytest.raises(IntegrityError, match="MD5"):
+        sent(upload)
 
 
 def test_file_is_sent_from_current_position() -> None:

@@ -98,6 +98,14 @@ def test_upload_still_being_stored_succeeds(
 
 
 @every_way
+def test_size_alone_shows_that_unverified_data_was_stored(glance: GlanceFixture, way: Way) -> None:
+    inject(glance, GatewayTimeout(504, requests=6), way)
+    made = way(service_of(glance, verify_uploads=False))
+    assert (made["name"], made["status"], made["size"]) == ("new", "active", len(DATA))
+    assert uploads_of(glance) == 1
+
+
+@every_way
 @pytest.mark.parametrize("status", [504, None])
 def test_image_still_saving_after_settle_timeout_is_not_deleted(
     glance: GlanceFixture, way: Way, status: int | None
