@@ -9,7 +9,6 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from keystoneauth1 import token_endpoint
@@ -42,24 +41,15 @@ def service_of(glance: GlanceFixture, api: str) -> ImageService:
 def interrupted_at(number: int, call: Callable[[], object]) -> int | None:
     """Interrupt a call before the line with a number; return the number of lines if it ends first.
 
-    The call is made in a thread of its own: after an interrupt on the line of an ``except``, a
-    thread of Python 3.11 handles the exception that was caught there for ever, and it would be
-    the ``__context__`` of all errors of later tests.
-    """
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_interrupted_at, number, call).result()
-
-
-def _interrupted_at(number: int, call: Callable[[], object]) -> int | None:
-    """Interrupt a call in this thread.
-
     Lines of the package logging do not count: until Python 3.13 its lock stays held for ever when
-    an interrupt comes between taking it and the ``try`` that follows.
+    an interrupt comes between taking it and the ``try`` that follows. Nor do lines of contextlib:
+    after an interrupt before ``return`` in its ``except StopIteration``, the thread handles that
+    exception for ever, and it becomes the ``__context__`` of all errors of later tests.
     """
     lines = itertools.count(1)
 
     def trace(frame: types.FrameType, event: str, argument: object) -> typing.Any:
-        if frame.f_globals.get("__name__") == "logging":
+        if frame.f_globals.get("__name__") in ("logging", "contextlib"):
             return None
         if event == "line" and next(lines) == number:
             sys.settrace(before)
