@@ -42,16 +42,17 @@ def interrupted_at(number: int, call: Callable[[], object]) -> int | None:
     """Interrupt a call before the line with a number; return the number of lines if it ends first.
 
     Lines of the package logging do not count: until Python 3.13 its lock stays held for ever when
-    an interrupt comes between taking it and the ``try`` that follows. Nor do lines of contextlib:
-    after an interrupt before ``return`` in its ``except StopIteration``, the thread handles that
+    an interrupt comes between taking it and the ``try`` that follows. Nor do lines of
+    handlers: after an interrupt before the ``pass`` or ``return`` of one, the thread handles that
     exception for ever, and it becomes the ``__context__`` of all errors of later tests.
     """
     lines = itertools.count(1)
 
     def trace(frame: types.FrameType, event: str, argument: object) -> typing.Any:
-        if frame.f_globals.get("__name__") in ("logging", "contextlib"):
+        if frame.f_globals.get("__name__") == "logging":
             return None
-        if event == "line" and next(lines) == number:
+        counts = event == "line" and sys.exc_info()[0] is None
+        if counts and next(lines) == number:
             sys.settrace(before)
             raise KeyboardInterrupt
         return trace
