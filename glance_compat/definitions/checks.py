@@ -24,6 +24,9 @@ _MOST_ITEMS = 1000
 #: Maximum number of definitions of one property that a value is compared with.
 _MOST_DEFINITIONS = 16
 
+#: Maximum number of definitions whose allowed values are described.
+_SHOWN = 3
+
 #: Whether the string of a property is what a definition allows.
 Check = Callable[[str], bool]
 
@@ -44,7 +47,11 @@ class Problem:
     @property
     def allowed(self) -> str:
         """A description of the allowed values."""
-        return ", or ".join(dict.fromkeys(one.allowed for one in self.definitions))
+        found = list(dict.fromkeys(one.allowed for one in self.definitions))
+        more = (
+            [f"what {len(found) - _SHOWN} more definitions allow"] if len(found) > _SHOWN else []
+        )
+        return ", or ".join(found[:_SHOWN] + more)
 
 
 def find_problems(definitions: Definitions, properties: Mapping[str, str]) -> list[Problem]:

@@ -16,7 +16,7 @@ import logging
 import time
 import typing
 import urllib.parse
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 
 from glance_compat import exceptions
 from glance_compat.definitions import files
@@ -24,7 +24,6 @@ from glance_compat.definitions.documents import (
     NAMESPACE_BYTES,
     RESOURCE_TYPE,
     MalformedError,
-    Namespace,
     parse_namespace,
 )
 from glance_compat.definitions.properties import Definition, Definitions
@@ -40,6 +39,8 @@ LOG = logging.getLogger(__name__)
 
 #: How long definitions are cached, in seconds.
 TTL = 3600.0
+#: How long expired definitions are still used while a thread fetches them again, in seconds.
+_REPLACING = 60.0
 #: Maximum number of sources, and of callers of a cloud, whose definitions are cached.
 MOST_CACHED = 1024
 #: Maximum number of definitions that the cached sources share.
@@ -62,8 +63,9 @@ class _Entry(typing.NamedTuple):
 class DefinitionsCache:
     """Caches definitions, or the error of getting them, for all services of a process.
 
-    Threads that miss an entry at the same time each fetch the definitions. There are no locks, so
-    a fork cannot leave one behind: each step is one operation of a dict.
+    While one thread replaces an expired entry, others use it. Threads that find no entry at the
+    same time each fetch the definitions. There are no locks, so a fork cannot leave one behind:
+    each step is one operation of a dict.
 
     :param clock: returns the current time, in seconds.
     """
@@ -83,6 +85,8 @@ class DefinitionsCache:
         """
         entry = self._entries.get(key)
         if entry is None or entry.expires <= self.clock():
+            if entry is not None and isinstance(entry.outcome, Definitions):
+                self._store(key, entry.outcome, _REPLACING)
             return self._fetch(key, failure_ttl, fetch)
         if isinstance(entry.outcome, exceptions.GlanceCompatError):
             raise copy.copy(entry.outcome)
@@ -99,6 +103,7 @@ class DefinitionsCache:
             definitions = fetch()
         except (exceptions.NotAuthenticated, exceptions.DeadlineExceeded):
             # Not cached, because the next call may have a better token or more time.
+            self._entries.pop(key, None)
             raise
         except exceptions.GlanceCompatError as error:
             lasts = isinstance(error, exceptions.UnsupportedByVersion)
@@ -306,26 +311,27 @@ class _Collected:
         :param load: a function that returns its JSON.
         """
         try:
-            for remark in self._add(load()):
-                _warn(self._source, name, remark)
+            remarks = self._add(load())
         except exceptions.NotFound:
             LOG.debug("Namespace %s was deleted", quote_value(name))
         except MalformedError as error:
             _warn(self._source, name, f"it is skipped, because {error}")
+        else:
+            if remarks:
+                _warn(self._source, name, "; ".join(remarks))
 
-    def _add(self, document: _Document) -> Iterator[str]:
+    def _add(self, document: _Document) -> tuple[str, ...]:
         self._size += document.size
         if self._size > _MOST_BYTES:
             raise MalformedError(f"all namespaces together have more than {_MOST_BYTES} bytes")
-        namespace: Namespace = parse_namespace(document.value)
+        namespace = parse_namespace(document.value)
         if namespace.name in self._names:
             raise MalformedError("another one has the same name")
         if len(self._found) + len(namespace.definitions) > _MOST_DEFINITIONS:
             raise MalformedError(f"there are more than {_MOST_DEFINITIONS} definitions")
         self._names.add(namespace.name)
         self._found += map(_share, namespace.definitions)
-        if namespace.remarks:
-            yield "; ".join(namespace.remarks)
+        return namespace.remarks
 
     def definitions(self) -> Definitions:
         """Return all definitions."""

@@ -116,6 +116,16 @@ def test_value_is_allowed_by_one_of_several_namespaces() -> None:
     assert [one.namespace for one in problem.definitions] == ["A", "B"]
 
 
+def test_description_of_many_definitions_is_short() -> None:
+    found = definitions(
+        *(namespace({"p": schema(enum=[f"v{one}"])}, f"N{one}") for one in range(20))
+    )
+    [problem] = find_problems(found, {"p": "x"})
+    assert problem.allowed == (
+        "one of 'v0', or one of 'v1', or one of 'v2', or what 13 more definitions allow"
+    )
+
+
 def test_properties_without_a_definition_are_not_checked() -> None:
     assert find_problems(definitions(namespace({})), {"p": "x", "": ""}) == []
 

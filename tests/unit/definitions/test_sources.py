@@ -88,6 +88,38 @@ def test_errors_of_one_caller_are_not_cached(kind: type[exceptions.GlanceCompatE
     assert len(calls) == 2
 
 
+def test_expired_definitions_are_used_while_a_thread_replaces_them() -> None:
+    clock = Clock()
+    cache = DefinitionsCache(clock)
+    old, new = some("old"), some("new")
+    cache.get("key", 5, lambda: old)
+    clock.now = 3600.0
+    seen: list[Definitions] = []
+
+    def fetch() -> Definitions:
+        # What another thread gets in the meantime.
+        seen.append(cache.get("key", 5, lambda: pytest.fail("fetched twice")))
+        return new
+
+    assert cache.get("key", 5, fetch) is new
+    assert seen == [old]
+    assert cache.get("key", 5, fetch) is new
+
+
+def test_expired_definitions_do_not_outlive_a_failure() -> None:
+    clock = Clock()
+    cache = DefinitionsCache(clock)
+    cache.get("key", 5, some)
+    clock.now = 3600.0
+    for error in (exceptions.NotAuthenticated("no"), exceptions.BadResponse("no")):
+        fetch, calls = counting(error)
+        with pytest.raises(type(error)):
+            cache.get("key", 5, fetch)
+        assert len(calls) == 1
+        with pytest.raises(type(error)):
+            cache.get("key", 5, fetch)
+
+
 def test_cache_is_bounded() -> None:
     cache = DefinitionsCache(Clock())
     fetch, calls = counting(some())
@@ -214,6 +246,18 @@ def test_list_that_is_not_one_is_a_bad_response(server: ScriptedServer, body: by
     server.on("GET", LIST, Reply(200, body))
     with pytest.raises(exceptions.BadResponse):
         service(server).property_definitions(None)
+
+
+@pytest.mark.parametrize("api_version", ["auto", "1", "2"])
+def test_definitions_are_read_over_v2_whatever_the_api_in_use(api_version: Any) -> None:
+    options = Options(api_version=api_version, prefer="1", property_definitions="refuse")
+    with GlanceFixture(prefix=f"/pinned-{api_version}") as glance:
+        service = ImageService(glance.session(), options=options)
+        with pytest.raises(exceptions.PropertyInvalid):
+            service.create(None, {"properties": {"hw_watchdog_action": "x"}})
+        used = "v2" if api_version == "2" else "v1"
+        service.create(None, {"properties": {"hw_watchdog_action": "reset"}})
+        assert [one.path for one in glance.requests][-1] == f"/pinned-{api_version}/{used}/images"
 
 
 def test_refused_list(server: ScriptedServer, caplog: pytest.LogCaptureFixture) -> None:
