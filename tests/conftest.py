@@ -58,6 +58,16 @@ def is_slow(item: pytest.Item) -> bool:
     return getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
 
 
+@pytest.fixture
+def without_garbage() -> None:
+    """Collect the garbage of earlier tests before a test of nested JSON.
+
+    The collector may run while the nesting is at the limit of recursion. Finalizers of urllib3's
+    pools fail there, and pytest reports that as a failure of the test.
+    """
+    gc.collect()
+
+
 @pytest.hookimpl(optionalhook=True)  # Without pytest-xdist nobody asks.
 def pytest_xdist_auto_num_workers() -> int | None:
     """Return how many workers ``-n auto`` starts: three for two processors.

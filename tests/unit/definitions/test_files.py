@@ -38,6 +38,7 @@ def test_folder_of_files(tmp_path: Path) -> None:
     assert [one.name for one in read_definitions(str(tmp_path))] == ["a", "b"]
 
 
+@pytest.mark.usefixtures("without_garbage")
 def test_malformed_file_is_skipped_with_one_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -419,6 +419,7 @@ NO_DOCUMENT: dict[str, Answer] = {
 SMALL: dict[str, typing.Any] = {"max_response_bytes": 100_000}
 
 
+@pytest.mark.usefixtures("without_garbage")
 @pytest.mark.parametrize("answer", NO_DOCUMENT.values(), ids=NO_DOCUMENT)
 @pytest.mark.parametrize(("suffix", "version"), [("/v1", "v1"), ("/v2.5/", "v2")])
 def test_path_determines_version_without_document(
@@ -469,6 +470,7 @@ def test_discover_probes_apis_without_document_and_path(
     assert {one.token for one in probes.values()} == {TOKEN}
 
 
+@pytest.mark.usefixtures("without_garbage")
 @pytest.mark.parametrize("answer", NO_DOCUMENT.values(), ids=NO_DOCUMENT)
 def test_invalid_version_document_leads_to_probes(server: ScriptedServer, answer: Answer) -> None:
     server.on("GET", "/", answer)
@@ -1213,6 +1215,7 @@ def test_pinned_v2_fetches_document_once_on_demand(
     assert server.asked() == ["/"]
 
 
+@pytest.mark.usefixtures("without_garbage")
 @pytest.mark.parametrize("answer", NO_DOCUMENT.values(), ids=NO_DOCUMENT)
 def test_server_without_document_is_cached_as_2_0(server: ScriptedServer, answer: Answer) -> None:
     server.on("GET", "/", answer)

@@ -579,6 +579,7 @@ def test_structure_is_decoded(name: str, text: str, value: object) -> None:
     assert v1["properties"] == v2["properties"] == {name: wanted}
 
 
+@pytest.mark.usefixtures("without_garbage")
 @in_one_test("name", STRUCTURED)
 @in_one_test(
     "text",
@@ -597,6 +598,7 @@ def test_invalid_json_property_stays_string(name: str, text: str) -> None:
     assert v1["properties"] == v2["properties"] == {name: text}
 
 
+@pytest.mark.usefixtures("without_garbage")
 @pytest.mark.parametrize("name", STRUCTURED)
 @pytest.mark.parametrize("levels", [100, 300, 500, 700, 900])
 def test_decoded_structure_encodes_at_any_stack_depth(name: str, levels: int) -> None:

@@ -901,6 +901,7 @@ NOT_JSON = [
 ]
 
 
+@pytest.mark.usefixtures("without_garbage")
 @pytest.mark.parametrize("body", NOT_JSON, ids=range(len(NOT_JSON)))
 @pytest.mark.parametrize("typed", [None, "text/html", "application/json"])
 def test_non_json_response_is_bad_response(
@@ -1140,6 +1141,7 @@ def test_error_message_is_one_short_line(
     assert len(text) < 500
 
 
+@pytest.mark.usefixtures("without_garbage")
 @pytest.mark.parametrize("body", NOT_JSON, ids=range(len(NOT_JSON)))
 def test_messages_of_foreign_servers_are_not_shown(server: ScriptedServer, body: bytes) -> None:
     server.on("GET", PATH, Reply(404, body=body))
