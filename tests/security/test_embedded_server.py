@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import inspect
-import random
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import pytest
 import requests
 
 from glance_compat.fixture import GlanceFixture
+from tests.security import endurance
 from tests.unit.cli.serving import while_serving
 
 #: Seconds within which a request of an honest client must be served.
@@ -205,96 +205,17 @@ def test_200_silent_clients_do_not_stop_service(glance: GlanceFixture, beginning
         assert_serves(glance)
 
 
-def _mutations(seed: int, count: int) -> Iterator[bytes]:
-    """Yield raw requests: plausible ones in which bytes are changed, removed and repeated."""
-    chance = random.Random(seed)  # noqa: S311
-    methods = [b"GET", b"PUT", b"POST", b"PATCH", b"DELETE", b"HEAD", b"OPTIONS", b"X", b""]
-    image = b"8f6a0000-0000-4000-8000-000000000001"
-    paths = [
-        *(b"/v1/images", b"/v1/images/detail?limit=1&marker=x", b"/v1/images/" + image),
-        *(b"/v2/images?limit=-1", b"/v2/images?sort=x:y", b"/v2/images/" + image),
-        *(b"/v2/images/" + image + b"/file", b"/v2/images/" + image + b"/import"),
-        *(b"/v2/images/" + image + b"/stage", b"/v2/images/" + image + b"/tags/\xff"),
-        *(b"/v2/images/" + image + b"/members", b"/v2/images/" + image + b"/members/x"),
-        *(b"/v2/images/" + image + b"/locations", b"/v2/tasks?marker=x", b"/v2/schemas/image"),
-        *(
-            b"/v2/metadefs/namespaces/x/objects",
-            b"/identity/v3/auth/tokens",
-            b"/identity/v3/users",
-        ),
-        *(
-            b"//",
-            b"*",
-            b"http://evil/",
-            b"/%ff%00",
-            b"/v2/images?name=in:%22",
-            b"/v2/images?a=%ff",
-        ),
-    ]
-    headers = [
-        *(b"Host: 127.0.0.1", b"Host: [::1", b"X-Auth-Token: a:b:admin", b"X-Auth-Token: any"),
-        *(b"Content-Type: application/json", b"Content-Type: application/octet-stream"),
-        *(b"Content-Type: application/openstack-images-v2.1-json-patch", b"Content-Length: 5"),
-        *(b"Content-Length: -1", b"Content-Length: 99999999999999999999", b"Content-Length: x"),
-        *(
-            b"Transfer-Encoding: chunked",
-            b"Transfer-Encoding: gzip, chunked",
-            b"Expect: 100-continue",
-        ),
-        *(b"Range: bytes=5-1", b"Range: bytes=-", b"Range: x", b"Content-Range: bytes 1-2/3"),
-        *(
-            b"x-image-meta-size: -1",
-            b"x-image-meta-min_disk: \xb2",
-            b"x-image-meta-property-\xff: y",
-        ),
-        *(b"x-image-meta-location: http://x", b"x-glance-api-copy-from: \xe9", b"Accept: */*;q=x"),
-        *(b"Accept: application/vnd.openstack.images-v2.99", b"x-openstack-image-size: \xb2"),
-        *(b"X-Subject-Token: any", b": empty", b"No colon", b" folded", b"Connection: Upgrade"),
-    ]
-    bodies = [
-        *(b"", b"{}", b"[]", b"[{}]", b'{"id": 5}', b'{"name": null, "tags": [{}]}', b"\xff\xfe"),
-        *(b'[{"op": "add", "path": "/x~", "value": 1}]', b'[{"op": "replace", "path": "/id/id"}]'),
-        *(b'[{"op": "add", "path": "/locations/-", "value": {"url": "x", "metadata": 5}}]',),
-        *(b'{"method": {"name": "glance-direct"}, "stores": [{}]}', b'{"method": {"name": []}}'),
-        *(
-            b'{"url": "x", "validation_data": {"os_hash_value": "1"}}',
-            b'{"member": {}}',
-            b"5\r\nx",
-        ),
-        *(b'{"auth": {"identity": {"methods": ["password"], "password": {"user": []}}}}',),
-        *(b'{"auth": {"identity": {"methods": ["token"], "token": {"id": {}}}, "scope": []}}',),
-        *(
-            b'{"auth": 5}',
-            b'{"auth": {"identity": {"methods": "password"}}}',
-            b"1e999",
-            b"[1e999]",
-        ),
-        *(
-            b'{"min_disk": 1e999}',
-            b'{"min_disk": 99999999999999999999}',
-            b'{"\\ud800": "\\ud800"}',
-        ),
-    ]
-    for _ in range(count):
-        line = b" ".join([chance.choice(methods), chance.choice(paths), b"HTTP/1.1"])
-        chosen = chance.sample(headers, chance.randint(0, 8))
-        raw = bytearray(b"\r\n".join([line, headers[0], *chosen, b"", chance.choice(bodies)]))
-        for _ in range(chance.choice((0, 0, 0, 1, 3))):
-            place = chance.randrange(len(raw))
-            raw[place : place + chance.randint(0, 2)] = chance.randbytes(chance.randint(0, 2))
-        yield bytes(raw)
-
-
 FUZZ = """
 import logging, sys
 from glance_compat.fixture import GlanceFixture
-from tests.security.test_embedded_server import _mutations, assert_serves, exchange
+from tests.security.invented_requests import invented
+from tests.security.test_embedded_server import assert_serves, exchange
 release, proxied, seed, count = sys.argv[1], sys.argv[2] == "True", *map(int, sys.argv[3:])
 images = [{"id": "8f6a0000-0000-4000-8000-000000000001", "data": b"data"}]
 with GlanceFixture(
     release=release, images=images, fault_injection=proxied, fail_on="nothing"
 ) as glance:
-    for raw in _mutations(seed, count):
+    for raw in invented(seed, count):
         exchange(glance, raw)
         if not glance.images:
             glance.reset()
@@ -327,6 +248,16 @@ def test_request_with_ambiguous_end_is_refused(glance: GlanceFixture, framing: s
     head = f"POST /v2/images HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Auth-Token: any\r\n{framing}"
     body = "2\r\n{}\r\n0\r\n\r\n" if "chunked" in framing else "{}"
     assert status_of(exchange(glance, f"{head}\r\n\r\n{body}".encode())) == 400
+    assert_serves(glance)
+
+
+def test_first_header_that_is_folded_is_refused(
+    glance: GlanceFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for space in (" ", "\t"):
+        head = f"GET /versions HTTP/1.1\r\n{space}Host: 127.0.0.1\r\n\r\n"
+        assert status_of(exchange(glance, head.encode())) == 400
+    assert capfd.readouterr().err == ""
     assert_serves(glance)
 
 
@@ -365,6 +296,17 @@ def fuzz(release: str, proxied: bool, seed: int, count: int) -> None:
 )
 def test_invented_requests_leave_nothing_on_stderr(release: str, proxied: bool) -> None:
     fuzz(release, proxied, seed=19, count=1500)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of a process from /proc")
+def test_served_program_stays_small_beside_slow_clients() -> None:
+    found = endurance.run(requests=600, slow=40, release="33")
+    assert found.answered > 300
+    assert found.slow_connected == 40
+    assert max(found.honest) < PROMPTLY
+    assert found.growth < 4 * 1024 * 1024, found
+    assert (found.code, found.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("fault_injection", [False, True], ids=["server", "behind the proxy"])
