@@ -427,6 +427,8 @@ ATTACKS: tuple[Attack, ...] = (
             "test_embedded_server.py::test_impossible_content_length_is_refused",
             "test_embedded_server.py::test_request_with_ambiguous_end_is_refused",
             "test_embedded_server.py::test_header_name_without_latin_1_upper_case_is_refused",
+            "test_embedded_server.py::test_first_header_that_is_folded_is_refused",
+            "test_embedded_server.py::test_refused_client_may_finish_sending",
             "test_embedded_server.py::test_invented_requests_leave_nothing_on_stderr",
             "test_embedded_server.py::test_served_program_stays_small_beside_slow_clients",
             "test_embedded_server.py::test_server_can_be_restarted_on_its_port",

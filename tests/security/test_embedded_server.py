@@ -251,6 +251,17 @@ def test_request_with_ambiguous_end_is_refused(glance: GlanceFixture, framing: s
     assert_serves(glance)
 
 
+def test_refused_client_may_finish_sending() -> None:
+    """A reset while the client still sends could make it lose the response."""
+    head = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: x\r\n\r\n"
+    with GlanceFixture(fault_injection=False) as glance, connect(glance) as client:
+        client.sendall(head)
+        with client.makefile("rb") as reader:
+            assert reader.read().startswith(b"HTTP/1.1 400 ")
+        for _ in range(3):
+            client.sendall(b"x")
+
+
 def test_first_header_that_is_folded_is_refused(
     glance: GlanceFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
