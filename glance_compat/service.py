@@ -59,6 +59,7 @@ from glance_compat.streams.target import check_destination
 from glance_compat.transfers import signatures
 from glance_compat.transfers.download import Downloader
 from glance_compat.transfers.importing import Importer
+from glance_compat.transfers.store_copies import StoreCopier
 from glance_compat.transfers.upload import Attempt, Uploader
 from glance_compat.types import Image
 
@@ -123,6 +124,7 @@ class ImageService(
         self._dispatcher = Dispatcher(session, auth, endpoint_override, catalog, options)
         self._rules = PropertyRules(self._dispatcher, options)
         self._uploader = Uploader(self._dispatcher, options, self._rules)
+        self._store_copier = StoreCopier(self._dispatcher, options)
         self._importer = Importer(self._dispatcher, self._uploader, options)
         self._downloader = Downloader(self._dispatcher, options)
         self._succession = Succession(self._dispatcher, options)

@@ -64,17 +64,19 @@ class OpenedData:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRequest:
-    """The data that the server imports into a new image, and the stores for it.
+    """The data that the server imports into a new image, or copies, and the stores for it.
 
-    :param uri: the URL that the server reads the data from, or None if the caller uploads it.
+    :param method: the import method of v2.
+    :param uri: the URL that the server reads the data from, or None.
     :param stores: names of the stores; if empty, and all_stores is False, the default store.
     :param all_stores: whether the data is for all stores.
     :param all_must_succeed: whether the import fails if one of the stores fails.
     :param argument: the caller's name for the source of the data, for messages.
     """
 
-    uri: str | None
+    method: typing.Literal["web-download", "glance-direct", "copy-image"]
     argument: str
+    uri: str | None = None
     stores: tuple[str, ...] = ()
     all_stores: bool = False
     all_must_succeed: bool = True
@@ -188,7 +190,7 @@ class ImagesApi(typing.Protocol):
     ) -> Image:
         """Create an image, and request the server to import its data; return before it is done.
 
-        :param upload: the data, if the request has no URL.
+        :param upload: the data, if the method is ``glance-direct``.
         :raises glance_compat.exceptions.ImportFailed: the server cannot read the URL, and has
             created no image. Its cause is the error of the response.
         """
@@ -205,8 +207,11 @@ class ImagesApi(typing.Protocol):
     def delete_from_store(self, image_id: str, store: str) -> None:
         """Delete the data of the image from one of several stores."""
 
-    def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
+    def copy_to_stores(self, image_id: str, request: ImportRequest) -> None:
         """Request the server to copy the data to more of its stores; return before it is done."""
+
+    def has_copied(self, image_id: str, request: ImportRequest) -> bool:
+        """Return whether the server has begun to copy the data to these stores, or is done."""
 
     def get_metadefs(self, path: str, params: Sequence[tuple[str, str]] = ()) -> Response:
         """Send a GET for metadata definitions.

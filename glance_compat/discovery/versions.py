@@ -175,10 +175,17 @@ def _declare_capabilities(declared: Mapping[str, Version]) -> dict[str, Capabili
         "stores": Capability(
             since.pop("stores"),
             "multiple stores, if the cloud configures them",
-            ("stores", "copy_to_stores"),
+            ("stores",),
             configured=frozenset({declared["stores"], (2, 10), (2, 11), (2, 12), (2, 13)}),
         ),
-        # Glance 20 (Ussuri), the first with a version after 2.9, introduced it.
+        # Glance 20 (Ussuri), the first with a version after 2.9, introduced both.
+        "copy-image": Capability(
+            (2, 10),
+            "the server copies the data of an image to more of its stores",
+            ("copy_to_stores",),
+            requires="stores",
+            is_import_method=True,
+        ),
         "store-delete": Capability(
             (2, 10),
             "the data of an image is deleted from one of several stores",

@@ -85,8 +85,9 @@ class ImportMethods(ServiceMethods):
             raise exceptions.Invalid("pass either stores or all_stores, and not both")
         order = Order(
             request=ImportRequest(
-                uri=None if uri is None else check_source_url(uri, "uri"),
+                method="glance-direct" if uri is None else "web-download",
                 argument="data" if uri is None else "uri",
+                uri=None if uri is None else check_source_url(uri, "uri"),
                 stores=() if stores is None else tuple(check_store_names(stores)),
                 all_stores=check_boolean(all_stores, "all_stores"),
                 all_must_succeed=check_boolean(all_stores_must_succeed, "all_stores_must_succeed"),

@@ -7,14 +7,21 @@ import typing
 from collections.abc import Sequence
 
 from glance_compat import exceptions
-from glance_compat.methods.shared import ServiceMethods, check_store_names
+from glance_compat.backends.protocol import ImportRequest
+from glance_compat.methods.shared import ServiceMethods, check_boolean, check_store_names
+from glance_compat.redaction import quote_value
 from glance_compat.routing.context import context_first
 from glance_compat.routing.references import check_path_segment
-from glance_compat.types import Store
+from glance_compat.streams import streams
+from glance_compat.streams.streams import Progress
+from glance_compat.transfers.store_copies import StoreCopier
+from glance_compat.types import Image, Store
 
 
 class StoreMethods(ServiceMethods):
     """Stores: where the data of images is."""
+
+    _store_copier: StoreCopier
 
     @context_first
     def stores(self, context: object) -> list[Store]:
@@ -60,22 +67,58 @@ class StoreMethods(ServiceMethods):
         return True
 
     @context_first
-    def copy_to_stores(self, context: object, image_id: str, stores: Sequence[str]) -> None:
+    def copy_to_stores(
+        self,
+        context: object,
+        image_id: str,
+        stores: Sequence[str] | None = None,
+        *,
+        all_stores: bool = False,
+        wait: bool = False,
+        progress: Progress | None = None,
+    ) -> Image:
         """Request the server to copy the data of an image to more of its stores.
 
-        The call returns when the server has accepted the request, not when the copy is complete.
+        The data is copied to all of the stores, or to none. By default only an admin may do that
+        (Glance 33).
 
         :param context: the caller's request context, or None for the service's own credentials.
         :param image_id: an id, or an href of the image service.
-        :param stores: a list of store names, as ``openstack image stores info`` lists them.
-        :raises glance_compat.exceptions.Invalid: stores is not a list of names, or is empty.
-        :raises glance_compat.exceptions.ImageImportImpossible: the image is not active, or a store
-            does not exist.
-        :raises glance_compat.exceptions.ImageBadRequest: one of the stores has the data already.
-        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint does not support
-            multiple stores.
+        :param stores: names of stores that do not have the data; see :meth:`stores`.
+        :param all_stores: whether to copy the data to all stores that do not have it, instead of
+            the ones in ``stores``. If none is left, that is not an error.
+        :param wait: whether to wait until all of the stores have the data, but no longer than the
+            option ``settle_timeout``. If False, the call returns when the server has accepted the
+            request.
+        :param progress: a function that is called with 0 and None each time that the image is
+            fetched while the call waits. If it raises an exception, the call ends, but the server
+            continues.
+        :returns: the image as the server shows it at the end of the call.
+        :raises glance_compat.exceptions.Invalid: an argument is invalid; or one of the stores has
+            the data already (ImageBadRequest).
+        :raises glance_compat.exceptions.ImageImportImpossible: the image is not active, a store
+            does not exist, or another copy of this image is running.
+        :raises glance_compat.exceptions.ImageNotAuthorized: the caller may not copy the data.
+        :raises glance_compat.exceptions.ImportFailed: the copy has failed, and ``wait`` is True.
+        :raises glance_compat.exceptions.OutcomeUnknown: the copy has not ended in time, and
+            ``wait`` is True.
+        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint does not have the
+            capability ``stores``, or the operator has not enabled the import method
+            ``copy-image``.
         """
-        stores = check_store_names(stores)
+        if check_boolean(all_stores, "all_stores") == (stores is not None):
+            raise exceptions.Invalid(
+                "pass either stores or all_stores=True to copy_to_stores(), not"
+                f" {quote_value(stores)} and {all_stores}"
+            )
+        request = ImportRequest(
+            method="copy-image",
+            argument="a copy of the data in another store",
+            stores=() if stores is None else tuple(check_store_names(stores)),
+            all_stores=all_stores,
+        )
+        wait = check_boolean(wait, "wait")
+        progress = streams.check_progress(progress)
         identity, image_id = self._identify(context, image_id)
-        # No retry: a second request would make the first copy fail.
-        self._dispatcher.once(identity, lambda api: api.copy_to_stores(image_id, stores))
+        found = self._store_copier.copy(identity, image_id, request, progress, wait=wait)
+        return self._select_visible(found)

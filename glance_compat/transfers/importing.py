@@ -1,25 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Create an image whose data the server imports, and wait until it has done so.
 
-What must live here: the sequence of calls of an import, waiting for its end, and the cleanup after
-a failure. What must not: what an image shows of an import, and requests (see ``backends``), and
-the creation of images (see ``upload``).
+What must live here: the sequence of calls of an import, and the cleanup after a failure. What must
+not: the creation of images (see ``upload``), and the GETs until the end (see ``watching``).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Mapping
 
 from glance_compat import exceptions
-from glance_compat.backends.protocol import (
-    ImagesApi,
-    Importing,
-    ImportRequest,
-    ImportState,
-    delete_on_failure,
-)
+from glance_compat.backends.protocol import ImportRequest, delete_on_failure
 from glance_compat.metadata import changes
 from glance_compat.metadata.changes import ImageMeta
 from glance_compat.metadata.fields import ORIGINS, Image
@@ -28,10 +20,8 @@ from glance_compat.redaction import redact_url
 from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.streams.streams import Progress
 from glance_compat.transfers.upload import OF_DATA, Attempt, Uploader
-from glance_compat.transport import retry
+from glance_compat.transfers.watching import Watch, is_done
 from glance_compat.transport.client import Identity
-
-LOG = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,109 +88,32 @@ class Importer:
                 self._uploader.verify(found, upload)
             return found
 
-    # -- waiting
-
     def _wait(self, identity: Identity, created: Image, order: Order) -> Image:
         """Wait until the import has ended, and return the image.
 
         :raises glance_compat.exceptions.ImportFailed: the import has failed.
         :raises glance_compat.exceptions.OutcomeUnknown: it has not ended in time.
         """
-        watch = _Watch(self._dispatcher, identity, created, order)
-        retry.until_settled(watch.look, bool, order.timeout, first=0.1)
-        seen = watch.seen
-        if watch.has_failed():
-            raise self._failure(identity, created["id"], order, seen)
-        if seen is not None and seen.state is ImportState.DONE:
-            return seen.image
-        status = "unknown" if seen is None else seen.image["status"]
-        why = f" ({watch.error})" if watch.error else ""
-        raise exceptions.OutcomeUnknown(
-            f"image {created['id']} was created, and the server has not imported"
-            f" {order.describe_source()} after {order.timeout:g} s (status {status}){why}; show"
-            " the image later, or delete it",
-            endpoint=getattr(watch.error, "endpoint", None),
+        watch = Watch(
+            dispatcher=self._dispatcher,
+            identity=identity,
             image_id=created["id"],
+            request=order.request,
+            updated_at=created["updated_at"],
+            progress=None if order.request.uri is None else order.progress,
+            is_over=is_done,
         )
-
-    def _failure(
-        self, identity: Identity, image_id: str, order: Order, seen: Importing | None
-    ) -> exceptions.ImportFailed:
-        if seen is None:
-            return exceptions.ImportFailed(
-                f"image {image_id} was deleted while the server imported its data; find out which"
-                " client deleted it",
-                reasons=("the image was deleted",),
-                image_id=image_id,
+        watch.wait(order.timeout)
+        source = order.describe_source()
+        if watch.has_failed():
+            raise watch.failure(
+                f"import {source} into image {created['id']}",
+                "check that the server can read the data, and that its format is the disk_format"
+                " of the image",
             )
-        reasons = self._dispatcher.once(identity, lambda api: api.import_messages(image_id))
-        said = (
-            f"the server reports: {'; '.join(reasons)}"
-            if reasons
-            else "the server gives no reason"
-        )
-        stores = f"; failed stores: {', '.join(seen.failed_stores)}" if seen.failed_stores else ""
-        return exceptions.ImportFailed(
-            f"the server could not import {order.describe_source()} into image {image_id}: {said}"
-            f"{stores}; check that the server can read the data, and that its format is the"
-            " disk_format of the image",
-            reasons=reasons or (f"the status of the image is {seen.image['status']}",),
-            failed_stores=seen.failed_stores,
-            image_id=image_id,
-        )
-
-
-class _Watch:
-    """What is known of an import while it is watched.
-
-    :ivar seen: the image at the last successful GET, or None if it is deleted.
-    :ivar error: the exception of the last GET if it failed, or None.
-    """
-
-    def __init__(
-        self, dispatcher: Dispatcher, identity: Identity, created: Image, order: Order
-    ) -> None:
-        self._dispatcher = dispatcher
-        self._identity = identity
-        self._created = created
-        self._order = order
-        self._has_begun = False
-        self._is_gone = False
-        self.seen: Importing | None = None
-        self.error: exceptions.GlanceCompatError | None = None
-
-    def look(self) -> bool:
-        """GET the image, and return whether the import has ended or can no longer be watched."""
-        if self._order.request.uri is not None and self._order.progress is not None:
-            self._order.progress(0, None)
-        try:
-            self.seen = self._dispatcher.once(self._identity, self._show)
-            self.error = None
-        except exceptions.ImageNotFound:
-            self.seen, self._is_gone = None, True
-            return True
-        except exceptions.GlanceCompatError as error:
-            # A server that restarts will respond again; with other errors, the next GET fails too.
-            self.error = error
-            may_pass = (exceptions.BadResponse, exceptions.GlanceConnectionFailed)
-            return not isinstance(error, may_pass)
-        self._has_begun = self._has_begun or self._is_changed(self.seen)
-        return self.has_failed() or self.seen.state is ImportState.DONE
-
-    def _show(self, api: ImagesApi) -> Importing:
-        return api.show_import(self._created["id"], self._order.request)
-
-    def _is_changed(self, seen: Importing) -> bool:
-        is_later = seen.image["updated_at"] != self._created["updated_at"]
-        return seen.state is ImportState.RUNNING or is_later
-
-    def has_failed(self) -> bool:
-        """Return whether the import has failed: it reports that, or has begun and is no more."""
-        if self.seen is None:
-            return self._is_gone
-        if self.seen.state is ImportState.UNCLEAR:
-            return self._has_begun
-        return self.seen.state is ImportState.FAILED
+        if watch.seen is None or not is_done(watch):
+            raise watch.unknown(f"imported {source} into image {created['id']}", order.timeout)
+        return watch.seen.image
 
 
 def _check_meta(meta: ImageMeta, order: Order) -> None:

@@ -169,7 +169,7 @@ class Uploader:
             data = b""
         if data is None and meta.base.get("copy_from") is not None:
             url = check_source_url(meta.base["copy_from"], "copy_from")
-            request = ImportRequest(uri=url, argument="copy_from")
+            request = ImportRequest(method="web-download", argument="copy_from", uri=url)
             meta = meta.without({"id", "copy_from"})
             try:
                 return self.start_import(identity, attempt, chosen, meta, request, None)

@@ -23,7 +23,7 @@ from tests.capabilities import (
     needed_by,
 )
 from tests.cases import check_each
-from tests.contract.shape import DATA, FORMATS
+from tests.contract.shape import DATA, FORMATS, extended
 from tests.contract.targets import Target, on_real
 
 WEB = "http://web.invalid/data"
@@ -144,8 +144,10 @@ ACTS: dict[str, tuple[Callable[[Scene], object], object]] = {
         exceptions.ImageDeleteConflict,
     ),
     "copy_to_stores": (
-        lambda scene: scene.admin.copy_to_stores(None, scene.image_id, ["slow"]),
-        None,
+        lambda scene: extended(
+            scene.admin.copy_to_stores(None, scene.image_id, ["slow"], wait=True)
+        )["stores"],
+        ["fast", "slow"],
     ),
     "import_image(uri)": (
         lambda scene: scene.owner.import_image(None, NEW, uri=scene.url)["status"],
@@ -250,9 +252,8 @@ def test_call_works_or_is_refused_on_every_release(server: Server) -> None:
 FROM_URL = {"create(copy_from)", "import_image(uri)"}
 
 
-#: test_stores waits until a copy has ended.
 @on_real
-@pytest.mark.parametrize("call", sorted(CALLS.keys() - {"copy_to_stores"}))
+@pytest.mark.parametrize("call", sorted(CALLS))
 def test_call_works_or_is_refused_on_real_server(
     target: Target, name: str, source: str, call: str
 ) -> None:

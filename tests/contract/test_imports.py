@@ -397,6 +397,21 @@ def test_url_is_shown_without_its_query(caplog: pytest.LogCaptureFixture) -> Non
     assert "secret" not in "".join(own)
 
 
+def test_store_that_fails_is_named() -> None:
+    with glance() as made:
+        made.broken_stores.add("slow")
+        service = service_of(made)
+        with pytest.raises(exceptions.ImportFailed) as caught:
+            service.import_image(None, META, data=DATA, stores=["fast", "slow"])
+        assert caught.value.failed_stores == ("slow",)
+        assert statuses(made) == []
+        image = service.import_image(
+            None, META, uri=URL, all_stores=True, all_stores_must_succeed=False
+        )
+        assert extended(image)["stores"] == ["fast"]
+        assert image["properties"]["os_glance_failed_import"] == "slow"
+
+
 def test_store_of_a_server_before_several_stores_is_named_in_a_header() -> None:
     backends = {"enabled_backends": ["fast", "slow"]}
     with glance("train", config=backends) as made:

@@ -219,6 +219,18 @@ def test_warm_import_request_count(call: str, api: str, name: str) -> None:
     assert len(exchanges) == wanted, exchanges
 
 
+def test_warm_copy_to_stores_request_count(name: str) -> None:
+    with embedded("v2") as site:
+        service = site.target.service("admin")
+        image_ids = [site.target.make(name=name, data=DATA) for _ in range(3)]
+        # The first copy asks for the import methods.
+        service.copy_to_stores(None, image_ids[0], ["slow"])
+        with site.target.counting() as exchanges:
+            service.copy_to_stores(None, image_ids[1], ["slow"])
+            service.copy_to_stores(None, image_ids[2], ["slow"], wait=True)
+    assert [one.method for one in exchanges] == ["POST", "GET"] * 2
+
+
 @on_v2
 @pytest.mark.parametrize("call", V2_COSTS)
 def test_warm_v2_call_request_count(target: Target, call: str) -> None:

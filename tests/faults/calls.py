@@ -62,8 +62,8 @@ class Kind(enum.Enum):
     READ = "read"
     PAGE = "get the next page"
     WRITE = "write"
-    #: A write that is never retried.
-    ONCE = "write without retry"
+    #: A copy of the data to another store is requested.
+    COPY = "request a copy"
     #: An image without data is created, with an id that the library generated.
     CREATE = "create"
     #: A write that is computed from a GET, again for each attempt.
@@ -157,11 +157,6 @@ def _to_file(service: ImageService, folder: Path) -> object:
 def _defined(service: ImageService, folder: Path) -> object:
     DEFINITIONS_CACHE.clear()
     return list(map(str, service.property_definitions(None)))
-
-
-def _copied(service: ImageService, folder: Path) -> object:
-    service.copy_to_stores(None, ACTIVE, ["slow"])
-    return "copied"
 
 
 CALLS: dict[str, Call] = {
@@ -341,8 +336,15 @@ CALLS: dict[str, Call] = {
         server={**_TWO_STORES, "images": _COPIED_TWICE},
     ),
     "copy_to_stores": Call(
-        _copied,
-        {"v2": (Step(Kind.ONCE, "POST", "images/*/import", bodiless=True),)},
+        lambda service, folder: service.copy_to_stores(None, ACTIVE, ["slow"], wait=True),
+        {
+            "v2": (
+                _read("GET", "info/import"),
+                Step(Kind.COPY, "POST", "images/*/import", bodiless=True),
+                Step(Kind.WATCH, "GET", "images/*"),
+            )
+        },
+        {"settle_timeout": 20},
         token="admin:admin:admin",
         server=_TWO_STORES,
     ),

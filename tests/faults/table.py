@@ -73,8 +73,8 @@ def _always(error: type[exceptions.GlanceCompatError], **other: Outcome) -> dict
 _NEVER_SEEN = {"LOOK": _done(_UNKNOWN), "WATCH": _done(_UNKNOWN)}
 
 #: The request fails without effect, and a retry succeeds.
-_NOT_SENT = _all_but(DISCOVER=_error(_LOST), PIPE=_error(_LOST), ONCE=_error(_LOST))
-_BUSY = _all_but(DISCOVER=_error(_BAD), PIPE=_error(_BAD), ONCE=_error(_BAD))
+_NOT_SENT = _all_but(DISCOVER=_error(_LOST), PIPE=_error(_LOST))
+_BUSY = _all_but(DISCOVER=_error(_BAD), PIPE=_error(_BAD))
 #: Requests that add nothing are limited in their rate; the others may exceed a quota.
 _LIMITED = _always(
     exceptions.ImageQuotaExceeded,
@@ -89,11 +89,11 @@ _LIMITED = _always(
 #: is gone, and the list continues after an earlier image.
 _REJECTED = _always(exceptions.Invalid, DISCOVER=RIGHT, PAGE=RIGHT, WATCH=_done(_UNKNOWN))
 #: The request took effect, and a retry detects that.
-_RESPONSE_LOST = _all_but(DISCOVER=_error(_LOST), ONCE=_done(_LOST))
+_RESPONSE_LOST = _all_but(DISCOVER=_error(_LOST))
 _RESPONSES_LOST = _always(
     _LOST,
     WRITE=_done(_LOST),
-    ONCE=_done(_LOST),
+    COPY=RIGHT,
     CREATE=RIGHT,
     UPDATE=RIGHT,
     GIVE=RIGHT,
@@ -125,7 +125,7 @@ _GARBLED = {
     Kind.READ: _error(_BAD),
     Kind.PAGE: _error(_BAD),
     Kind.WRITE: _done(_BAD),
-    Kind.ONCE: RIGHT,
+    Kind.COPY: RIGHT,
     Kind.CREATE: RIGHT,
     Kind.UPDATE: _done(_BAD),
     Kind.GIVE: RIGHT,
@@ -188,6 +188,7 @@ ROWS: dict[str, Row] = {
             exceptions.Conflict,
             DISCOVER=RIGHT,
             IMPORT=_error(exceptions.ImageImportImpossible),
+            COPY=_error(exceptions.ImageImportImpossible),
             WATCH=_done(_UNKNOWN),
         ),
     ),
@@ -229,7 +230,7 @@ ROWS: dict[str, Row] = {
             **_ALL,
             **dict.fromkeys(
                 (
-                    *(Kind.WRITE, Kind.ONCE, Kind.CREATE, Kind.UPDATE, Kind.GIVE),
+                    *(Kind.WRITE, Kind.COPY, Kind.CREATE, Kind.UPDATE, Kind.GIVE),
                     *(Kind.RECORD, Kind.SEND, Kind.PIPE, Kind.IMPORT, Kind.STAGE),
                 ),
                 _error(_BAD),
@@ -314,7 +315,6 @@ EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
             ("update with a location, before v2.17", Kind.GIVE),
         )
     },
-    ("409", "copy_to_stores", "v2", Kind.ONCE): _error(exceptions.ImageImportImpossible),
     # The project may be a member already, so the member is fetched.
     ("409", "add_member", "v2", Kind.WRITE): _error(exceptions.NotFound),
     # The data is stored, and only the response of the GET is missing.

@@ -53,7 +53,7 @@ SIGNATURES = {
     "download": "context image_id data=None dst_path=None trusted_certs=None * progress=None",
     "stores": "context",
     "delete_from_store": "context image_id store",
-    "copy_to_stores": "context image_id stores",
+    "copy_to_stores": "context image_id stores=None * all_stores=False wait=False progress=None",
     "deactivate": "context image_id",
     "reactivate": "context image_id",
     "hide": "context image_id",

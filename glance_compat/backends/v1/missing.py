@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from glance_compat.backends.protocol import ImportRequest
 from glance_compat.backends.v1.images import V1Images
 from glance_compat.metadata.fields import Image
 from glance_compat.transport.messages import Response
@@ -20,8 +21,11 @@ class V1Missing(V1Images):
     def delete_from_store(self, image_id: str, store: str) -> None:
         raise self._unsupported("store-delete", "delete data from one store", image_id)
 
-    def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
-        raise self._unsupported("stores", "a copy of the data in another store", image_id)
+    def copy_to_stores(self, image_id: str, request: ImportRequest) -> None:
+        raise self._unsupported("copy-image", "a copy of the data in another store", image_id)
+
+    def has_copied(self, image_id: str, request: ImportRequest) -> bool:
+        return False
 
     def get_metadefs(self, path: str, params: Sequence[tuple[str, str]] = ()) -> Response:
         raise self._unsupported("property-definitions", "property definitions")

@@ -13,7 +13,6 @@ import dataclasses
 import time
 import typing
 import urllib.parse
-from collections.abc import Iterator
 
 from glance_compat import exceptions
 from glance_compat.backends.protocol import (
@@ -42,8 +41,7 @@ _SEVERAL_STORES: Version = (2, 10)
 #: Maximum number of endpoints whose import methods are cached.
 _MOST_ENDPOINTS = 1024
 
-#: Maximum number of messages of tasks, and of their characters, in an error.
-_MOST_MESSAGES = 5
+#: Maximum number of characters of a task's message in an error.
 _MESSAGE_CHARACTERS = 300
 
 
@@ -67,9 +65,9 @@ class V2Imports(V2Images):
         if request.uri is not None:
             _check_no_credentials(request.uri)
         methods = self._import_methods() if "import" in offer.capabilities else ()
-        if _method_of(request) in methods:
+        if request.method in methods:
             return True
-        if request.uri is None and not has_places:
+        if request.method == "glance-direct" and not has_places:
             return False
         raise self._not_enabled(request, methods)
 
@@ -116,7 +114,7 @@ class V2Imports(V2Images):
         if "import" in self._get_offer().capabilities:
             offered += f" with the import methods {', '.join(methods) or '(none)'}"
         return exceptions.UnsupportedByVersion(
-            support.describe_capability(_method_of(request), request.argument),
+            support.describe_capability(request.method, request.argument),
             offered,
             endpoint=self._transport.endpoint,
         )
@@ -165,15 +163,19 @@ class V2Imports(V2Images):
             # Only the response may be lost; then a second request would be rejected.
             if not _has_begun(self.show(image_id)):
                 raise
+
+    def _send_import(self, image_id: str, request: ImportRequest) -> None:
+        try:
+            self._post_import(image_id, request)
         except exceptions.ImageBadRequest as error:
             # The operator may have disabled the method in the meantime.
             methods = self._import_methods(fresh=True)
-            if _method_of(request) in methods:
+            if request.method in methods:
                 raise
             raise self._not_enabled(request, methods) from error
 
-    def _send_import(self, image_id: str, request: ImportRequest) -> None:
-        method = {"name": _method_of(request)}
+    def _post_import(self, image_id: str, request: ImportRequest) -> None:
+        method: dict[str, str] = {"name": request.method}
         if request.uri is not None:
             method["uri"] = request.uri
         body: dict[str, object] = {"method": method}
@@ -199,12 +201,30 @@ class V2Imports(V2Images):
             )
         )
 
+    def copy_to_stores(self, image_id: str, request: ImportRequest) -> None:
+        if not self.can_import(request):
+            raise self._not_enabled(request, self._import_methods())
+        try:
+            self._send_import(image_id, request)
+        except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
+            if not self.has_copied(image_id, request):
+                raise
+
+    def has_copied(self, image_id: str, request: ImportRequest) -> bool:
+        found = self.show(image_id, sent=("stores",))
+        if TASK in found["properties"] or found["properties"].get(_IMPORTING):
+            return True
+        return bool(request.stores) and set(request.stores) <= set(found["stores"] or ())
+
     def show_import(self, image_id: str, request: ImportRequest) -> Importing:
-        found = self.show(image_id)
+        sent = ("stores",) if request.stores or request.all_stores else ()
+        found = self.show(image_id, sent=sent)
+        # Glance 21 (Victoria) introduced the lock, and Glance 22 the tasks of an image.
+        has_lock = "tasks" in self._get_offer().capabilities
         properties = found["properties"]
         return Importing(
             found,
-            _state_of(found, staged=request.uri is None),
+            _state_of(found, staged=request.method == "glance-direct", has_lock=has_lock),
             tuple(filter(None, str(properties.get(_FAILED, "")).split(","))),
         )
 
@@ -217,7 +237,7 @@ class V2Imports(V2Images):
                 lambda: self._task_records(image_id),
                 lambda found: not any(one.get("status") == "processing" for one in found),
             )
-            return tuple(_failures_in(records))[-_MOST_MESSAGES:]
+            return tuple(_failures_in(records)[-1:])
         return ()
 
     def _task_records(self, image_id: str) -> list[dict[str, typing.Any]]:
@@ -225,17 +245,22 @@ class V2Imports(V2Images):
         return response.objects_at("tasks")
 
 
-def _failures_in(records: list[dict[str, typing.Any]]) -> Iterator[str]:
-    for one in records:
-        message = one.get("message")
-        if one.get("status") == "failure" and isinstance(message, str) and message:
-            # The message may contain the URL of the data.
-            text = redact_text(message[:_MESSAGE_CHARACTERS])
-            yield "".join(each if each.isprintable() else "?" for each in text)
+def _failures_in(records: list[dict[str, typing.Any]]) -> list[str]:
+    """Return the messages of the tasks that failed, the latest last."""
+    failed = (
+        (str(one.get("created_at")), one["message"])
+        for one in records
+        if one.get("status") == "failure" and isinstance(one.get("message"), str)
+    )
+    return [
+        _printable(message) for _, message in sorted(failed, key=lambda one: one[0]) if message
+    ]
 
 
-def _method_of(request: ImportRequest) -> str:
-    return "glance-direct" if request.uri is None else "web-download"
+def _printable(message: str) -> str:
+    # The message may contain the URL of the data.
+    text = redact_text(message[:_MESSAGE_CHARACTERS])
+    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 def _check_no_credentials(uri: str) -> None:
@@ -256,19 +281,24 @@ def _has_begun(found: Image) -> bool:
     return not is_waiting or TASK in properties or _IMPORTING in properties
 
 
-def _state_of(found: Image, *, staged: bool) -> ImportState:
+def _state_of(found: Image, *, staged: bool, has_lock: bool) -> ImportState:
     """Return the state of an import, from the status and the properties that the server sets.
 
     :param staged: whether the data was staged, so that the image was not queued at the beginning.
+    :param has_lock: whether the server sets :data:`TASK` as long as an import runs.
     """
     properties, status = found["properties"], found["status"]
     runs = TASK in properties or bool(properties.get(_IMPORTING))
     if status in ("active", "deactivated"):
         return ImportState.RUNNING if runs else ImportState.DONE
-    if runs or status in ("importing", "uploading", "saving"):
+    if runs:
         return ImportState.RUNNING
-    has_ended = _IMPORTING in properties or _FAILED in properties
-    if status == "queued" and not has_ended and not staged:
+    has_begun = _IMPORTING in properties or _FAILED in properties
+    if status in ("importing", "uploading", "saving"):
+        # If a store fails, the image stays in the status importing (verified on Glance 33).
+        has_ended = (has_begun and has_lock) or bool(properties.get(_FAILED))
+        return ImportState.FAILED if has_ended else ImportState.RUNNING
+    if status == "queued" and not has_begun and not staged:
         # Servers before Glance 20 (Ussuri) do not add the properties.
         return ImportState.UNCLEAR
     return ImportState.FAILED

@@ -6,10 +6,10 @@ from __future__ import annotations
 import contextlib
 import typing
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from glance_compat import exceptions
-from glance_compat.backends.v2.images import V2Images, image_path
+from glance_compat.backends.v2.images import V2Images
 from glance_compat.redaction import quote_value
 from glance_compat.transport.messages import Response
 from glance_compat.types import Store
@@ -79,12 +79,6 @@ class V2Stores(V2Images):
             endpoint=self._transport.endpoint,
             image_id=image_id,
         )
-
-    def copy_to_stores(self, image_id: str, stores: Sequence[str]) -> None:
-        self._require("stores", "a copy of the data in another store", image_id)
-        # all_stores_must_succeed is omitted; the server's default is True.
-        body = {"method": {"name": "copy-image"}, "stores": list(stores)}
-        self._send("POST", f"{image_path(image_id)}/import", "import", image_id, body, success=202)
 
 
 def _store(response: Response, record: Mapping[str, typing.Any]) -> Store:

@@ -244,6 +244,15 @@ VARIANTS = (
             **_FROM_LOOPBACK,
         },
     ),
+    # Tests damage one of its stores.
+    Server(
+        "33-stores",
+        GLANCE_33,
+        "image",
+        data="33-stores",
+        region="33-stores",
+        overrides=_FROM_LOOPBACK,
+    ),
     # Like a cloud that replaced show_multiple_locations by the locations API.
     Server(
         "33-web-unshown",
