@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Interrupts (Ctrl-C) at any line of a creation: the image is removed, or the log names it."""
+"""Interrupts (Ctrl-C) at any function of a creation: the image is removed, or the log names it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from glance_compat.fixture import GlanceFixture, faults
 FORMATS = {"disk_format": "raw", "container_format": "bare", "name": "interrupted"}
 CHOSEN = "11111111-2222-4333-8444-555555555555"
 DATA = bytes(600_000)
-#: Number of interrupts spread over the call, and number of last lines that are all tested.
+#: Number of interrupts spread over the call, and number of last functions that are all tested.
 SPREAD, LAST = 8, 6
 
 
@@ -39,23 +39,20 @@ def service_of(glance: GlanceFixture, api: str) -> ImageService:
 
 
 def interrupted_at(number: int, call: Callable[[], object]) -> int | None:
-    """Interrupt a call before the line with a number; return the number of lines if it ends first.
+    """Interrupt a call at its nth call of a function; return the number of them if it ends first.
 
-    Lines of the package logging do not count: until Python 3.13 its lock stays held for ever when
-    an interrupt comes between taking it and the ``try`` that follows. Nor do lines of
-    handlers: after an interrupt before the ``pass`` or ``return`` of one, the thread handles that
-    exception for ever, and it becomes the ``__context__`` of all errors of later tests.
+    A signal is handled there too, and not between a statement and the ``except`` or ``__exit__``
+    that belongs to it. Functions of logging and threading do not count: after an interrupt at the
+    start of the one that releases a lock, the lock stays held for ever.
     """
-    lines = itertools.count(1)
+    calls = itertools.count(1)
 
-    def trace(frame: types.FrameType, event: str, argument: object) -> typing.Any:
-        if frame.f_globals.get("__name__") == "logging":
-            return None
-        counts = event == "line" and sys.exc_info()[0] is None
-        if counts and next(lines) == number:
+    def trace(frame: types.FrameType, event: str, argument: object) -> None:
+        if frame.f_globals.get("__name__") in ("logging", "threading"):
+            return
+        if next(calls) == number:
             sys.settrace(before)
             raise KeyboardInterrupt
-        return trace
 
     before = sys.gettrace()
     sys.settrace(trace)
@@ -65,7 +62,7 @@ def interrupted_at(number: int, call: Callable[[], object]) -> int | None:
         return None
     finally:
         sys.settrace(before)
-    return next(lines) - 1
+    return next(calls) - 1
 
 
 @pytest.mark.slow
@@ -89,14 +86,16 @@ def test_image_of_interrupted_create_is_removed_or_named(
         return service.create(None, meta, data)
 
     ids = [CHOSEN]
-    # The first call includes imports, so the second one determines the number of lines.
+    # The first call includes imports, so the second one determines the number of functions.
     create()
     ids.append(CHOSEN.replace("1", "2"))
-    lines = interrupted_at(0, create)
-    assert lines is not None
+    functions = interrupted_at(0, create)
+    assert functions is not None
     before = {image["id"] for image in service.detail(None)}
     interrupted = 0
-    for moment in sorted({*range(1, lines, lines // SPREAD), *range(lines - LAST, lines + 1)}):
+    for moment in sorted(
+        {*range(1, functions, functions // SPREAD), *range(functions - LAST, functions + 1)}
+    ):
         ids.append(f"{moment:08}-2222-4333-8444-555555555555")
         caplog.clear()
         done = interrupted_at(moment, create) is not None
