@@ -255,22 +255,17 @@ def _settings(parsed_args: argparse.Namespace) -> dict[str, typing.Any]:
     """
     # Imported here because only this command and demo need the extra.
     with require_extra("fixtures"):
-        from glance_compat.fixture import GlanceFixture, settings_file
+        from glance_compat.fixture.parameters import mapping
 
-    here = pathlib.Path()
     try:
-        found: dict[str, typing.Any] = {}
-        if parsed_args.config is not None:
-            found = settings_file.read_settings(parsed_args.config, GlanceFixture.parameters())
-        if parsed_args.images not in (None, "none"):
-            found["images"] = _images(parsed_args.images)
-        if parsed_args.sources:
-            held = settings_file.read_sources(dict(parsed_args.sources), here)
-            found["sources"] = {**found.get("sources", {}), **held}
-    except (ValueError, OSError) as error:
+        found = _from_files(parsed_args)
+        if parsed_args.options:
+            config = mapping("config", found.get("config"))
+            found["config"] = {**config, **dict(parsed_args.options)}
+    except OSError as error:
+        raise UsageError(f"cannot read {error.filename}: {error.strerror}") from error
+    except ValueError as error:
         raise UsageError(str(error)) from error
-    if parsed_args.options:
-        found["config"] = {**found.get("config", {}), **dict(parsed_args.options)}
     if parsed_args.apis:
         found["apis"] = [one for group in parsed_args.apis for one in group]
     for name in _AS_THEY_ARE:
@@ -281,16 +276,32 @@ def _settings(parsed_args: argparse.Namespace) -> dict[str, typing.Any]:
     return {**_DEFAULTS, **found, **_users(parsed_args), "sockets": True}
 
 
+def _from_files(parsed_args: argparse.Namespace) -> dict[str, typing.Any]:
+    """Return the parameters in files.
+
+    :raises ValueError: for an invalid file.
+    :raises OSError: when a file cannot be read.
+    """
+    from glance_compat.fixture import GlanceFixture, settings_file
+
+    found: dict[str, typing.Any] = {}
+    if parsed_args.config is not None:
+        found = settings_file.read_settings(parsed_args.config, GlanceFixture.parameters())
+    if parsed_args.images not in (None, "none"):
+        found["images"] = _images(parsed_args.images)
+    if parsed_args.sources:
+        held = settings_file.read_sources(dict(parsed_args.sources), pathlib.Path())
+        found["sources"] = {**found.get("sources", {}), **held}
+    return found
+
+
 def _images(text: str) -> list[typing.Mapping[str, typing.Any]]:
     from glance_compat.fixture import settings_file
 
     if text == "nova":
         return settings_file.read_images(text, pathlib.Path())
     file = pathlib.Path(text)
-    try:
-        return settings_file.read_images(yaml.safe_load(file.read_text()), file.parent)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{file}: invalid YAML: {error}") from error
+    return settings_file.read_images(settings_file.read_yaml(file), file.parent)
 
 
 def _users(parsed_args: argparse.Namespace) -> dict[str, typing.Any]:
@@ -392,10 +403,11 @@ def tempest_features(settings: Mapping[str, typing.Any]) -> dict[str, typing.Any
     :param settings: parameters of the fixture.
     """
     from glance_compat.fixture.glance import configuration
+    from glance_compat.fixture.parameters import names
 
     release = configuration.release_named(settings.get("release", "pike"))
-    config = configuration.read_config(release, settings.get("config", {}))
-    apis = configuration.offered_apis(release, settings.get("apis", release.apis))
+    config = configuration.read_config(release, settings.get("config") or {})
+    apis = configuration.offered_apis(release, names("apis", settings.get("apis", release.apis)))
     has_http = "http" in config.enabled_backends.values()
     features = {
         # Tempest 17, the last with tests of v1, needs the first three options.

@@ -238,6 +238,19 @@ def described(url: str) -> dict[str, Any]:
         }
 
 
+def test_release_and_apis_need_no_quotes_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "serve.yaml"
+    file.write_text("release: 33\napis: v1,v2\nregions: north\n")
+    found: list[str] = []
+
+    def ask(url: str) -> None:
+        versions = requests.get(f"{url}/", timeout=30).json()["versions"]
+        found.extend(one["id"] for one in versions)
+
+    assert while_serving(ask, "--config", str(file)).code == 0
+    assert "v2.17" in found
+
+
 def test_options_override_the_config_file(config: Path, tmp_path: Path) -> None:
     images = tmp_path / "images.yaml"
     images.write_text("- {id: other, visibility: public}\n")
@@ -312,7 +325,21 @@ def test_tempest_files_are_written(tmp_path: Path) -> None:
         ("sources: []", "sources must be a mapping"),
         ("sources: {'http://a': [1]}", "must be a path or an error status"),
         ("sources: {'http://a': nothing}", "No such file"),
-        ("release: 34", "release 34 is unknown"),
+        ("release: 34", "release '34' is unknown"),
+        ("apis: v3", "offers v1, v2, requested: v3"),
+        ("apis: 2", "apis must be a list of names, not 2"),
+        ("policies: {add_image: 5}", "add_image must be a list of role names, not 5"),
+        ("policies: [add_image]", "policies must be a mapping, not ['add_image']"),
+        ("config: [a]", "config must be a mapping, not ['a']"),
+        ("schema_properties: a", "schema_properties must be a mapping, not 'a'"),
+        ("regions: {a: b}", "regions must be a list of names, not {'a': 'b'}"),
+        ("token_lifetime: soon", "token_lifetime must be a number of seconds, not 'soon'"),
+        ("strict_tokens: maybe", "strict_tokens must be True or False, not 'maybe'"),
+        ("images: [{id: a}, {id: a}]", "images: Image ID a already exists!"),
+        ("images: [{members: [5]}]", "ids and statuses of members must be strings, not [5]"),
+        ("images: [{visibility: world}]", "visibility must be one of public, private, shared"),
+        ("images: [{data_file: nothing}]", "nothing: No such file or directory"),
+        ("\udcff", "serve.yaml: not UTF-8"),
         ("definitions: [a]", "definitions must be a path or glance, not ['a']"),
         ("definitions: nothing", "nothing: No such file"),
         ("property_protections: nothing", "nothing: No such file"),
@@ -322,7 +349,7 @@ def test_tempest_files_are_written(tmp_path: Path) -> None:
 )
 def test_invalid_config_file_is_a_usage_error(tmp_path: Path, text: str, words: str) -> None:
     file = tmp_path / "serve.yaml"
-    file.write_text(text)
+    file.write_bytes(text.encode("utf-8", "surrogateescape"))
     outcome = in_process("serve", "--config", str(file))
     assert (outcome.code, outcome.out) == (2, "")
     assert words in outcome.err
