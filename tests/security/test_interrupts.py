@@ -97,7 +97,6 @@ def test_image_of_interrupted_create_is_removed_or_named(
         {*range(1, functions, functions // SPREAD), *range(functions - LAST, functions + 1)}
     ):
         ids.append(f"{moment:08}-2222-4333-8444-555555555555")
-        caplog.clear()
         done = interrupted_at(moment, create) is not None
         left = {image["id"] for image in service.detail(None)} - before
         before |= left
@@ -105,6 +104,7 @@ def test_image_of_interrupted_create_is_removed_or_named(
         interrupted += not done
         assert sys.exc_info()[0] is None
         if not done:
+            # The server may create an image after the next call has begun.
             assert all(f"image {one} was interrupted" in caplog.text for one in left), moment
             assert not left or chosen is not None, moment
     assert interrupted > SPREAD // 2
