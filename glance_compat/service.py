@@ -23,6 +23,7 @@ cleanup after a failed write (``transfers``).
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import typing
@@ -120,6 +121,16 @@ class ImageService(
             )
         _check_property_options(options)
         catalog = check_catalog(Catalog(service_type, service_name, interface, region_name))
+        self._arguments = ServiceArguments(
+            session=session,
+            auth=auth,
+            endpoint_override=endpoint_override,
+            region_name=region_name,
+            interface=interface,
+            service_type=service_type,
+            service_name=service_name,
+            options=options,
+        )
         self._options = options
         self._dispatcher = Dispatcher(session, auth, endpoint_override, catalog, options)
         self._rules = PropertyRules(self._dispatcher, options)
@@ -608,6 +619,30 @@ class BoundImageService(Bound[ImageService]):
     def download(self, *args: typing.Any, **kwargs: typing.Any) -> Download | None:
         source: Download | None = self.service.download(self.context, *args, **kwargs)
         return source
+
+
+def options_of(service: ImageService) -> Options:
+    """Return the options of a service."""
+    return service._options
+
+
+def with_options(service: ImageService, **changes: typing.Any) -> ImageService:
+    """Return a service for the same cloud and credentials, with some options changed.
+
+    It uses the same session, and so the same connections.
+
+    :param changes: the values of the options to change, by name.
+    """
+    options = dataclasses.replace(service._options, **changes)
+    return ImageService._from_arguments(dataclasses.replace(service._arguments, options=options))
+
+
+def project_of(service: ImageService, context: object) -> str | None:
+    """Return the id of a caller's project, or None if the token is not for a project.
+
+    :param context: the caller's request context, or None for the service's own credentials.
+    """
+    return service._dispatcher.project_id(service._dispatcher.read_identity(context))
 
 
 def _without_credentials(urls: str | Sequence[str] | None) -> str | list[str] | None:

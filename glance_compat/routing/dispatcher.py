@@ -160,6 +160,11 @@ class Dispatcher:
         endpoints = hashlib.sha256(repr(sorted(urls)).encode()).hexdigest()
         return (endpoints, *transport.caller_key())
 
+    def project_id(self, identity: Identity) -> str | None:
+        """Return the id of the caller's project, or None if the token is not for a project."""
+        url = self._list_urls(identity)[0]
+        return self._make_transport(identity, url, Deadline(self._options.deadline)).project_id()
+
     # -- calls
 
     def repeat(
