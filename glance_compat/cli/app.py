@@ -13,7 +13,9 @@ import io
 import itertools
 import logging
 import os
+import shutil
 import sys
+import textwrap
 import typing
 from collections.abc import Iterator, Sequence
 
@@ -72,6 +74,8 @@ class GlanceCompat(cliff_app.App):
             deferred_help=True,
         )
         self.command_manager.add_command("help", Help)
+        # Replace cliff's own, which completes options only, in bash only.
+        self.command_manager.commands["complete"] = commands.entry_point("complete")
 
     def build_option_parser(
         self,
@@ -172,13 +176,12 @@ class GlanceCompat(cliff_app.App):
         """Print the options and the commands; unlike cliff, without an import of each command."""
         pager = autopage.argparse.help_pager(self.stdout)
         autopage.argparse.use_color_for_parser(self.parser, pager.to_terminal())
-        width = max(map(len, commands.COMMANDS))
         with _output_errors(self.stdout), pager as out:
             # print_help() ignores errors of the stream.
             out.write(self.parser.format_help())
             out.write("\nCommands:\n")
-            for name, entry in sorted(commands.COMMANDS.items()):
-                out.write(f"  {name:<{width}}  {entry.summary}\n")
+            for line in _format_commands(shutil.get_terminal_size().columns - 2):
+                out.write(f"{line}\n")
 
     def run(self, argv: list[str]) -> int:
         """Run one command, then restore the process's logging configuration.
@@ -234,6 +237,18 @@ class GlanceCompat(cliff_app.App):
     def interact(self) -> None:
         """Exit with a usage error instead of starting cliff's interactive mode."""
         self.parser.error(f"no command was passed; see {NAME} --help")
+
+
+def _format_commands(width: int) -> Iterator[str]:
+    """Yield the lines of a list of all commands, as wide as argparse's help."""
+    longest = max(map(len, commands.COMMANDS))
+    for name, entry in sorted(commands.COMMANDS.items()):
+        yield from textwrap.wrap(
+            entry.summary,
+            max(width, 2 * longest),
+            initial_indent=f"  {name:<{longest}}  ",
+            subsequent_indent=" " * (longest + 4),
+        )
 
 
 class Help(cliff_help.HelpCommand):

@@ -8,6 +8,7 @@ the options (``cloud_options``), and commands.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import logging
 import os
@@ -17,6 +18,7 @@ from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import loading
 from keystoneauth1.identity.base import BaseIdentityPlugin
 
+from glance_compat import exceptions
 from glance_compat.cli import cloud_config, projects
 from glance_compat.cli.cloud_config import Description, Levels
 from glance_compat.cli.interrupts import HANDLER
@@ -94,6 +96,7 @@ class Cloud:
         This sends no additional requests, because the results of discovery and log-in are cached.
         """
         self._log_foreign_endpoints()
+        self._log_choice(service)
         if self._wish is not None:
             self._log_other_version(service.discover())
 
@@ -118,6 +121,19 @@ class Cloud:
                     redact_url(url),
                     redact_url(plugin.auth_url or ""),
                 )
+
+    def _log_choice(self, service: ImageService) -> None:
+        if not LOG.isEnabledFor(logging.INFO):
+            return
+        # If discovery fails, the command's own request will report the error.
+        with contextlib.suppress(exceptions.GlanceCompatError):
+            found = service.discover()
+            LOG.info(
+                "Using Images API %s of %s: %s",
+                found.api,
+                redact_url(found.endpoint),
+                found.reason,
+            )
 
     def _log_other_version(self, found: Discovery) -> None:
         if found.api != f"v{self._wish}":

@@ -33,6 +33,10 @@ COMMANDS: Mapping[str, Command] = {
         "glance_compat.cli.audit:Audit",
         "Report what moving from v1 to v2, or back, would change or lose for each image",
     ),
+    "complete": Command(
+        "glance_compat.cli.complete:Complete",
+        "Print a completion script for bash, zsh or fish",
+    ),
     "create": Command(
         "glance_compat.cli.create:Create",
         "Create an image, and upload its data",
@@ -127,6 +131,11 @@ def create_manager() -> CommandManager:
     """Return a manager of all commands, which imports a command when it is needed."""
     manager = CommandManager(None)
     manager.namespace = NAMESPACE
-    for name, entry in COMMANDS.items():
-        manager.commands[name] = metadata.EntryPoint(name, entry.path, NAMESPACE)
+    for name in COMMANDS:
+        manager.commands[name] = entry_point(name)
     return manager
+
+
+def entry_point(name: str) -> metadata.EntryPoint:
+    """Return the entry point of a command, which imports it when it is loaded."""
+    return metadata.EntryPoint(name, COMMANDS[name].path, NAMESPACE)

@@ -114,6 +114,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "cli/audit:Audit._report": "OneLineFormatter escapes control characters",
         "cli/changes:Set.take_action": "names of attributes, and an id",
         "cli/changes:Unset.take_action": "an id; OneLineFormatter escapes controls",
+        "cli/cloud:Cloud._log_choice": "versions, redact_url, and a reason that has no URL in it",
         "cli/cloud:Cloud._log_foreign_endpoints": "redact_url",
         "cli/cloud:Cloud._log_other_version": "versions, from a fixed pattern",
         "cli/create:Create.take_action": "an id; OneLineFormatter escapes controls",

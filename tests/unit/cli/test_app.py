@@ -25,7 +25,18 @@ from tests.unit.cli.running import PATIENCE, in_process, sdk_may_warn
 pytestmark = sdk_may_warn
 
 COMMANDS = {
-    *("audit", "create", "deactivate", "delete", "demo", "discover", "list", "reactivate", "save"),
+    *(
+        "audit",
+        "complete",
+        "create",
+        "deactivate",
+        "delete",
+        "demo",
+        "discover",
+        "list",
+        "reactivate",
+        "save",
+    ),
     *("hide", "import", "serve", "set", "show", "stores", "supersede", "unhide", "unset"),
     *("member add", "member list", "member remove", "member set"),
 }
@@ -57,11 +68,14 @@ def test_program_is_installed(environment: dict[str, str]) -> None:
     )
 
 
-def test_help_names_every_command() -> None:
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_help_names_every_command(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
     outcome = in_process("--help")
     assert outcome.code == 0
-    listed = {line[2:].split("  ")[0] for line in outcome.out.splitlines()}
-    assert listed >= COMMANDS
+    lines = outcome.out.partition("\nCommands:\n")[2].splitlines()
+    assert {line[2:].split("  ")[0] for line in lines} >= COMMANDS
+    assert max(map(len, lines)) <= width
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

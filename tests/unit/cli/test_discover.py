@@ -11,6 +11,7 @@ import yaml
 
 from glance_compat.discovery.versions import Discovery
 from glance_compat.fixture import GlanceFixture
+from tests.unit.cli.conftest import options
 from tests.unit.cli.running import in_process, sdk_may_warn
 
 pytestmark = sdk_may_warn
@@ -59,3 +60,10 @@ def test_value_format_prints_one_value(prefix: str) -> None:
     with GlanceFixture(fault_injection=False, apis=("v1",), prefix=prefix) as glance:
         outcome = in_process("discover", "--endpoint", glance.url, "-f", "value", "-c", "api")
     assert (outcome.code, outcome.out) == (0, "v1\n")
+
+
+def test_verbose_commands_say_which_api_they_use(glance: GlanceFixture) -> None:
+    outcome = in_process("list", "-v", *options(glance))
+    [line] = [one for one in outcome.err.splitlines() if one.startswith("Using Images API ")]
+    assert glance.url in line
+    assert "version document" in line
