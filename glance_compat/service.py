@@ -55,6 +55,7 @@ from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.routing.references import check_marker
 from glance_compat.routing.succession import Succession
 from glance_compat.streams import streams
+from glance_compat.streams.parts import Part
 from glance_compat.streams.streams import Download, Progress
 from glance_compat.streams.target import check_destination
 from glance_compat.transfers import signatures
@@ -464,6 +465,7 @@ class ImageService(
         trusted_certs: Sequence[str] | None = None,
         *,
         progress: Progress | None = None,
+        resume: bool = False,
     ) -> Download | None: ...
 
     @context_first
@@ -476,6 +478,7 @@ class ImageService(
         trusted_certs: Sequence[str] | None = None,
         *,
         progress: Progress | None = None,
+        resume: bool = False,
     ) -> Download | None:
         """Download the data of an image, and verify it.
 
@@ -494,6 +497,11 @@ class ImageService(
         :param progress: a function that is called with the number of bytes received so far, and
             with the total or None. If it raises an exception, the transfer is cancelled. It
             restarts at 0 if damaged data is downloaded again.
+        :param resume: whether to continue a download to ``dst_path`` that an earlier call with
+            this argument has not completed. Its part is kept beside the path, and the log names
+            it; all data is verified in the end. Over v1, whose servers ignore Range, and if no
+            checksum is known, the download begins anew. If another process is writing the part, a
+            new one is used.
         :returns: an iterator of bytes with a method ``close()``, or None if the data was written
             to ``data`` or ``dst_path``.
         :raises glance_compat.exceptions.Invalid: an argument is invalid.
@@ -505,14 +513,19 @@ class ImageService(
         :raises glance_compat.exceptions.SignatureVerificationError: the signature or its
             certificate is invalid. It is raised before any data is read.
         """
-        destination = check_destination(data, dst_path, mode=self._options.download_mode)
+        destination = check_destination(
+            data,
+            dst_path,
+            mode=self._options.download_mode,
+            resume=check_boolean(resume, "resume"),
+        )
         progress = streams.check_progress(progress)
         trusted = signatures.check_certificate_ids(trusted_certs)
         identity = self._dispatcher.read_identity(context)
         image_id = self._dispatcher.parse_image_id(identity, image_id)
 
-        def opened() -> Download:
-            return self._downloader.open(identity, context, image_id, trusted, progress)
+        def opened(part: Part | None = None) -> Download:
+            return self._downloader.open(identity, context, image_id, trusted, progress, part)
 
         if destination is None:
             return opened()
@@ -613,6 +626,7 @@ class BoundImageService(Bound[ImageService]):
         trusted_certs: Sequence[str] | None = None,
         *,
         progress: Progress | None = None,
+        resume: bool = False,
     ) -> Download | None: ...
 
     @described_by(ImageService.download)

@@ -35,17 +35,31 @@ class Save(Command):
             default=STANDARD,
             help="the file to write; it is replaced if it exists. Default: -, which is stdout",
         )
+        parser.add_argument(
+            "--resume",
+            action="store_true",
+            help="continue an earlier download with this option to the same file; if it is"
+            " interrupted, keep what was received",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Download the data."""
+        if parsed_args.resume and parsed_args.file == STANDARD:
+            raise UsageError("--resume needs --file FILE: only a file can be continued")
         stream = self._open_stdout() if parsed_args.file == STANDARD else None
         target = cloud.Cloud(self.app.options)
         service = target.checked_service(extended=True)
         image_id = Finder(target, service).find(parsed_args.image)["id"]
         with progress.transfer(self.app, "Downloading") as report:
             if stream is None:
-                service.download(None, image_id, dst_path=parsed_args.file, progress=report)
+                service.download(
+                    None,
+                    image_id,
+                    dst_path=parsed_args.file,
+                    progress=report,
+                    resume=parsed_args.resume,
+                )
             else:
                 service.download(None, image_id, data=stream, progress=report)
                 stream.flush()

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 
 from glance_compat import exceptions
 from glance_compat.redaction import quote_value
+from glance_compat.streams.parts import Part, open_part
 
 LOG = logging.getLogger(__name__)
 
@@ -49,6 +50,9 @@ class Destination(typing.Protocol):
         :raises OSError: the file cannot be written.
         """
 
+    def part(self, file: typing.IO[bytes]) -> Part | None:
+        """Return the data in the open file that an earlier download has left, or None."""
+
 
 class _FileObject:
     """A destination that is a file object of the caller, which stays open."""
@@ -62,6 +66,9 @@ class _FileObject:
     def empty(self, file: typing.IO[bytes]) -> bool:
         return False
 
+    def part(self, file: typing.IO[bytes]) -> Part | None:
+        return None
+
 
 class _Path:
     """A destination that is a path. A relative path is made absolute immediately.
@@ -69,15 +76,16 @@ class _Path:
     The process may change its working directory later.
     """
 
-    def __init__(self, path: str, mode: int | None) -> None:
+    def __init__(self, path: str, mode: int | None, *, resume: bool = False) -> None:
         # abspath() is not used, because it removes ".." without following symbolic links.
         self._path = os.path.join(os.getcwd(), path)
         self._mode = mode
+        self._resume = resume
 
     def open(self, source: str) -> contextlib.AbstractContextManager[typing.IO[bytes]]:
         if _is_special(self._path):
             return _open_special(self._path)
-        return _replacing(self._path, source, self._mode)
+        return _replacing(self._path, source, self._mode, resume=self._resume)
 
     def empty(self, file: typing.IO[bytes]) -> bool:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -86,24 +94,33 @@ class _Path:
         file.truncate()
         return True
 
+    def part(self, file: typing.IO[bytes]) -> Part | None:
+        if not self._resume or not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return None
+        found = Part(file)
+        return found if found.size else None
+
 
 def check_destination(
-    data: object, dst_path: object, *, mode: int | None = None
+    data: object, dst_path: object, *, mode: int | None = None, resume: bool = False
 ) -> Destination | None:
     """Check the arguments ``data`` and ``dst_path`` of a download.
 
     :param data: a binary file object, or None.
     :param dst_path: a path (str or PathLike), or None.
     :param mode: the permissions of the file at ``dst_path``; see ``Options.download_mode``.
+    :param resume: whether the part of an earlier download is continued, and kept after a failure.
     :returns: the destination, or None if both arguments are None.
     :raises glance_compat.exceptions.Invalid: an argument is invalid, or both are set.
     :raises OSError: the path is relative, and the working directory does not exist.
     """
     if data is not None and dst_path is not None:
         raise exceptions.Invalid("data and dst_path are both set; pass only one of them")
+    if resume and dst_path is None:
+        raise exceptions.Invalid("resume needs dst_path: only the part of a file can be continued")
     if data is not None:
         return _FileObject(_check_writable(data))
-    return None if dst_path is None else _Path(_check_path(dst_path), mode)
+    return None if dst_path is None else _Path(_check_path(dst_path), mode, resume=resume)
 
 
 def _check_writable(data: object) -> typing.IO[bytes]:
@@ -227,8 +244,14 @@ def _wait_for_reader(path: str) -> typing.IO[bytes]:
 # Regular files.
 
 
+#: Errors after which a part is of no use: its data is wrong, or the image does not exist.
+_USELESS = (exceptions.IntegrityError, exceptions.ImageUnacceptable, exceptions.NotFound)
+
+
 @contextlib.contextmanager
-def _replacing(path: str, source: str, mode: int | None) -> Iterator[typing.IO[bytes]]:
+def _replacing(
+    path: str, source: str, mode: int | None, *, resume: bool
+) -> Iterator[typing.IO[bytes]]:
     """Open a new file, and move it to the path at the end if no exception was raised.
 
     The new file is in the same directory, has mode 0600 while it is written, and is synced before
@@ -236,16 +259,20 @@ def _replacing(path: str, source: str, mode: int | None) -> Iterator[typing.IO[b
 
     :param mode: the mode of the file at the end. None: that of the file at the path, else 0666
         less the umask.
+    :param resume: whether to continue the file of an earlier call, and to keep it after a failure.
     :raises OSError: the path cannot be written.
     """
-    part, file = _open_part(path, source)
+    part, file = _open_part(path, source, resume=resume)
     try:
         yield file
         file.flush()
         _set_mode(file, _default_mode(path) if mode is None else mode)
         _sync(file.fileno(), part)
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
+        is_named = part == _part_of(path, source)
+        if resume and is_named and not isinstance(error, _USELESS) and _keep(part, file):
+            raise
         # Removed before it is closed: as long as it is locked, no other download uses the name.
         _abandon(part, file)
         raise
@@ -253,28 +280,51 @@ def _replacing(path: str, source: str, mode: int | None) -> Iterator[typing.IO[b
     _sync_folder(os.path.dirname(path))
 
 
-def _open_part(path: str, source: str) -> tuple[str, typing.IO[bytes]]:
-    """Open and lock a new partial file in the directory of the path.
-
-    The name is derived from the path and the source, so that a download removes the partial file
-    that an earlier, killed download of the same image has left. If another process or thread is
-    writing that file, the name is random.
-
-    :returns: the path of the partial file, and the open file.
-    """
+def _part_of(path: str, source: str) -> str:
+    """Return the path of the partial file of a path and a source."""
     folder, name = os.path.split(path)
     digest = hashlib.sha256(f"{path}\0{source}".encode("utf-8", "surrogatepass")).hexdigest()
     # A file name has at most 255 bytes, and a character has up to four.
-    beginning = os.path.join(folder, f".{name[:50]}.")
-    part = f"{beginning}{digest[:16]}.part"
+    return os.path.join(folder, f".{name[:50]}.{digest[:16]}.part")
+
+
+def _open_part(path: str, source: str, *, resume: bool) -> tuple[str, typing.IO[bytes]]:
+    """Open and lock a partial file in the directory of the path.
+
+    The name is derived from the path and the source, so that a download continues or removes the
+    partial file that an earlier download of the same image has left. If another process or thread
+    is writing that file, the name is random.
+
+    :returns: the path of the partial file, and the open file.
+    """
+    part = _part_of(path, source)
+    if resume and (kept := open_part(part)):
+        return part, kept
     _remove_abandoned(part)
     with contextlib.suppress(FileExistsError):
         file = _create(part)
         if _lock(file) and _is_at(part, file):
             return part, file
         file.close()
-    part = f"{beginning}{secrets.token_hex(8)}.part"
+    folder, name = os.path.split(path)
+    part = os.path.join(folder, f".{name[:50]}.{secrets.token_hex(8)}.part")
     return part, _create(part)
+
+
+def _keep(part: str, file: typing.IO[bytes]) -> bool:
+    """Close a partial file that a later download may continue; return False if it is empty."""
+    with contextlib.suppress(OSError):
+        # On a full disk, what cannot be written is missing in the part.
+        file.flush()
+    size = os.fstat(file.fileno()).st_size
+    if not size or not _is_at(part, file):
+        return False
+    LOG.warning(
+        "The first %d bytes are kept in %s, where a download with resume continues", size, part
+    )
+    with contextlib.suppress(OSError):
+        file.close()
+    return True
 
 
 def _create(part: str, mode: int = 0o600) -> typing.IO[bytes]:

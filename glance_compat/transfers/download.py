@@ -8,9 +8,10 @@ connection (see ``resume``), direct reads (``locations``), the rules of signatur
 
 from __future__ import annotations
 
+import itertools
 import logging
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from glance_compat import exceptions
 from glance_compat.backends.protocol import ImagesApi, OpenedData
@@ -19,6 +20,7 @@ from glance_compat.options import Options
 from glance_compat.redaction import quote_value
 from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.streams import streams
+from glance_compat.streams.parts import Part
 from glance_compat.streams.streams import Download, Progress, Verifier
 from glance_compat.streams.target import Destination, write_to_file
 from glance_compat.transfers import signatures
@@ -46,6 +48,7 @@ class Downloader:
         image_id: str,
         trusted: Sequence[str],
         progress: Progress | None,
+        part: Part | None = None,
     ) -> Download:
         """Start a download of the data of an image.
 
@@ -54,6 +57,8 @@ class Downloader:
         :param trusted: ids of trusted certificates. If empty, signatures are not verified.
         :param progress: a function that is called with the number of bytes received so far, and
             with the total or None.
+        :param part: the data that an earlier download has left. It is discarded if the download
+            cannot continue behind it.
         :raises glance_compat.exceptions.GlanceCompatError: the image has no data, or its
             signature or certificate is invalid.
         """
@@ -62,17 +67,47 @@ class Downloader:
         if trusted:
             verifier = signatures.create_verifier(typing.cast(Image, found), context, trusted)
         direct = self._open_location(found)
-        opened = direct or self._dispatcher.repeat(
-            identity, lambda api: api.open_data(image_id), deadline=False
-        )
+        if direct is not None and part is not None:
+            part.discard()
+            part = None
+        opened = direct or self._open_data(identity, image_id, part)
         return self._create_download(
-            identity, image_id, opened, progress, verifier, repeatable=direct is None
+            identity, image_id, opened, progress, verifier, part, repeatable=direct is None
         )
+
+    def _open_data(self, identity: Identity, image_id: str, part: Part | None) -> OpenedData:
+        """Open the data behind the part; if that is impossible, all data, without the part.
+
+        A part is continued only if a digest verifies the whole data in the end.
+        """
+
+        def opened(start: int) -> OpenedData:
+            return self._dispatcher.repeat(
+                identity, lambda api: api.open_data(image_id, start=start), deadline=False
+            )
+
+        if part is None:
+            return opened(0)
+        found = opened(part.size)
+        if found.start == part.size and found.expected.digest:
+            LOG.info("The download of image %s continues at byte %d", image_id, part.size)
+            return found
+        LOG.info(
+            "The download of image %s begins anew, and %d bytes of an earlier one are"
+            " discarded: the server sends all data, or there is no digest that verifies them",
+            image_id,
+            part.size,
+        )
+        part.discard()
+        if not found.start:
+            return found
+        found.close()
+        return opened(0)
 
     def save(
         self,
         identity: Identity,
-        opened: Callable[[], Download],
+        opened: Callable[[Part | None], Download],
         destination: Destination,
         file: typing.IO[bytes],
     ) -> None:
@@ -81,7 +116,7 @@ class Downloader:
         It is downloaded again within the option ``max_attempts``, first from another endpoint, if
         the file can be emptied: then no reader has seen the damaged data.
 
-        :param opened: a function that starts the download.
+        :param opened: a function that starts the download; its argument is that of :meth:`open`.
         :param file: the open file of the destination.
         :raises glance_compat.exceptions.IntegrityError: the data was damaged each time.
         """
@@ -89,8 +124,13 @@ class Downloader:
 
         def write() -> None:
             nonlocal source
-            with opened() as source:
-                write_to_file(source, file)
+            part = destination.part(file)
+            with opened(part) as source:
+                if part is None:
+                    write_to_file(source, file)
+                else:
+                    file.seek(part.size)
+                    write_to_file(_skip(source, part.size), file)
 
         def again(error: BaseException) -> bool:
             if source is None or not source.repeatable or not _is_damage(error):
@@ -128,6 +168,7 @@ class Downloader:
         opened: OpenedData,
         progress: Progress | None,
         verifier: Verifier | None,
+        part: Part | None,
         *,
         repeatable: bool,
     ) -> Download:
@@ -139,8 +180,10 @@ class Downloader:
             ),
             image_id=image_id,
         )
+        # The part is hashed and inspected as well, but not written again.
+        known = part.blocks() if part is not None and part.size else ()
         return Download(
-            self._inspect(iter(source), opened, image_id),
+            self._inspect(itertools.chain(known, source), opened, image_id),
             opened.expected,
             source.close,
             image_id=image_id,
@@ -168,6 +211,14 @@ class Downloader:
             )
             return blocks
         return streams.verify_format(blocks, opened.disk_format)
+
+
+def _skip(blocks: Iterable[bytes], count: int) -> Iterator[bytes]:
+    """Yield the blocks without their first bytes."""
+    for block in blocks:
+        if count < len(block):
+            yield block[count:]
+        count = max(0, count - len(block))
 
 
 def _is_damage(error: BaseException) -> bool:

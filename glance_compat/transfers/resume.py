@@ -30,7 +30,7 @@ class Resumed:
     After that the download continues at the same byte: with a Range request if the API supports
     it; otherwise from the start, and the bytes that were already yielded are skipped.
 
-    :param opened: the download that is already open.
+    :param opened: the download that is already open; the caller has the bytes before its start.
     :param reopen: a function that opens the download again. Its second argument is the offset to
         start at, in bytes; the API may ignore it.
     :param repeat: a function that repeats a call whose first attempt has failed.
@@ -51,7 +51,7 @@ class Resumed:
         self._repeat = repeat
         self._image_id = image_id
         self._blocks = opened.blocks
-        self._given = 0
+        self._given = opened.start
 
     def __iter__(self) -> Iterator[bytes]:
         return self

@@ -148,6 +148,11 @@ def _to_path(service: ImageService, folder: Path) -> object:
     return (folder / "image").read_bytes()
 
 
+def _with_resume(service: ImageService, folder: Path) -> object:
+    service.download(None, ACTIVE, dst_path=str(folder / "image"), resume=True)
+    return (folder / "image").read_bytes()
+
+
 def _to_file(service: ImageService, folder: Path) -> object:
     file = io.BytesIO()
     service.download(None, ACTIVE, data=file)
@@ -311,6 +316,9 @@ CALLS: dict[str, Call] = {
     ),
     "download to a path": Call(
         _to_path, {"v1": (Step(Kind.PULL, "GET", "images/*"),), "v2": (_PULL,)}
+    ),
+    "download with resume": Call(
+        _with_resume, {"v1": (Step(Kind.PULL, "GET", "images/*"),), "v2": (_PULL,)}
     ),
     "download to a file": Call(
         _to_file, {"v1": (Step(Kind.PULL, "GET", "images/*"),), "v2": (_PULL,)}

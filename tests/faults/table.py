@@ -361,9 +361,10 @@ EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
     },
     # No reader has seen what was written to a path, so it is downloaded again.
     **{
-        (row, "download to a path", api, Kind.PULL): RIGHT
+        (row, call, api, Kind.PULL): RIGHT
         for row, apis in _UNNOTICED.items()
         for api in apis
+        for call in ("download to a path", "download with resume")
     },
     # v1 kills an image after an interrupted upload, and a killed image accepts no data.
     ("connection reset during an upload", "update with data", "v1", Kind.SEND): _error(_LOST),

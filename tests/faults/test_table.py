@@ -36,7 +36,7 @@ def judge(cell: Cell, seen: walk.Seen) -> None:
         assert seen.error is None, repr(seen.error)
         assert seen.result == undisturbed.result
     judge_state(cell, seen, outcome.state)
-    arrived = seen.error is None and cell.call == "download to a path"
+    arrived = seen.error is None and cell.call in ("download to a path", "download with resume")
     assert seen.files == {"image": DATA if arrived else walk.OLD}
 
 

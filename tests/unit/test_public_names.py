@@ -50,7 +50,8 @@ SIGNATURES = {
     " all_stores_must_succeed=True wait=True timeout=None progress=None",
     "update": "context image_id image_meta data=None purge_props=True * progress=None",
     "delete": "context image_id * missing_ok=False",
-    "download": "context image_id data=None dst_path=None trusted_certs=None * progress=None",
+    "download": "context image_id data=None dst_path=None trusted_certs=None * progress=None"
+    " resume=False",
     "stores": "context",
     "delete_from_store": "context image_id store",
     "copy_to_stores": "context image_id stores=None * all_stores=False wait=False progress=None",

@@ -318,3 +318,34 @@ def test_full_disk_under_stdout_is_an_error(
     lines = capsys.readouterr().err.splitlines()
     assert lines
     assert all("No space left on device" in line for line in lines)
+
+
+def test_save_with_resume_continues_and_names_what_is_left(tmp_path: Path) -> None:
+    image = {"name": "disk", "disk_format": "raw", "container_format": "bare", "data": LARGE}
+    saved = tmp_path / "saved"
+    with GlanceFixture(apis=("v2",), images=[image]) as glance:
+        argv = ("save", "disk", "--file", str(saved), "--resume", *options(glance))
+        [image_id] = glance.images
+        path = f"images/{image_id}/file"
+        glance.faults.add(faults.Truncated(after=600_000), "GET", path)
+        glance.faults.add(faults.Status(403), "GET", path)
+        outcome = in_process(*argv)
+        assert outcome.code == 1
+        [kept, error] = outcome.err.splitlines()
+        assert kept.startswith("The first ")
+        assert str(tmp_path) in kept
+        assert error.startswith("ImageNotAuthorized: ")
+        outcome = in_process(*argv)
+        assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+        ranges = [
+            one.headers.get("Range") for one in glance.requests if one.path.endswith("/file")
+        ]
+    assert saved.read_bytes() == LARGE
+    assert ranges[-1] is not None
+    assert list(tmp_path.iterdir()) == [saved]
+
+
+def test_save_with_resume_needs_a_file() -> None:
+    outcome = in_process("save", "disk", "--resume")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "--resume needs --file FILE" in outcome.error
