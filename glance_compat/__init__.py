@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from glance_compat.options import Options
     from glance_compat.service import BoundImageService, ImageService
     from glance_compat.streams.streams import Download
-    from glance_compat.types import ExtendedImage, Image, Member
+    from glance_compat.types import ExtendedImage, Image, Location, Member, Task
 
 __all__ = [
     "BoundImageService",
@@ -25,10 +25,12 @@ __all__ = [
     "ExtendedImage",
     "Image",
     "ImageService",
+    "Location",
     "Member",
     "OfferedVersion",
     "Options",
     "Store",
+    "Task",
     "exceptions",
 ]
 
@@ -43,10 +45,12 @@ _HOMES = {
     "ExtendedImage": "types",
     "Image": "types",
     "ImageService": "service",
+    "Location": "types",
     "Member": "types",
     "OfferedVersion": "discovery.versions",
     "Options": "options",
     "Store": "types",
+    "Task": "types",
 }
 
 

@@ -44,6 +44,7 @@ from glance_compat.metadata.fields import ALL_PARTS, parts_of
 from glance_compat.methods.definitions import DefinitionMethods
 from glance_compat.methods.imports import ImportMethods
 from glance_compat.methods.life_cycle import LifeCycleMethods
+from glance_compat.methods.locations import LocationMethods
 from glance_compat.methods.members import MemberMethods
 from glance_compat.methods.shared import check_boolean
 from glance_compat.methods.stores import StoreMethods
@@ -67,7 +68,12 @@ from glance_compat.types import Image
 
 
 class ImageService(
-    ImportMethods, StoreMethods, LifeCycleMethods, MemberMethods, DefinitionMethods
+    ImportMethods,
+    StoreMethods,
+    LocationMethods,
+    LifeCycleMethods,
+    MemberMethods,
+    DefinitionMethods,
 ):
     """A client of the image service of one cloud, with the same methods over v1 and v2.
 
@@ -587,6 +593,9 @@ class BoundImageService(Bound[ImageService]):
     import_image = without_context(ImageService.import_image)
     update = without_context(ImageService.update)
     delete = without_context(ImageService.delete)
+    tasks = without_context(ImageService.tasks)
+    locations = without_context(ImageService.locations)
+    add_location = without_context(ImageService.add_location)
     stores = without_context(ImageService.stores)
     delete_from_store = without_context(ImageService.delete_from_store)
     copy_to_stores = without_context(ImageService.copy_to_stores)

@@ -143,6 +143,42 @@ class Store(typing.TypedDict):
     type: str | None
 
 
+class Task(typing.TypedDict):
+    """A task of the server for an image: an import, a copy, or a check of a location.
+
+    id
+        The id.
+    type
+        ``api_image_import`` or ``location_import``; admins can create others.
+    status
+        ``pending``, ``processing``, ``success`` or ``failure``.
+    message
+        The reason of a failure, or the progress, in the words of the server; "" if there is none.
+    created_at, updated_at
+        Timezone-aware datetimes in UTC, in whole seconds, or None if the server has none.
+    """
+
+    id: str
+    type: str
+    status: str
+    message: str
+    created_at: datetime.datetime | None
+    updated_at: datetime.datetime | None
+
+
+class Location(typing.TypedDict):
+    """The place of an image's data in a store.
+
+    url
+        The URL. It may contain credentials of the store.
+    metadata
+        Additional information, such as the name of the store (``store``).
+    """
+
+    url: str
+    metadata: dict[str, typing.Any]
+
+
 class Member(typing.TypedDict):
     """A project that an image is shared with.
 

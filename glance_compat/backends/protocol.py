@@ -23,7 +23,7 @@ from glance_compat.metadata.fields import ALL_PARTS, Image, Parts
 from glance_compat.metadata.filters import Query
 from glance_compat.streams.streams import HAS_MD5, HASHES, Expected, Upload, is_available
 from glance_compat.transport.messages import Response
-from glance_compat.types import Member, Store
+from glance_compat.types import Location, Member, Store, Task
 
 LOG = logging.getLogger(__name__)
 
@@ -80,6 +80,18 @@ class ImportRequest:
     stores: tuple[str, ...] = ()
     all_stores: bool = False
     all_must_succeed: bool = True
+
+
+class LocationToAdd(typing.NamedTuple):
+    """A location to add to an image.
+
+    :param metadata: what the server stores with the URL, or None.
+    :param hashes: ``os_hash_algo`` and ``os_hash_value`` of the data; empty if unknown.
+    """
+
+    url: str
+    metadata: Mapping[str, object] | None
+    hashes: Mapping[str, str]
 
 
 class ImportState(enum.Enum):
@@ -200,6 +212,18 @@ class ImagesApi(typing.Protocol):
 
     def import_messages(self, image_id: str) -> tuple[str, ...]:
         """Return the server's messages about a failed import; empty if it has none."""
+
+    def tasks(self, image_id: str) -> list[Task]:
+        """Return the tasks of an image."""
+
+    def locations(self, image_id: str) -> list[Location]:
+        """Return the locations of an image."""
+
+    def add_location(self, image_id: str, location: LocationToAdd) -> Image | None:
+        """Add a location to an image; return before the server has checked its data.
+
+        :returns: the image, or None if the response does not have it.
+        """
 
     def stores(self) -> list[Store]:
         """Return the stores of the site."""

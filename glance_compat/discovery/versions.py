@@ -193,7 +193,9 @@ def _declare_capabilities(declared: Mapping[str, Version]) -> dict[str, Capabili
             requires="stores",
         ),
         # "Since Images v2.12" in Glance's API reference.
-        "tasks": Capability((2, 12), "the tasks of an image", instead="errors without reasons"),
+        "tasks": Capability(
+            (2, 12), "the tasks of an image", ("tasks",), instead="errors without reasons"
+        ),
         "store-detail": Capability(
             (2, 15),
             "the type of a store, for those who may see it",
@@ -202,7 +204,8 @@ def _declare_capabilities(declared: Mapping[str, Version]) -> dict[str, Capabili
         ),
         "locations-api": Capability(
             (2, 17),
-            "locations are added with a separate request",
+            "services list and add locations with separate requests",
+            ("locations",),
             instead="``location`` in create() and update(); older v2 servers need the option"
             " ``show_multiple_locations``",
         ),

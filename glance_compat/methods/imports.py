@@ -17,7 +17,7 @@ from glance_compat.streams.streams import Progress
 from glance_compat.transfers.importing import Importer, Order
 from glance_compat.transfers.sources import check_source_url
 from glance_compat.transfers.upload import Attempt, Uploader
-from glance_compat.types import Image
+from glance_compat.types import Image, Task
 
 
 class ImportMethods(ServiceMethods):
@@ -107,6 +107,21 @@ class ImportMethods(ServiceMethods):
             if not isinstance(error, Exception):
                 self._uploader.remove_interrupted(identity, attempt)
             raise
+
+    @context_first
+    def tasks(self, context: object, image_id: str) -> list[Task]:
+        """Return the tasks of an image: its imports and copies. Requires v2.12.
+
+        :param context: the caller's request context, or None for the service's own credentials.
+        :param image_id: an id, or an href of the image service.
+        :returns: one dict :class:`~glance_compat.Task` for each task, in the order of the server.
+        :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
+            may not see it.
+        :raises glance_compat.exceptions.UnsupportedByVersion: the endpoint does not have the
+            capability ``tasks``.
+        """
+        identity, image_id = self._identify(context, image_id)
+        return self._dispatcher.repeat(identity, lambda api: api.tasks(image_id))
 
     def _check_timeout(self, timeout: object) -> float:
         if timeout is None:

@@ -219,6 +219,18 @@ def test_warm_import_request_count(call: str, api: str, name: str) -> None:
     assert len(exchanges) == wanted, exchanges
 
 
+@on_33
+@pytest.mark.parametrize("user", ["demo", "admin"])
+def test_warm_reading_of_tasks_and_locations_request_count(target: Target, user: str) -> None:
+    image_id = target.make(name="counted", data=DATA)
+    service = target.service(user)
+    service.discover()
+    with target.counting() as exchanges:
+        service.tasks(target.context(user), image_id)
+        service.locations(target.context(user), image_id)
+    assert [one.method for one in exchanges] == ["GET", "GET"], exchanges
+
+
 def test_warm_copy_to_stores_request_count(name: str) -> None:
     with embedded("v2") as site:
         service = site.target.service("admin")

@@ -328,6 +328,36 @@ CALLS: dict[str, Call] = {
         {"v2": (_read("GET", "images/*"), _PULL)},
         {"verify_downloads": "strong"},
     ),
+    "tasks": Call(
+        lambda service, folder: service.tasks(None, ACTIVE),
+        {"v2": (_read("GET", "images/*/tasks"),)},
+        server=_TWO_STORES,
+    ),
+    "locations": Call(
+        lambda service, folder: service.locations(None, ACTIVE),
+        {"v2": (_read("GET", "images/*/locations"),)},
+        token="admin:admin:admin",
+        server=_TWO_STORES,
+    ),
+    "add_location": Call(
+        lambda service, folder: service.add_location(None, QUEUED, WEB)["id"],
+        {
+            "v2": (
+                _read("GET", "images/*"),
+                Step(Kind.GIVE, "POST", "images/*/locations", bodiless=True),
+                Step(Kind.READ_AFTER, "GET", "images/*", 2),
+            )
+        },
+        server=_LOCATIONS_API,
+    ),
+    "add_location, before v2.17": Call(
+        lambda service, folder: service.add_location(None, QUEUED, WEB)["id"],
+        {
+            "v1": (_read("HEAD", "images/*"), Step(Kind.GIVE, "PUT", "images/*")),
+            "v2": (Step(Kind.GIVE, "PATCH", "images/*"),),
+        },
+        server=_NO_LOCATIONS_API,
+    ),
     "stores": Call(
         lambda service, folder: service.stores(None),
         {"v2": (_read("GET", "info/stores/detail"),)},

@@ -90,6 +90,13 @@ WORST: dict[str, tuple[Make, ...]] = {
         repeat("a", before="http://h/images/", after="/"),
     ),
     r"[!-~]+": (repeat("a", after=" "),),
+    # methods
+    r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\x00-\x1f\x7f]+": (
+        repeat("a"),
+        repeat("a://"),
+        repeat("b", before="a://", after=" "),
+    ),
+    r"[0-9A-Fa-f]+": (repeat("a"), repeat("a", after="x")),
     # transfers
     r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#\s][!-~\u00a1-\U0010ffff]*": (
         repeat("a"),

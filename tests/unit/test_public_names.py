@@ -55,6 +55,9 @@ SIGNATURES = {
     "stores": "context",
     "delete_from_store": "context image_id store",
     "copy_to_stores": "context image_id stores=None * all_stores=False wait=False progress=None",
+    "tasks": "context image_id",
+    "locations": "context image_id",
+    "add_location": "context image_id url * metadata=None os_hash_algo=None os_hash_value=None",
     "deactivate": "context image_id",
     "reactivate": "context image_id",
     "hide": "context image_id",
@@ -160,10 +163,12 @@ def test_package_exports_its_contract() -> None:
         "ExtendedImage",
         "Image",
         "ImageService",
+        "Location",
         "Member",
         "OfferedVersion",
         "Options",
         "Store",
+        "Task",
         "exceptions",
     ]
     assert {name for name in glance_compat.__all__ if not hasattr(glance_compat, name)} == set()

@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data that a v1 server copies from a URL into a new image (copy_from)."""
+"""Data that a v1 server copies from a URL into a new image (copy_from), and locations."""
 
 from __future__ import annotations
 
 import dataclasses
 
 from glance_compat import exceptions
-from glance_compat.backends.protocol import Importing, ImportRequest, ImportState
+from glance_compat.backends.protocol import (
+    Importing,
+    ImportRequest,
+    ImportState,
+    LocationToAdd,
+)
 from glance_compat.backends.v1.images import V1Images
+from glance_compat.metadata import support
 from glance_compat.metadata.changes import ImageMeta
 from glance_compat.metadata.fields import Image
 from glance_compat.redaction import redact_url
@@ -29,7 +35,18 @@ _STATES = {
 
 
 class V1Imports(V1Images):
-    """Data that the server copies from a URL."""
+    """Data that the server copies from a URL, or reads there at each download."""
+
+    def add_location(self, image_id: str, location: LocationToAdd) -> Image | None:
+        for name, given in (("metadata", location.metadata), ("os_hash_value", location.hashes)):
+            if given:
+                raise exceptions.UnsupportedByVersion(
+                    f"{support.V2_API} ({name} of a location)",
+                    self.api_name,
+                    endpoint=self._transport.endpoint,
+                    image_id=image_id,
+                )
+        return self.update(image_id, ImageMeta({"location": location.url}, {}), purge=False)
 
     def can_import(self, request: ImportRequest) -> bool:
         if request.uri is None:

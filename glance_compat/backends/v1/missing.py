@@ -9,7 +9,7 @@ from glance_compat.backends.protocol import ImportRequest
 from glance_compat.backends.v1.images import V1Images
 from glance_compat.metadata.fields import Image
 from glance_compat.transport.messages import Response
-from glance_compat.types import Member, Store
+from glance_compat.types import Location, Member, Store, Task
 
 
 class V1Missing(V1Images):
@@ -20,6 +20,12 @@ class V1Missing(V1Images):
 
     def delete_from_store(self, image_id: str, store: str) -> None:
         raise self._unsupported("store-delete", "delete data from one store", image_id)
+
+    def tasks(self, image_id: str) -> list[Task]:
+        raise self._unsupported("tasks", "the tasks of an image", image_id)
+
+    def locations(self, image_id: str) -> list[Location]:
+        raise self._unsupported("locations-api", "the locations of an image", image_id)
 
     def copy_to_stores(self, image_id: str, request: ImportRequest) -> None:
         raise self._unsupported("copy-image", "a copy of the data in another store", image_id)

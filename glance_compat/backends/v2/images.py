@@ -31,7 +31,7 @@ from glance_compat.transport.client import Transport
 from glance_compat.transport.messages import Request, Response
 
 _ERRORS = exceptions.STATUS_ERRORS
-_PATCH = "application/openstack-images-v2.1-json-patch"
+PATCH = "application/openstack-images-v2.1-json-patch"
 
 #: Maximum number of attempts of an update, if other clients change the image at the same time.
 UPDATE_ATTEMPTS = 4
@@ -46,7 +46,7 @@ TASK = "os_glance_import_task"
 #: Statuses of a POST to the locations API that mean that the caller may not use it (403), or that
 #: the server does not have it (404; 405 during an upgrade; 501, on which Nova 34 also falls back
 #: to a PATCH).
-_NO_LOCATIONS_API = frozenset({403, 404, 405, 501})
+NO_LOCATIONS_API = frozenset({403, 404, 405, 501})
 
 
 class V2Images:
@@ -448,7 +448,7 @@ class V2Images:
         except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
             # If only the response was lost, the image is no longer queued and a retry would be
             # rejected, so the image is fetched.
-            if not _has_location(self.show(image_id)):
+            if not has_location(self.show(image_id)):
                 raise
             return self._wait_until_settled(image_id)
 
@@ -457,7 +457,7 @@ class V2Images:
         try:
             self._send("POST", path, "update", image_id, {"url": url}, success=202)
         except exceptions.GlanceCompatError as refused:
-            if refused.status not in _NO_LOCATIONS_API:
+            if refused.status not in NO_LOCATIONS_API:
                 raise
             try:
                 return self._patch(image_id, change, None)
@@ -480,7 +480,7 @@ class V2Images:
         try:
             found = retry.awaited(
                 lambda: self.show(image_id),
-                lambda shown: shown["status"] not in _UNSETTLED or not _has_location(shown),
+                lambda shown: shown["status"] not in _UNSETTLED or not has_location(shown),
                 self._options,
             )
         except (exceptions.GlanceConnectionFailed, exceptions.BadResponse) as error:
@@ -492,7 +492,7 @@ class V2Images:
             ) from error
         if found["status"] not in _UNSETTLED:
             return found
-        if _has_location(found):
+        if has_location(found):
             raise exceptions.OutcomeUnknown(
                 f"a location was added to image {image_id}, and the server is still checking it;"
                 " show the image later",
@@ -541,7 +541,7 @@ class V2Images:
         """
         stored = current["properties"] if current is not None else ()
         patch = fields.to_v2_patch(change.base, change.properties, change.removed, stored)
-        response = self._send("PATCH", image_path(image_id), "update", image_id, patch, _PATCH)
+        response = self._send("PATCH", image_path(image_id), "update", image_id, patch, PATCH)
         return self._image_as_sent(response, image_id, change.base, change.properties)
 
     def _image_as_sent(
@@ -603,7 +603,7 @@ def _location_change(location: str) -> Change:
     return Change({"location": location}, {})
 
 
-def _has_location(found: Image) -> bool:
+def has_location(found: Image) -> bool:
     """Return whether an image has a location, or the server is adding one in the background."""
     return found["status"] not in _UNSETTLED or TASK in found["properties"]
 
