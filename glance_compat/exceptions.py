@@ -291,6 +291,10 @@ class NoUsableVersion(GlanceCompatError):
 class BadResponse(GlanceCompatError):
     """The server reported an error, or the response is not one that Glance would send."""
 
+    #: Whether a retry may succeed although the status (500) does not mean that: over v1, a server
+    #: whose glance-registry is down responds with 500 to every request.
+    may_pass: bool = False
+
 
 class GlanceConnectionFailed(GlanceCompatError):
     """No response was received: connecting, TLS, sending or receiving failed in all attempts."""

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tests.faults.calls import CALLS, Kind
-from tests.faults.table import EXCEPTIONS, ROWS, cells, left_out
+from tests.faults.table import EXCEPTIONS, ROWS, Outcome, cells, left_out
 
 _BEGINNING = """\
 ===========
@@ -109,9 +109,16 @@ def page() -> str:
 def _table() -> Iterator[str]:
     for name, row in ROWS.items():
         yield f"\n{name}\n{'-' * len(name)}\n\n*{row.fault.sentence()}*\n\n"
-        for outcome in dict.fromkeys(row.outcomes.values()):
-            kinds = [kind.value for kind in Kind if row.outcomes[kind] == outcome]
-            yield f"* {', '.join(kinds)}: **{outcome}**\n"
+        yield from _outcomes(row.outcomes)
+        if row.on_v1:
+            yield "\nOver v1:\n\n"
+            yield from _outcomes(row.on_v1)
+
+
+def _outcomes(outcomes: Mapping[Kind, Outcome]) -> Iterator[str]:
+    for outcome in dict.fromkeys(outcomes.values()):
+        kinds = [kind.value for kind in Kind if outcomes[kind] == outcome]
+        yield f"* {', '.join(kinds)}: **{outcome}**\n"
 
 
 def _calls() -> Iterator[str]:

@@ -81,7 +81,7 @@ def is_transient(error: BaseException | None) -> bool:
     if not isinstance(error, exceptions.BadResponse):
         return False
     is_rate_limit = error.status == TOO_LARGE and error.retry_after is not None
-    return is_rate_limit or error.status in TRANSIENT_STATUS
+    return is_rate_limit or error.status in TRANSIENT_STATUS or error.may_pass
 
 
 def parse_retry_after(value: str | None, date: str | None = None) -> float | None:

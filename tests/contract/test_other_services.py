@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The snippets for Cinder and Ironic on the page "Nova", on every server."""
+"""The snippets on the page "Other services", on every server."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from glance_compat import exceptions
-from tests.contract.places import Place, place, real_place
-from tests.contract.shape import DATA, FORMATS
-from tests.contract.targets import Target
+from tests.contract.places import Place, patiently, place, real_place
+from tests.contract.shape import DATA, FORMATS, extended
+from tests.contract.targets import Target, on_33, on_v1
 
 __all__ = ["place", "real_place"]
 
@@ -49,8 +49,16 @@ def test_cinder_reads_image_locations(target: Target, name: str) -> None:
 
 def test_cinder_adds_a_location(place: Place, name: str) -> None:
     image_id = place.target.make(name=name)
-    added = cinder(place.target).add_location(None, image_id, f"{place.source}/data")
-    assert (added["status"], added["size"]) == ("active", len(DATA))
+    service = cinder(place.target)
+    service.add_location(None, image_id, f"{place.source}/data")
+    patiently(lambda: place.target.service().show(None, image_id)["status"] == "active")
+    assert place.target.service().show(None, image_id)["size"] == len(DATA)
+
+
+def test_cinder_lists_stores(target: Target) -> None:
+    stores = cinder(target).get_stores(None)
+    wanted = ["fast", "slow"] if target.kind.release == "33" else []
+    assert [one["id"] for one in stores] == wanted
 
 
 def test_cinder_lists_members(target: Target, name: str) -> None:
@@ -76,6 +84,34 @@ def test_ironic_shows_image_by_href(target: Target, name: str) -> None:
         assert (image["id"], image["created_at"].tzinfo) == (image_id, None)
     ironic(target).download(f"glance://{image_id}", file)
     assert file.getvalue() == DATA
+    url = ironic(target).get_location(f"glance://{image_id}")
+    assert (url is None) is target.is_v1
+
+
+@on_33
+def test_nova_copies_an_image_to_a_store(target: Target, name: str) -> None:
+    image_id = target.make(name=name, data=DATA)
+    module = snippet("nova").ImageModule(target.service("admin", extended=True))
+    for _ in range(2):
+        module.copy_image_to_store(None, image_id, ["slow"])
+        stored = extended(target.service("admin", extended=True).show(None, image_id))
+        assert sorted(stored["stores"] or []) == ["fast", "slow"]
+
+
+def test_nova_reads_and_adds_locations(place: Place, name: str) -> None:
+    image_id = place.target.make(name=name)
+    module = snippet("nova").ImageModule(place.target.service("admin"))
+    assert module.locations_of(None, image_id) == []
+    module.snapshot_at(None, image_id, f"{place.source}/data")
+    patiently(lambda: place.target.service().show(None, image_id)["status"] == "active")
+    [location] = module.locations_of(None, image_id)
+    assert location["url"] == f"{place.source}/data"
+
+
+@on_v1
+def test_nova_reads_no_locations_over_v1(target: Target, name: str) -> None:
+    image_id = target.make(name=name, data=DATA)
+    assert snippet("nova").ImageModule(target.service()).locations_of(None, image_id) == []
 
 
 def test_ironic_refuses_undeployable_images(target: Target, name: str) -> None:
@@ -88,6 +124,6 @@ def test_ironic_refuses_undeployable_images(target: Target, name: str) -> None:
 
 
 def test_page_includes_service_snippets() -> None:
-    page = (SNIPPETS.parents[1] / "nova.rst").read_text()
+    page = (SNIPPETS.parents[1] / "other-services.rst").read_text()
     for path in SNIPPETS.glob("*.py"):
         assert f".. literalinclude:: snippets/services/{path.name}" in page

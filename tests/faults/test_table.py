@@ -89,6 +89,7 @@ def test_every_method_is_in_the_table() -> None:
 def test_every_row_has_an_outcome_for_every_kind() -> None:
     for name, row in ROWS.items():
         assert row.outcomes.keys() == set(Kind), name
+        assert (row.on_v1 or row.outcomes).keys() == set(Kind), name
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from glance_compat import ImageService
+from glance_compat import ImageService, exceptions
 
 
 class GlanceImageService:
@@ -14,11 +14,22 @@ class GlanceImageService:
         self._images = images
 
     def get_location(self, context: object, image_id: str) -> tuple[str | None, list[Any]]:
-        image = self._images.show(context, image_id, include_locations=True)
-        return image["direct_url"], image["locations"]
+        try:
+            locations = self._images.locations(context, image_id)
+        except exceptions.UnsupportedByVersion:
+            return None, []
+        return (locations[0]["url"] if locations else None), locations
 
-    def add_location(self, context: object, image_id: str, url: str) -> dict[str, Any]:
-        return self._images.update(context, image_id, {"location": url}, purge_props=False)
+    def add_location(
+        self, context: object, image_id: str, url: str, metadata: Any = None
+    ) -> dict[str, Any]:
+        return self._images.add_location(context, image_id, url, metadata=metadata or None)
+
+    def get_stores(self, context: object) -> list[Any]:
+        try:
+            return self._images.stores(context)
+        except exceptions.UnsupportedByVersion:
+            return []
 
     def list_members(self, context: object, image_id: str) -> list[dict[str, Any]]:
         return self._images.members(context, image_id)

@@ -24,3 +24,11 @@ class GlanceImageService:
     def download(self, href: str, data: IO[bytes]) -> None:
         image_id = self.show(href)["id"]
         self._images.download(self._context, image_id, data)
+
+    def get_location(self, href: str) -> str | None:
+        image_id = self.show(href)["id"]
+        try:
+            locations = self._images.locations(self._context, image_id)
+        except (exceptions.UnsupportedByVersion, exceptions.Forbidden):
+            return None
+        return locations[0]["url"] if locations else None

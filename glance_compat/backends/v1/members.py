@@ -16,7 +16,7 @@ class V1Members(V1Images):
     """The projects that an image is shared with."""
 
     def members(self, image_id: str) -> list[Member]:
-        response = self._transport.send(
+        response = self._send(
             Request(
                 method="GET",
                 path=f"{image_path(image_id)}/members",
@@ -62,7 +62,7 @@ class V1Members(V1Images):
             ) from error
 
     def _member_request(self, method: str, image_id: str, member_id: str, body: object) -> None:
-        self._transport.send(
+        self._send(
             Request(
                 method=method,
                 path=f"{image_path(image_id)}/members/{urllib.parse.quote(member_id, safe='')}",

@@ -120,6 +120,19 @@ def extend(layout: Layout, report: Report, servers: Sequence[Server]) -> Outcome
         return _Start(layout, report, servers).run()
 
 
+def stop(layout: Layout, name: str) -> None:
+    """Stop one server of the cloud; :func:`extend` starts it again on the same port.
+
+    :param name: the name of the server's row in the topology.
+    """
+    with locked(layout):
+        state = State.load(layout.state)
+        known = state.servers[name]
+        processes.stop([known.process] if known.process else [])
+        state.servers[name] = replace(known, process=None)
+        state.save(layout.state)
+
+
 def leave(layout: Layout, me: Running) -> None:
     """End the use by one run; stop the cloud if no other run uses it and ``keep`` is false."""
     with locked(layout):

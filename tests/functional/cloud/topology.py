@@ -244,6 +244,24 @@ VARIANTS = (
             **_FROM_LOOPBACK,
         },
     ),
+    # Tests stop its registry.
+    Server("pike-alone-registry", GLANCE_PIKE, "registry", data="pike-alone"),
+    Server(
+        "pike-alone",
+        GLANCE_PIKE,
+        "image",
+        data="pike-alone",
+        region="pike-alone",
+        registry="pike-alone-registry",
+    ),
+    Server(
+        "33-delayed",
+        GLANCE_33,
+        "image",
+        data="33-delayed",
+        region="33-delayed",
+        overrides={"DEFAULT": {"delayed_delete": "True"}},
+    ),
     # Tests damage one of its stores.
     Server(
         "33-stores",

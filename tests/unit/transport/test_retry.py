@@ -373,3 +373,10 @@ def test_pauses_are_restored(told: list[Retrying]) -> None:
         raise KeyError
     repeat(Calls(busy(retry_after=0.01), "done"), Options(), NEVER)
     assert [one.pause for one in told] == [0.01]
+
+
+def test_500_is_transient_only_if_it_may_pass() -> None:
+    error = busy(500)
+    assert not is_transient(error)
+    error.may_pass = True
+    assert is_transient(error)
