@@ -114,7 +114,8 @@ def table(
         return None
     floors = [names for names in job.against if set(names) <= set(rows)]
     heads = [f"{what} / {' or '.join(names)}" for names in floors for what in ("wall", "CPU")]
-    header = ["subject", f"wall, us a {job.per}", f"CPU, us a {job.per}", *heads]
+    figures = [f"{what}, us a {job.per}" for what in ("wall", "CPU", "CPU of the calling thread")]
+    header = ["subject", *figures, *heads]
     lines = [
         [name, *_own(samples, per_call), *_ratios(samples, [[rows[n] for n in f] for f in floors])]
         for name, samples in rows.items()
@@ -124,8 +125,12 @@ def table(
 
 def _own(samples: list[Sample], per_call: float) -> list[str]:
     return [
-        f"{ratios.spread([one.wall for one in samples]).median / per_call * 1e6:.1f}",
-        f"{ratios.spread([one.cpu for one in samples]).median / per_call * 1e6:.1f}",
+        f"{ratios.spread(figures).median / per_call * 1e6:.1f}"
+        for figures in (
+            [one.wall for one in samples],
+            [one.cpu for one in samples],
+            [one.caller for one in samples],
+        )
     ]
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from glance_compat import exceptions
 from glance_compat.redaction import quote_value
+from glance_compat.streams.hashing import Hash, ThreadedHash, in_thread
 
 if typing.TYPE_CHECKING:
     from oslo_utils.imageutils.format_inspector import FileInspector
@@ -54,6 +55,27 @@ _WITHOUT_MD5 = "sha512"
 
 def _upload_hash() -> hashlib._Hash:
     return _new_hash("md5") or hashlib.new(_WITHOUT_MD5, usedforsecurity=False)
+
+
+#: Number of bytes of a transfer after which a second thread hashes the rest. For less, starting a
+#: thread takes more time than it saves.
+THREADED_BYTES = 1024 * 1024
+
+
+def _updated(found: Hash, block: bytes, count: int) -> Hash:
+    """Add a block to the hash of a transfer, and return the hash to use from now on.
+
+    :param count: number of bytes of the transfer so far, including the block.
+    """
+    if count - len(block) < THREADED_BYTES <= count:
+        found = in_thread(found)
+    found.update(block)
+    return found
+
+
+def _end_thread(found: Hash | None) -> None:
+    if isinstance(found, ThreadedHash):
+        found.close()
 
 
 def check_progress(progress: object) -> Progress | None:
@@ -123,7 +145,7 @@ class Upload:
             )
         self.size = measured if measured is not None else size
 
-    def _new_hash(self) -> hashlib._Hash | None:
+    def _new_hash(self) -> Hash | None:
         return _upload_hash() if self._is_hashed else None
 
     @property
@@ -199,6 +221,8 @@ class Upload:
         except BaseException as failure:
             self.failure = failure
             raise
+        finally:
+            _end_thread(self._hash)
 
     def _verified_blocks(self) -> Iterator[bytes]:
         """Yield the blocks; compare the size and checksum before the last block is yielded."""
@@ -210,7 +234,7 @@ class Upload:
             held = block
             self.sent += len(block)
             if self._hash is not None:
-                self._hash.update(block)
+                self._hash = _updated(self._hash, block, self.sent)
             self._check_length(ended=False)
         self._check_length(ended=True)
         declared = None if self.declares_later else self._declared
@@ -459,7 +483,7 @@ class Download:
             # Stop here, and do not read or write the rest.
             self._differ(f"more than {size} bytes arrived, the size of the image")
         if self._hash is not None:
-            self._hash.update(block)
+            self._hash = _updated(self._hash, block, self.received)
         if self._verifier is not None:
             self._verifier.update(block)
         _report_progress(self._progress, self.received, self._expected.size)
@@ -488,6 +512,7 @@ class Download:
                 f"the download of image {self._image_id} was closed before its end",
                 image_id=self._image_id,
             )
+        _end_thread(self._hash)
         self._close()
 
     def __enter__(self) -> Download:
@@ -508,7 +533,7 @@ HASHES = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512"}) | {
 }
 
 
-def _create_hash(expected: Expected) -> hashlib._Hash | None:
+def _create_hash(expected: Expected) -> Hash | None:
     if expected.digest is None or expected.algorithm not in HASHES:
         return None
     return _new_hash(expected.algorithm)
