@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.targets import Target
 
 #: JSON parsers that a client may use in place of the standard one.
-FAST_PARSERS = ("orjson", "msgspec")
+FAST_PARSERS = ("msgspec",)
 
 #: The API of subjects that ask no server.
 NO_API = "-"

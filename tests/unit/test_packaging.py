@@ -27,8 +27,8 @@ EXTRA_OF_HOST = {
     "fixture": ("fixtures",),
 }
 
-#: Packages of an extra that are imported only inside functions.
-EXTRA_OF_LATE_IMPORTS = "signatures"
+#: Extras of the other modules, which work without them.
+OTHER_EXTRAS = ("fast", "signatures")
 
 #: Packages for type checkers only; Nova, which imports the library and is therefore installed; and
 #: Ceph's modules.
@@ -76,10 +76,13 @@ def test_every_import_is_a_declared_dependency() -> None:
 def extras_of(path: Path) -> tuple[str, ...]:
     """Return the extras that a module of the package may rely on."""
     host = path.relative_to(PACKAGE).with_suffix("").parts[0]
-    return EXTRA_OF_HOST.get(host, (EXTRA_OF_LATE_IMPORTS,))
+    return EXTRA_OF_HOST.get(host, OTHER_EXTRAS)
 
 
-@pytest.mark.parametrize("extra", ["cli", "definitions", "fixtures", "signatures", "test", "docs"])
+EXTRAS = ["cli", "definitions", "fast", "fixtures", "signatures", "test", "docs"]
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
 def test_extra_is_declared(extra: str) -> None:
     assert extra in (metadata.metadata("glance-compat").get_all("Provides-Extra") or [])
     assert set(requirements(extra)) > set(requirements())
@@ -93,7 +96,7 @@ def test_lower_bounds_are_the_tested_constraints() -> None:
     declared = {
         name: one
         for name, one in requirements(
-            "cli", "definitions", "fixtures", "signatures", "test"
+            "cli", "definitions", "fast", "fixtures", "signatures", "test"
         ).items()
         if name != "glance-compat"
     }
