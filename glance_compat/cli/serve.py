@@ -256,6 +256,7 @@ def _settings(parsed_args: argparse.Namespace) -> dict[str, typing.Any]:
     # Imported here because only this command and demo need the extra.
     with require_extra("fixtures"):
         from glance_compat.fixture.parameters import mapping
+        from glance_compat.fixture.settings_file import with_project_ids
 
     try:
         found = _from_files(parsed_args)
@@ -273,7 +274,8 @@ def _settings(parsed_args: argparse.Namespace) -> dict[str, typing.Any]:
             found[name] = getattr(parsed_args, name)
     if parsed_args.strict_tokens:
         found["strict_tokens"] = True
-    return {**_DEFAULTS, **found, **_users(parsed_args), "sockets": True}
+    named = with_project_ids({**found, **_users(parsed_args)})
+    return {**_DEFAULTS, **named, "sockets": True}
 
 
 def _from_files(parsed_args: argparse.Namespace) -> dict[str, typing.Any]:

@@ -18,7 +18,7 @@ import pytest
 import requests
 import yaml
 
-from glance_compat.fixture import GlanceFixture
+from glance_compat.fixture import GlanceFixture, project_id
 from tests.unit.cli.running import in_process, program
 from tests.unit.cli.serving import while_serving
 
@@ -236,6 +236,22 @@ def described(url: str) -> dict[str, Any]:
             "properties": new[1].status_code,
             "downloaded": session.get(path, timeout=30).json()["status"],
         }
+
+
+def test_owner_may_be_a_project_of_a_user(tmp_path: Path) -> None:
+    images = tmp_path / "images.yaml"
+    images.write_text(
+        "- {id: own, owner: blue}\n- {id: shared, owner: other, members: {blue: accepted}}\n"
+        "- {id: foreign, owner: green}\n"
+    )
+    token = f"u:{project_id('blue')}:member"
+
+    def ask(url: str) -> None:
+        listed = requests.get(f"{url}/v2/images", headers={"X-Auth-Token": token}, timeout=30)
+        assert {one["id"] for one in listed.json()["images"]} == {"own", "shared"}
+
+    argv = ("--images", str(images), "--user", "alice:pw:blue")
+    assert while_serving(ask, *argv).code == 0
 
 
 def test_release_and_apis_need_no_quotes_in_a_file(tmp_path: Path) -> None:
