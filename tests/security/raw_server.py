@@ -10,6 +10,8 @@ import time
 import typing
 from collections.abc import Callable, Iterator, Sequence
 
+from glance_compat.fixture.servers.ports import unused
+
 #: Bytes to send for a request, in parts with a pause between them. None closes the connection.
 Parts = Sequence[bytes] | None
 
@@ -26,7 +28,8 @@ class Listener:
 
     def __init__(self, serve: Callable[[socket.socket, int], None]) -> None:
         self._serve = serve
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        # The process caches what it knows of the servers that had a port before.
+        self._socket = unused(lambda: socket.create_server(("127.0.0.1", 0)))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     def __enter__(self: Own) -> Own:
