@@ -24,10 +24,12 @@ from glance_compat import (
     ExtendedImage,
     Image,
     ImageService,
+    Location,
     Member,
     OfferedVersion,
     Options,
     Store,
+    Task,
     exceptions,
 )
 from glance_compat.audit.kinds import KINDS_BY_NAME
@@ -234,7 +236,7 @@ def test_types_match_the_fields_table() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [Image, ExtendedImage, Member, Store], ids=lambda kind: kind.__name__
+    "kind", [Image, ExtendedImage, Member, Store, Task, Location], ids=lambda kind: kind.__name__
 )
 def test_types_document_each_key(kind: type) -> None:
     documented = "\n".join(inspect.getdoc(one) or "" for one in (Image, kind))
@@ -264,6 +266,16 @@ def test_stores_match_declared_type() -> None:
         for token in ("owner", "admin:admin:admin"):
             for store in ImageService(glance.session(token)).stores(None):
                 assert_has_type(store, Store)
+
+
+def test_tasks_and_locations_match_declared_types() -> None:
+    with GlanceFixture(release="33") as glance:
+        images = ImageService(glance.session("admin:admin:admin")).bound()
+        meta = {"disk_format": "raw", "container_format": "bare"}
+        image: Image = images.import_image(meta, data=b"data")
+        [task], [location] = images.tasks(image["id"]), images.locations(image["id"])
+        assert_has_type(task, Task)
+        assert_has_type(location, Location)
 
 
 def assert_has_type(found: Mapping[str, object], kind: type) -> None:
