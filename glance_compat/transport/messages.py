@@ -26,10 +26,16 @@ from glance_compat.transport.error_mapping import advice_for
 from glance_compat.transport.retry import TOO_LARGE, parse_retry_after
 
 _parse_quickly: Callable[[bytes], object] | None = None
+#: The exceptions for a body that the parser rejects.
+_REJECTED: tuple[type[Exception], ...] = (ValueError, RecursionError)
 with contextlib.suppress(ImportError):
     import msgspec
 
-    _parse_quickly = msgspec.json.Decoder().decode
+    _decode = msgspec.json.Decoder().decode
+    # Before msgspec 0.17, large integers become floats; before 0.21, its exceptions are not
+    # ValueErrors.
+    if isinstance(_decode(b"-9223372036854775809"), int):
+        _parse_quickly, _REJECTED = _decode, (*_REJECTED, msgspec.MsgspecError)
 
 
 class VersionDocumentReceived(Exception):
@@ -233,15 +239,14 @@ def _parse_json(body: bytes) -> object:
     """Parse JSON, with msgspec if it is installed (the extra ``fast``).
 
     The result is that of ``json``: what msgspec rejects, such as NaN, lone surrogates and other
-    encodings than UTF-8, is parsed again. msgspec returns large integers unchanged; orjson, which
-    is not faster, returns floats for those of more than 64 bits (verified with msgspec 0.22 and
-    orjson 3.13).
+    encodings than UTF-8, is parsed again (verified with msgspec 0.17 to 0.22). orjson, which is
+    not faster, returns floats for integers of more than 64 bits (verified with orjson 3.13).
 
     :raises ValueError: the body is not JSON.
     :raises RecursionError: the body is nested too deeply.
     """
     if _parse_quickly is not None:
-        with contextlib.suppress(ValueError, RecursionError):
+        with contextlib.suppress(*_REJECTED):
             return _parse_quickly(body)
     return json.loads(body)
 
