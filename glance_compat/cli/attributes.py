@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 
+from glance_compat.cli import projects
 from glance_compat.cli.argument_values import at_least, parse_key_and_value
 from glance_compat.cli.usage import argument_type
 
@@ -70,6 +71,7 @@ def add_attributes(parser: argparse.ArgumentParser) -> None:
         metavar="PROJECT",
         help="the project that owns the image (name or id); only an admin may choose another one",
     )
+    projects.add_domain(parser)
 
 
 def _add_protection(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from cliff.lister import Lister
 from glance_compat import exceptions
 from glance_compat.audit.kinds import KINDS, SEVERITIES, TARGET_APIS, Kind
 from glance_compat.audit.reader import Reader, find_readable_apis, v1_lists, v2_lists
-from glance_compat.cli import cloud, formatting, progress, repair, report
+from glance_compat.cli import cloud, formatting, progress, projects, repair, report
 from glance_compat.cli.argument_values import at_least
 from glance_compat.cli.report import Progress, Tally
 from glance_compat.cli.usage import UsageError, argument_type, check_columns
@@ -94,7 +94,11 @@ class Audit(Lister):
             parsed_args.page_size,
         )
         tally = Tally(gaps)
-        owner = target.find_project_id(parsed_args.owner) if parsed_args.owner else None
+        owner = (
+            target.find_project_id(parsed_args.owner, parsed_args.project_domain)
+            if parsed_args.owner
+            else None
+        )
         found = report.collect_findings(
             reader, tally, _select(parsed_args), owner, self._progress(parsed_args)
         )
@@ -199,6 +203,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--owner", metavar="PROJECT", help="audit only images of this project (name or id)"
     )
+    projects.add_domain(parser)
     parser.add_argument(
         "--deleted",
         action="store_true",

@@ -61,7 +61,7 @@ class Set(Command):
             raise UsageError("nothing to set: pass an option such as --name or --property")
         target = cloud.Cloud(self.app.options)
         if parsed_args.project is not None:
-            meta["owner"] = target.find_project_id(parsed_args.project)
+            meta["owner"] = target.find_project_id(parsed_args.project, parsed_args.project_domain)
         service, image = _find(target, parsed_args)
         if parsed_args.tags:
             meta["tags"] = sorted({*(_tags_of(image) or ()), *parsed_args.tags})

@@ -82,9 +82,9 @@ class Cloud:
             **self._catalog._asdict(),
         )
 
-    def find_project_id(self, name_or_id: str) -> str:
+    def find_project_id(self, name_or_id: str, domain: str | None = None) -> str:
         """Return the id of a project; see :func:`glance_compat.cli.projects.find_project_id`."""
-        return projects.find_project_id(self._session, name_or_id)
+        return projects.find_project_id(self._session, name_or_id, domain)
 
     def own_project_id(self) -> str | None:
         """Return the id of the user's project, or None if it is unknown."""

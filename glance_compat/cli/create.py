@@ -49,7 +49,9 @@ class Create(ShowOne):
         with self._open_data(parsed_args.file, meta) as data:
             target = cloud.Cloud(self.app.options)
             if parsed_args.project:
-                meta["owner"] = target.find_project_id(parsed_args.project)
+                meta["owner"] = target.find_project_id(
+                    parsed_args.project, parsed_args.project_domain
+                )
             service = target.checked_service(extended=True)
             image = self._create(service, meta, data, parsed_args)
         LOG.info("Created image %s", image["id"])

@@ -13,7 +13,7 @@ from cliff.formatters.base import ListFormatter, SingleFormatter
 from cliff.lister import Lister
 from cliff.show import ShowOne
 
-from glance_compat.cli import cloud, formatting
+from glance_compat.cli import cloud, formatting, projects
 from glance_compat.cli.argument_values import (
     at_least,
     parse_after,
@@ -230,7 +230,11 @@ def _find_owner(target: cloud.Cloud, parsed_args: argparse.Namespace) -> str | N
                 " --owner PROJECT"
             )
         return project_id
-    return target.find_project_id(parsed_args.owner) if parsed_args.owner else None
+    return (
+        target.find_project_id(parsed_args.owner, parsed_args.project_domain)
+        if parsed_args.owner
+        else None
+    )
 
 
 def _add_projects(parser: argparse.ArgumentParser) -> None:
@@ -244,6 +248,7 @@ def _add_projects(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="images of all projects that the user may see; this is the default",
     )
+    projects.add_domain(parser)
 
 
 def _add_ages(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from cliff.command import Command
 from cliff.lister import Lister
 
-from glance_compat.cli import cloud, formatting
+from glance_compat.cli import cloud, formatting, projects
 from glance_compat.cli.own_images import add_all_projects
 from glance_compat.cli.references import Finder
 from glance_compat.cli.usage import check_columns
@@ -106,6 +106,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "project", metavar="PROJECT", help="the member: the id or the name of a project"
     )
+    projects.add_domain(parser)
 
 
 def _resolve(
@@ -113,7 +114,7 @@ def _resolve(
 ) -> tuple[ImageService, str, str]:
     """Return the service, the id of the image, and the id of the project."""
     target = cloud.Cloud(options)
-    member = target.find_project_id(parsed_args.project)
+    member = target.find_project_id(parsed_args.project, parsed_args.project_domain)
     service = target.checked_service(extended=True)
     all_projects = not own_only or parsed_args.all_projects
     finder = Finder(target, service, own_only=not all_projects)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find the id of a project by its name, and that of the user's own project.
+"""Find the id of a project by its name and domain, and that of the user's own project.
 
 Glance stores the id of an image's project, not its name. A filter with a name would match no
 image, without an error.
@@ -10,6 +10,7 @@ images.
 
 from __future__ import annotations
 
+import argparse
 import re
 import typing
 import urllib.parse
@@ -29,13 +30,23 @@ Project = Mapping[str, typing.Any]
 _ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
-def find_project_id(session: Session, name_or_id: str) -> str:
+def add_domain(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the domain of a project that is passed by name."""
+    parser.add_argument(
+        "--project-domain",
+        metavar="DOMAIN",
+        help="the domain of PROJECT (name or id), if projects of several domains have its name",
+    )
+
+
+def find_project_id(session: Session, name_or_id: str, domain: str | None = None) -> str:
     """Return the id of a project.
 
     As in ``openstack``, the value is looked up as an id first, then as a name. If the user may not
     read all projects, those that the user can log in to are searched. Without an Identity service
     the value is treated as an id.
 
+    :param domain: the id or the name of the project's domain, or None for any domain.
     :raises glance_compat.cli.usage.UsageError: no project or several projects have that name.
     :raises glance_compat.exceptions.GlanceCompatError: the request to the Identity service failed.
     """
@@ -44,18 +55,27 @@ def find_project_id(session: Session, name_or_id: str) -> str:
         return name_or_id
     url = f"{str(plugin.auth_url).rstrip('/').removesuffix('/v3')}/v3"
     path = urllib.parse.quote(name_or_id, safe="")
+    domain_id = None if domain is None else _find_domain_id(session, url, domain)
     with plugin_errors(f"looking for the project {quote_value(name_or_id)}"):
         if path not in ("", ".", "..") and _fetch(session, f"{url}/projects/{path}", "project"):
             return name_or_id
-        named = _fetch(session, f"{url}/projects?name={urllib.parse.quote_plus(name_or_id)}")
+        query = f"name={urllib.parse.quote_plus(name_or_id)}"
+        if domain_id is not None:
+            query += f"&domain_id={urllib.parse.quote_plus(domain_id)}"
+        named = _fetch(session, f"{url}/projects?{query}")
         found = named if named is not None else _fetch(session, f"{url}/auth/projects") or []
-    ids = {str(one["id"]) for one in found if name_or_id in (one.get("id"), one.get("name"))}
+    ids = {
+        str(one["id"])
+        for one in found
+        if name_or_id in (one.get("id"), one.get("name"))
+        and domain_id in (None, one.get("domain_id"))
+    }
     if len(ids) == 1:
         return ids.pop()
     if ids:
         raise UsageError(
-            f"several projects are called {quote_value(name_or_id)}: pass the id of one of them,"
-            f" {', '.join(sorted(ids))}"
+            f"several projects are called {quote_value(name_or_id)}: pass --project-domain, or the"
+            f" id of one of them, {', '.join(sorted(ids))}"
         )
     if named is None and _ID.fullmatch(name_or_id):
         return name_or_id
@@ -64,6 +84,29 @@ def find_project_id(session: Session, name_or_id: str) -> str:
         f"project {quote_value(name_or_id)} was not found: the Identity service at"
         f" {redact_url(url)} does not list it among {search}. Pass the project's id"
     )
+
+
+def _find_domain_id(session: Session, url: str, name_or_id: str) -> str:
+    """Return the id of a domain; the value itself, if the user may not read domains.
+
+    :raises glance_compat.cli.usage.UsageError: no domain has that name.
+    :raises glance_compat.exceptions.GlanceCompatError: the request to the Identity service failed.
+    """
+    path = urllib.parse.quote(name_or_id, safe="")
+    query = urllib.parse.quote_plus(name_or_id)
+    with plugin_errors(f"looking for the domain {quote_value(name_or_id)}"):
+        if path not in ("", ".", "..") and _fetch(session, f"{url}/domains/{path}", "domain"):
+            return name_or_id
+        named = _fetch(session, f"{url}/domains?name={query}", "domains")
+    if named is None:
+        return name_or_id
+    ids = [str(one["id"]) for one in named if one.get("name") == name_or_id]
+    if len(ids) != 1:
+        raise UsageError(
+            f"domain {quote_value(name_or_id)} was not found: the Identity service at"
+            f" {redact_url(url)} does not list it"
+        )
+    return ids[0]
 
 
 def own_project_id(session: Session) -> str | None:

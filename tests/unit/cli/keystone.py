@@ -21,7 +21,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: Keystone
 
     def do_GET(self) -> None:
-        if "/projects" in self.path:
+        if "/projects" in self.path or "/domains" in self.path:
             status, body = self.server.projects.get(self.path, (404, {}))
             self._answer(status, body)
             return
@@ -56,7 +56,8 @@ class Keystone(http.server.ThreadingHTTPServer):
     """The fake Keystone.
 
     :ivar asked: the received ``auth`` objects.
-    :ivar projects: status and body of the response, by path of a project; others are 404.
+    :ivar projects: status and body of the response, by path of a project or a domain; the response
+        to others is 404.
     :param endpoints: image endpoints by region and interface.
     """
 

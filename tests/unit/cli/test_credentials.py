@@ -536,6 +536,56 @@ def test_unknown_owner_is_wrong_usage(
     assert message in outcome.error
 
 
+DOMAIN = "00000000aaaaaaaa00000000aaaaaaaa"
+IN_DOMAIN = f"{BY_NAME}&domain_id={DOMAIN}"
+DOMAINS = {"domains": [{"id": DOMAIN, "name": "lab"}]}
+
+
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize(
+    ("domain", "answers"),
+    [
+        ("lab", {"/v3/domains?name=lab": (200, DOMAINS), IN_DOMAIN: (200, projects(PROJECT))}),
+        (
+            DOMAIN,
+            {
+                f"/v3/domains/{DOMAIN}": (200, {"domain": {"id": DOMAIN}}),
+                IN_DOMAIN: (200, projects(PROJECT)),
+            },
+        ),
+        # The user may read neither domains nor all projects.
+        (
+            DOMAIN,
+            {
+                f"/v3/domains/{DOMAIN}": FORBIDDEN,
+                f"/v3/domains?name={DOMAIN}": FORBIDDEN,
+                IN_DOMAIN: FORBIDDEN,
+                "/v3/auth/projects": (200, projects(OTHER, PROJECT)),
+            },
+        ),
+    ],
+)
+def test_project_is_found_in_its_domain(
+    cloud: Cloud, domain: str, answers: Mapping[str, tuple[int, dict[str, Any]]]
+) -> None:
+    for _, body in answers.values():
+        for one in body.get("projects", ()):
+            one["domain_id"] = DOMAIN if one["id"] == PROJECT else "default"
+    cloud.keystone.projects.update(answers)
+    argv = ("--owner", "ops", "--project-domain", domain, "--os-cloud", "lab")
+    outcome = in_process("audit", *argv)
+    assert outcome.code == 0
+    assert outcome.err.splitlines()[-1] == "No image of the project ops was read"
+
+
+@pytest.mark.usefixtures("file")
+def test_unknown_domain_is_wrong_usage(cloud: Cloud) -> None:
+    cloud.keystone.projects["/v3/domains?name=lab"] = (200, {"domains": []})
+    outcome = in_process("list", "--owner", "ops", "--project-domain", "lab", "--os-cloud", "lab")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "domain 'lab' was not found" in outcome.error
+
+
 @pytest.mark.usefixtures("file")
 def test_owner_without_images_is_a_warning(cloud: Cloud) -> None:
     cloud.keystone.projects[BY_NAME] = (200, projects(PROJECT))
