@@ -20,6 +20,7 @@ from glance_compat import exceptions
 from glance_compat.audit.kinds import KINDS, SEVERITIES, TARGET_APIS, Kind
 from glance_compat.audit.reader import Reader, find_readable_apis, v1_lists, v2_lists
 from glance_compat.cli import cloud, formatting, progress, projects, repair, report
+from glance_compat.cli.accepted import Accepted, read_baseline, read_entries
 from glance_compat.cli.argument_values import at_least
 from glance_compat.cli.report import Progress, Tally
 from glance_compat.cli.usage import UsageError, argument_type, check_columns
@@ -44,6 +45,7 @@ class Audit(Lister):
         """Add the options of the command."""
         parser = super().get_parser(prog_name)
         _add_selection(parser)
+        _add_known(parser)
         parser.add_argument("--long", action="store_true", help="show more columns")
         parser.add_argument(
             "--summary", action="store_true", help="show one row for each kind of finding"
@@ -81,6 +83,7 @@ class Audit(Lister):
         return self._audit(parsed_args)
 
     def _audit(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        accepted = _read_accepted(parsed_args)
         target = cloud.Cloud(self.app.options)
         discovery = _discover(target, self.app.options.api_version)
         apis, gaps = find_readable_apis(discovery, self.app.options.api_version)
@@ -100,23 +103,27 @@ class Audit(Lister):
             else None
         )
         found = report.collect_findings(
-            reader, tally, _select(parsed_args), owner, self._progress(parsed_args)
+            reader, tally, _select(parsed_args), owner, self._progress(parsed_args), accepted
         )
         # If no list can be read, raise the error as any other command does.
         first = list(itertools.islice(found, 1))
         if reader.failed:
             raise reader.errors[0]
         findings = itertools.chain(first, found)
-        self._finish = lambda: self._end_audit(reader, tally, parsed_args)
+        self._finish = lambda: self._end_audit(reader, tally, accepted, parsed_args)
         if parsed_args.summary:
             collections.deque(findings, maxlen=0)
             return report.SUMMARY, report.summary_rows(tally, parsed_args.formatter)
         columns = report.LONG if parsed_args.long or parsed_args.columns else report.SHORT
         return columns, report.finding_rows(findings, columns, parsed_args.formatter)
 
-    def _end_audit(self, reader: Reader, tally: Tally, parsed_args: argparse.Namespace) -> int:
+    def _end_audit(
+        self, reader: Reader, tally: Tally, accepted: Accepted, parsed_args: argparse.Namespace
+    ) -> int:
         if self.app.options.verbose_level or tally.failed:
-            summary = report.format_summary(reader.read, tally, with_kinds=not parsed_args.summary)
+            summary = report.format_summary(
+                reader.read, tally, accepted, with_kinds=not parsed_args.summary
+            )
             self.app.stderr.write(summary)
         for error in reader.errors:
             self.app.LOG.error(error)
@@ -208,6 +215,29 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         "--deleted",
         action="store_true",
         help="also audit deleted and killed images, which only v1 shows, and only to an admin",
+    )
+
+
+def _add_known(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--baseline",
+        metavar="FILE",
+        help="show only findings that are new since an earlier audit, whose output with -f json is"
+        " in FILE; exit code 0 if there are none",
+    )
+    parser.add_argument(
+        "--ignore",
+        metavar="FILE",
+        help="do not show what was accepted: a YAML list of entries with reason, and kind, image"
+        " (an id) or property",
+    )
+
+
+def _read_accepted(parsed_args: argparse.Namespace) -> Accepted:
+    baseline, ignored = parsed_args.baseline, parsed_args.ignore
+    return Accepted(
+        () if baseline is None else read_baseline(baseline),
+        () if ignored is None else read_entries(ignored),
     )
 
 

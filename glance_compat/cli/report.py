@@ -18,6 +18,7 @@ from glance_compat.audit.kinds import KINDS_BY_NAME, SEVERITIES, Kind
 from glance_compat.audit.reader import Reader
 from glance_compat.audit.records import IMAGE, Match
 from glance_compat.cli import formatting
+from glance_compat.cli.accepted import Accepted
 
 #: The columns of a finding, and the function that returns the value of each.
 _COLUMNS: Mapping[str, Callable[[Finding], object]] = {
@@ -141,6 +142,7 @@ def collect_findings(
     kinds: Sequence[Kind],
     owner: str | None,
     progress: Progress,
+    accepted: Accepted,
 ) -> Iterator[Finding]:
     """Read the images and yield their findings, then a finding for each part that was not read.
 
@@ -149,6 +151,7 @@ def collect_findings(
     :param kinds: the kinds of findings to look for.
     :param owner: audit only images of the project with this id; None: images of all projects.
     :param progress: reports the progress.
+    :param accepted: the findings that are neither yielded nor counted in the tally.
     """
     for pair in reader.pairs():
         v1, v2 = pair
@@ -159,6 +162,7 @@ def collect_findings(
         if reader.is_one_sided(pair):
             found.append(_one_sided(record, "v1" if v2 is None else "v2"))
         tally.images += 1
+        found = [one for one in found if not accepted.hides(one)]
         tally.add(found)
         yield from found
         progress.update(tally.images, tally.findings)
@@ -224,17 +228,27 @@ def repair_rows(repairs: Iterable[object], output_format: str) -> Iterator[list[
 _WIDTH = 79
 
 
-def format_summary(read: Mapping[str, int], tally: Tally, *, with_kinds: bool) -> str:
+def format_summary(
+    read: Mapping[str, int], tally: Tally, accepted: Accepted, *, with_kinds: bool
+) -> str:
     """Format the number of images read and of findings.
 
     :param read: number of records read, by API.
     :param tally: the counts.
+    :param accepted: the findings that were hidden.
     :param with_kinds: whether to add a paragraph for each kind: its meaning, and what to do.
     """
     over = " and ".join(
         f"{_pluralize(count, 'image')} over {api}" for api, count in sorted(read.items())
     )
     lines = ["", f"Read {over}. {_format_counts(tally)}"]
+    hidden = (
+        (accepted.in_baseline, "known from the baseline"),
+        (accepted.ignored, "accepted in the file of --ignore"),
+    )
+    lines += [
+        f"Not shown: {_pluralize(count, 'finding')} {why}." for count, why in hidden if count
+    ]
     for kind, images, count in tally.kinds if with_kinds else ():
         counts = f"{_pluralize(count, 'finding')} in {_pluralize(images, 'image')}"
         lines += ["", f"{kind.severity}: {kind.name}" + (f" ({counts})" if images else "")]

@@ -77,6 +77,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "transport/sessions:_view_class": "at most 64 pairs of classes",
     },
     "writes a file": {
+        "cli/accepted:_read": "only read; the path is the user's",
         "cli/app:_replace_closed_streams": "/dev/null, for streams that are closed",
         "cli/credentials:_write_private": "mode 0600; accounts have passwords",
         "cli/sources:_open_file": "only read; the path is the user's",
