@@ -14,6 +14,9 @@ contain ``plan`` and ``sync``. What must not: requests of one cloud alone (see `
 
 from __future__ import annotations
 
+from glance_compat.copying.plans import plan
+from glance_compat.copying.run import sync
 from glance_compat.copying.single import copy_image
+from glance_compat.copying.steps import Report, Step
 
-__all__ = ["copy_image"]
+__all__ = ["Report", "Step", "copy_image", "plan", "sync"]

@@ -63,13 +63,18 @@ class Comparison:
 
     def wanted(self, image: ExtendedImage, ids: Mapping[str, str]) -> Wanted:
         """Return the metadata that the copy of an image must have."""
-        return compute_wanted(
-            image,
-            self.choices,
-            ids,
-            self.source.options.successor_property,
-            mapped_members(self.source, image, self.choices),
-        )
+        return self.with_ids(image, mapped_members(self.source, image, self.choices), ids)
+
+    def with_ids(
+        self, image: ExtendedImage, members: tuple[str, ...], ids: Mapping[str, str]
+    ) -> Wanted:
+        """Return the metadata that a copy must have, without a request.
+
+        :param members: ids of the target's projects that the copy must be shared with.
+        :param ids: as in :meth:`compare`.
+        """
+        successor = self.source.options.successor_property
+        return compute_wanted(image, self.choices, ids, successor, members)
 
     def references_of(self, image: ExtendedImage) -> list[tuple[str, str]]:
         """Return the names of the properties that name another image, with the image's id."""

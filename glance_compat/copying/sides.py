@@ -76,9 +76,14 @@ class Side:
         """The function that returns the name under which the cloud stores a property."""
         return fold_name if self.discovery.api == "v1" else str
 
+    @functools.cached_property
     def strictly_verified(self) -> ImageService:
-        """Return a service that hashes downloads, for images without an MD5 checksum."""
+        """A service that hashes downloads, for images without an MD5 checksum."""
         return with_options(self.service, verify_downloads="strong")
+
+    @functools.cached_property
+    def _quick(self) -> ImageService:
+        return with_options(self.service, v1_exact_show=False)
 
     def select(self, image: ExtendedImage) -> Image:
         """Return an image with the keys that the caller's service returns."""
@@ -92,11 +97,12 @@ class Side:
         found = self.service.show(self.context, image_id, show_deleted=False)
         return typing.cast(ExtendedImage, found)
 
-    def show_quickly(self, image_id: str) -> ExtendedImage:
-        """Return an image that is not deleted; over v1 with one HEAD, which cannot tell all."""
-        service = with_options(self.service, v1_exact_show=False)
-        found = service.show(self.context, image_id, show_deleted=False)
-        return typing.cast(ExtendedImage, found)
+    def find_quickly(self, image_id: str) -> ExtendedImage | None:
+        """Return an image; over v1 with one HEAD, which cannot tell every property."""
+        with contextlib.suppress(exceptions.NotFound, exceptions.Forbidden):
+            found = self._quick.show(self.context, image_id, show_deleted=False)
+            return typing.cast(ExtendedImage, found)
+        return None
 
     def find(self, image_id: str) -> ExtendedImage | None:
         """Return an image, or None if the caller cannot see it."""
@@ -107,8 +113,10 @@ class Side:
         return None
 
     def iter_images(self, filters: Mapping[str, object] | None) -> Iterator[ExtendedImage]:
-        """Return an iterator over the images that match the filters."""
-        found = self.service.iter_detail(self.context, filters)
+        """Return an iterator over the images that match the filters, the oldest first."""
+        found = self.service.iter_detail(
+            self.context, filters, sort_key="created_at", sort_dir="asc"
+        )
         return typing.cast("Iterator[ExtendedImage]", found)
 
     def iter_with_hidden(self, filters: Mapping[str, object]) -> Iterator[ExtendedImage]:

@@ -7,6 +7,7 @@ must not: plans of several images (see ``plans``).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import typing
 from collections.abc import Mapping
@@ -127,7 +128,8 @@ def _copy(
         for note in comparison.notes_of(image, wanted):
             LOG.warning("The copy of image %s is not equal to it: %s", image["id"], note)
         free = iter([chosen]) if chosen else candidate_ids(image["id"], target.project, taken)
-        return transfer.create(image, wanted, free, progress)
+        with contextlib.closing(transfer.open(image)) as data:
+            return transfer.create(image, wanted, data, free, progress)
     existing = typing.cast(ExtendedImage, decision.existing)
     return existing if decision.action == "present" else transfer.complete(existing, wanted)
 

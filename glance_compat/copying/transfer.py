@@ -8,7 +8,7 @@ decision that they are needed (see ``decisions``), and the recovery of a single 
 
 from __future__ import annotations
 
-import contextlib
+import datetime
 import io
 import logging
 import typing
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from glance_compat import exceptions
 from glance_compat.copying.choices import Choices
-from glance_compat.copying.decisions import is_finished
+from glance_compat.copying.decisions import Candidates, find_linked, is_finished
 from glance_compat.copying.sides import Side
 from glance_compat.copying.wanted import Wanted, source_value
 from glance_compat.streams.streams import Download, Progress
@@ -36,7 +36,7 @@ class SourceData:
 
     def __init__(self, source: Side, image: ExtendedImage) -> None:
         # Without an MD5 checksum the upload has nothing to compare the data with.
-        self._service = source.service if image["checksum"] else source.strictly_verified()
+        self._service = source.service if image["checksum"] else source.strictly_verified
         self._context = source.context
         self._image_id = image["id"]
         self._position = 0
@@ -89,38 +89,50 @@ class Transfer:
         self._target = target
         self._choices = choices
 
+    def open(self, image: ExtendedImage) -> SourceData:
+        """Start the download of an image.
+
+        :raises glance_compat.exceptions.ImageNotFound: the image does not exist any more.
+        :raises glance_compat.exceptions.ImageNotActive: its data cannot be read.
+        """
+        return SourceData(self._source, image)
+
     def create(
         self,
         image: ExtendedImage,
         wanted: Wanted,
+        data: SourceData,
         ids: Iterator[str],
         progress: Progress | None,
     ) -> ExtendedImage:
         """Create the copy of an image, with its data.
 
+        If another run has created it in the meantime, that copy is returned.
+
         :param ids: the ids to try, until one is not in use.
         :raises glance_compat.exceptions.Conflict: all of them are in use.
         """
         meta = self._meta_of(wanted, finished=not wanted.is_finished_later)
-        with contextlib.closing(SourceData(self._source, image)) as data:
-            is_empty = not image["size"] and not data.read()
-            data.seek(0)
-            if is_empty:
-                # Without data, the library adds the formats that an empty image may lack.
-                created = self._create_under(ids, {**meta, "size": 0}, None, progress)
-            else:
-                meta |= {"size": image["size"] or None, "checksum": image["checksum"]}
-                created = self._create_under(ids, meta, data, progress)
+        is_empty = not image["size"] and not data.read()
+        data.seek(0)
+        if is_empty:
+            # Without data, the library adds the formats that an empty image may lack.
+            created = self._create_under(ids, image, {**meta, "size": 0}, None, progress)
+        else:
+            meta |= {"size": image["size"] or None, "checksum": image["checksum"]}
+            created = self._create_under(ids, image, meta, data, progress)
         self._check_hash(image, created)
-        return self.finish(created, wanted) if wanted.is_finished_later else created
+        return created if is_finished(created, self._choices) else self.finish(created, wanted)
 
     def _create_under(
         self,
         ids: Iterator[str],
+        image: ExtendedImage,
         meta: dict[str, typing.Any],
         data: SourceData | None,
         progress: Progress | None,
     ) -> ExtendedImage:
+        """Create an image under the first id that is not in use."""
         conflict: exceptions.Conflict | None = None
         for image_id in ids:
             try:
@@ -132,13 +144,24 @@ class Transfer:
                 # Its subclasses are about the data, not about the id.
                 if type(error) is not exceptions.Conflict:
                     raise
+                existing = self._find_copy(image, image_id)
+                if existing is not None:
+                    return existing
                 conflict = error
             except exceptions.DataSourceError as error:
                 if isinstance(error.__cause__, exceptions.GlanceCompatError):
                     raise error.__cause__ from None
                 raise
-        assert conflict is not None  # noqa: S101 - there is at least one id
-        raise conflict
+        raise conflict or exceptions.Conflict(f"there is no free id for image {image['id']}")
+
+    def _find_copy(self, image: ExtendedImage, image_id: str) -> ExtendedImage | None:
+        """Return the image with an id if it is the copy, which another run has created."""
+        found = self._target.find(image_id)
+        if found is None:
+            return None
+        now = datetime.datetime.now(datetime.timezone.utc)
+        candidates = Candidates([found], self._target.project, now)
+        return find_linked(image, candidates, self._choices)
 
     def _check_hash(self, image: ExtendedImage, created: ExtendedImage) -> None:
         """Raise IntegrityError if both clouds have a hash other than MD5, and the two differ."""
