@@ -47,14 +47,15 @@ class Cloud:
     """The cloud that the options select; creating an instance sends no request.
 
     :param options: the parsed options of :mod:`glance_compat.cli.cloud_options`.
+    :param with_variables: whether the OS_* variables count.
     :raises glance_compat.cli.usage.UsageError: no cloud is selected, or a required value is
         missing.
     :raises glance_compat.exceptions.InvalidOption: a value of clouds.yaml or of an OS_* variable
         is invalid.
     """
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        region, self._wish = _resolve(options)
+    def __init__(self, options: argparse.Namespace, *, with_variables: bool = True) -> None:
+        region, self._wish = _resolve(options, with_variables=with_variables)
         self._session = region.get_session()
         self._endpoints = options.endpoints or region.get_endpoint("image")
         self._catalog = catalog.Catalog(
@@ -179,13 +180,15 @@ _WAYS = (
 )
 
 
-def _resolve(options: argparse.Namespace) -> tuple[CloudRegion, ApiVersionWish]:
+def _resolve(
+    options: argparse.Namespace, *, with_variables: bool
+) -> tuple[CloudRegion, ApiVersionWish]:
     """Return the cloud's region, and the Images API that clouds.yaml requests, if any."""
     with require_extra("cli"), HANDLER.importing():
         # Imported here because it imports the whole SDK, which is slow.
         from glance_compat.cli import clouds_yaml
-    asked, variables = _read_options(options), _read_variables()
-    name = asked.pop("cloud", None) or os.environ.get("OS_CLOUD")
+    asked, variables = _read_options(options), _read_variables() if with_variables else {}
+    name = asked.pop("cloud", None) or (os.environ.get("OS_CLOUD") if with_variables else None)
     try:
         file = clouds_yaml.read(
             name,

@@ -27,7 +27,8 @@ _CONNECTION = (
 )
 
 
-def _parse_endpoint(text: str) -> str:
+def parse_endpoint(text: str) -> str:
+    """Return the URL of an endpoint, or raise ValueError if it is invalid."""
     from glance_compat.routing import catalog
 
     try:
@@ -59,7 +60,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--os-endpoint",
         metavar="URL",
         dest="endpoints",
-        type=argument_type(_parse_endpoint),
+        type=argument_type(parse_endpoint),
         action="append",
         help="image endpoint URL; overrides the catalog. Repeat it to list equivalent endpoints."
         " If no credentials are set, requests carry no token",

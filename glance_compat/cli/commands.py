@@ -37,6 +37,10 @@ COMMANDS: Mapping[str, Command] = {
         "glance_compat.cli.complete:Complete",
         "Print a completion script for bash, zsh or fish",
     ),
+    "copy": Command(
+        "glance_compat.cli.copies:Copy",
+        "Copy an image to another cloud",
+    ),
     "create": Command(
         "glance_compat.cli.create:Create",
         "Create an image, and upload its data",
@@ -112,6 +116,10 @@ COMMANDS: Mapping[str, Command] = {
     "supersede": Command(
         "glance_compat.cli.succession:Supersede",
         "Hide an image and link it to its successor; needs v2.7",
+    ),
+    "sync": Command(
+        "glance_compat.cli.copies:Sync",
+        "Copy the images of a cloud that another cloud does not have",
     ),
     "unhide": Command(
         "glance_compat.cli.succession:Unhide",

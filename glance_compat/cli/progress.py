@@ -16,6 +16,10 @@ from cliff.app import App
 
 from glance_compat.cli.usage import require_extra
 
+if typing.TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import ProgressColumn
+
 #: The argument ``progress`` of the service's methods.
 Report = typing.Callable[[int, int | None], None]
 
@@ -38,24 +42,8 @@ def transfer(app: App, title: str) -> Iterator[Report | None]:
         yield None
         return
     with require_extra("cli"):
-        from rich import progress, text
-
-        from glance_compat.cli import terminal
-    console = terminal.console(app.stderr)
-    bar = progress.Progress(
-        progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(bar_width=None),
-        progress.DownloadColumn(),
-        progress.TransferSpeedColumn(),
-        progress.TimeRemainingColumn(compact=True),
-        console=console,
-        expand=True,
-        # The bar disappears, so that the result is as in a pipe.
-        transient=True,
-        # What others write to these streams is none of this program's output.
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
+        from rich.progress import Progress
+    bar = Progress(*columns(), **settings(app))
     task = bar.add_task(title, total=None)
 
     def report(done: int, total: int | None) -> None:
@@ -64,16 +52,46 @@ def transfer(app: App, title: str) -> Iterator[Report | None]:
             bar.reset(task, total=total)
         bar.update(task, completed=done, total=total)
 
-    def write(line: str) -> None:
-        console.print(text.Text(line), soft_wrap=True)
-
-    with _log_through(app.stderr, write), bar:
+    with log_through(app.stderr, bar.console), bar:
         yield report
 
 
+def columns() -> list[ProgressColumn]:
+    """Return the columns of a bar: what is transferred, how much of it, how fast, how long."""
+    from rich import progress
+
+    return [
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(bar_width=None),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(compact=True),
+    ]
+
+
+def settings(app: App) -> dict[str, typing.Any]:
+    """Return the arguments of rich's Progress."""
+    from glance_compat.cli import terminal
+
+    return {
+        "console": terminal.console(app.stderr),
+        "expand": True,
+        # The bar disappears, so that the result is as in a pipe.
+        "transient": True,
+        # What others write to these streams is none of this program's output.
+        "redirect_stdout": False,
+        "redirect_stderr": False,
+    }
+
+
 @contextlib.contextmanager
-def _log_through(stderr: typing.TextIO, write: typing.Callable[[str], object]) -> Iterator[None]:
+def log_through(stderr: typing.TextIO, console: Console) -> Iterator[None]:
     """Write the lines of the log above the bar, instead of into it."""
+    from rich import text
+
+    def write(line: str) -> None:
+        console.print(text.Text(line), soft_wrap=True)
+
     handlers = [
         one
         for one in logging.getLogger().handlers

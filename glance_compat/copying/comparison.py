@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 
+from glance_compat import exceptions
 from glance_compat.copying.choices import Choices
 from glance_compat.copying.decisions import Candidates, Decision, decide, find_linked
 from glance_compat.copying.references import find_references
@@ -33,7 +34,18 @@ class Comparison:
         self.choices = choices
 
     def candidates(self, images: Sequence[ExtendedImage]) -> Candidates:
-        """Return images of the target as candidates for the copy of an image."""
+        """Return images of the target as candidates for the copy of an image.
+
+        :raises glance_compat.exceptions.Invalid: the caller's project in the target is unknown, so
+            that it cannot be established whose these images are.
+        """
+        owned = [one for one in images if one["owner"] is not None]
+        if self.target.project is None and owned:
+            raise exceptions.Invalid(
+                f"image {owned[0]['id']} of {self.target.discovery.endpoint} may be a copy of an"
+                " earlier run, but the caller's project is unknown: log in to Keystone, or pass a"
+                " target_context with project_id"
+            )
         now = datetime.datetime.now(datetime.timezone.utc)
         return Candidates(images, self.target.project, now)
 

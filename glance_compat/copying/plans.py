@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from glance_compat.copying.choices import SOURCE_PROPERTY, Choices, Visibility
 from glance_compat.copying.comparison import Comparison
 from glance_compat.copying.decisions import Candidates, Decision, candidate_ids, find_linked
+from glance_compat.copying.references import ORIGIN
 from glance_compat.copying.sides import Side
 from glance_compat.copying.steps import Job, Planned, Step
 from glance_compat.copying.wanted import Wanted, parse_source
@@ -100,12 +101,11 @@ class _Planner:
         for image in order_by_references(self._images, self._references):
             wanted, decision = self._comparison.compare(image, self._candidates(image), self._ids)
             target_id = self._note_id(image, decision)
-            needs = tuple(
-                dict.fromkeys(
-                    other for _, other in self._references[image["id"]] if other in self._images
-                )
-            )
-            job = Job(planned, image, wanted, decision, needs)
+            named: dict[str, bool] = {}
+            for name, other in self._references[image["id"]]:
+                if other in self._images:
+                    named[other] = named.get(other, False) or name != ORIGIN
+            job = Job(planned, image, wanted, decision, named)
             reason = self._explain(image, wanted, decision)
             yield Step(decision.action, image["id"], target_id, reason, job)
 

@@ -16,6 +16,9 @@ from collections.abc import Iterator, Mapping
 #: api/metadata; read in Nova 16 and 34). The option ``successor_property`` names one more.
 LINKS = ("kernel_id", "ramdisk_id", "base_image_ref")
 
+#: A property that only says where a snapshot comes from: no server is booted with its value.
+ORIGIN = "base_image_ref"
+
 #: A property whose value is a list of devices, which may have the key ``image_id`` (Nova,
 #: block_device.py).
 _MAPPING = "block_device_mapping"

@@ -108,7 +108,7 @@ class _Run:
     def _futures_of(self, step: Step) -> Iterable[tuple[str, Future[_Outcome]]]:
         """Yield the earlier steps whose copies a step names, by the id of their source."""
         job = _job_of(step)
-        for other in job.needs:
+        for other in job.named:
             future = self._futures.get((id(job.planned), other))
             if future is not None:
                 yield other, future
@@ -134,8 +134,9 @@ class _Run:
         if step.action == "present":
             return step
         missing = [other for other, one in outcomes.items() if _has_failed(one)]
-        if missing:
-            reason = f"image {missing[0]}, which its properties name, could not be copied"
+        needed = [other for other in missing if job.named[other]]
+        if needed:
+            reason = f"image {needed[0]}, which its properties name, could not be copied"
             return dataclasses.replace(step, action="skipped", reason=reason)
         ids = dict(job.planned.ids)
         ids |= {
@@ -143,6 +144,7 @@ class _Run:
             for other, one in outcomes.items()
             if one.step.target_id is not None
         }
+        ids = {other: copy for other, copy in ids.items() if other not in missing}
         wanted = comparison.with_ids(job.image, job.wanted.members, ids)
         if job.decision.existing is not None:
             updated = transfer.complete(job.decision.existing, wanted)

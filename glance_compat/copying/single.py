@@ -60,7 +60,9 @@ def copy_image(
     :param target: the service of the cloud that gets the copy; it may be the same as ``source``.
     :param source_context: the request context for the source; None for the service's own
         credentials.
-    :param target_context: the request context for the target.
+    :param target_context: the request context for the target. If it has a bare token, it needs
+        ``project_id``, because copies of earlier calls are found only among the images of a known
+        project.
     :param id: the id of the copy, a UUID. None: that of the source; if the target has used it
         already, another one, which depends only on the source's id and the target's project.
     :param visibility: "keep": that of the source. "private": the copy is private; v1 can only make

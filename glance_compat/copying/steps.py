@@ -8,6 +8,7 @@ What must live here: the classes that callers get. What must not: the decisions 
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Mapping
 
 from glance_compat.copying.comparison import Comparison
@@ -37,14 +38,15 @@ class Job:
     :param image: the source.
     :param wanted: the metadata that the copy must have.
     :param decision: what has to be done.
-    :param needs: ids of the images of the source that must be copied first.
+    :param named: the images of the source that its properties name, by id, and whether they must
+        be copied first, or else only if that succeeds.
     """
 
     planned: Planned
     image: ExtendedImage
     wanted: Wanted
     decision: Decision
-    needs: tuple[str, ...] = ()
+    named: Mapping[str, bool] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Step:
     source_id: str
     target_id: str | None
     reason: str
-    job: Job | None = dataclasses.field(default=None, repr=False, compare=False)
+    job: typing.Any = dataclasses.field(default=None, repr=False, compare=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -97,6 +97,18 @@ def test_failed_kernel_leaves_its_machine_for_the_next_run() -> None:
         assert set(actions(plan(source, target)).values()) == {"present"}
 
 
+def test_failed_origin_of_a_snapshot_does_not_stop_its_copy() -> None:
+    images = [
+        described(id=KERNEL),
+        described(id=MACHINE, properties={"base_image_ref": KERNEL, "os": "x"}),
+    ]
+    with cloud("v2", images=images) as (source, _), cloud("v2") as (target, to):
+        to.faults.add(Status(403), method="PUT", path=f"*{KERNEL}/file", times=1)
+        report = sync(plan(source, target))
+        assert list(report.failed) == [KERNEL]
+        assert target.show(None, MACHINE)["properties"]["base_image_ref"] == KERNEL
+
+
 def test_reference_outside_the_selection_follows_an_earlier_copy() -> None:
     with cloud("v2", images=series()) as (source, _), cloud("v2") as (target, to):
         to.images.clear()

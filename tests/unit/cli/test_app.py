@@ -28,6 +28,7 @@ COMMANDS = {
     *(
         "audit",
         "complete",
+        "copy",
         "create",
         "deactivate",
         "delete",
@@ -36,6 +37,7 @@ COMMANDS = {
         "list",
         "reactivate",
         "save",
+        "sync",
     ),
     *("hide", "import", "serve", "set", "show", "stores", "supersede", "unhide", "unset"),
     *("member add", "member list", "member remove", "member set"),
