@@ -181,6 +181,12 @@ def _definitions(chosen: argparse.Namespace, target: Target) -> Iterable[tables.
     return [definitions.run(10_000 * chosen.rounds)]
 
 
+def _copies(chosen: argparse.Namespace, target: Target) -> Iterable[tables.Table]:
+    from benchmarks import copies
+
+    return copies.run(chosen.mib, 1000, chosen.rounds)
+
+
 def _embedded(chosen: argparse.Namespace) -> Iterator[tables.Table]:
     from benchmarks.subjects.plain_requests import offered
 
@@ -210,6 +216,7 @@ _COMMANDS = {
     "programs": (_programs, "imports, command lines, and the audit of all images", []),
     "fixtures": (_fixtures, "a fresh embedded Glance for each test", []),
     "definitions": (_definitions, "checks of properties against metadata definitions", []),
+    "copies": (_copies, "copies between two embedded clouds", []),
     "all": (_all, "everything", []),
 }
 

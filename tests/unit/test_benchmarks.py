@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import (
     bodies,
+    copies,
     definitions,
     embedded,
     embedded_server,
@@ -152,6 +153,12 @@ def test_embedded_server_is_measured_beside_another() -> None:
     assert shows.rows[1][1::2] == ["-", "-"]
     assert [row[0] for row in pages.rows][:2] == [f"default order, from {n}" for n in (0, 1)]
     assert float(memory_table.rows[0][1]) > 1
+
+
+def test_copies_are_measured_beside_each_half_alone() -> None:
+    one, many = copies.run(1, 3, 1)
+    assert [row[0] for row in one.rows] == ["download", "upload", "copy"]
+    assert [row[0] for row in many.rows] == ["1", "4"]
 
 
 def test_checks_of_properties_are_measured() -> None:
