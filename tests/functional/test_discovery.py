@@ -26,7 +26,7 @@ from tests.functional.cloud import Cloud
 pytestmark = pytest.mark.functional
 
 V1 = {"copy_from", "list-deleted", "member-can-share"}
-PIKE = {"tags", "member-status", "deactivate", "community-visibility"}
+PIKE = {"tags", "member-status", "deactivate", "community-visibility", "property-definitions"}
 NEW = PIKE | {"import", "hidden", "multihash", "tasks", "locations-api"}
 NEW |= {"stores", "store-delete", "store-detail"}
 

@@ -116,12 +116,12 @@ class V2Locations(V2Images):
         patch = [{"op": "add", "path": "/locations/-", "value": value}]
         try:
             response = self._send("PATCH", image_path(image_id), "update", image_id, patch, PATCH)
+            return self._image(response, image_id)
         except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
             found = self.show(image_id)
             if location.url not in [one.get("url") for one in found["locations"]]:
                 raise
             return found
-        return self._image(response, image_id)
 
 
 def _location(response: Response, record: object) -> Location:
