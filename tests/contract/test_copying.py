@@ -336,6 +336,39 @@ def test_data_that_differs_from_the_checksum_never_becomes_an_image() -> None:
             assert {one.status for one in to.images.values()} <= {"deleted"}
 
 
+def test_copy_with_another_hash_is_deleted() -> None:
+    wrong = {"os_hash_algo": "sha512", "os_hash_value": "0" * 128}
+    image = {"id": KERNEL, "data": DATA, "owner": MINE, **FORMATS, **wrong}
+    with cloud("v2", "33", images=[image]) as (source, _), cloud("v2", "33") as (target, to):
+        with pytest.raises(exceptions.IntegrityError, match="SHA512"):
+            copy_image(source, KERNEL, target)
+        assert [one.status for one in to.images.values()] == ["deleted"]
+
+
+def test_copies_without_checksum_are_verified_by_the_other_hash() -> None:
+    image = {"id": KERNEL, "data": DATA, "owner": MINE, "checksum": None, **FORMATS}
+    for value, error in ((None, None), ("0" * 128, exceptions.IntegrityError)):
+        changed = image if value is None else {**image, "os_hash_value": value}
+        with cloud("v2", "33", images=[changed]) as (source, _), cloud("v2") as (target, to):
+            if error is None:
+                assert copy_image(source, KERNEL, target)["size"] == len(DATA)
+                continue
+            with pytest.raises(error):
+                copy_image(source, KERNEL, target)
+            assert [one.status for one in to.images.values()] == ["deleted"]
+
+
+def test_unknown_project_finds_no_copies_silently() -> None:
+    class Token:
+        auth_token = "token"
+
+    images = [{"id": KERNEL, "data": DATA, "owner": MINE, **FORMATS}]
+    with cloud("v2", images=images) as (source, _), cloud("v2") as (target, _):
+        copy_image(source, KERNEL, target, target_context=Token())
+        with pytest.raises(exceptions.Invalid, match="project is unknown"):
+            copy_image(source, KERNEL, target, target_context=Token())
+
+
 def test_progress_counts_bytes_and_can_cancel() -> None:
     images = [{"id": KERNEL, "data": DATA, "owner": MINE, **FORMATS}]
     with cloud("v2", images=images) as (source, _), cloud("v2") as (target, to):
