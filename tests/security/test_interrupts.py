@@ -97,7 +97,7 @@ def test_image_of_interrupted_create_is_removed_or_named(
         {*range(1, functions, functions // SPREAD), *range(functions - LAST, functions + 1)}
     ):
         ids.append(f"{moment:08}-2222-4333-8444-555555555555")
-        # Connections of interrupted calls are garbage; open, each keeps a thread of the server busy.
+        # Connections of interrupted calls are garbage, and each keeps a thread of the server busy.
         gc.collect()
         done = interrupted_at(moment, create) is not None
         left = {image["id"] for image in service.detail(None)} - before
