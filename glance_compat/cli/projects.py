@@ -47,9 +47,12 @@ def find_project_id(session: Session, name_or_id: str, domain: str | None = None
     the value is treated as an id.
 
     :param domain: the id or the name of the project's domain, or None for any domain.
-    :raises glance_compat.cli.usage.UsageError: no project or several projects have that name.
+    :raises glance_compat.cli.usage.UsageError: the name is empty, or no project or several
+        projects have it.
     :raises glance_compat.exceptions.GlanceCompatError: the request to the Identity service failed.
     """
+    if not name_or_id:
+        raise UsageError("the project is empty: pass the id or the name of a project")
     plugin = session.auth
     if not isinstance(plugin, BaseIdentityPlugin):
         return name_or_id

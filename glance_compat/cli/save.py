@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import typing
+from collections.abc import Iterator
 
 from cliff.command import Command
 
 from glance_compat.cli import cloud, progress
 from glance_compat.cli.argument_values import STANDARD
 from glance_compat.cli.references import Finder
-from glance_compat.cli.usage import UsageError
+from glance_compat.cli.usage import OutputError, UsageError
+from glance_compat.redaction import quote_value
 
 LOG = logging.getLogger(__name__)
 
@@ -53,13 +56,14 @@ class Save(Command):
         image_id = Finder(target, service).find(parsed_args.image)["id"]
         with progress.transfer(self.app, "Downloading") as report:
             if stream is None:
-                service.download(
-                    None,
-                    image_id,
-                    dst_path=parsed_args.file,
-                    progress=report,
-                    resume=parsed_args.resume,
-                )
+                with _file_errors(parsed_args.file):
+                    service.download(
+                        None,
+                        image_id,
+                        dst_path=parsed_args.file,
+                        progress=report,
+                        resume=parsed_args.resume,
+                    )
             else:
                 service.download(None, image_id, data=stream, progress=report)
                 stream.flush()
@@ -72,3 +76,20 @@ class Save(Command):
                 " the output"
             )
         return typing.cast(typing.TextIO, self.app.stdout).buffer
+
+
+@contextlib.contextmanager
+def _file_errors(path: str) -> Iterator[None]:
+    """Convert the error of a file to an OutputError with its name, not that of the part beside it.
+
+    :param path: the file that the user named.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        # The reader of a FIFO closed it; that has its own exit code.
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {quote_value(path)}: {error.strerror or error}"
+        ) from error

@@ -42,10 +42,20 @@ def check_boolean(value: object, name: str) -> bool:
 
 
 def check_store_names(stores: object) -> list[str]:
-    """Return a list of names of stores, or raise Invalid if it is not one, or is empty."""
+    """Return a list of names of stores.
+
+    :raises glance_compat.exceptions.Invalid: it is not such a list, is empty, or has a name twice.
+        An import into a store that is named twice stays in the status importing (verified on
+        Glance 33).
+    """
     if isinstance(stores, (list, tuple)) and stores:
         with contextlib.suppress(ConversionError):
             names = [to_str(one) for one in stores]
+            repeated = sorted({one for one in names if names.count(one) > 1})
+            if repeated:
+                raise exceptions.Invalid(
+                    f"stores has {quote_value(repeated[0])} more than once; pass each name once"
+                )
             if all(names):
                 return names
     raise exceptions.Invalid(f"stores must be a list of store names, not {quote_value(stores)}")

@@ -84,6 +84,10 @@ _ADVICE: tuple[tuple[type[exceptions.GlanceCompatError], str], ...] = (
     (exceptions.NotFound, "Check the id, and whether the caller may see the image."),
     (exceptions.ImageQuotaExceeded, "Ask the operator of the cloud for a larger quota."),
     (exceptions.Conflict, "Show the image to see its current state."),
+    (
+        exceptions.ImageImportImpossible,
+        "Check the names of the stores, and the status of the image.",
+    ),
     (exceptions.Invalid, "Correct the request."),
     (exceptions.NoUsableVersion, "Check the service catalog, or set the endpoint directly."),
     (exceptions.DeadlineExceeded, "Check the endpoint, or raise the option deadline."),

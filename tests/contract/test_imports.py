@@ -144,7 +144,9 @@ def test_uploaded_data_is_imported_into_stores(site: Site, name: str) -> None:
         assert (image["status"], image["checksum"]) == ("active", MD5)
         assert sorted(extended(image)["stores"] or []) == wanted
         assert seen[-1] == (len(DATA), len(DATA))
-    with pytest.raises(exceptions.ImageImportImpossible, match="no-such-store"):
+    with pytest.raises(
+        exceptions.ImageImportImpossible, match=r"no-such-store.*names of the stores"
+    ):
         service.import_image(None, meta, data=DATA, stores=["no-such-store"])
     with pytest.raises(exceptions.ImageImportImpossible, match="no-such-store"):
         site.import_image(name, stores=["fast", "no-such-store"])
@@ -191,6 +193,7 @@ WRONG: tuple[tuple[dict[str, Any], str], ...] = (
     ({"uri": "http://user:secret@web.invalid/data"}, "web.invalid"),
     ({"uri": URL, "stores": []}, "stores"),
     ({"uri": URL, "stores": "fast"}, "stores"),
+    ({"uri": URL, "stores": ["fast", "slow", "fast"]}, "'fast' more than once"),
     ({"uri": URL, "stores": ["fast"], "all_stores": True}, "all_stores"),
     ({"uri": URL, "all_stores": "yes"}, "all_stores"),
     ({"uri": URL, "all_stores_must_succeed": 0}, "all_stores_must_succeed"),

@@ -263,6 +263,17 @@ def test_unknown_project_is_no_member(one: GlanceFixture, monkeypatch: pytest.Mo
     assert writes(one) == []
 
 
+def test_empty_project_is_wrong_usage(one: GlanceFixture) -> None:
+    before = writes(one)
+    for command in ("add", "remove"):
+        outcome = run(one, "member", command, ONE, "")
+        assert outcome.code == 2
+        assert outcome.error == (
+            "UsageError: the project is empty: pass the id or the name of a project"
+        )
+    assert writes(one) == before
+
+
 # ---------------------------------------------------------------------------------------------
 # deactivate and reactivate.
 

@@ -297,10 +297,16 @@ def test_damaged_data_is_an_error(stored: GlanceFixture, tmp_path: Path, to_file
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unwritable_file_is_one_line(stored: GlanceFixture, tmp_path: Path) -> None:
-    outcome = in_process("save", "disk", "--file", str(tmp_path / "no" / "x"), *options(stored))
-    assert outcome.code == 1
-    assert "No such file or directory" in outcome.error
+def test_unwritable_file_is_named_as_the_user_did(stored: GlanceFixture, tmp_path: Path) -> None:
+    for path, reason in (
+        (tmp_path / "no" / "x", "No such file or directory"),
+        (tmp_path, "Is a directory"),
+    ):
+        for resume in ((), ("--resume",)):
+            argv = ("--file", str(path), *resume, *options(stored))
+            outcome = in_process("save", "disk", *argv)
+            assert outcome.code == 1
+            assert outcome.error == f"OutputError: cannot write '{path}': {reason}"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
