@@ -131,4 +131,7 @@ def _check_source(parsed_args: argparse.Namespace) -> None:
     if not has_data and (parsed_args.stores or parsed_args.all_stores):
         raise UsageError("a store is chosen when data is stored: pass --file or --import")
     if parsed_args.uri is not None and not parsed_args.disk_format:
-        raise UsageError("--import needs --disk-format: the server alone reads the data")
+        raise UsageError(
+            "--import needs --disk-format: the format is detected only in data that this program"
+            " reads"
+        )

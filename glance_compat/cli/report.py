@@ -131,7 +131,7 @@ class Tally:
 
     @property
     def kinds(self) -> list[tuple[Kind, int, int]]:
-        """Each kind that was found, with its number of images and of findings; worst first."""
+        """Return each kind of finding with its number of images and of findings, worst first."""
         found = [(KINDS_BY_NAME[name], *counts) for name, counts in self.by_kind.items()]
         return sorted(found, key=lambda row: (-SEVERITIES.index(row[0].severity), row[0].name))
 

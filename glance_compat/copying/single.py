@@ -137,7 +137,7 @@ def _copy(
 
 
 def _find_references(comparison: Comparison, image: ExtendedImage) -> dict[str, str]:
-    """Return the ids of the copies of the images that an image names, by their source's id."""
+    """Map the ids of the images that an image names to the ids of their copies in the target."""
     ids: dict[str, str] = {}
     for name, other in comparison.references_of(image):
         if other in ids:

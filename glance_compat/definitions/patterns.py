@@ -35,7 +35,7 @@ _LAST_CODE_POINT = 0x10FFFF
 
 
 class UnsupportedError(Exception):
-    """A pattern has something that is not supported; the message says what."""
+    """A pattern uses syntax that is not supported; the message names it."""
 
 
 # -- sets of characters

@@ -52,7 +52,7 @@ def changing(exchanges: list[Exchange]) -> list[Exchange]:
 
 
 @on_endpoints_with_v2
-def test_definitions_of_the_cloud(target: Target) -> None:
+def test_property_definitions_returns_those_of_the_cloud(target: Target) -> None:
     found = target.service().property_definitions(target.context())
     assert isinstance(found, Definitions)
     definition = found.find(NAME)
