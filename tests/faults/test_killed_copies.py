@@ -40,17 +40,17 @@ from keystoneauth1 import token_endpoint
 from keystoneauth1.session import Session
 from glance_compat import ImageService
 from glance_compat.copying import plan, sync
-old, new = [
-    ImageService(Session(auth=token_endpoint.Token(url, "token")), endpoint_override=url)
-    for url in sys.argv[1:]
-]
-old.discover(), new.discover()
-
 class Context:
     auth_token = "token"
     project_id = "fixture-project"
 
 def copy(fatal):
+    # Services of the child: a connection that the parent keeps open does not end with the child.
+    old, new = [
+        ImageService(Session(auth=token_endpoint.Token(url, "token")), endpoint_override=url)
+        for url in sys.argv[1:]
+    ]
+    old.discover(), new.discover()
     lines = itertools.count(1)
     def trace(frame, event, argument):
         if event == "line" and next(lines) == fatal:
