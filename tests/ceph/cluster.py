@@ -297,6 +297,9 @@ class Cluster:
             process.send_signal(signal.SIGCONT)
 
     def is_connected(self) -> bool:
-        # The threads of librados live as long as a connection.
-        names = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
-        return any(name.startswith("msgr-worker") for name in names)
+        # The threads of librados live as long as a connection. A thread may end meanwhile.
+        for path in Path("/proc/self/task").glob("*/comm"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if path.read_text().startswith("msgr-worker"):
+                    return True
+        return False
