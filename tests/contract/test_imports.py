@@ -35,7 +35,7 @@ def test_data_is_imported_from_url(site: Site, name: str) -> None:
 
 def test_import_keeps_the_metadata(site: Site, name: str) -> None:
     meta = {"name": name, **FORMATS, "min_disk": 3, "properties": {"a": "b"}}
-    chosen = "aaaaaaaa-0000-4000-8000-" + hashlib.md5(name.encode()).hexdigest()[:12]  # noqa: S324
+    chosen = "aaaaaaaa-0000-4000-8000-" + hashlib.md5(name.encode()).hexdigest()[:12]  # noqa: S324 - an id
     image = site.target.service().import_image(
         None,
         {**meta, "id": chosen, "size": len(DATA), "checksum": MD5},

@@ -75,7 +75,7 @@ def invented(seed: int, count: int) -> Iterator[bytes]:
 
     :param seed: the same seed yields the same requests.
     """
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)  # noqa: S311 - repeatable
     for _ in range(count):
         yield _well_formed(chance) if chance.random() < 0.6 else _malformed(chance)
 
