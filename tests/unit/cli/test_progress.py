@@ -164,11 +164,14 @@ def test_interrupted_upload_leaves_no_image(
 def test_interrupted_download_leaves_the_old_file(
     stored: GlanceFixture, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    old = tmp_path / "copy"
+    # stevedore keeps a cache in the home directory, which is tmp_path.
+    folder = tmp_path / "images"
+    folder.mkdir()
+    old = folder / "copy"
     old.write_bytes(b"old")
     add_fault(stored, faults.BodyStalled(after=1_000_000))
     running = Running(environment, "save", "disk", "--file", str(old), *options(stored))
     running.read_until("/3.0 MB")
     assert running.interrupt() == (130, "Interrupted\r\n")
-    assert [one.name for one in tmp_path.iterdir()] == ["copy"]
+    assert [one.name for one in folder.iterdir()] == ["copy"]
     assert old.read_bytes() == b"old"
