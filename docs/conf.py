@@ -20,8 +20,8 @@ version = release
 
 extensions = ["sphinx.ext.autodoc", "oslo_config.sphinxext", "reno.sphinxext"]
 exclude_patterns = ["_build"]
-html_theme = "alabaster"
-html_theme_options = {"description": metadata.metadata("glance-compat")["Summary"]}
+html_theme = "furo"
+html_title = f"{project} {version}"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
