@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Imports match the drawings of docs/architecture.rst, and point upwards in them."""
+"""Imports match the drawings of docs/architecture.rst, and point down in them."""
 
 from __future__ import annotations
 
 import ast
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
+from pages import packages
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "glance_compat"
-ARCHITECTURE = ROOT / "docs" / "architecture.rst"
 
-#: Imports that point upwards in the drawing but are forbidden.
+#: Imports that point down in the drawing but are forbidden.
 FORBIDDEN = {
     # Two implementations of one protocol must not depend on each other.
     "backends/v1": "glance_compat.backends.v2",
@@ -72,30 +75,58 @@ def arrows(root: Path) -> dict[str, set[str]]:
     return found
 
 
-def drawing(name: str) -> dict[str, list[str]]:
-    """Return the drawing of the page: each place, in order, with the places that it imports."""
-    block = ARCHITECTURE.read_text().partition(f"   :name: {name}\n\n")[2].partition("\n\n\n")[0]
-    return {place: names for place, *names in map(str.split, block.splitlines())}
-
-
-@pytest.mark.parametrize(
-    ("name", "root"),
-    [("the-packages", PACKAGE), ("the-fixture", PACKAGE / "fixture")],
+PICTURES = pytest.mark.parametrize(
+    ("picture", "root"),
+    [(packages.LIBRARY, PACKAGE), (packages.FIXTURE, PACKAGE / "fixture")],
     ids=["library", "fixture"],
 )
-def test_drawing_matches_imports_and_points_upwards(name: str, root: Path) -> None:
-    drawn, found = drawing(name), arrows(root)
-    order = list(drawn)
-    lines = [f"   {place:<18}{' '.join(sorted(found[place], key=order.index))}" for place in order]
-    assert set(drawn) == set(found), "every module or package has its line in the drawing"
-    assert {place: set(names) for place, names in drawn.items()} == found, "\n".join(lines)
-    downwards = [
+
+
+@PICTURES
+def test_drawing_matches_imports_and_points_down(picture: packages.Picture, root: Path) -> None:
+    drawn, found = picture.packages, arrows(root)
+    order = list(drawn)[::-1]
+    lines = [f"{place}: {' '.join(sorted(found[place], key=order.index))}" for place in order]
+    assert set(drawn) == set(found), "every module or package has a box in the drawing"
+    assert {place: set(one.imports.split()) for place, one in drawn.items()} == found, "\n".join(
+        lines
+    )
+    upwards = [
         (place, name)
         for place, names in found.items()
         for name in names
-        if order.index(name) >= order.index(place)
+        if drawn[name].row <= drawn[place].row
     ]
-    assert downwards == []
+    assert upwards == []
+
+
+@PICTURES
+def test_no_arrow_of_the_drawing_crosses_a_box(picture: packages.Picture, root: Path) -> None:
+    drawn = picture.packages
+    assert sum(picture.bands.values()) == max(one.row for one in drawn.values()) + 1
+    places = [(one.row, one.column) for one in drawn.values()]
+    assert not [
+        (one, other)
+        for one, other in itertools.combinations(places, 2)
+        if one[0] == other[0] and abs(one[1] - other[1]) < 1
+    ], "boxes overlap"
+    for upper, lower in packages.necessary(drawn):
+        start, end = drawn[upper], drawn[lower]
+        for name, box in drawn.items():
+            if start.row < box.row < end.row:
+                part = (box.row - start.row) / (end.row - start.row)
+                column = start.column + part * (end.column - start.column)
+                assert abs(column - box.column) > 0.5, f"{upper} -> {lower} crosses {name}"
+
+
+@PICTURES
+def test_drawing_names_every_package(picture: packages.Picture, root: Path) -> None:
+    drawing = packages.library() if picture is packages.LIBRARY else packages.fixture()
+    tree = ElementTree.fromstring(drawing)  # noqa: S314 - the project's own text
+    texts = [text.text or "" for text in tree.iter("{http://www.w3.org/2000/svg}text")]
+    assert sorted(set(texts) - set(picture.bands)) == sorted(picture.packages)
+    heads = list(tree.iter("{http://www.w3.org/2000/svg}polygon"))
+    assert len(heads) == len(list(packages.necessary(picture.packages)))
 
 
 def complaints(where: str, source: str) -> list[str]:
