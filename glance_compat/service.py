@@ -505,9 +505,9 @@ class ImageService(
             restarts at 0 if damaged data is downloaded again.
         :param resume: whether to continue a download to ``dst_path`` that an earlier call with
             this argument has not completed. Its part is kept beside the path, and the log names
-            it; all data is verified in the end. Over v1, whose servers ignore Range, and if no
-            checksum is known, the download begins anew. If another process is writing the part, a
-            new one is used.
+            it. All data is verified after the last byte. Over v1, whose servers ignore Range, and
+            if no checksum is known, the download begins anew. If another process is writing the
+            part, a new one is used.
         :returns: an iterator of bytes with a method ``close()``, or None if the data was written
             to ``data`` or ``dst_path``.
         :raises glance_compat.exceptions.Invalid: an argument is invalid.

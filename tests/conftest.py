@@ -68,7 +68,7 @@ def without_garbage() -> None:
     gc.collect()
 
 
-@pytest.hookimpl(optionalhook=True)  # Without pytest-xdist nobody asks.
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist calls it.
 def pytest_xdist_auto_num_workers() -> int | None:
     """Return how many workers ``-n auto`` starts: three for two processors.
 

@@ -192,7 +192,7 @@ def _different_attributes(
 def _visibility_differs(visibility: str | None, existing: ExtendedImage) -> bool:
     if visibility is None or existing["visibility"] is None:
         return (visibility == "public") != existing["is_public"]
-    # v1 cannot make an image private; it becomes shared, with nobody.
+    # v1 cannot make an image private; it becomes shared, without members.
     return visibility != existing["visibility"]
 
 

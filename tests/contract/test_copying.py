@@ -327,7 +327,7 @@ def test_missing_image_is_not_found() -> None:
         assert to.requests == []
 
 
-def test_data_that_differs_from_the_checksum_never_becomes_an_image() -> None:
+def test_copy_with_wrong_checksum_is_deleted() -> None:
     wrong = {"id": KERNEL, "data": DATA, "checksum": "0" * 32, "owner": MINE, **FORMATS}
     for api in ("v1", "v2"):
         with cloud(api, images=[wrong]) as (source, _), cloud(api) as (target, to):

@@ -152,7 +152,7 @@ def test_warning_names_the_property_and_the_value_is_stored(
 
 
 @on_each_api
-def test_names_that_v1_folds_are_checked(target: Target, name: str, file: str) -> None:
+def test_definitions_apply_to_names_as_stored(target: Target, name: str, file: str) -> None:
     service = refusing(target, file)
     for wrong in ({"T-Bus": "usb"}, {"t_cim_set": "b"}):
         with pytest.raises(exceptions.PropertyInvalid):

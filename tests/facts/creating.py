@@ -158,7 +158,7 @@ OVER_V1 = (
     bridged(
         "ids-are-used-once",
         BOTH,
-        "The id of any image, a deleted or somebody else's too, is 409.",
+        "The id of an existing image is 409, even of a deleted one or one of another project.",
         create("test_duplicate_id_is_a_conflict"),
         states("test_id_of_deleted_image_is_a_conflict"),
         wire("v2 create"),

@@ -173,8 +173,8 @@ FILTERS = (
     bridged(
         "times-are-compared-in-microseconds",
         BOTH,
-        "updated_at and created_at of v2 compare microseconds that nobody is shown, so eq: of a"
-        " time that was shown finds nothing.",
+        "Filters of updated_at and created_at compare microseconds, which v2 does not show, so eq:"
+        " with a time from a response finds nothing.",
         lists("test_time_filter_selects_images"),
         lists(_SENSELESS, "{'created_at': 'gt:yesterday'}"),
         wire("v2 filters"),
@@ -237,7 +237,7 @@ FILTERS = (
     bridged(
         "deleted-images-are-in-no-list",
         BOTH,
-        "v2 lists deleted images to nobody.",
+        "v2 never lists deleted images.",
         lists("test_deleted_images_are_not_listed"),
         wire("v2 filters"),
     ),

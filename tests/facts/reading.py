@@ -81,9 +81,9 @@ SHOW = (
         corpus("test_show_differs_only_by_known_deviations", "v1 killed"),
     ),
     bridged(
-        "an-image-of-nobody",
+        "image-without-owner",
         BOTH,
-        "An image without an owner is everybody's to see; v1 leaves the header out.",
+        "Every user sees an image without an owner; v1 leaves the header out.",
         update("test_admin_removes_the_owner"),
         wire("v1 values that are taken"),
     ),

@@ -26,7 +26,7 @@ import urllib3.exceptions
 from keystoneauth1 import plugin as ksa_plugin
 from keystoneauth1 import session as ksa_session
 from keystoneauth1 import token_endpoint
-from keystoneauth1.identity import v3
+from keystoneauth1.identity import generic, v3
 
 from glance_compat import exceptions
 from glance_compat.exceptions import (
@@ -819,6 +819,27 @@ def test_malformed_identity_response_is_bad_response(server: ScriptedServer, rep
     assert "hunter2" not in str(caught.value)
     assert server.asked("GET") == []
     assert caught.value.status == (reply.status if reply.status >= 500 else None)
+
+
+@pytest.mark.parametrize("logged_in", [True, False])
+def test_protected_version_document_does_not_block_login(
+    server: ScriptedServer, logged_in: bool
+) -> None:
+    """With a session of keystoneauth1 itself, the call never returns."""
+    server.on("GET", "/v3", Reply(401))
+    token = {"methods": ["password"], "expires_at": "2999-01-01T00:00:00.000000Z"}
+    reply = json_reply({"token": token}, 201, (("X-Subject-Token", TOKEN),))
+    server.on("POST", "/v3/auth/tokens", reply if logged_in else Reply(401))
+    server.on("GET", PATH, Reply(200))
+    auth = generic.Password(
+        f"{server.url}/v3", username="user", password="hunter2", user_domain_id="d", project_id="p"
+    )
+    transport = wire_to(server.url, ksa_session.Session(auth=auth))
+    if logged_in:
+        assert transport.send(SHOW).status == 200
+    else:
+        with pytest.raises(NotAuthenticated, match="/v3/auth/tokens returned 401"):
+            transport.send(SHOW)
 
 
 def test_failed_identity_service_is_not_blamed_on_glance(server: ScriptedServer) -> None:

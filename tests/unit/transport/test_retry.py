@@ -269,7 +269,7 @@ def is_active(status: str) -> bool:
     return status == "active"
 
 
-def test_settled_result_is_requested_once(slept: list[float]) -> None:
+def test_final_result_needs_no_second_request(slept: list[float]) -> None:
     assert retry.until_settled(Calls("active"), is_active, 600) == "active"
     assert slept == []
 
