@@ -287,6 +287,9 @@ def _describe_response(error: _HttpError) -> str:
         str(getattr(error, name, None) or "")
         for name in ("method", "url", "message", "request_id")
     )
+    # keystoneauth1 appends the status and the request id to the service's own message.
+    said = said.removesuffix(f" (Request-ID: {request_id})")
+    said = said.removesuffix(f" (HTTP {error.http_status})")
     message = redact_text(said[:_EXAMINED_CHARACTERS])[:_SHOWN_CHARACTERS]
     shown = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in message)
     asked = f"{method} {redact_url(url)} returned " if url else ""

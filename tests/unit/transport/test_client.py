@@ -34,6 +34,7 @@ from glance_compat.exceptions import (
     BadResponse,
     DataSourceError,
     DeadlineExceeded,
+    GlanceCompatError,
     GlanceConnectionFailed,
     ImageNotFound,
     ImageQuotaExceeded,
@@ -840,6 +841,21 @@ def test_protected_version_document_does_not_block_login(
     else:
         with pytest.raises(NotAuthenticated, match="/v3/auth/tokens returned 401"):
             transport.send(SHOW)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
+def test_identity_error_has_status_and_request_id_once(
+    server: ScriptedServer, status: int
+) -> None:
+    given = (("x-openstack-request-id", "req-0c5b0ad4-3ad8-4f4a-9d4d-5b8c3b2d3b6e"),)
+    error = {"error": {"code": status, "message": "Accès refusé", "title": "No"}}
+    server.on("POST", "/v3/auth/tokens", json_reply(error, status, given))
+    auth = v3.Password(f"{server.url}/v3", username="user", password="word", user_domain_id="d")
+    with pytest.raises(GlanceCompatError) as caught:
+        wire_to(server.url, ksa_session.Session(auth=auth)).send(SHOW)
+    shown = f"/v3/auth/tokens returned {status} Accès refusé (request id {given[0][1]})"
+    assert shown in str(caught.value)
+    assert str(caught.value).count(given[0][1]) == 1
 
 
 def test_failed_identity_service_is_not_blamed_on_glance(server: ScriptedServer) -> None:
