@@ -262,7 +262,11 @@ def _replacing(
     :param resume: whether to continue the file of an earlier call, and to keep it after a failure.
     :raises OSError: the path cannot be written.
     """
-    part, file = _open_part(path, source, resume=resume)
+    try:
+        part, file = _open_part(path, source, resume=resume)
+    except OSError as error:
+        error.filename = path  # The caller does not know the partial file.
+        raise
     try:
         yield file
         file.flush()

@@ -225,8 +225,9 @@ def test_folder_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["missing/image", "file/image"])
 def test_path_without_parent_folder_is_refused(tmp_path: Path, path: str) -> None:
     (tmp_path / "file").write_bytes(b"x")
-    with pytest.raises((FileNotFoundError, NotADirectoryError)):
+    with pytest.raises((FileNotFoundError, NotADirectoryError)) as caught:
         target.write_to_path([b"new"], str(tmp_path / path))
+    assert caught.value.filename == str(tmp_path / path)
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
 
 
