@@ -10,7 +10,7 @@ The methods have the signatures and results of Nova's image API. The path of a c
         discovery           chooses v1 or v2 for the endpoint, until the cached versions expire
         backends/v1 or v2   builds the HTTP requests, and converts the responses to image dicts
           transport/client  sends a request, and returns the response or raises an error
-      metadata/fields       removes the attributes that the caller did not ask for
+      metadata              removes the attributes that the caller did not ask for
     create, update and download call transfers/ first, which calls the dispatcher: a transfer
     stores or returns the whole image, or fails
 
@@ -38,9 +38,9 @@ from glance_compat.backends import pagination
 from glance_compat.bound import Bound, described_by, without_context
 from glance_compat.definitions.enforcement import PropertyRules
 from glance_compat.discovery.versions import Discovery
-from glance_compat.metadata import fields
+from glance_compat.metadata import fields, image_records, property_names
 from glance_compat.metadata import filters as queries
-from glance_compat.metadata.fields import ALL_PARTS, parts_of
+from glance_compat.metadata.image_records import ALL_PARTS, parts_of
 from glance_compat.methods.definitions import DefinitionMethods
 from glance_compat.methods.imports import ImportMethods
 from glance_compat.methods.life_cycle import LifeCycleMethods
@@ -571,7 +571,7 @@ class ImageService(
 
     def _select_visible(self, found: fields.Image, *, include_locations: bool = False) -> Image:
         parts = parts_of(include_locations=include_locations, extended=self._options.extended)
-        image = fields.select_fields(found, parts)
+        image = image_records.select_fields(found, parts)
         name = self._options.hidden_property
         if name and "os_hidden" in image:
             image["os_hidden"] = bool(found["os_hidden"]) or queries.is_marked_hidden(found, name)
@@ -677,7 +677,7 @@ def _without_credentials(urls: str | Sequence[str] | None) -> str | list[str] | 
 def _check_property_options(options: Options) -> None:
     names = [options.hidden_property, options.successor_property]
     for option, name in zip(("hidden_property", "successor_property"), names, strict=True):
-        if name is not None and fields.is_reserved(name):
+        if name is not None and property_names.is_reserved(name):
             raise exceptions.InvalidOption(
                 f"option {option} must not be {quote_value(name)}, which is the name of an"
                 " attribute or is reserved; choose another name"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Sequence
 
-from glance_compat.metadata import fields, v1_limits
+from glance_compat.metadata import fields, image_records, property_names, v1_limits
 from glance_compat.metadata.deviations import DEVIATIONS, Deviation
 from pages.markup import code, codes, escaped, table, title
 from tests.facts import FACTS, SECTIONS
@@ -104,28 +104,29 @@ def _attributes() -> str:
             f"Written and never shown: {codes(fields.ORIGINS)}.\n",
             "A v1 header block that lacks one of these is damaged by the image's own metadata,"
             " and is\nlooked up in the lossless list:"
-            f" {codes(sorted(fields.V1_ALWAYS))}.\n",
+            f" {codes(sorted(image_records.V1_ALWAYS))}.\n",
         )
     )
 
 
 def _properties() -> str:
     reserved = sorted(
-        fields.V2_BASE_KEYS
+        property_names.V2_BASE_KEYS
         | set(fields.FIELDS_BY_NAME)
         | {*fields.ORIGINS, "image_id", "extra_properties"}
     )
-    if not all(fields.is_reserved(name) for name in reserved):
+    if not all(property_names.is_reserved(name) for name in reserved):
         raise ValueError("a name that the page calls reserved is not")
     return "\n".join(
         (
             title("Properties"),
             "No property may be given one of these names, on either API; an image that has one"
             " already can\nstill be edited:\n",
-            f"{codes(reserved)}, and what begins with {code(fields.SERVER_OWNED_PREFIX)}.\n",
+            f"{codes(reserved)}, and what begins with"
+            f" {code(property_names.SERVER_OWNED_PREFIX)}.\n",
             "A property of v1 with the name of a base attribute of v2 is shown by neither and is"
             " never lost;\n``Options(extended=True)`` tells it as ``shadowed_properties``.\n",
-            f"{codes(sorted(fields.STRUCTURED))} are decoded when they are JSON.\n",
+            f"{codes(sorted(property_names.STRUCTURED))} are decoded when they are JSON.\n",
             "v1 cannot carry these, so they are refused there before any request, and on v2 as"
             " well with\n``Options(portable=True)``:\n",
             "* a value or a name of an image with CR, LF, NUL, or white space around it;",

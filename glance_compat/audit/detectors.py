@@ -21,11 +21,9 @@ from glance_compat.audit.percent_encoding import (
 from glance_compat.audit.records import IMAGE, NAME, PROPERTY, ImageRecords, Match
 from glance_compat.metadata.changes import UUID
 from glance_compat.metadata.converters import replace_surrogates
-from glance_compat.metadata.fields import (
-    ATTRIBUTE_CHARACTERS,
-    FIELDS,
+from glance_compat.metadata.fields import ATTRIBUTE_CHARACTERS, FIELDS, SHOWN_FIELDS
+from glance_compat.metadata.property_names import (
     SERVER_OWNED_PREFIX,
-    SHOWN_FIELDS,
     V2_BASE_KEYS,
     fold_name,
     is_reserved,

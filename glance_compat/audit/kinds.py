@@ -12,7 +12,8 @@ import dataclasses
 
 from glance_compat.audit import detectors
 from glance_compat.audit.detectors import Detector
-from glance_compat.metadata.fields import ATTRIBUTE_CHARACTERS, SERVER_OWNED_PREFIX
+from glance_compat.metadata.fields import ATTRIBUTE_CHARACTERS
+from glance_compat.metadata.property_names import SERVER_OWNED_PREFIX
 from glance_compat.metadata.v1_limits import V1_LINE_BYTES
 
 #: The severities, the least serious first. "unread" means that a list or a record was not read.

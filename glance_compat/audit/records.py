@@ -16,7 +16,7 @@ import typing
 from collections.abc import Iterable, Mapping
 
 from glance_compat.audit.percent_encoding import Decoding
-from glance_compat.metadata.fields import V2_BASE_KEYS
+from glance_compat.metadata.property_names import V2_BASE_KEYS
 
 Record = Mapping[str, typing.Any]
 

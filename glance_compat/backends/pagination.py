@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterable, Iterator
 from glance_compat import exceptions
 from glance_compat.backends.protocol import ImagesApi, Page
 from glance_compat.metadata import filters
-from glance_compat.metadata.fields import ALL_PARTS, Image, Parts
+from glance_compat.metadata.fields import Image
+from glance_compat.metadata.image_records import ALL_PARTS, Parts
 from glance_compat.redaction import quote_value
 
 LOG = logging.getLogger(__name__)

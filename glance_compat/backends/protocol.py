@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from glance_compat import exceptions
 from glance_compat.metadata.changes import ImageMeta
-from glance_compat.metadata.fields import ALL_PARTS, Image, Parts
+from glance_compat.metadata.fields import Image
 from glance_compat.metadata.filters import Query
+from glance_compat.metadata.image_records import ALL_PARTS, Parts
 from glance_compat.streams.streams import HAS_MD5, HASHES, Expected, Upload, is_available
 from glance_compat.transport.messages import Response
 from glance_compat.types import Location, Member, Store, Task

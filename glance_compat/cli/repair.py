@@ -15,7 +15,7 @@ from glance_compat import exceptions
 from glance_compat.audit.detectors import find_encoded_texts
 from glance_compat.audit.percent_encoding import Confidence, Decoding
 from glance_compat.audit.records import IMAGE, NAME, PROPERTY
-from glance_compat.metadata.fields import decode_structured, is_reserved, property_to_str
+from glance_compat.metadata.property_names import decode_structured, is_reserved, property_to_str
 from glance_compat.service import ImageService
 
 Image = Mapping[str, typing.Any]

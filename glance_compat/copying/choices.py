@@ -8,7 +8,7 @@ import typing
 from collections.abc import Mapping
 
 from glance_compat import exceptions
-from glance_compat.metadata.fields import fold_name, is_reserved
+from glance_compat.metadata.property_names import fold_name, is_reserved
 from glance_compat.redaction import quote_value
 
 Visibility = typing.Literal["keep", "private"]

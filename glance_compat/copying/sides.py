@@ -16,7 +16,8 @@ from glance_compat import exceptions
 from glance_compat.copying.choices import Choices
 from glance_compat.copying.wanted import source_value
 from glance_compat.discovery.versions import Discovery
-from glance_compat.metadata.fields import fold_name, parts_of, select_fields
+from glance_compat.metadata.image_records import parts_of, select_fields
+from glance_compat.metadata.property_names import fold_name
 from glance_compat.service import ImageService, options_of, project_of, with_options
 from glance_compat.types import ExtendedImage, Image
 

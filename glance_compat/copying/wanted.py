@@ -18,11 +18,7 @@ from glance_compat.audit.records import NAME, PROPERTY
 from glance_compat.copying.choices import Choices
 from glance_compat.copying.references import replace_references
 from glance_compat.metadata.changes import has_property
-from glance_compat.metadata.fields import (
-    SERVER_OWNED_PREFIX,
-    is_reserved,
-    property_to_str,
-)
+from glance_compat.metadata.property_names import SERVER_OWNED_PREFIX, is_reserved, property_to_str
 from glance_compat.redaction import quote_value
 from glance_compat.types import ExtendedImage
 
@@ -158,7 +154,7 @@ def find_differences(
     """Return the names of what an image of the target has not as it is wanted.
 
     :param match: a function that returns the name under which the target stores a property, such
-        as :func:`glance_compat.metadata.fields.fold_name` for v1.
+        as :func:`glance_compat.metadata.property_names.fold_name` for v1.
     :param members: ids of the projects that the image is shared with; None if not compared.
     """
     return [

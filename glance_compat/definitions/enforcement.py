@@ -17,7 +17,7 @@ from glance_compat.definitions.checks import Problem, find_problems
 from glance_compat.definitions.properties import Definitions
 from glance_compat.definitions.sources import DefinitionSource
 from glance_compat.metadata.changes import select_changed_properties
-from glance_compat.metadata.fields import fold_name
+from glance_compat.metadata.property_names import fold_name
 from glance_compat.options import Options
 from glance_compat.redaction import quote_value
 from glance_compat.routing.dispatcher import Dispatcher

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator
 
-from glance_compat.metadata.fields import fold_name
+from glance_compat.metadata.property_names import fold_name
 from glance_compat.redaction import quote_value
 
 #: Maximum number of values in a description of what a definition allows.

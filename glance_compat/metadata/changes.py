@@ -22,13 +22,15 @@ from glance_compat.metadata.fields import (
     FIELDS_BY_NAME,
     ORIGINS,
     SHOWN_FIELDS,
-    STRUCTURED,
     Access,
     Field,
     Image,
     Part,
     Place,
     Spelling,
+)
+from glance_compat.metadata.property_names import (
+    STRUCTURED,
     decode_structured,
     fold_name,
     is_reserved,

@@ -32,13 +32,16 @@ from glance_compat.metadata.converters import (
 from glance_compat.metadata.fields import (
     ATTRIBUTE_CHARACTERS,
     FIRST_V2,
-    STRUCTURED,
-    V2_BASE_KEYS,
     Image,
     Version,
-    first_version,
 )
-from glance_compat.metadata.support import V1_API, describe_capability, format_version
+from glance_compat.metadata.property_names import STRUCTURED, V2_BASE_KEYS
+from glance_compat.metadata.support import (
+    V1_API,
+    describe_capability,
+    first_version,
+    format_version,
+)
 from glance_compat.redaction import quote_value
 
 Params = list[tuple[str, str]]

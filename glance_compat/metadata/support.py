@@ -11,10 +11,16 @@ import typing
 from collections.abc import Callable, Mapping
 
 from glance_compat import exceptions
-from glance_compat.metadata.fields import FIELDS_BY_NAME, Feature, Field, Place, Version
+from glance_compat.metadata.fields import FIELDS_BY_NAME, FIRST_V2, Feature, Field, Place, Version
 
 V1_API = "Images API v1"
 V2_API = "Images API v2"
+
+
+def first_version(name: str) -> Version:
+    """Return the first minor version of v2 with an attribute, or 2.0 for any other name."""
+    field = FIELDS_BY_NAME.get(name)
+    return field.v2.since if field and field.v2 else FIRST_V2
 
 
 class Offer(typing.NamedTuple):
@@ -132,7 +138,7 @@ def _find_missing_on_v2(
         return _Missing(_describe(field.capability, field.name, V1_API), V2_API)
     if field.v2.place is Place.DATA and not uploading:
         return _Missing(f"{V1_API} ({field.name} of an image without data)", V2_API)
-    for feature in field.features(value):
+    for feature in _features_of(field, value):
         offer = get_offer()
         if not offer.has(feature):
             needed = (
@@ -142,6 +148,16 @@ def _find_missing_on_v2(
             )
             return _Missing(needed, format_version(offer.version))
     return None
+
+
+def _features_of(field: Field, value: object) -> list[Feature]:
+    """Return the features beyond v2.0 that a server needs to store a value."""
+    features = []
+    if field.v2 and field.v2.since > FIRST_V2:
+        features.append(Feature(field.v2.since, field.capability))
+    if isinstance(value, str) and value in field.value_features:
+        features.append(field.value_features[value])
+    return features
 
 
 def _describe(capability: str, what: str, api: str) -> str:

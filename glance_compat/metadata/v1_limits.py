@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 
 from glance_compat.metadata.converters import find_header_obstacle
-from glance_compat.metadata.fields import V1_PROPERTY, fold_name, is_reserved
+from glance_compat.metadata.fields import V1_PROPERTY
+from glance_compat.metadata.property_names import fold_name, is_reserved
 from glance_compat.redaction import quote_value
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110, section 5.6.2

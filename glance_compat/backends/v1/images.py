@@ -22,10 +22,18 @@ from glance_compat.backends.protocol import (
     close_on_error,
     delete_on_failure,
 )
-from glance_compat.metadata import changes, fields, filters, support
+from glance_compat.metadata import (
+    changes,
+    fields,
+    filters,
+    image_records,
+    property_names,
+    support,
+)
 from glance_compat.metadata.changes import Change, ImageMeta
-from glance_compat.metadata.fields import ALL_PARTS, Image, Parts
+from glance_compat.metadata.fields import Image
 from glance_compat.metadata.filters import Query
+from glance_compat.metadata.image_records import ALL_PARTS, Parts
 from glance_compat.redaction import quote_value
 from glance_compat.streams.streams import Upload
 from glance_compat.transport.client import Transport
@@ -145,7 +153,7 @@ class V1Images:
         parts: Parts = ALL_PARTS,
     ) -> Page:
         response, requested = self._list(query, marker, size, left)
-        read = fields.v1_reader(parts)
+        read = image_records.v1_reader(parts)
         with response.named_in_errors():
             images = [read(record) for record in response.objects_at("images")]
         return Page(images, more=None, requested=requested)
@@ -246,7 +254,7 @@ class V1Images:
         changes.check_property_names(meta.properties)
         is_public = changes.get_requested_is_public(meta.base)
         base = _without_none({**meta.base, "id": image_id, "is_public": is_public})
-        sent = fields.to_v1_headers(base, meta.properties)
+        sent = image_records.to_v1_headers(base, meta.properties)
         try:
             created = self._send_image("POST", "/v1/images", sent, upload, image_id, "create")
         except exceptions.IntegrityError:
@@ -322,7 +330,7 @@ class V1Images:
 
     def _plan_change(self, meta: ImageMeta, current: Image | None, *, purge: bool) -> Change:
         """Return the changes that an update must send, with the library's attribute names."""
-        return changes.compute_change(meta, current, purge=purge, match=fields.fold_name)
+        return changes.compute_change(meta, current, purge=purge, match=property_names.fold_name)
 
     def _send_change(
         self,
@@ -340,7 +348,7 @@ class V1Images:
         properties = {**kept, **change.properties}
         changes.check_v1_limits(ImageMeta({}, properties))
         base = _changed_attributes(change.base, current)
-        headers = fields.to_v1_headers(base, properties)
+        headers = image_records.to_v1_headers(base, properties)
         headers[_PURGE] = "true" if change.removed else "false"
         method = "upload" if upload is not None else "update"
         try:
@@ -360,11 +368,11 @@ class V1Images:
         If v1 folds two names to the same one, a value is lost, even if the update sends only one
         of them.
         """
-        written = {fields.fold_name(name) for name in change.properties}
+        written = {property_names.fold_name(name) for name in change.properties}
         rewritten = {
             name: value
             for name, value in meta.properties.items()
-            if change.removed or fields.fold_name(name) in written
+            if change.removed or property_names.fold_name(name) in written
         }
         self._check_supported(ImageMeta(meta.base, rewritten))
 
@@ -394,7 +402,7 @@ class V1Images:
         except exceptions.GlanceCompatError as error:
             raise _refine_error(error) from error.__cause__
         with response.named_in_errors():
-            image = fields.from_v1(response.object_at("image"))
+            image = image_records.from_v1(response.object_at("image"))
         response.check_image_id(image["id"], image_id)
         return image
 
@@ -422,14 +430,14 @@ class V1Images:
         The owner is left to :meth:`_check_owner`, which knows why it differs.
         """
         for name in properties:
-            if name != fields.fold_name(name):
+            if name != property_names.fold_name(name):
                 _warn_folding(name)
         unstored = changes.find_unstored(
             {name: value for name, value in base.items() if name != "owner"},
             properties,
             stored,
             lambda field: field.v1,
-            match=fields.fold_name,
+            match=property_names.fold_name,
         )
         check_stored(stored, unstored, self.api_name, self._transport.endpoint)
 
@@ -545,17 +553,17 @@ def _image_of_headers(response: Response, image_id: str) -> tuple[Image, bool]:
     :returns: the image, as far as it could be read, and whether the headers are undamaged.
     :raises glance_compat.exceptions.BadResponse: the headers are undamaged, but have no image.
     """
-    record, complete = fields.parse_v1_headers(response.headers)
+    record, complete = image_records.parse_v1_headers(response.headers)
     # A property value that is only a line break ends the headers, possibly before the id.
     if record == {"properties": {}} and not response.damaged:
         raise response.invalid("has no image headers")
     complete = complete and not response.damaged and record.get("id") == image_id
     try:
-        return fields.from_v1({"id": image_id, **record}), complete
+        return image_records.from_v1({"id": image_id, **record}), complete
     except exceptions.BadResponse:
         # Glance does not send such a value, so it is part of a property's value.
         name = record.get("name")
-        return fields.from_v1({"id": image_id, "name": name}), False
+        return image_records.from_v1({"id": image_id, "name": name}), False
 
 
 def _refine_error(error: exceptions.GlanceCompatError) -> exceptions.GlanceCompatError:
@@ -595,16 +603,16 @@ def _kept(current: Image, change: Change) -> dict[str, str]:
 
     They include the properties that v2 hides because it has an attribute of the same name.
     """
-    sent = {fields.fold_name(name) for name in change.properties}
+    sent = {property_names.fold_name(name) for name in change.properties}
     properties = {**current["properties"], **(current["shadowed_properties"] or {})}
     return {
-        name: fields.property_to_str(value) or ""
+        name: property_names.property_to_str(value) or ""
         for name, value in properties.items()
-        if name not in change.removed and fields.fold_name(name) not in sent
+        if name not in change.removed and property_names.fold_name(name) not in sent
     }
 
 
 @functools.lru_cache(maxsize=1024)
 def _warn_folding(name: str) -> None:
     """Log a warning, once for each name: lru_cache skips further calls with the same name."""
-    LOG.warning("Images API v1 stores property %r as %r", name, fields.fold_name(name))
+    LOG.warning("Images API v1 stores property %r as %r", name, property_names.fold_name(name))

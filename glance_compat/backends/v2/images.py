@@ -20,10 +20,11 @@ from glance_compat.backends.protocol import (
     close_on_error,
     delete_on_failure,
 )
-from glance_compat.metadata import changes, fields, filters, support
+from glance_compat.metadata import changes, fields, filters, image_records, support
 from glance_compat.metadata.changes import Change, ImageMeta
-from glance_compat.metadata.fields import ALL_PARTS, Image, Parts, Version
+from glance_compat.metadata.fields import Image, Version
 from glance_compat.metadata.filters import Query
+from glance_compat.metadata.image_records import ALL_PARTS, Parts
 from glance_compat.metadata.support import Offer
 from glance_compat.streams.streams import HAS_MD5, Expected, Upload
 from glance_compat.transport import retry
@@ -91,7 +92,7 @@ class V2Images:
         response, requested = self._list(query, marker, size, left)
         body = response.json_object()
         records = response.objects_in(body, "images")
-        read = fields.v2_reader(self._version(), parts)
+        read = image_records.v2_reader(self._version(), parts)
         with response.named_in_errors():
             images = [read(record) for record in records]
         return Page(images, more=_has_next(body), requested=requested)
@@ -126,7 +127,7 @@ class V2Images:
         :param sent: the names of the attributes that were sent, which are compared with those in
             the response.
         """
-        is_compared = any(fields.first_version(name) > fields.FIRST_V2 for name in sent)
+        is_compared = any(support.first_version(name) > fields.FIRST_V2 for name in sent)
         needs_hash = self._options.verify_downloads == "strong" or not HAS_MD5
         if self._options.extended or needs_hash or is_compared:
             return self._get_offer().version
@@ -138,7 +139,7 @@ class V2Images:
     def _image(self, response: Response, image_id: str, sent: Iterable[str] = ()) -> Image:
         version = self._version(sent)
         with response.named_in_errors():
-            image = fields.from_v2(response.json_object(), version)
+            image = image_records.from_v2(response.json_object(), version)
         response.check_image_id(image["id"], image_id)
         return image
 
@@ -293,7 +294,7 @@ class V2Images:
             self._check_formats(base)
         # None asks for the server's default.
         base = {name: value for name, value in base.items() if value is not None}
-        record = fields.to_v2_record(base, meta.properties)
+        record = image_records.to_v2_record(base, meta.properties)
         response = self._send("POST", "/v2/images", "create", image_id, record, success=201)
         with delete_on_failure(image_id, lambda: self.delete(image_id)):
             created = self._image_as_sent(response, image_id, base, meta.properties)
@@ -343,7 +344,7 @@ class V2Images:
             )
 
     def _upload(self, image_id: str, meta: ImageMeta, upload: Upload) -> Image:
-        headers = fields.to_v2_data_headers(meta.base)
+        headers = image_records.to_v2_data_headers(meta.base)
         if upload.size:
             # Glance 33 compares this size with the data; 15.0.2 ignores it.
             headers["x-openstack-image-size"] = str(upload.size)
@@ -540,7 +541,7 @@ class V2Images:
         :param current: the current image, or None if it was not fetched.
         """
         stored = current["properties"] if current is not None else ()
-        patch = fields.to_v2_patch(change.base, change.properties, change.removed, stored)
+        patch = image_records.to_v2_patch(change.base, change.properties, change.removed, stored)
         response = self._send("PATCH", image_path(image_id), "update", image_id, patch, PATCH)
         return self._image_as_sent(response, image_id, change.base, change.properties)
 

@@ -17,7 +17,8 @@ from glance_compat.audit.findings import examine_image
 from glance_compat.audit.kinds import KINDS, KINDS_BY_NAME, SEVERITIES, TARGET_APIS, Kind
 from glance_compat.audit.records import ImageRecords
 from glance_compat.metadata import changes, v1_limits
-from glance_compat.metadata.fields import V1_PROPERTY, is_reserved
+from glance_compat.metadata.fields import V1_PROPERTY
+from glance_compat.metadata.property_names import is_reserved
 from tests.cases import in_one_test
 
 Json = dict[str, Any]

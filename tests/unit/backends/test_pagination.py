@@ -16,8 +16,9 @@ from glance_compat.backends import pagination
 from glance_compat.backends.pagination import Listing, Pages, walk
 from glance_compat.backends.protocol import ImagesApi, Page
 from glance_compat.exceptions import BadResponse, Invalid
-from glance_compat.metadata.fields import Image, Parts, from_v2
+from glance_compat.metadata.fields import Image
 from glance_compat.metadata.filters import Query, parse_query
+from glance_compat.metadata.image_records import Parts, from_v2
 
 
 def images(count: int, **given: object) -> list[Image]:

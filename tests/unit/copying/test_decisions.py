@@ -12,7 +12,7 @@ import pytest
 from glance_compat.copying.choices import Choices
 from glance_compat.copying.decisions import Candidates, Decision, candidate_ids, decide
 from glance_compat.copying.wanted import compute_wanted
-from glance_compat.metadata.fields import fold_name
+from glance_compat.metadata.property_names import fold_name
 from glance_compat.types import ExtendedImage
 from tests.unit.copying.images import NOW, OTHER, SOURCE, image
 

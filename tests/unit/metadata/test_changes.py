@@ -16,7 +16,7 @@ import requests
 from hypothesis import strategies
 
 from glance_compat.exceptions import ImageBadRequest, PropertyNotAllowed
-from glance_compat.metadata import changes, converters, fields
+from glance_compat.metadata import changes, converters, fields, image_records, property_names
 from glance_compat.metadata.changes import (
     Change,
     ImageMeta,
@@ -25,7 +25,7 @@ from glance_compat.metadata.changes import (
     needs_current_image,
     parse_image_meta,
 )
-from glance_compat.metadata.fields import from_v1, from_v2, parse_v1_headers, parts_of
+from glance_compat.metadata.image_records import from_v1, from_v2, parse_v1_headers, parts_of
 from glance_compat.redaction import quote_value
 from glance_compat.transport import v1_headers
 from tests.cases import in_one_test
@@ -403,10 +403,10 @@ WHOLE: dict[str, typing.Callable[[], fields.Image]] = {
 @in_one_test("purge", [False, True])
 def test_unchanged_dict_sends_no_change(kind: str, extended: bool, purge: bool) -> None:
     now = WHOLE[kind]()
-    whole = fields.select_fields(
+    whole = image_records.select_fields(
         WHOLE[kind](), parts_of(include_locations=True, extended=extended)
     )
-    match = fields.fold_name if kind.startswith("v1") else str
+    match = property_names.fold_name if kind.startswith("v1") else str
     wanted = compute_change(parse_image_meta(whole), now, purge=purge, match=match)
     assert wanted == Change({}, {}, frozenset())
     assert now == WHOLE[kind]()
@@ -469,14 +469,14 @@ def test_purge_keeps_reserved_names(name: str) -> None:
     ).removed == {"a"}
     now = v1_image(properties={name: "x", "a": "1"})
     assert compute_change(
-        parse_image_meta({}), now, purge=True, match=fields.fold_name
+        parse_image_meta({}), now, purge=True, match=property_names.fold_name
     ).removed == {"a"}
 
 
 def test_v1_purge_compares_folded_names() -> None:
     now = v1_image(properties={"foo_bar": "1", "other": "2", "Made-By-V2": "3"})
     meta = parse_image_meta({"properties": {"Foo-Bar": "1", "Made-By-V2": "3"}})
-    wanted = compute_change(meta, now, purge=True, match=fields.fold_name)
+    wanted = compute_change(meta, now, purge=True, match=property_names.fold_name)
     assert wanted.removed == {"other"}
     assert wanted.properties == {"Foo-Bar": "1"}
 
@@ -559,7 +559,9 @@ def test_v1_update_resolves_is_public(
     now: bool, is_public: bool | None, visibility: str | None, wanted: dict[str, object]
 ) -> None:
     meta = parse_image_meta({"is_public": is_public, "visibility": visibility})
-    found = compute_change(meta, v1_image(is_public=now), purge=False, match=fields.fold_name)
+    found = compute_change(
+        meta, v1_image(is_public=now), purge=False, match=property_names.fold_name
+    )
     assert found.base == wanted
 
 
@@ -648,7 +650,7 @@ def test_accepted_metadata_survives_header_round_trip(
         changes.check_v1_limits(ImageMeta({"name": name}, properties))
     except (ImageBadRequest, PropertyNotAllowed):
         hypothesis.reject()
-    sent = fields.to_v1_headers({"name": name}, properties)
+    sent = image_records.to_v1_headers({"name": name}, properties)
     wire = {key: v1_headers.to_wire(text) for key, text in sent.items()}
     prepared = requests.Request("POST", "http://glance.invalid/", headers=wire).prepare()
     assert {key: prepared.headers[key] for key in wire} == wire

@@ -21,8 +21,8 @@ from hypothesis import strategies
 from oslo_utils import strutils, timeutils
 
 from glance_compat.exceptions import BadResponse, PropertyNotAllowed
-from glance_compat.metadata import converters, fields
-from glance_compat.metadata.fields import from_v1, from_v2, parse_v1_headers
+from glance_compat.metadata import converters, fields, image_records, property_names
+from glance_compat.metadata.image_records import from_v1, from_v2, parse_v1_headers
 from glance_compat.transport.messages import Response
 from tests.cases import in_one_test
 
@@ -161,7 +161,7 @@ V2_EXTENDED: dict[str, object] = {
 
 
 def select_fields(image: fields.Image, **wanted: bool) -> fields.Image:
-    return fields.select_fields(image, fields.parts_of(**wanted))
+    return image_records.select_fields(image, image_records.parts_of(**wanted))
 
 
 def received(record: typing.Mapping[str, object]) -> dict[str, typing.Any]:
@@ -230,7 +230,7 @@ def test_every_field_is_tested() -> None:
 
 
 def test_v2_base_keys_match_real_servers() -> None:
-    assert fields.V2_BASE_KEYS == V2_TOP
+    assert property_names.V2_BASE_KEYS == V2_TOP
 
 
 # ---------------------------------------------------------------------------------------------
@@ -606,7 +606,7 @@ def test_decoded_structure_encodes_at_any_stack_depth(name: str, levels: int) ->
     value = from_v2({"id": "i", name: text})["properties"][name]
 
     def deeper(calls: int) -> str | None:
-        return deeper(calls - 1) if calls else fields.property_to_str(value)
+        return deeper(calls - 1) if calls else property_names.property_to_str(value)
 
     assert deeper(500) == text
 
@@ -622,7 +622,7 @@ def test_only_two_properties_are_decoded() -> None:
     [(None, None), ("", ""), ("[ ]", "[ ]"), ([], "[]"), ([{"a": 1}], '[{"a": 1}]')],
 )
 def test_property_to_string_formats_value(value: object, text: str | None) -> None:
-    assert fields.property_to_str(value) == text
+    assert property_names.property_to_str(value) == text
 
 
 RESERVED = {
@@ -634,14 +634,14 @@ RESERVED = {
 
 @in_one_test("name", sorted(RESERVED))
 def test_is_reserved_is_true_for_reserved_names(name: str) -> None:
-    assert fields.is_reserved(name)
+    assert property_names.is_reserved(name)
 
 
 @pytest.mark.parametrize(
     "name", ["os_type", "os_hash", "kernel_id", "owner_id", "limit", "tag", "", "os-glance", "my"]
 )
 def test_is_reserved_is_false_for_other_names(name: str) -> None:
-    assert not fields.is_reserved(name)
+    assert not property_names.is_reserved(name)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -725,7 +725,7 @@ WRITTEN: dict[str, typing.Any] = {
 def test_to_v1_headers_encodes_attributes_and_properties() -> None:
     origins = {"location": "http://h/i", "copy_from": "http://h/c", "store": "file"}
     base = {**WRITTEN, "is_public": False, "size": 5, "checksum": "ab", **origins}
-    assert fields.to_v1_headers(base, {"Os-Type": "linux", "os_empty": ""}) == {
+    assert image_records.to_v1_headers(base, {"Os-Type": "linux", "os_empty": ""}) == {
         "x-image-meta-id": "i",
         "x-image-meta-name": "é",
         "x-image-meta-disk-format": "qcow2",
@@ -755,8 +755,8 @@ def test_str_enum_is_sent_as_its_value() -> None:
     read = fields.FIELDS_BY_NAME["disk_format"].read
     base = {"disk_format": read(DiskFormat.QCOW2)}
     assert type(base["disk_format"]) is str
-    assert fields.to_v1_headers(base, {}) == {"x-image-meta-disk-format": "qcow2"}
-    assert fields.to_v2_record(base, {}) == {"disk_format": "qcow2"}
+    assert image_records.to_v1_headers(base, {}) == {"x-image-meta-disk-format": "qcow2"}
+    assert image_records.to_v2_record(base, {}) == {"disk_format": "qcow2"}
 
 
 @pytest.mark.parametrize("value", [10**20, -(10**20), "1" * 21], ids=str)
@@ -775,13 +775,13 @@ def test_unprintably_long_number_is_conversion_error() -> None:
 
 def test_to_v1_headers_omits_v2_only_attributes() -> None:
     base = {"name": None, "visibility": "public", "tags": ["a"], "os_hidden": False}
-    assert fields.to_v1_headers(base, {}) == {"x-image-meta-name": ""}
+    assert image_records.to_v1_headers(base, {}) == {"x-image-meta-name": ""}
 
 
 def test_to_v2_record_returns_one_object() -> None:
     base = {**WRITTEN, "visibility": "shared", "tags": ["a"], "os_hidden": True}
     apart = {"is_public": False, "size": 5, "checksum": "ab", "location": "l", "store": "s"}
-    assert fields.to_v2_record(base | apart | {"copy_from": "c"}, {"Os-Type": "linux"}) == {
+    assert image_records.to_v2_record(base | apart | {"copy_from": "c"}, {"Os-Type": "linux"}) == {
         **WRITTEN,
         "visibility": "shared",
         "tags": ["a"],
@@ -791,13 +791,13 @@ def test_to_v2_record_returns_one_object() -> None:
 
 
 def test_property_never_overrides_attribute() -> None:
-    record = fields.to_v2_record({"visibility": "private"}, {"visibility": "public"})
+    record = image_records.to_v2_record({"visibility": "private"}, {"visibility": "public"})
     assert record == {"visibility": "private"}
 
 
 def test_to_v2_patch_returns_json_patch() -> None:
     base = {"name": None, "tags": ["a"], "is_public": True, "location": "http://h/i"}
-    patch = fields.to_v2_patch(base, {"os_type": "linux"}, ["old", "a/b"])
+    patch = image_records.to_v2_patch(base, {"os_type": "linux"}, ["old", "a/b"])
     assert patch == [
         {"op": "replace", "path": "/name", "value": None},
         {"op": "replace", "path": "/tags", "value": ["a"]},
@@ -821,14 +821,14 @@ def test_to_v2_patch_returns_json_patch() -> None:
     ],
 )
 def test_patch_path_escapes_property_name(name: str, path: str) -> None:
-    added, removed = fields.to_v2_patch({}, {name: "x"}, [name])
+    added, removed = image_records.to_v2_patch({}, {name: "x"}, [name])
     assert (added["path"], removed["path"]) == (path, path)
 
 
 @hypothesis.given(name=strategies.text(alphabet="~/01a é", max_size=12))
 def test_patch_path_unescapes_to_property_name(name: str) -> None:
     hypothesis.assume(name == name.strip())
-    path = fields.to_v2_patch({}, {name: ""}, [])[0]["path"]
+    path = image_records.to_v2_patch({}, {name: ""}, [])[0]["path"]
     assert path[0] == "/"
     assert "/" not in path[1:]
     # RFC 6901, section 4: ~1 first, then ~0.
@@ -838,16 +838,16 @@ def test_patch_path_unescapes_to_property_name(name: str) -> None:
 @pytest.mark.parametrize("name", [" a", "a ", "\ta", "a\n", " "])
 def test_property_name_with_outer_blanks_is_refused(name: str) -> None:
     with pytest.raises(PropertyNotAllowed, match="blank"):
-        fields.to_v2_patch({}, {name: "x"}, [])
+        image_records.to_v2_patch({}, {name: "x"}, [])
     with pytest.raises(PropertyNotAllowed, match="blank"):
-        fields.to_v2_patch({}, {}, [name])
+        image_records.to_v2_patch({}, {}, [name])
 
 
 @pytest.mark.parametrize(
     ("name", "stored"), [("Foo-Bar", "foo_bar"), ("foo_bar", "foo_bar"), ("a.B~c", "a.b~c")]
 )
 def test_fold_name_returns_stored_name(name: str, stored: str) -> None:
-    assert fields.fold_name(name) == stored
+    assert property_names.fold_name(name) == stored
 
 
 # ---------------------------------------------------------------------------------------------
@@ -861,7 +861,7 @@ moments = strategies.datetimes(
     min_value=datetime.datetime(1970, 1, 1),  # noqa: DTZ001 - the servers' own times
     max_value=datetime.datetime(9999, 1, 1),  # noqa: DTZ001
 )
-property_names = strategies.text(string.ascii_letters + string.digits + "_-.:/ é", max_size=12)
+property_name = strategies.text(string.ascii_letters + string.digits + "_-.:/ é", max_size=12)
 
 
 class Truth(typing.NamedTuple):
@@ -904,7 +904,7 @@ truths = strategies.builds(
     protected=strategies.booleans(),
     virtual_size=strategies.none() | counts,
     properties=strategies.dictionaries(
-        property_names.filter(lambda name: name not in V2_TOP)
+        property_name.filter(lambda name: name not in V2_TOP)
         | strategies.sampled_from(["block_device_mapping", "mappings", "deleted", "is_public"]),
         strategies.none() | texts | strategies.sampled_from(['[{"a": 1}]', "[", "{}"]),
         max_size=5,
@@ -1058,16 +1058,16 @@ def test_any_object_is_parsed_or_bad_response(record: dict[str, object]) -> None
 def test_reading_parts_equals_selecting_them(
     include_locations: bool, extended: bool, record: dict[str, object]
 ) -> None:
-    parts = fields.parts_of(include_locations=include_locations, extended=extended)
+    parts = image_records.parts_of(include_locations=include_locations, extended=extended)
     readers = (
-        (from_v1, fields.v1_reader(parts)),
-        (lambda one: from_v2(one, (2, 17)), fields.v2_reader((2, 17), parts)),
+        (from_v1, image_records.v1_reader(parts)),
+        (lambda one: from_v2(one, (2, 17)), image_records.v2_reader((2, 17), parts)),
     )
     record = received(record)
     before = copy.deepcopy(record)
     for read_all, read_parts in readers:
         try:
-            wanted = fields.select_fields(read_all(record), parts)
+            wanted = image_records.select_fields(read_all(record), parts)
         except BadResponse:
             continue
         assert repr(record) == repr(before)
@@ -1077,7 +1077,7 @@ def test_reading_parts_equals_selecting_them(
 
 def test_attribute_of_another_part_is_not_read() -> None:
     record = {**V2_JSON, "virtual_size": "large", "protected": "perhaps"}
-    read = fields.v2_reader((2, 17), fields.parts_of())
+    read = image_records.v2_reader((2, 17), image_records.parts_of())
     assert read(record.copy()) == IMAGE
     with pytest.raises(BadResponse, match="protected"):
         from_v2(record, (2, 17))

@@ -15,8 +15,8 @@ from hypothesis import strategies
 from glance_compat.exceptions import Invalid, UnsupportedByVersion
 from glance_compat.fixture.glance.releases import RELEASES
 from glance_compat.metadata import fields, filters
-from glance_compat.metadata.fields import from_v1, from_v2
 from glance_compat.metadata.filters import Query, ServerQuery, parse_query, sort_images
+from glance_compat.metadata.image_records import from_v1, from_v2
 from tests.cases import in_one_test
 
 UTC = datetime.timezone.utc
