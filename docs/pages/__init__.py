@@ -10,11 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pages import capabilities, commands, differences, filters, packages, reliability, security
+from pages import (
+    capabilities,
+    choosing,
+    commands,
+    differences,
+    filters,
+    packages,
+    reliability,
+    security,
+)
 
 #: Name of the page to the function that makes its text.
 PAGES: Mapping[str, Callable[[], str]] = {
     "capabilities": capabilities.page,
+    "choosing": choosing.page,
     "commands": commands.page,
     "differences": differences.page,
     "filters": filters.page,
