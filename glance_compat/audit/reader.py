@@ -250,5 +250,10 @@ def find_readable_apis(discovery: Discovery, pinned: str) -> tuple[list[str], li
     return found, gaps
 
 
+def offers(discovery: Discovery, major: int) -> bool:
+    """Return whether any endpoint offers a major version of the Images API."""
+    return any(major in _majors(one) for one in discovery.endpoints or (discovery,))
+
+
 def _majors(discovery: Discovery) -> set[int]:
     return {one.number[0] for one in discovery.offered if one.number} | {discovery.version[0]}

@@ -15,14 +15,26 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from cliff.lister import Lister
+from cliff.utils import terminal_width
 
 from glance_compat import exceptions
-from glance_compat.audit.kinds import KINDS, SEVERITIES, TARGET_APIS, Kind
-from glance_compat.audit.reader import Reader, find_readable_apis, v1_lists, v2_lists
-from glance_compat.cli import cloud, formatting, progress, projects, repair, report
+from glance_compat.audit.reader import Reader, find_readable_apis, offers, v1_lists, v2_lists
+from glance_compat.cli import (
+    audit_rows,
+    audit_selection,
+    audit_summary,
+    cloud,
+    formatting,
+    progress,
+    repair,
+)
 from glance_compat.cli.accepted import Accepted, read_baseline, read_entries
 from glance_compat.cli.argument_values import at_least
-from glance_compat.cli.report import Progress, Tally
+from glance_compat.cli.audit_progress import Progress
+from glance_compat.cli.audit_report import Report, format_report
+from glance_compat.cli.audit_selection import select
+from glance_compat.cli.audit_summary import WIDTH
+from glance_compat.cli.audit_tally import Tally, collect_findings
 from glance_compat.cli.usage import UsageError, argument_type, check_columns
 from glance_compat.discovery.versions import Discovery
 
@@ -37,14 +49,15 @@ class Audit(Lister):
     """Report what moving from v1 to v2, or back, would change or lose for each image.
 
     Reads all images that the user may see, over each Images API that the endpoint offers, and
-    writes nothing. A summary is written to stderr. Exit code: 0 no findings, 1 the audit failed or
-    is incomplete, 2 usage error, 3 findings.
+    writes nothing. Shows a summary and the findings of each image; with -c, --long, --summary or
+    another format, rows for programs, and the summary on stderr. Exit code: 0 no findings, 1 the
+    audit failed or is incomplete, 2 usage error, 3 findings.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the options of the command."""
         parser = super().get_parser(prog_name)
-        _add_selection(parser)
+        audit_selection.add_options(parser)
         _add_known(parser)
         parser.add_argument("--long", action="store_true", help="show more columns")
         parser.add_argument(
@@ -70,6 +83,7 @@ class Audit(Lister):
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Write the rows, then the summary; return the exit code described at :class:`Audit`."""
         self._finish: Callable[[], int] = lambda: 0
+        self._text: Report | None = None
         super().run(parsed_args)
         return self._finish()
 
@@ -102,29 +116,53 @@ class Audit(Lister):
             if parsed_args.owner
             else None
         )
-        found = report.collect_findings(
-            reader, tally, _select(parsed_args), owner, self._progress(parsed_args), accepted
-        )
+        selection = select(parsed_args, owner, has_v1=offers(discovery, 1))
+        found = collect_findings(reader, tally, selection, self._progress(parsed_args), accepted)
         # If no list can be read, raise the error as any other command does.
         first = list(itertools.islice(found, 1))
         if reader.failed:
             raise reader.errors[0]
         findings = itertools.chain(first, found)
-        self._finish = lambda: self._end_audit(reader, tally, accepted, parsed_args)
+        if _is_for_people(parsed_args):
+            listed = list(findings)
+            names = target.project_names() if any(one.owner for one in listed) else {}
+            self._text = Report(listed, tally, reader.read, accepted, names)
+            self._finish = lambda: self._end_audit(reader, tally, parsed_args)
+            return audit_rows.SHORT, ()
+        self._finish = lambda: self._summarise(reader, tally, accepted, parsed_args)
         if parsed_args.summary:
             collections.deque(findings, maxlen=0)
-            return report.SUMMARY, report.summary_rows(tally, parsed_args.formatter)
-        columns = report.LONG if parsed_args.long or parsed_args.columns else report.SHORT
-        return columns, report.finding_rows(findings, columns, parsed_args.formatter)
+            return audit_rows.SUMMARY, audit_rows.summary_rows(tally, parsed_args.formatter)
+        columns = audit_rows.LONG if parsed_args.long or parsed_args.columns else audit_rows.SHORT
+        return columns, audit_rows.finding_rows(findings, columns, parsed_args.formatter)
 
-    def _end_audit(
+    def produce_output(
+        self,
+        parsed_args: argparse.Namespace,
+        column_names: Sequence[str],
+        data: Iterable[Sequence[Any]],
+    ) -> int:
+        """Write the report for people, or the rows."""
+        if self._text is None:
+            return super().produce_output(parsed_args, column_names, data)
+        is_terminal = self.app.stdout.isatty() or parsed_args.fit_width
+        width = parsed_args.max_width or (is_terminal and terminal_width()) or WIDTH
+        with_summary = bool(self.app.options.verbose_level)
+        for line in format_report(self._text, width, with_summary=with_summary):
+            self.app.stdout.write(f"{line}\n")
+        return 0
+
+    def _summarise(
         self, reader: Reader, tally: Tally, accepted: Accepted, parsed_args: argparse.Namespace
     ) -> int:
         if self.app.options.verbose_level or tally.failed:
-            summary = report.format_summary(
-                reader.read, tally, accepted, with_kinds=not parsed_args.summary
-            )
-            self.app.stderr.write(summary)
+            kinds = () if parsed_args.summary else audit_summary.format_kinds(tally)
+            totals = audit_summary.format_totals(reader.read, tally, accepted)
+            for line in ("", *totals, *kinds):
+                self.app.stderr.write(f"{line}\n")
+        return self._end_audit(reader, tally, parsed_args)
+
+    def _end_audit(self, reader: Reader, tally: Tally, parsed_args: argparse.Namespace) -> int:
         for error in reader.errors:
             self.app.LOG.error(error)
         if parsed_args.owner and not tally.images:
@@ -158,18 +196,24 @@ class Audit(Lister):
             )
         ]
         self._finish = lambda: 0 if all(one.is_done for one in repairs) else 1
-        return report.REPAIRS, report.repair_rows(repairs, parsed_args.formatter)
+        return audit_rows.REPAIRS, audit_rows.repair_rows(repairs, parsed_args.formatter)
 
     def _report(self, line: str) -> None:
         if self.app.options.verbose_level:
             self.app.stderr.write(f"{formatting.escape_controls(line)}\n")
 
 
+def _is_for_people(parsed_args: argparse.Namespace) -> bool:
+    """Return whether to write a report for people instead of rows with columns."""
+    wants_rows = parsed_args.columns or parsed_args.long or parsed_args.sort_columns
+    return parsed_args.formatter == "table" and not wants_rows and not parsed_args.summary
+
+
 def _columns(parsed_args: argparse.Namespace) -> Sequence[str]:
     """Return the columns that can be selected with ``-c``."""
     if parsed_args.images:
-        return report.REPAIRS
-    return report.SUMMARY if parsed_args.summary else report.LONG
+        return audit_rows.REPAIRS
+    return audit_rows.SUMMARY if parsed_args.summary else audit_rows.LONG
 
 
 def _discover(target: cloud.Cloud, pinned: str) -> Discovery:
@@ -185,37 +229,6 @@ def _discover(target: cloud.Cloud, pinned: str) -> Discovery:
             raise
         # Users may have pinned a version because discovery fails.
         return target.service().discover()
-
-
-def _add_selection(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--target-api",
-        choices=TARGET_APIS,
-        help="show only findings that affect a move to this API; default: both",
-    )
-    parser.add_argument(
-        "--severity",
-        choices=SEVERITIES[:-1],
-        default=SEVERITIES[0],
-        help="show only findings of at least this severity; default: note",
-    )
-    parser.add_argument(
-        "--kind",
-        dest="kinds",
-        metavar="KIND",
-        choices=sorted(kind.name for kind in KINDS if kind.severity != "unread"),
-        action="append",
-        help="show only findings of this kind; may be repeated",
-    )
-    parser.add_argument(
-        "--owner", metavar="PROJECT", help="audit only images of this project (name or id)"
-    )
-    projects.add_domain(parser)
-    parser.add_argument(
-        "--deleted",
-        action="store_true",
-        help="also audit deleted and killed images, which only v1 shows, and only to an admin",
-    )
 
 
 def _add_known(parser: argparse.ArgumentParser) -> None:
@@ -256,17 +269,3 @@ def _add_repairs(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--dry-run", action="store_true", help="show the repairs without writing them"
     )
-
-
-def _select(parsed_args: argparse.Namespace) -> list[Kind]:
-    least = SEVERITIES.index(parsed_args.severity)
-    return [
-        kind
-        for kind in KINDS
-        if kind.severity == "unread"
-        or (
-            SEVERITIES.index(kind.severity) >= least
-            and parsed_args.target_api in (None, *kind.target_apis)
-            and (not parsed_args.kinds or kind.name in parsed_args.kinds)
-        )
-    ]

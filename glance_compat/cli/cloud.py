@@ -91,6 +91,10 @@ class Cloud:
         """Return the id of the user's project, or None if it is unknown."""
         return projects.own_project_id(self._session)
 
+    def project_names(self) -> dict[str, str]:
+        """Return the names of projects; see :func:`glance_compat.cli.projects.find_names`."""
+        return projects.find_names(self._session)
+
     def log_surprises(self, service: ImageService) -> None:
         """Log what a user may not expect: a foreign endpoint, or an API that was not requested.
 

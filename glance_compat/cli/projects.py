@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find the id of a project by its name and domain, and that of the user's own project.
+"""Find the id of a project by its name and domain, that of the user's own project, and names.
 
 Glance stores the id of an image's project, not its name. A filter with a name would match no
 image, without an error.
@@ -56,7 +56,7 @@ def find_project_id(session: Session, name_or_id: str, domain: str | None = None
     plugin = session.auth
     if not isinstance(plugin, BaseIdentityPlugin):
         return name_or_id
-    url = f"{str(plugin.auth_url).rstrip('/').removesuffix('/v3')}/v3"
+    url = _identity_url(plugin)
     path = urllib.parse.quote(name_or_id, safe="")
     domain_id = None if domain is None else _find_domain_id(session, url, domain)
     with plugin_errors(f"looking for the project {quote_value(name_or_id)}"):
@@ -110,6 +110,29 @@ def _find_domain_id(session: Session, url: str, name_or_id: str) -> str:
             f" {redact_url(url)} does not list it"
         )
     return ids[0]
+
+
+def find_names(session: Session) -> dict[str, str]:
+    """Return the names of the projects that the user may read, by id, for display.
+
+    If the user may not read all projects, they are those that the user can log in to. Without an
+    Identity service, or if it fails, none are returned, because the ids do as well.
+    """
+    plugin = session.auth
+    if not isinstance(plugin, BaseIdentityPlugin):
+        return {}
+    url = _identity_url(plugin)
+    try:
+        found = _fetch(session, f"{url}/projects")
+        if found is None:
+            found = _fetch(session, f"{url}/auth/projects") or []
+    except ksa_exceptions.ClientException:
+        return {}
+    return {str(one["id"]): str(one["name"]) for one in found if "name" in one}
+
+
+def _identity_url(plugin: BaseIdentityPlugin) -> str:
+    return f"{str(plugin.auth_url).rstrip('/').removesuffix('/v3')}/v3"
 
 
 def own_project_id(session: Session) -> str | None:

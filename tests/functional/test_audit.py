@@ -178,7 +178,7 @@ def kinds_by_image(outcome: Outcome, ids: Mapping[str, str]) -> dict[str, list[s
 def test_expected_kinds_are_found(
     audited: Audit, ids: dict[str, str], region: str, told: set[str]
 ) -> None:
-    outcome = audited(region)
+    outcome = audited(region, "--target-api", "both")
     expected = {
         case.entry.about: sorted(
             kind for part in (*told, "by_any") for kind in getattr(case, part)
@@ -232,8 +232,9 @@ def test_audit_finds_kinds_on_glance_33(cloud: Cloud, audited: Audit) -> None:
     }
     try:
         made = {target.make(name=about, **more): about for about, more in records.items()}
-        outcome = audited("glance-33")
-        foreign = audited("glance-33", user="other")
+        asked = ("--target-api", "both")
+        outcome = audited("glance-33", *asked)
+        foreign = audited("glance-33", *asked, user="other")
     finally:
         target.clean()
     assert kinds_by_image(outcome, made) == {

@@ -114,6 +114,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "cli/app:GlanceCompat.run": _OWN,
         "cli/app:run": "strerror of the system",
         "cli/audit:Audit._end_audit": _QUOTED,
+        "cli/audit:Audit._summarise": _QUOTED,
         "cli/audit:Audit._report": "OneLineFormatter escapes control characters",
         "cli/changes:Set.take_action": "names of attributes, and an id",
         "cli/changes:Unset.take_action": "an id; OneLineFormatter escapes controls",

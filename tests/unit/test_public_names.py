@@ -33,7 +33,7 @@ from glance_compat import (
     exceptions,
 )
 from glance_compat.audit.kinds import KINDS_BY_NAME
-from glance_compat.cli import report
+from glance_compat.cli import audit_rows
 from glance_compat.fixture import GlanceFixture
 from glance_compat.metadata import fields
 from glance_compat.transport import retry
@@ -494,5 +494,5 @@ def test_retry_hooks_keep_their_names() -> None:
 
 
 def test_audit_keeps_its_columns_and_kinds() -> None:
-    assert report.LONG == AUDIT_COLUMNS
+    assert audit_rows.LONG == AUDIT_COLUMNS
     assert KINDS_BY_NAME.keys() == AUDIT_KINDS
