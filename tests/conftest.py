@@ -41,6 +41,7 @@ SLOW = {
     "tests/unit/cli/test_audit.py": "audits a cloud over sockets in each test",
     "tests/unit/cli/test_credentials.py": "every plugin with options, variables and files",
     "tests/unit/cli/test_demo.py": "starts three servers for each test",
+    "tests/unit/cli/test_demo_picture.py::test_picture_of_demo_shows_its_output": "runs the demo",
     "tests/unit/cli/test_repair.py": "repairs a cloud over sockets in each test",
     "tests/unit/fixture/test_faults.py": "every fault with and without sockets",
     "tests/unit/fixture/test_wire.py": "replays every recorded request",

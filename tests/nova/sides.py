@@ -9,9 +9,10 @@ import datetime
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 import nova.conf
+from keystoneauth1.session import Session
 from nova import context as nova_context
 from nova import service_auth
 from nova.image import glance as novas_module
@@ -136,8 +137,17 @@ class Side:
 MODULES = {"nova": novas_module, "drop-in": our_module}
 
 
+class Server(Protocol):
+    """A server that Nova can be configured for: a target of the contract, or a GlanceFixture."""
+
+    @property
+    def url(self) -> str: ...
+
+    def session(self) -> Session: ...
+
+
 @contextlib.contextmanager
-def configured(target: Target, *, files: Sequence[str] = (), **settings: Any) -> Iterator[Any]:
+def configured(server: Server, *, files: Sequence[str] = (), **settings: Any) -> Iterator[Any]:
     """Configure Nova for a server; embedded ones are reached without sockets, through the
     session that both modules get from ``nova.service_auth``.
 
@@ -146,12 +156,12 @@ def configured(target: Target, *, files: Sequence[str] = (), **settings: Any) ->
     """
     conf = nova.conf.CONF
     conf([], project="nova", default_config_files=list(files))
-    conf.set_override("api_servers", [target.url], group="glance")
+    conf.set_override("api_servers", [server.url], group="glance")
     conf.set_override("num_retries", 0, group="glance")
     for name, value in settings.items():
         conf.set_override(name, value, group="glance")
     service_auth.reset_globals()
-    service_auth._SESSIONS["glance"] = target.session()
+    service_auth._SESSIONS["glance"] = server.session()
     try:
         yield conf
     finally:
