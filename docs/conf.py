@@ -23,6 +23,8 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"{project} {version}"
 
+# The contents at the side of a page have ``show()``, not ``ImageService.show()``.
+toc_object_entries_show_parents = "hide"
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
@@ -57,7 +59,30 @@ def evaluate_annotations(_: Sphinx, function: object, bound_method: bool) -> Non
         function.__annotations__ = typing.get_type_hints(function)
 
 
+def shorten_docstrings(
+    _app: Sphinx, _what: str, name: str, _object: object, _options: object, lines: list[str]
+) -> None:
+    """Leave out what readers of the reference do not need.
+
+    That is what belongs in a module, and a second copy of the documentation of a method.
+    """
+    _, bound, method = name.partition("glance_compat.BoundImageService.")
+    if bound:
+        lines[:] = [f"As :meth:`ImageService.{method}() <glance_compat.ImageService.{method}>`."]
+    for number, line in enumerate(lines):
+        if line.startswith("What must live here"):
+            del lines[number:]
+            break
+
+
+#: What is not Python and has an anchor, an entry of the index and a role.
+OBJECTS = ("capability", "filter", "finding", "sort-key")
+
+
 def setup(app: Sphinx) -> None:
     """Register what this configuration adds to Sphinx."""
+    for kind in OBJECTS:
+        app.add_object_type(kind, kind, f"pair: %s; {kind.replace('-', ' ')}")
+    app.connect("autodoc-process-docstring", shorten_docstrings)
     app.connect("builder-inited", generate_pages)
     app.connect("autodoc-before-process-signature", evaluate_annotations)

@@ -92,8 +92,8 @@ _HELP: Mapping[str, str] = {
     "trusted_endpoints": "More URLs of the same image service. Image hrefs that start with one of "
     "them are accepted.",
     "allowed_location_schemes": "Image locations that the library may read directly, without the "
-    "Images API: a directory, such as file:///var/lib/glance/images; a Ceph cluster and pool, "
-    "such as rbd://<fsid>/images; or the URL scheme of another installed location handler.",
+    "Images API: a directory, such as ``file:///var/lib/glance/images``; a Ceph cluster and pool, "
+    "such as ``rbd://<fsid>/images``; or the URL scheme of another installed location handler.",
     "ceph_conf": "Absolute path of the Ceph configuration file that is used to read rbd "
     "locations.",
     "ceph_user": 'Name of the Ceph user, without the prefix "client.". Unset: the default of '

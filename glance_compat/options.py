@@ -113,8 +113,8 @@ class Options:
     #: More URLs of the same image service. Image hrefs that start with one of them are accepted.
     trusted_endpoints: tuple[str, ...] = ()
     #: Image locations that the library may read directly, without the Images API: a directory
-    #: ("file:///var/lib/glance/images"), a Ceph cluster and pool ("rbd://<fsid>/images"), or the
-    #: URL scheme of another installed location handler.
+    #: (``file:///var/lib/glance/images``), a Ceph cluster and pool (``rbd://<fsid>/images``), or
+    #: the URL scheme of another installed location handler.
     allowed_location_schemes: tuple[str, ...] = ()
     #: Absolute path of the Ceph configuration file that is used to read rbd locations.
     ceph_conf: str = "/etc/ceph/ceph.conf"

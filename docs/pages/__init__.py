@@ -16,6 +16,7 @@ from pages import (
     commands,
     differences,
     filters,
+    findings,
     packages,
     reliability,
     security,
@@ -28,6 +29,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "commands": commands.page,
     "differences": differences.page,
     "filters": filters.page,
+    "findings": findings.page,
     "reliability": reliability.page,
     "security": security.page,
 }

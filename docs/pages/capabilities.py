@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping, Sequence
+
 from glance_compat.discovery.versions import CAPABILITIES, Capability
 from glance_compat.fixture.glance.releases import RELEASES
-from pages.markup import code, codes, table
+from pages.markup import code, codes, described, table
 from tests.capabilities import (
     OPTIONAL,
     SERVERS,
@@ -56,49 +59,53 @@ Glance 33 has two stores here; older servers have one.
 def page() -> str:
     """Return the page."""
     rows = sorted(CAPABILITIES.items(), key=lambda item: (item[1].since, item[0]))
-    capabilities = table(
-        ("capability", "meaning", "since", "calls that need it", "without it"),
-        [
-            (
-                code(name),
-                row.meaning,
-                _since(row),
-                codes(calls_that_need(name)) or "none",
-                row.instead or "nothing",
-            )
-            for name, row in rows
-        ],
+    capabilities = (described("capability", name, _description(name, row)) for name, row in rows)
+    return _HEAD + "".join(capabilities) + _CALLS + _table_of_calls([name for name, _ in rows])
+
+
+def _description(name: str, row: Capability) -> str:
+    meaning = row.meaning[0].upper() + row.meaning[1:]
+    return (
+        f"{meaning}. Since {_since(row)}.\n\n"
+        f"| Calls that need it: {codes(calls_that_need(name)) or 'none'}\n"
+        f"| Without it: {row.instead or 'nothing'}\n"
     )
-    return _HEAD + capabilities + _CALLS + _table_of_calls([name for name, _ in rows])
 
 
 def _table_of_calls(names: list[str]) -> str:
-    servers = [Server("v1", "pike"), *(one for one in SERVERS if one.api == "v2")]
-    offered = {server: capabilities_of(server) for server in servers}
+    v1, *v2 = [Server("v1", "pike"), *(one for one in SERVERS if one.api == "v2")]
+    offered = {server: capabilities_of(server) for server in (v1, *v2)}
     return table(
-        ("call", *map(_heading, servers)),
+        ("call", "v1", "v2"),
         [
-            (
-                code(call),
-                *(_outcome(call, server, offered[server]) for server in servers),
-            )
+            (code(call), _outcome(call, v1, offered[v1]), _outcomes(call, v2, offered))
             for name in names
             for call in calls_that_need(name)
         ],
+        widths="40 15 45",
     )
+
+
+def _outcomes(
+    call: str, servers: Sequence[Server], offered: Mapping[Server, frozenset[str]]
+) -> str:
+    """Return the outcome on all releases, or the first and last release of each outcome."""
+    grouped = itertools.groupby(servers, lambda one: _outcome(call, one, offered[one]))
+    groups = [(outcome, list(same)) for outcome, same in grouped]
+    if len(groups) == 1:
+        return groups[0][0]
+    return "; ".join(f"{outcome}: {_releases(same)}" for outcome, same in groups)
+
+
+def _releases(servers: Sequence[Server]) -> str:
+    titles = [RELEASES[server.release].name.title() for server in servers]
+    return titles[0] if len(titles) == 1 else f"{titles[0]} to {titles[-1]}"
 
 
 def _outcome(call: str, server: Server, capabilities: frozenset[str]) -> str:
     if is_offered(call, server.api, capabilities):
         return "works"
     return "option" if call in OPTIONAL else "refused"
-
-
-def _heading(server: Server) -> str:
-    if server.api == "v1":
-        return "v1"
-    title = RELEASES[server.release].name
-    return f"v2, {title if title.isdigit() else title.title()}"
 
 
 def _since(row: Capability) -> str:

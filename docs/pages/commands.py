@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from glance_compat.cli import app, commands
-from pages.markup import code, escaped, table, title
+from pages.markup import code, described, escaped, title
 
 _HEAD = """\
 ========
@@ -28,6 +28,8 @@ Options of all commands
 
 They may precede or follow the command.
 
+.. program:: glance-compat
+
 """
 
 #: Titles of groups that are the same for each command.
@@ -44,23 +46,21 @@ def page() -> str:
     for name in commands.COMMANDS:
         factory, _, _ = program.command_manager.find_command(name.split())
         parser = factory(program, None, cmd_name=name).get_parser(f"{app.NAME} {name}")
-        parts.append(title(name))
-        parts.append(f"\n{_with_literals(inspect.cleandoc(parser.description or ''))}\n\n")
-        parts.append(_table(parser._action_groups))
-        parts.append("\n")
+        parts.append(f".. _command-{name.replace(' ', '-')}:\n\n{title(name)}")
+        parts.append(f"\n.. program:: {app.NAME} {name}\n\n")
+        parts.append(f"{_with_literals(inspect.cleandoc(parser.description or ''))}\n\n")
+        parts.extend(_arguments(parser._action_groups))
     parts.append(_COMMON)
-    parts.append(_table(program.parser._action_groups))
+    parts.extend(_arguments(program.parser._action_groups))
     return "".join(parts)
 
 
-def _table(groups: Iterable[argparse._ArgumentGroup]) -> str:
-    rows = [
-        (_names(action), _with_literals(escaped(action.help or "")))
-        for group in groups
-        if not _FORMATS.search(group.title or "")
-        for action in _shown(group)
-    ]
-    return table(("argument", "meaning"), rows, widths="35 65") if rows else ""
+def _arguments(groups: Iterable[argparse._ArgumentGroup]) -> Iterator[str]:
+    for group in groups:
+        if not _FORMATS.search(group.title or ""):
+            for action in _shown(group):
+                meaning = _with_literals(escaped(action.help or ""))
+                yield described("option", _names(action), meaning)
 
 
 def _shown(group: argparse._ArgumentGroup) -> Iterator[argparse.Action]:
@@ -72,13 +72,13 @@ def _shown(group: argparse._ArgumentGroup) -> Iterator[argparse.Action]:
 def _names(action: argparse.Action) -> str:
     if not action.option_strings:
         many = "..." if action.nargs in ("+", "*") else ""
-        return code(f"{action.metavar or action.dest}{many}")
+        return f"{action.metavar or action.dest}{many}"
     value = action.metavar if isinstance(action.metavar, str) else ""
     if not value and action.nargs != 0:
         value = "|".join(map(str, action.choices or ())) or action.dest.upper()
     # The first name; the others are listed after it.
     first, *others = action.option_strings
-    return ", ".join([code(f"{first} {value}".strip()), *map(code, others)])
+    return ", ".join([f"{first} {value}".strip(), *others])
 
 
 def _with_literals(text: str) -> str:

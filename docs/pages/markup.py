@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 
 
@@ -22,6 +23,15 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], widths: str = "a
         for number, cell in enumerate(row):
             lines.append(f"   {'* ' if number == 0 else '  '}- {cell}".rstrip())
     return "\n".join(lines) + "\n"
+
+
+def described(kind: str, name: str, body: str) -> str:
+    """Make an entry that links and the search find by its name.
+
+    :param kind: the directive, such as ``filter``; ``docs/conf.py`` adds those of this project.
+    :param body: the description, in reStructuredText.
+    """
+    return f".. {kind}:: {name}\n\n{textwrap.indent(body.rstrip(), '   ')}\n\n"
 
 
 def code(text: object) -> str:
