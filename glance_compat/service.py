@@ -59,6 +59,7 @@ from glance_compat.streams import streams
 from glance_compat.streams.parts import Part
 from glance_compat.streams.streams import Download, Progress
 from glance_compat.streams.target import check_destination
+from glance_compat.threads import are_native
 from glance_compat.transfers import signatures
 from glance_compat.transfers.download import Downloader
 from glance_compat.transfers.importing import Importer
@@ -274,9 +275,8 @@ class ImageService(
 
         The other parameters, and the errors, are those of :meth:`iter_detail`.
         """
-        return list(
-            self.iter_detail(context, filters, marker, limit, page_size, sort_key, sort_dir)
-        )
+        given = (filters, marker, limit, page_size, sort_key, sort_dir)
+        return list(self._images(context, *given, ahead=False))
 
     @context_first
     def iter_detail(
@@ -292,7 +292,9 @@ class ImageService(
         """Return an iterator over the images that match the filters and that the caller may see.
 
         The first page is fetched before the method returns, so most errors are raised by the call
-        and not by ``next()``. Memory use does not grow with the number of images, unless there are
+        and not by ``next()``. From the second page on, the next page is fetched in a second thread
+        while the program works on this one; ``close()``, and leaving a loop early, ends that
+        thread. Memory use does not grow with the number of images, unless there are
         several sort keys, or the filter ``os_hidden=True`` with the option ``hidden_property``:
         then all images are fetched and sorted locally.
 
@@ -307,6 +309,25 @@ class ImageService(
         :param sort_key: one or several of :data:`glance_compat.metadata.filters.SORT_KEYS`.
         :param sort_dir: "asc" or "desc" for all keys, or a list with one direction for each key.
         :raises glance_compat.exceptions.Invalid: an argument is invalid.
+        """
+        given = (filters, marker, limit, page_size, sort_key, sort_dir)
+        return self._images(context, *given, ahead=are_native())
+
+    def _images(
+        self,
+        context: object,
+        filters: Mapping[str, object] | None,
+        marker: str | None,
+        limit: int | None,
+        page_size: int | None,
+        sort_key: str | Sequence[str] | None,
+        sort_dir: str | Sequence[str] | None,
+        *,
+        ahead: bool,
+    ) -> Iterator[Image]:
+        """Return the iterator of :meth:`iter_detail`.
+
+        :param ahead: whether to fetch the next page before it is needed.
         """
         identity = self._dispatcher.read_identity(context)
         query = queries.parse_query(filters, sort_key, sort_dir)
@@ -324,6 +345,7 @@ class ImageService(
             asked,
             lambda call: self._dispatcher.repeat(identity, call),
             self._options.hidden_property,
+            (lambda call: self._dispatcher.begin(identity, call)) if ahead else None,
         )
         images = itertools.chain(list(itertools.islice(found, 1)), found)
         if is_whole:

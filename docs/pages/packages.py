@@ -63,8 +63,8 @@ LIBRARY = Picture(
         "service": Package(
             3,
             2,
-            "exceptions types redaction options arguments metadata streams backends discovery"
-            " routing definitions transfers conf from_glanceclient bound methods",
+            "exceptions types redaction threads options arguments metadata streams backends"
+            " discovery routing definitions transfers conf from_glanceclient bound methods",
         ),
         "conf": Package(4, 0, "exceptions redaction options arguments"),
         "from_glanceclient": Package(4, 1, "exceptions options arguments"),
@@ -94,10 +94,11 @@ LIBRARY = Picture(
         "arguments": Package(11, 0.5, "options"),
         "options": Package(12, 1, "exceptions redaction urls"),
         "metadata": Package(12, 2, "exceptions redaction"),
-        "streams": Package(12, 3, "exceptions redaction"),
+        "streams": Package(12, 3, "exceptions redaction threads"),
         "urls": Package(13, 0.5),
         "exceptions": Package(13, 1.5),
         "redaction": Package(13, 2.5),
+        "threads": Package(13, 3.5),
         "types": Package(11, 4),
     },
 )

@@ -34,9 +34,31 @@ PAGE_IMAGES = 10_000
 #: in the meantime. It is bounded so that memory use does not grow with the length of the list.
 REMEMBERED_IDS = 100_000
 
+Fetched = typing.TypeVar("Fetched")
+
 FetchPage = Callable[["str | None", int, "int | None"], Page]
 #: A function that makes a call which fetches one page, with retries.
 RepeatPage = Callable[[Callable[[ImagesApi], Page]], Page]
+
+
+class PageAhead(typing.Protocol):
+    """A page that is being fetched in a second thread."""
+
+    def result(self) -> Page:
+        """Return the page, or raise the exception of the call that fetches it."""
+
+    def cancel(self) -> None:
+        """End the call."""
+
+
+#: A function that begins to fetch a page, with the arguments of :data:`FetchPage`.
+BeginPage = Callable[["str | None", int, "int | None"], PageAhead]
+#: A function that begins a call which fetches one page.
+BeginCall = Callable[[Callable[[ImagesApi], Page]], PageAhead]
+
+#: Number of the first page after which the next one is fetched ahead, when the second image of the
+#: page is asked for. Many programs read only the first page or a part of it.
+FIRST_AHEAD = 2
 
 
 class Listing(typing.NamedTuple):
@@ -82,25 +104,39 @@ class Pages:
             self._query = self._query.without_risky_values()
             return api.page(self._query, marker, size, left, self._parts)
 
+    def with_call(
+        self, call: Callable[[Callable[[ImagesApi], Page]], Fetched]
+    ) -> Callable[[str | None, int, int | None], Fetched]:
+        """Return a function that fetches one page, with the arguments of :data:`FetchPage`.
 
-def walk(listing: Listing, fetch: FetchPage) -> Iterator[Image]:
+        :param call: a function that makes, or begins, a call which fetches one page.
+        """
+        return lambda marker, size, left: call(lambda api: self.fetch(api, marker, size, left))
+
+
+def walk(listing: Listing, fetch: FetchPage, begin: BeginPage | None = None) -> Iterator[Image]:
     """Return an iterator over the images of a list, each of them once.
 
     :param listing: the parameters of the list.
     :param fetch: a function that fetches one page. Its arguments are the marker, the page size,
         and the number of images that the caller still wants (None: all).
+    :param begin: a function that begins to fetch one page, or None to fetch each page only when it
+        is needed. A list that is sorted here is needed as a whole.
     :raises glance_compat.exceptions.BadResponse: the server returns the same pages repeatedly.
     :raises glance_compat.exceptions.Invalid: the marker is not in the list.
     """
     if listing.limit == 0 or listing.query.matches_nothing:
         return iter(())
     if not listing.query.is_sorted_locally:
-        return _iter_matching(listing, fetch, listing.marker)
+        return _iter_matching(listing, _PageSource(listing, fetch, begin), listing.marker)
     return iter(_sorted(listing, _iter_whole(listing, fetch)))
 
 
 def iter_images(
-    listing: Listing, repeat: RepeatPage, hidden_property: str | None = None
+    listing: Listing,
+    repeat: RepeatPage,
+    hidden_property: str | None = None,
+    begin: BeginCall | None = None,
 ) -> Iterator[Image]:
     """Return an iterator over the images of a list, as the facade returns them.
 
@@ -108,16 +144,23 @@ def iter_images(
     :param repeat: a function that makes a call which fetches one page, with retries.
     :param hidden_property: the option of this name. With it, a list of hidden images is fetched
         as two lists, which are sorted here; one that the server does not support counts as empty.
+    :param begin: a function that begins a call which fetches one page, or None to fetch each page
+        only when it is needed.
     """
     split = [listing.query]
     if hidden_property:
         split = filters.split_by_hidden(listing.query, hidden_property)
+    if len(split) == 1:
+        pages = Pages(split[0], listing.parts)
+        return walk(
+            listing._replace(query=split[0]),
+            pages.with_call(repeat),
+            begin and pages.with_call(begin),
+        )
     lists = [
-        (listing._replace(query=query), _fetch_with(repeat, query, listing.parts))
+        (listing._replace(query=query), Pages(query, listing.parts).with_call(repeat))
         for query in split
     ]
-    if len(lists) == 1:
-        return walk(*lists[0])
     if listing.limit == 0 or listing.query.matches_nothing:
         return iter(())
     by_attribute, by_property = lists
@@ -128,13 +171,9 @@ def iter_images(
     return iter(_sorted(listing, images))
 
 
-def _fetch_with(repeat: RepeatPage, query: filters.Query, parts: Parts) -> FetchPage:
-    pages = Pages(query, parts)
-    return lambda marker, size, left: repeat(lambda api: pages.fetch(api, marker, size, left))
-
-
 def _iter_whole(listing: Listing, fetch: FetchPage) -> Iterator[Image]:
-    return _iter_matching(listing._replace(limit=None), fetch, None)
+    listing = listing._replace(limit=None)
+    return _iter_matching(listing, _PageSource(listing, fetch), None)
 
 
 def _sorted(listing: Listing, found: Iterable[Image]) -> list[Image]:
@@ -150,7 +189,7 @@ def _sorted(listing: Listing, found: Iterable[Image]) -> list[Image]:
     return images[places[0] + 1 :][: listing.limit]
 
 
-def _iter_matching(listing: Listing, fetch: FetchPage, marker: str | None) -> Iterator[Image]:
+def _iter_matching(listing: Listing, source: _PageSource, marker: str | None) -> Iterator[Image]:
     """Yield the images that match the filters, in the server's order, each of them once.
 
     :param marker: the id of the image after which to start, or None.
@@ -162,49 +201,91 @@ def _iter_matching(listing: Listing, fetch: FetchPage, marker: str | None) -> It
     position = _Position(marker)
     longest = 0
     left = listing.limit
-    is_filtered = listing.query.is_filtered
-    while True:
-        page = _fetch_next(listing, fetch, position, seen, left)
-        # Read now, because the caller gets the dict and may change it.
-        last = page.images[-1]["id"] if page.images else ""
-        is_new = any(image["id"] not in seen for image in page.images)
-        for image in page.images:
-            image_id = image["id"]
-            was_yielded = seen.get(image_id, False)
-            is_wanted = not was_yielded and (not is_filtered or listing.query.matches(image))
-            seen[image_id] = was_yielded or is_wanted
-            if len(seen) > REMEMBERED_IDS:
-                del seen[next(iter(seen))]
-            if is_wanted:
+    with contextlib.closing(source):
+        while True:
+            page = source.fetch(position, seen, left)
+            # Read now, because the caller gets the dict and may change it.
+            last = page.images[-1]["id"] if page.images else ""
+            is_new = any(image["id"] not in seen for image in page.images)
+            wanted = list(_unseen(page, listing.query, seen))[:left]
+            left = left if left is None else left - len(wanted)
+            is_over = left == 0 or not page.images or _is_last(page, longest)
+            if not is_over:
+                longest = max(longest, len(page.images))
+                position.advance(last, len(page.images), is_new=is_new)
+            for number, image in enumerate(wanted):
+                if number == 1 and not is_over:
+                    source.begin(position, left)
                 yield image
-                left = left if left is None else left - 1
-                if left == 0:
-                    return
-        if not page.images or _is_last(page, longest):
-            return
-        longest = max(longest, len(page.images))
-        position.advance(last, len(page.images), is_new=is_new)
+            if is_over:
+                return
+            position.check()
 
 
-def _fetch_next(
-    listing: Listing,
-    fetch: FetchPage,
-    position: _Position,
-    seen: dict[str, bool],
-    left: int | None,
-) -> Page:
-    """Fetch the page after the position; step back while the server rejects the marker.
+def _unseen(page: Page, query: filters.Query, seen: dict[str, bool]) -> Iterator[Image]:
+    """Yield the images of a page that match the filters and were not yielded before.
 
-    :param left: number of images that the caller still wants, or None for all.
+    :param seen: the ids so far, and whether the image was yielded; those of the page are added.
     """
-    while True:
-        wanted = left if left is None else left + position.overlap
-        try:
-            return fetch(position.marker, listing.page_size or PAGE_IMAGES, wanted)
-        except exceptions.Invalid as error:
-            if error.status is None or position.marker == position.first:
-                raise
-            position.step_back(seen, error)
+    is_filtered = query.is_filtered
+    for image in page.images:
+        image_id = image["id"]
+        was_yielded = seen.get(image_id, False)
+        is_wanted = not was_yielded and (not is_filtered or query.matches(image))
+        seen[image_id] = was_yielded or is_wanted
+        if len(seen) > REMEMBERED_IDS:
+            del seen[next(iter(seen))]
+        if is_wanted:
+            yield image
+
+
+class _PageSource:
+    """Fetches the pages of one list, from the second on ahead of their use.
+
+    :param listing: the parameters of the list.
+    :param fetch: a function that fetches one page.
+    :param begin: a function that begins to fetch one page, or None.
+    """
+
+    def __init__(self, listing: Listing, fetch: FetchPage, begin: BeginPage | None = None) -> None:
+        self._size = listing.page_size or PAGE_IMAGES
+        self._fetch = fetch
+        self._begin = begin
+        self._fetched = 0
+        self._ahead: PageAhead | None = None
+
+    def begin(self, position: _Position, left: int | None) -> None:
+        """Begin to fetch the page after the position, unless it is too early or there is none.
+
+        :param left: number of images that the caller still wants, or None for all.
+        """
+        if self._begin is not None and self._fetched >= FIRST_AHEAD and not position.problem:
+            self._ahead = self._begin(position.marker, self._size, position.count(left))
+
+    def fetch(self, position: _Position, seen: dict[str, bool], left: int | None) -> Page:
+        """Fetch the page after the position; step back while the server rejects the marker.
+
+        :param left: number of images that the caller still wants, or None for all.
+        """
+        while True:
+            ahead, self._ahead = self._ahead, None
+            try:
+                if ahead is not None:
+                    page = ahead.result()
+                else:
+                    page = self._fetch(position.marker, self._size, position.count(left))
+            except exceptions.Invalid as error:
+                if error.status is None or position.marker == position.first:
+                    raise
+                position.step_back(seen, error)
+            else:
+                self._fetched += 1
+                return page
+
+    def close(self) -> None:
+        """End the request for a page that is not needed."""
+        if self._ahead is not None:
+            self._ahead.cancel()
 
 
 class _Position:
@@ -222,8 +303,17 @@ class _Position:
         self.first = self.marker = first
         #: Number of images that may be listed again before the first new one.
         self.overlap = 0
+        #: Why the list never ends, or None.
+        self.problem: str | None = None
         self._steps = 0
         self._repeats = _Repeats(first)
+
+    def count(self, left: int | None) -> int | None:
+        """Return the number of images to request, some of which may be listed again.
+
+        :param left: number of images that the caller still wants, or None for all.
+        """
+        return left if left is None else left + self.overlap
 
     def advance(self, marker: str, count: int, *, is_new: bool) -> None:
         """Move to the end of a page.
@@ -231,22 +321,29 @@ class _Position:
         :param marker: the id of the last image of the page.
         :param count: number of images in the page.
         :param is_new: whether the page has an image that no earlier page has.
-        :raises glance_compat.exceptions.BadResponse: the list never ends.
         """
         self.marker = marker
         if self._repeats.at(marker):
-            raise exceptions.BadResponse(
-                f"the list of images never ends: two pages end with the same image {marker}; a"
-                " proxy may drop the query parameter marker"
+            self.problem = (
+                f"two pages end with the same image {marker}; a proxy may drop the query parameter"
+                " marker"
             )
-        if not is_new and not self.overlap:
-            raise exceptions.BadResponse(
-                f"the list of images never ends: the page that ends with image {marker} has only"
-                " images of earlier pages; list again, and check the proxies if it fails again"
+        elif not is_new and not self.overlap:
+            self.problem = (
+                f"the page that ends with image {marker} has only images of earlier pages; list"
+                " again, and check the proxies if it fails again"
             )
         self.overlap = max(0, self.overlap - count)
         if is_new:
             self._steps = 0
+
+    def check(self) -> None:
+        """Raise an exception if the list never ends.
+
+        :raises glance_compat.exceptions.BadResponse: the list never ends.
+        """
+        if self.problem is not None:
+            raise exceptions.BadResponse(f"the list of images never ends: {self.problem}")
 
     def step_back(self, seen: dict[str, bool], error: exceptions.Invalid) -> None:
         """Move to an earlier image of the list, twice as far for each rejected marker.

@@ -29,6 +29,7 @@ from glance_compat.options import ApiVersion, Options
 from glance_compat.redaction import PrivateUrl, redact_url
 from glance_compat.routing import context as contexts
 from glance_compat.routing import references
+from glance_compat.routing.ahead import Ahead
 from glance_compat.routing.catalog import (
     Catalog,
     check_endpoints,
@@ -39,7 +40,7 @@ from glance_compat.routing.health import ENDPOINT_HEALTH
 from glance_compat.transport import retry
 from glance_compat.transport.client import Identity, Transport
 from glance_compat.transport.messages import VersionDocumentReceived
-from glance_compat.transport.retry import Deadline
+from glance_compat.transport.retry import CancellableDeadline, Deadline
 from glance_compat.transport.sessions import ForkSafeSession, auth_session
 from glance_compat.urls import unversioned
 
@@ -187,6 +188,27 @@ class Dispatcher:
         self._note_failure(state, self._list_urls(identity)[0], failed)
         return retry.repeat_after(
             failed, lambda: self._attempt(state, call), self._options, state.deadline
+        )
+
+    def begin(self, identity: Identity, call: Call[Result]) -> Ahead[Result]:
+        """Begin a call in a second thread; its result is that of :meth:`repeat`.
+
+        The caller waits no longer than the option ``deadline`` for the result.
+        """
+        deadline = CancellableDeadline(self._options.deadline)
+        state = _State(identity, deadline)
+
+        def repeat_after(failed: BaseException, waited: float) -> Result:
+            state.deadline = Deadline(max(0.0, self._options.deadline - waited))
+            return retry.repeat_after(
+                failed, lambda: self._attempt(state, call), self._options, state.deadline
+            )
+
+        return Ahead(
+            lambda: self._attempt(state, call),
+            deadline,
+            lambda: self.repeat(identity, call),
+            repeat_after,
         )
 
     def repeat_removal(

@@ -7,16 +7,15 @@ must not: the choice of the algorithm, and the comparison of hashes (see ``strea
 
 from __future__ import annotations
 
-import _thread
 import collections
 import contextlib
 import os
 import threading
-import types
 import typing
 import weakref
 
 from glance_compat import exceptions
+from glance_compat.threads import are_native
 
 #: Maximum number of bytes that wait to be hashed. A larger block is hashed by the calling thread.
 MOST_BYTES = 2 * 1024 * 1024
@@ -44,8 +43,7 @@ def in_thread(plain: Hash) -> Hash:
 
     :param plain: a hash of hashlib, which must not be used any more.
     """
-    is_native = isinstance(_thread.start_new_thread, types.BuiltinFunctionType)
-    return ThreadedHash(plain) if is_native and _count_processors() > 1 else plain
+    return ThreadedHash(plain) if are_native() and _count_processors() > 1 else plain
 
 
 def _count_processors() -> int:

@@ -106,6 +106,7 @@ class _TimedSocket(io.RawIOBase):
         self._sock = sock
         self._stall_timeout = self._timeout = limits.stall_timeout
         self._deadline = limits.deadline()
+        self._deadline.begin_response(sock)
         self._in_framing = False
         self._framing_begun: float | None = None
         self._received = False
@@ -133,6 +134,7 @@ class _TimedSocket(io.RawIOBase):
         return typing.cast("int | None", count)
 
     def close(self) -> None:
+        self._deadline.end_response()
         super().close()
         self._raw.close()
 

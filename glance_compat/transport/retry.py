@@ -16,6 +16,8 @@ import datetime
 import email.utils
 import logging
 import re
+import socket
+import threading
 import time
 import typing
 from collections.abc import Callable, Iterable, Iterator
@@ -70,6 +72,45 @@ class Deadline:
             f"{subject} failed: it did not finish within the deadline of {self.seconds:g} s."
             " Check the endpoint, or raise the option deadline."
         )
+
+    def begin_response(self, sock: object) -> None:
+        """Note that a response is read from a socket; :meth:`end_response` ends that."""
+
+    def end_response(self) -> None:
+        """Note that no response is read any more. The socket may serve other calls now."""
+
+
+class CancellableDeadline(Deadline):
+    """A deadline that another thread can bring forward, which ends the call.
+
+    :param seconds: as for :class:`Deadline`.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        super().__init__(seconds)
+        self._changing = threading.Lock()
+        self._socket: object = None
+
+    def cancel(self) -> None:
+        """Let the deadline pass now, and wake the thread that waits for a response.
+
+        The socket of that response is shut down, so its connection is not used again.
+        """
+        with self._changing:
+            self._end = time.monotonic()
+            sock = self._socket
+            # Not shutdown() of a TLS socket, which changes the object under the waiting thread.
+            if isinstance(sock, socket.socket):
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def begin_response(self, sock: object) -> None:
+        with self._changing:
+            self._socket = sock
+
+    def end_response(self) -> None:
+        with self._changing:
+            self._socket = None
 
 
 def is_transient(error: BaseException | None) -> bool:
