@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
@@ -114,6 +115,16 @@ def test_version_is_declared_once() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+|rc\d+)?", version)
     sources = [*PACKAGE.rglob("*.py"), ROOT / "docs" / "conf.py", ROOT / "setup.py"]
     assert [path for path in sources if f'"{version}"' in path.read_text()] == []
+
+
+def test_tag_is_the_version() -> None:
+    """A release is tagged with the version that pyproject.toml declares."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout: no tags")
+    listed = subprocess.run(
+        ["git", "tag", "--points-at", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert set(listed.stdout.split()) <= {metadata.version("glance-compat")}
 
 
 def test_package_is_marked_as_typed() -> None:
