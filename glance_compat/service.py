@@ -613,6 +613,7 @@ class BoundImageService(Bound[ImageService]):
     iter_detail = without_context(ImageService.iter_detail)
     create = without_context(ImageService.create)
     import_image = without_context(ImageService.import_image)
+    import_data = without_context(ImageService.import_data)
     update = without_context(ImageService.update)
     delete = without_context(ImageService.delete)
     tasks = without_context(ImageService.tasks)

@@ -208,6 +208,17 @@ class ImagesApi(typing.Protocol):
             created no image. Its cause is the error of the response.
         """
 
+    def import_into(self, image_id: str, request: ImportRequest, upload: Upload | None) -> None:
+        """Request the server to import data into a queued image; return before it is done.
+
+        :param upload: the data, if the method is ``glance-direct``.
+        :raises glance_compat.exceptions.ImportFailed: the server cannot read the URL. Its cause is
+            the error of the response.
+        """
+
+    def has_begun_import(self, image_id: str) -> bool:
+        """Return whether the server has begun to import data into an image, or is done."""
+
     def show_import(self, image_id: str, request: ImportRequest) -> Importing:
         """Return an image, and the state of the import into it."""
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options that set attributes of an image, with the names that ``openstack image`` has for them.
 
-What must live here: the options that ``create`` and ``set`` share. What must not: requests.
+What must live here: options that several commands share. What must not: requests.
 """
 
 from __future__ import annotations
@@ -28,12 +28,7 @@ _ATTRIBUTES = (
 
 def add_attributes(parser: argparse.ArgumentParser) -> None:
     """Add the options for attributes that both commands can set."""
-    parser.add_argument(
-        "--disk-format", metavar="FORMAT", help="the disk format, such as qcow2 or raw"
-    )
-    parser.add_argument(
-        "--container-format", metavar="FORMAT", help="the container format, such as bare or ova"
-    )
+    add_formats(parser)
     parser.add_argument(
         "--min-disk",
         metavar="GIB",
@@ -72,6 +67,16 @@ def add_attributes(parser: argparse.ArgumentParser) -> None:
         help="the project that owns the image (name or id); only an admin may choose another one",
     )
     projects.add_domain(parser)
+
+
+def add_formats(parser: argparse.ArgumentParser) -> None:
+    """Add the options for the formats."""
+    parser.add_argument(
+        "--disk-format", metavar="FORMAT", help="the disk format, such as qcow2 or raw"
+    )
+    parser.add_argument(
+        "--container-format", metavar="FORMAT", help="the container format, such as bare or ova"
+    )
 
 
 def _add_protection(parser: argparse.ArgumentParser) -> None:

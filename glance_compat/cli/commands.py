@@ -67,7 +67,7 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "import": Command(
         "glance_compat.cli.importing:Import",
-        "Upload the data of a queued image, or copy that of an active one to more stores",
+        "Import the data of a queued image, or copy that of an active one to more stores",
     ),
     "list": Command(
         "glance_compat.cli.images:List",

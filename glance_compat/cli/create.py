@@ -13,6 +13,7 @@ from cliff.show import ShowOne
 from glance_compat.cli import cloud, progress, sources
 from glance_compat.cli.attributes import add_attributes, read_attributes
 from glance_compat.cli.images import LISTED, shown_columns
+from glance_compat.cli.imports import add_stores, add_timeout, timeout_of
 from glance_compat.cli.usage import UsageError, check_columns
 from glance_compat.service import ImageService
 from glance_compat.types import Image
@@ -52,7 +53,7 @@ class Create(ShowOne):
                 meta["owner"] = target.find_project_id(
                     parsed_args.project, parsed_args.project_domain
                 )
-            service = target.checked_service(extended=True)
+            service = target.checked_service(extended=True, **timeout_of(parsed_args))
             image = self._create(service, meta, data, parsed_args)
         LOG.info("Created image %s", image["id"])
         parsed_args.extended = False
@@ -106,24 +107,14 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="a URL that the server reads the data from; needs --disk-format",
     )
-    stores = parser.add_mutually_exclusive_group()
-    stores.add_argument(
-        "--store",
-        dest="stores",
-        metavar="STORE",
-        action="append",
-        default=[],
-        help="the store of the data; may be repeated, which needs v2.10",
-    )
-    stores.add_argument(
-        "--all-stores", action="store_true", help="store the data in all stores; needs v2.10"
-    )
+    add_stores(parser)
     parser.add_argument(
         "--no-wait",
         dest="wait",
         action="store_false",
         help="with --import or several stores: do not wait until the server has the data",
     )
+    add_timeout(parser)
 
 
 def _check_source(parsed_args: argparse.Namespace) -> None:

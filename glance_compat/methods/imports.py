@@ -79,23 +79,16 @@ class ImportMethods(ServiceMethods):
             capability ``web-download`` (or ``copy_from``), ``glance-direct`` or ``stores``, or the
             operator has not enabled the import method.
         """
-        if (uri is None) == (data is None):
-            raise exceptions.Invalid("pass either uri or data to import_image(), and not both")
-        if all_stores and stores is not None:
-            raise exceptions.Invalid("pass either stores or all_stores, and not both")
-        order = Order(
-            request=ImportRequest(
-                method="glance-direct" if uri is None else "web-download",
-                argument="data" if uri is None else "uri",
-                uri=None if uri is None else check_source_url(uri, "uri"),
-                stores=() if stores is None else tuple(check_store_names(stores)),
-                all_stores=check_boolean(all_stores, "all_stores"),
-                all_must_succeed=check_boolean(all_stores_must_succeed, "all_stores_must_succeed"),
-            ),
+        order = self._check_order(
+            "import_image",
+            uri=uri,
             data=data,
-            wait=check_boolean(wait, "wait"),
-            timeout=self._check_timeout(timeout),
-            progress=streams.check_progress(progress),
+            stores=stores,
+            all_stores=all_stores,
+            all_stores_must_succeed=all_stores_must_succeed,
+            wait=wait,
+            timeout=timeout,
+            progress=progress,
         )
         identity = self._dispatcher.read_identity(context)
         attempt = Attempt()
@@ -107,6 +100,71 @@ class ImportMethods(ServiceMethods):
             if not isinstance(error, Exception):
                 self._uploader.remove_interrupted(identity, attempt)
             raise
+
+    @context_first
+    def import_data(
+        self,
+        context: object,
+        image_id: str,
+        image_meta: Mapping[str, object] | None = None,
+        *,
+        uri: str | None = None,
+        data: object = None,
+        stores: Sequence[str] | None = None,
+        all_stores: bool = False,
+        all_stores_must_succeed: bool = True,
+        wait: bool = True,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+    ) -> Image:
+        """Import data from a URL, or into several stores, into an image that is queued.
+
+        The server does the same as in :meth:`import_image`. If it fails, the image is kept: over
+        v2 it is usually queued again, over v1 its status is ``killed``. What the server cannot do
+        is refused before anything is changed.
+
+        :param context: the caller's request context, or None for the service's own credentials.
+        :param image_id: an id, or an href of the image service.
+        :param image_meta: attributes to set before, as in :meth:`update`, or None. An image that
+            has no ``disk_format`` or ``container_format`` needs them.
+        :param uri: the URL of the data, or None, as in :meth:`import_image`.
+        :param data: the data, or None. Exactly one of uri and data is set.
+        :param stores: names of the stores for the data, or None for the default store.
+        :param all_stores: whether the data is for all stores of the site.
+        :param all_stores_must_succeed: as in :meth:`import_image`.
+        :param wait: whether to wait until the import has ended.
+        :param timeout: how long to wait, in seconds. Default: the option ``settle_timeout``.
+        :param progress: as in :meth:`import_image`. If it raises an exception, the call ends, but
+            the server continues.
+        :returns: the image as the server shows it at the end of the call.
+        :raises glance_compat.exceptions.ImageNotActive: the image is not queued.
+        :raises glance_compat.exceptions.ImageNotFound: the image does not exist, or the caller
+            may not see it.
+        :raises glance_compat.exceptions.Invalid: an argument is invalid, or the image has no
+            format (ImageBadRequest), or the operator does not permit the URL (ImageBadRequest).
+        :raises glance_compat.exceptions.ImportFailed: the server could not import the data.
+        :raises glance_compat.exceptions.ImageImportImpossible: a store does not exist.
+        :raises glance_compat.exceptions.IntegrityError: the stored data is not the data that was
+            uploaded.
+        :raises glance_compat.exceptions.OutcomeUnknown: the import has not ended after the
+            timeout.
+        :raises glance_compat.exceptions.UnsupportedByVersion: as for :meth:`import_image`.
+        """
+        order = self._check_order(
+            "import_data",
+            uri=uri,
+            data=data,
+            stores=stores,
+            all_stores=all_stores,
+            all_stores_must_succeed=all_stores_must_succeed,
+            wait=wait,
+            timeout=timeout,
+            progress=progress,
+        )
+        identity, image_id = self._identify(context, image_id)
+        return self._select_visible(
+            self._importer.fill(identity, image_id, image_meta or {}, order)
+        )
 
     @context_first
     def tasks(self, context: object, image_id: str) -> list[Task]:
@@ -122,6 +180,42 @@ class ImportMethods(ServiceMethods):
         """
         identity, image_id = self._identify(context, image_id)
         return self._dispatcher.repeat(identity, lambda api: api.tasks(image_id))
+
+    def _check_order(
+        self,
+        call: str,
+        *,
+        uri: str | None,
+        data: object,
+        stores: Sequence[str] | None,
+        all_stores: bool,
+        all_stores_must_succeed: bool,
+        wait: bool,
+        timeout: float | None,
+        progress: Progress | None,
+    ) -> Order:
+        """Check the arguments of an import.
+
+        :param call: the name of the method, for messages.
+        """
+        if (uri is None) == (data is None):
+            raise exceptions.Invalid(f"pass either uri or data to {call}(), and not both")
+        if all_stores and stores is not None:
+            raise exceptions.Invalid("pass either stores or all_stores, and not both")
+        return Order(
+            request=ImportRequest(
+                method="glance-direct" if uri is None else "web-download",
+                argument="data" if uri is None else "uri",
+                uri=None if uri is None else check_source_url(uri, "uri"),
+                stores=() if stores is None else tuple(check_store_names(stores)),
+                all_stores=check_boolean(all_stores, "all_stores"),
+                all_must_succeed=check_boolean(all_stores_must_succeed, "all_stores_must_succeed"),
+            ),
+            data=data,
+            wait=check_boolean(wait, "wait"),
+            timeout=self._check_timeout(timeout),
+            progress=streams.check_progress(progress),
+        )
 
     def _check_timeout(self, timeout: object) -> float:
         if timeout is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Create an image whose data the server imports, and wait until it has done so.
+"""Create or fill an image whose data the server imports, and wait until it has done so.
 
 What must live here: the sequence of calls of an import, and the cleanup after a failure. What must
 not: the creation of images (see ``upload``), and the GETs until the end (see ``watching``).
@@ -11,14 +11,15 @@ import dataclasses
 from collections.abc import Mapping
 
 from glance_compat import exceptions
-from glance_compat.backends.protocol import ImportRequest, delete_on_failure
+from glance_compat.backends.protocol import ImportRequest, check_takes_data, delete_on_failure
 from glance_compat.metadata import changes
 from glance_compat.metadata.changes import ImageMeta
 from glance_compat.metadata.fields import ORIGINS, Image
 from glance_compat.options import Options
-from glance_compat.redaction import redact_url
+from glance_compat.redaction import quote_value, redact_url
 from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.streams.streams import Progress
+from glance_compat.transfers.starting import Start
 from glance_compat.transfers.upload import OF_DATA, Attempt, Uploader
 from glance_compat.transfers.watching import Watch, is_done
 from glance_compat.transport.client import Identity
@@ -26,7 +27,7 @@ from glance_compat.transport.client import Identity
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """The arguments of ``import_image``, after the checks that need no request.
+    """The arguments of an import, after the checks that need no request.
 
     :param request: the source and the stores of the data.
     :param data: the data, if the request has no URL.
@@ -88,6 +89,58 @@ class Importer:
                 self._uploader.verify(found, upload)
             return found
 
+    def fill(
+        self,
+        identity: Identity,
+        image_id: str,
+        image_meta: Mapping[str, object],
+        order: Order,
+    ) -> Image:
+        """Import data into a queued image; see ``ImageService.import_data``."""
+        queued = self._dispatcher.repeat(identity, lambda api: api.show(image_id))
+        check_takes_data(queued, self._dispatcher.discover(identity).endpoint)
+        request = order.request
+        if not self._dispatcher.repeat(identity, lambda api: api.can_import(request)):
+            return self._uploader.update(
+                identity, image_id, image_meta, order.data, order.progress, purge=False
+            )
+        _check_formats({**queued, **image_meta}, "the image has none, so pass them in image_meta")
+        if order.data is not None:
+            # An image with staged data takes no other data, so all stores must exist.
+            self._check_stores_exist(identity, request)
+        if image_meta:
+            queued = self._uploader.update(identity, image_id, image_meta, None, None, purge=False)
+        upload = None
+        if order.data is None:
+            start = Start(
+                lambda api: api.import_into(image_id, request, None),
+                lambda api: api.has_begun_import(image_id),
+            )
+            self._dispatcher.repeat(identity, start)
+        else:
+            upload = self._uploader.upload_of(order.data, ImageMeta({}, {}), order.progress)
+            self._dispatcher.once(
+                identity, lambda api: api.import_into(image_id, request, upload), deadline=False
+            )
+        if not order.wait:
+            return self._dispatcher.repeat(identity, lambda api: api.show(image_id))
+        found = self._wait(identity, queued, order)
+        if upload is not None and _has_formats_of(found, queued):
+            self._uploader.verify(found, upload)
+        return found
+
+    def _check_stores_exist(self, identity: Identity, request: ImportRequest) -> None:
+        """Raise ImageImportImpossible if a store does not exist."""
+        if not request.stores:
+            return
+        known = [one["id"] for one in self._dispatcher.repeat(identity, lambda api: api.stores())]
+        missing = [one for one in request.stores if one not in known]
+        if missing:
+            raise exceptions.ImageImportImpossible(
+                f"there is no store {', '.join(map(quote_value, missing))}; the stores are:"
+                f" {', '.join(known)}"
+            )
+
     def _wait(self, identity: Identity, created: Image, order: Order) -> Image:
         """Wait until the import has ended, and return the image.
 
@@ -123,17 +176,20 @@ def _check_meta(meta: ImageMeta, order: Order) -> None:
             raise exceptions.ImageBadRequest(
                 f"image_meta must not have {name}: pass uri or data, and stores, to import_image()"
             )
-    missing = [name for name in ("disk_format", "container_format") if not meta.base.get(name)]
-    if missing:
-        raise exceptions.ImageBadRequest(
-            f"an import needs {' and '.join(missing)}; pass them in image_meta"
-        )
+    _check_formats(meta.base, "pass them in image_meta")
     compared = [name for name in ("size", "checksum") if meta.base.get(name)]
     if compared and order.request.uri is not None and not order.wait:
         raise exceptions.ImageBadRequest(
             f"{' and '.join(compared)} can be compared only when the data is imported; pass"
             " wait=True, or leave them out"
         )
+
+
+def _check_formats(values: Mapping[str, object], advice: str) -> None:
+    """Raise ImageBadRequest if an image has not the formats that an import needs."""
+    missing = [name for name in ("disk_format", "container_format") if not values.get(name)]
+    if missing:
+        raise exceptions.ImageBadRequest(f"an import needs {' and '.join(missing)}; {advice}")
 
 
 def _check_data(found: Image, meta: ImageMeta) -> None:

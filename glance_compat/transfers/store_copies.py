@@ -7,43 +7,14 @@ end. What must not: requests (see ``backends``), and the GETs until the end (see
 
 from __future__ import annotations
 
-import dataclasses
-
-from glance_compat import exceptions
-from glance_compat.backends.protocol import ImagesApi, ImportRequest, ImportState
+from glance_compat.backends.protocol import ImportRequest, ImportState
 from glance_compat.metadata.fields import Image
 from glance_compat.options import Options
 from glance_compat.routing.dispatcher import Dispatcher
 from glance_compat.streams.streams import Progress
+from glance_compat.transfers.starting import Start
 from glance_compat.transfers.watching import Watch
-from glance_compat.transport import retry
 from glance_compat.transport.client import Identity
-
-#: Errors of a request that the server may reject because it is executing an earlier one.
-_REJECTIONS = (exceptions.ImageImportImpossible, exceptions.ImageBadRequest)
-
-
-@dataclasses.dataclass(slots=True)
-class _Copy:
-    """The request for a copy, as a call that may be repeated.
-
-    :param may_have_begun: whether an earlier attempt, whose response was lost, may have started
-        the copy.
-    """
-
-    image_id: str
-    request: ImportRequest
-    may_have_begun: bool = False
-
-    def __call__(self, api: ImagesApi) -> None:
-        try:
-            api.copy_to_stores(self.image_id, self.request)
-        except _REJECTIONS:
-            if not self.may_have_begun or not api.has_copied(self.image_id, self.request):
-                raise
-        except exceptions.GlanceCompatError as error:
-            self.may_have_begun = self.may_have_begun or retry.is_transient(error)
-            raise
 
 
 class StoreCopier:
@@ -63,7 +34,11 @@ class StoreCopier:
         wait: bool,
     ) -> Image:
         """Copy the data, and return the image; see ``ImageService.copy_to_stores``."""
-        self._dispatcher.repeat(identity, _Copy(image_id, request))
+        start = Start(
+            lambda api: api.copy_to_stores(image_id, request),
+            lambda api: api.has_copied(image_id, request),
+        )
+        self._dispatcher.repeat(identity, start)
         if not wait:
             return self._dispatcher.repeat(identity, lambda api: api.show(image_id))
         wanted = self._list_wanted(identity, request)

@@ -54,6 +54,29 @@ def test_host_that_does_not_respond_is_a_failed_import(site: Site, name: str) ->
     assert site.target.leftovers(name) == []
 
 
+def test_data_is_imported_into_queued_image(site: Site, name: str) -> None:
+    service = site.target.service(extended=True)
+    image_id = service.create(None, {"name": name, "properties": {"a": "b"}})["id"]
+    with pytest.raises(exceptions.ImageBadRequest, match="disk_format and container_format"):
+        service.import_data(None, image_id, uri=f"{site.source}/data")
+    image = service.import_data(None, image_id, FORMATS, uri=f"{site.source}/data")
+    check(image, extended=True)
+    assert (image["id"], image["status"], image["checksum"]) == (image_id, "active", MD5)
+    assert (image["name"], image["properties"]["a"]) == (name, "b")
+    with pytest.raises(exceptions.ImageNotActive):
+        service.import_data(None, image_id, uri=f"{site.source}/data")
+
+
+@pytest.mark.parametrize("path", ["/missing", "/cut"])
+def test_queued_image_outlives_a_failed_import(site: Site, name: str, path: str) -> None:
+    service = site.target.service()
+    image_id = service.create(None, {"name": name, **FORMATS})["id"]
+    with pytest.raises(exceptions.ImportFailed) as caught:
+        service.import_data(None, image_id, uri=f"{site.source}{path}")
+    assert f"{site.source}{path}" in str(caught.value)
+    assert service.show(None, image_id)["status"] in ("queued", "killed")
+
+
 @pytest.mark.parametrize("path", ["/missing", "/cut"])
 def test_failed_import_leaves_no_image(site: Site, name: str, path: str) -> None:
     with pytest.raises(exceptions.ImportFailed) as caught:

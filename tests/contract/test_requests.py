@@ -194,6 +194,15 @@ IMPORTS: dict[str, tuple[Callable[[Site, str], object], int | None, int]] = {
         1,
         2,
     ),
+    "import_data from a URL": (
+        lambda site, name: site.target.service().import_data(
+            None,
+            site.target.service().create(None, {"name": name, **FORMATS})["id"],
+            uri=f"{site.source}/data",
+        ),
+        1 + 3,
+        1 + 3,
+    ),
     "import_image of data": (
         lambda site, name: site.target.service().import_image(
             None, {"name": name, **FORMATS}, data=DATA

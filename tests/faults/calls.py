@@ -242,6 +242,31 @@ CALLS: dict[str, Call] = {
         {"settle_timeout": 20},
         server=_IMPORTS,
     ),
+    "import_data from a URL": Call(
+        lambda service, folder: service.import_data(None, QUEUED, uri=WEB),
+        {
+            "v2": (
+                _read("GET", "images/*"),
+                _read("GET", "info/import"),
+                Step(Kind.COPY, "POST", "images/*/import", bodiless=True),
+                Step(Kind.WATCH, "GET", "images/*", 2),
+            ),
+        },
+        {"settle_timeout": 20},
+        server=_IMPORTS,
+    ),
+    "import_data from a URL over v1": Call(
+        lambda service, folder: service.import_data(None, QUEUED, uri=WEB),
+        {
+            "v1": (
+                _read("HEAD", "images/*"),
+                Step(Kind.COPY, "PUT", "images/*"),
+                Step(Kind.WATCH, "HEAD", "images/*", 2, bodiless=True),
+            ),
+        },
+        {"settle_timeout": 20},
+        server={"sources": {WEB: DATA}},
+    ),
     "update": Call(
         lambda service, folder: service.update(
             None, ACTIVE, {"properties": {"c": "3"}}, purge_props=False

@@ -322,6 +322,8 @@ EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
             ("update with a location, before v2.17", Kind.GIVE),
         )
     },
+    # Over v1 it is an update.
+    ("409", "import_data from a URL over v1", "v1", Kind.COPY): _error(exceptions.Conflict),
     # The project may be a member already, so the member is fetched.
     ("409", "add_member", "v2", Kind.WRITE): _error(exceptions.NotFound),
     # The data is stored, and only the response of the GET is missing.
@@ -361,6 +363,7 @@ EXCEPTIONS: dict[tuple[str, str, Api, Kind], Outcome] = {
         (_TOO_SLOW, f"update with {what}", "v2", Kind.UPDATE): _error(_LOST)
         for what in ("data", "a location")
     },
+    (_TOO_SLOW, "import_data from a URL over v1", "v1", Kind.COPY): _done(_LOST),
     (_TOO_SLOW, "create with a location, before v2.17", "v2", Kind.GIVE): _error(_LOST),
     **{
         (_TOO_SLOW, f"{call} with a location", "v2", Kind.LOOK): _done(_UNKNOWN)

@@ -50,6 +50,8 @@ SIGNATURES = {
     "create": "context image_meta data=None * progress=None",
     "import_image": "context image_meta * uri=None data=None stores=None all_stores=False"
     " all_stores_must_succeed=True wait=True timeout=None progress=None",
+    "import_data": "context image_id image_meta=None * uri=None data=None stores=None"
+    " all_stores=False all_stores_must_succeed=True wait=True timeout=None progress=None",
     "update": "context image_id image_meta data=None purge_props=True * progress=None",
     "delete": "context image_id * missing_ok=False",
     "download": "context image_id data=None dst_path=None trusted_certs=None * progress=None"

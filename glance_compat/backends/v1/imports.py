@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data that a v1 server copies from a URL into a new image (copy_from), and locations."""
+"""Data that a v1 server copies from a URL into an image (copy_from), and locations."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 
 from glance_compat import exceptions
 from glance_compat.backends.protocol import (
@@ -60,21 +62,25 @@ class V1Imports(V1Images):
     ) -> Image:
         self.can_import(request)
         base = {**meta.base, "copy_from": request.uri}
-        try:
+        with _unreadable_url(request, (exceptions.NotFound, exceptions.ImageBadRequest)):
             return self.create(image_id, dataclasses.replace(meta, base=base), None)
-        except (exceptions.NotFound, exceptions.ImageBadRequest) as error:
-            # The server requests the size of the data before it creates the image.
-            if error.status != 404 and not any(one in error.message for one in _UNREADABLE):
+
+    def import_into(self, image_id: str, request: ImportRequest, upload: Upload | None) -> None:
+        self.can_import(request)
+        with _unreadable_url(request, (exceptions.ImageNotFound, exceptions.ImageBadRequest)):
+            try:
+                self.update(image_id, ImageMeta({"copy_from": request.uri}, {}), purge=False)
+            except exceptions.ImageNotFound:
+                # The status does not show whether the image or the URL was not found.
+                self._current(image_id)
                 raise
-            source = redact_url(request.uri or "")
-            raise exceptions.ImportFailed(
-                f"the server cannot read {source} (HTTP {error.status}, request id"
-                f" {error.request_id}); check the URL",
-                reasons=(error.message,),
-                status=error.status,
-                request_id=error.request_id,
-                endpoint=error.endpoint,
-            ) from error
+            except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
+                # Only the response may be lost; then a second request would be rejected.
+                if not self.has_begun_import(image_id):
+                    raise
+
+    def has_begun_import(self, image_id: str) -> bool:
+        return str(self.show(image_id)["status"]) != "queued"
 
     def show_import(self, image_id: str, request: ImportRequest) -> Importing:
         found = self.show(image_id)
@@ -83,3 +89,29 @@ class V1Imports(V1Images):
     def import_messages(self, image_id: str) -> tuple[str, ...]:
         # v1 has no tasks, and the image does not say why it was killed.
         return ()
+
+
+@contextlib.contextmanager
+def _unreadable_url(
+    request: ImportRequest, errors: tuple[type[exceptions.GlanceCompatError], ...]
+) -> Iterator[None]:
+    """Convert the server's error for a URL that it cannot read to ImportFailed.
+
+    The server requests the size of the data before it creates or changes the image.
+
+    :param errors: the exceptions that such a response may be.
+    """
+    try:
+        yield
+    except errors as error:
+        if error.status != 404 and not any(one in error.message for one in _UNREADABLE):
+            raise
+        source = redact_url(request.uri or "")
+        raise exceptions.ImportFailed(
+            f"the server cannot read {source} (HTTP {error.status}, request id"
+            f" {error.request_id}); check the URL",
+            reasons=(error.message,),
+            status=error.status,
+            request_id=error.request_id,
+            endpoint=error.endpoint,
+        ) from error

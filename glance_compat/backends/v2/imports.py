@@ -130,10 +130,25 @@ class V2Imports(V2Images):
         self._check_formats(meta.base)
         created = self.create(image_id, meta, None)
         with delete_on_failure(image_id, lambda: self.delete(image_id)):
-            if upload is not None:
-                self._stage(image_id, upload)
-            self._start_import(image_id, request)
+            self.import_into(image_id, request, upload)
         return created
+
+    def import_into(self, image_id: str, request: ImportRequest, upload: Upload | None) -> None:
+        if upload is not None:
+            self._stage(image_id, upload)
+        try:
+            self._send_import(image_id, request)
+        except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
+            # Only the response may be lost; then a second request would be rejected.
+            if not self.has_begun_import(image_id):
+                raise
+
+    def has_begun_import(self, image_id: str) -> bool:
+        found = self.show(image_id)
+        properties = found["properties"]
+        is_waiting = found["status"] in ("queued", "uploading")
+        # An import that failed leaves the property, with no store in it.
+        return not is_waiting or TASK in properties or bool(properties.get(_IMPORTING))
 
     def _check_size_unknown(self, meta: ImageMeta) -> None:
         """Raise UnsupportedByVersion for a size of data that v2 would not compare."""
@@ -155,14 +170,6 @@ class V2Imports(V2Images):
                 image_id=image_id,
             )
         )
-
-    def _start_import(self, image_id: str, request: ImportRequest) -> None:
-        try:
-            self._send_import(image_id, request)
-        except (exceptions.GlanceConnectionFailed, exceptions.BadResponse):
-            # Only the response may be lost; then a second request would be rejected.
-            if not _has_begun(self.show(image_id)):
-                raise
 
     def _send_import(self, image_id: str, request: ImportRequest) -> None:
         try:
@@ -273,12 +280,6 @@ def _check_no_credentials(uri: str) -> None:
             f"the URL {redact_url(uri)} has a user name or password, which v2 shows to all users"
             " that can see the image; use a URL without them"
         )
-
-
-def _has_begun(found: Image) -> bool:
-    properties = found["properties"]
-    is_waiting = found["status"] in ("queued", "uploading")
-    return not is_waiting or TASK in properties or _IMPORTING in properties
 
 
 def _state_of(found: Image, *, staged: bool, has_lock: bool) -> ImportState:
