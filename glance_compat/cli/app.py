@@ -27,7 +27,13 @@ from cliff import help as cliff_help
 from glance_compat.cli import cloud_options, commands, logs
 from glance_compat.cli.formatting import to_one_line
 from glance_compat.cli.interrupts import EXIT_INTERRUPTED, HANDLER, MESSAGE
-from glance_compat.cli.usage import CommandError, OutputError, UsageError, suggest
+from glance_compat.cli.usage import (
+    CommandError,
+    OutputError,
+    UsageError,
+    refuse_repetitions,
+    suggest,
+)
 
 NAME = "glance-compat"
 DESCRIPTION = (
@@ -126,6 +132,23 @@ class GlanceCompat(cliff_app.App):
 
         parser.error = report  # type: ignore[method-assign]
 
+    def _report_output_errors(self, parser: argparse.ArgumentParser) -> None:
+        """Make a parser raise the error of a write of its help, which argparse ignores."""
+        print_ignoring_errors, parse = parser._print_message, parser.parse_args
+
+        def print_message(message: str, file: typing.TextIO | None = None) -> None:
+            if file is None or file is sys.stderr:
+                print_ignoring_errors(message, file)
+            else:
+                file.write(message)
+
+        def parse_args(argv: Sequence[str]) -> argparse.Namespace:
+            with _output_errors(self.stdout):
+                return parse(argv)
+
+        parser._print_message = print_message  # type: ignore[assignment,method-assign]
+        parser.parse_args = parse_args  # type: ignore[assignment,method-assign]
+
     def prepare_to_run_command(self, cmd: command.Command) -> None:
         """Replace what cliff's commands have of their own: usage errors and tables."""
         from cliff.display import DisplayCommandBase
@@ -137,6 +160,8 @@ class GlanceCompat(cliff_app.App):
         def get_parser(prog_name: str) -> argparse.ArgumentParser:
             parser = create(prog_name)
             self._shorten_errors(parser, *self.parser._option_string_actions)
+            self._report_output_errors(parser)
+            refuse_repetitions(parser)
             return parser
 
         run = cmd.run
@@ -259,7 +284,7 @@ class Help(cliff_help.HelpCommand):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Print the help."""
         if parsed_args.cmd:
-            return super().take_action(parsed_args)
+            return self.app.run_subcommand([*parsed_args.cmd, "--help"])
         self.app.print_help()
         return 0
 

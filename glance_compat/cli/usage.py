@@ -70,6 +70,31 @@ def argument_type(parse: Callable[[str], Value]) -> Callable[[str], Value]:
     return convert
 
 
+class _StoreOnce(argparse._StoreAction):
+    """Store the value of an option, and refuse a second one."""
+
+    _filled: argparse.Namespace | None = None
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        if namespace is self._filled:
+            raise argparse.ArgumentError(self, "may be set only once")
+        self._filled = namespace
+        super().__call__(parser, namespace, values, option_string)
+
+
+def refuse_repetitions(parser: argparse.ArgumentParser) -> None:
+    """Make a parser report an option with one value that is repeated as a usage error."""
+    for action in parser._actions:
+        if type(action) is argparse._StoreAction and action.option_strings:
+            action.__class__ = _StoreOnce
+
+
 def suggest(text: str, known: Iterable[str]) -> str:
     """Return a question about a word that is not known: " Did you mean list?", or ""."""
     import difflib

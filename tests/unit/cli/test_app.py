@@ -92,6 +92,39 @@ def test_every_command_has_help(
     assert f"usage: glance-compat {command}" in outcome.out + capsys.readouterr().out
 
 
+def test_help_of_unknown_command_is_wrong_usage() -> None:
+    outcome = in_process("help", "lisst")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.error.startswith("lisst is not a command. Did you mean list? Commands: ")
+
+
+@pytest.mark.parametrize(
+    ("argv", "option"),
+    [
+        (("set", "one", "--name", "a", "--name", "b"), "--name"),
+        (("set", "one", "--name", "a", "--name=a"), "--name"),
+        (("save", "one", "--file", "a", "--file", "b"), "--file"),
+        (("list", "--limit", "1", "--limit", "2"), "--limit"),
+        (("list", "-f", "json", "--format", "csv"), "-f/--format"),
+    ],
+)
+def test_second_value_of_an_option_is_wrong_usage(
+    argv: tuple[str, ...], option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert in_process(*argv).code == 2
+    assert capsys.readouterr().err == (
+        f"glance-compat {argv[0]}: error: argument {option}: may be set only once. See"
+        f" glance-compat {argv[0]} -h\n"
+    )
+
+
+def test_last_value_of_a_global_option_counts() -> None:
+    # An alias of a shell may set it.
+    outcome = in_process("--os-cloud", "one", "list", "--os-cloud", "two")
+    assert outcome.code == 1
+    assert "cloud 'two' was not found" in outcome.error
+
+
 def test_no_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert in_process().code == 2
     assert "no command" in capsys.readouterr().err

@@ -23,7 +23,11 @@ has_full = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev
 @has_full
 @pytest.mark.parametrize("unbuffered", [False, True])
 @pytest.mark.parametrize(
-    "argv", ["--version", "--help", "help", "list", "list -f csv", "list -f json"]
+    "argv",
+    [
+        *("--version", "--help", "help", "list --help", "help list"),
+        *("list", "list -f csv", "list -f json"),
+    ],
 )
 def test_full_disk_under_stdout_is_one_line(
     argv: str,
