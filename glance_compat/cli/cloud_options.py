@@ -18,7 +18,7 @@ from glance_compat.redaction import quote_value, redact_url
 
 #: Options of the connection; each has an environment variable of the same name.
 _CONNECTION = (
-    ("os-cloud", "NAME", "a cloud of clouds.yaml"),
+    ("os-cloud", "CLOUD", "a cloud of clouds.yaml"),
     ("os-region-name", "REGION", "the region in the catalog"),
     ("os-interface", "INTERFACE", "the interface in the catalog: public, internal or admin"),
     ("os-cacert", "FILE", "CA bundle that verifies the server's certificate"),

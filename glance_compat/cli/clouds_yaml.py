@@ -96,6 +96,26 @@ def read(name: str | None, region_name: str | None, *, lone: bool) -> FileCloud:
     :param lone: whether to use the only cloud of the file if ``name`` is None.
     :raises glance_compat.exceptions.InvalidOption: the file is invalid or does not have the cloud.
     """
+    config, clouds = _read_files()
+    if name is None and lone and len(clouds) == 1:
+        [name] = clouds
+    if name is None:
+        return FileCloud(config, None, {}, region_name, None, frozenset())
+    if name not in clouds:
+        raise exceptions.InvalidOption(_describe_missing(name, config.config_filename, clouds))
+    return _read_entry(config, name, clouds[name] or {}, region_name)
+
+
+def list_names() -> list[str]:
+    """Return the names of the clouds of clouds.yaml, sorted.
+
+    :raises glance_compat.exceptions.InvalidOption: the file is invalid.
+    """
+    return sorted(map(str, _read_files()[1]))
+
+
+def _read_files() -> tuple[openstack.config.OpenStackConfig, Mapping[str, typing.Any]]:
+    """Return the reader of openstacksdk, and the clouds of the file."""
     with _invalid_option():
         config = openstack.config.OpenStackConfig(
             config_files=_files("OS_CLIENT_CONFIG_FILE", loader.CONFIG_FILES),
@@ -107,14 +127,7 @@ def read(name: str | None, region_name: str | None, *, lone: bool) -> FileCloud:
         )
     # Without any file openstacksdk makes up a cloud of this name (4.0.0 to 4.13.0, loader.py).
     is_made_up = config.default_cloud == "defaults"
-    clouds = {} if is_made_up else config.cloud_config["clouds"]
-    if name is None and lone and len(clouds) == 1:
-        [name] = clouds
-    if name is None:
-        return FileCloud(config, None, {}, region_name, None, frozenset())
-    if name not in clouds:
-        raise exceptions.InvalidOption(_describe_missing(name, config.config_filename, clouds))
-    return _read_entry(config, name, clouds[name] or {}, region_name)
+    return config, {} if is_made_up else config.cloud_config["clouds"]
 
 
 def _read_entry(

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 from cliff.command import Command
 
 from glance_compat.cli import commands, completion
+from glance_compat.cli.interrupts import HANDLER
+from glance_compat.cli.usage import require_extra
 
 
 class Complete(Command):
@@ -22,10 +25,26 @@ class Complete(Command):
             default="bash",
             help="the shell that reads the script; default: bash",
         )
+        # The scripts use it.
+        parser.add_argument("--clouds", action="store_true", help=argparse.SUPPRESS)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         """Print the script."""
+        if parsed_args.clouds:
+            self._print_clouds()
+        else:
+            self._print_script(parsed_args.shell)
+
+    def _print_clouds(self) -> None:
+        """Print the clouds of clouds.yaml whose names a shell does not evaluate, one per line."""
+        with require_extra("cli"), HANDLER.importing():
+            from glance_compat.cli import clouds_yaml
+        for name in clouds_yaml.list_names():
+            if re.fullmatch(r"[\w.@+-]+", name, re.ASCII):
+                self.app.stdout.write(f"{name}\n")
+
+    def _print_script(self, shell: str) -> None:
         found = {}
         for name in commands.COMMANDS:
             factory, _, _ = self.app.command_manager.find_command(name.split())
@@ -40,4 +59,4 @@ class Complete(Command):
                 "help": "show the options of a command",
             },
         )
-        self.app.stdout.write(completion.SHELLS[parsed_args.shell](program))
+        self.app.stdout.write(completion.SHELLS[shell](program))

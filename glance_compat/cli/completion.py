@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-#: Names of option values that are paths.
-_PATHS = frozenset({"FILE", "PATH"})
+Kind = typing.Literal["cloud", "path", "word", "unknown"]
+
+#: What completes the value of an option, by the name that its help has for the value.
+_KINDS: Mapping[str, Kind] = {"CLOUD": "cloud", "FILE": "path", "PATH": "path"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,15 +25,15 @@ class Option:
     :param flags: its spellings.
     :param help: its help, on one line.
     :param takes_value: whether the next word is its value.
-    :param choices: the values that it can have; empty if there are others.
-    :param is_path: whether the value is the path of a file.
+    :param choices: the values that it can have, if its kind is "word".
+    :param kind: what the value is: the name of a cloud, a path, one of the choices, or anything.
     """
 
     flags: tuple[str, ...]
     help: str
     takes_value: bool
     choices: tuple[str, ...]
-    is_path: bool
+    kind: Kind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +71,7 @@ def options_of(parser: argparse.ArgumentParser) -> list[Option]:
             " ".join((action.help or "").replace("%%", "%").split()),
             action.nargs != 0,
             tuple(map(str, action.choices or ())),
-            action.metavar in _PATHS,
+            "word" if action.choices else _KINDS.get(str(action.metavar), "unknown"),
         )
         for action in parser._actions
         if action.option_strings and action.help != argparse.SUPPRESS
@@ -92,7 +95,7 @@ def _cases(program: Program, write: Callable[[Option], str]) -> Iterator[str]:
     """
     for name, options in (*sorted(program.commands.items()), ("*", program.options)):
         for one in options:
-            if one.takes_value and (one.choices or one.is_path):
+            if one.takes_value and one.kind != "unknown":
                 beginning = "*" if name == "*" else _quote(name)
                 patterns = "|".join(f"{beginning}:{flag}" for flag in one.flags)
                 yield f"    {patterns}) {write(one)}; return;;"
@@ -107,6 +110,16 @@ def _value_flags(program: Program) -> str:
     return "|".join(flag for one in program.options if one.takes_value for flag in one.flags)
 
 
+def _branches(rows: Iterable[tuple[str, typing.Any]], write: Callable[[typing.Any], str]) -> str:
+    """Return the branches of a case statement over the commands."""
+    return "\n".join(f"    {_quote(name)}) {write(one)};;" for name, one in rows)
+
+
+def _clouds(program: Program) -> str:
+    """Return the command that lists the clouds; an error must not disturb the command line."""
+    return f"{program.name} complete --clouds 2> /dev/null"
+
+
 def _nested(program: Program) -> str:
     return "|".join(_quote(name) for name, _ in program.next_words())
 
@@ -115,18 +128,16 @@ def bash(program: Program) -> str:
     """Return the script for bash; it needs no other package."""
 
     def write(option: Option) -> str:
-        if option.is_path:
+        if option.kind == "path":
             return 'compopt -o filenames; COMPREPLY=($(compgen -f -- "$cur"))'
-        return f'COMPREPLY=($(compgen -W {_quote(" ".join(option.choices))} -- "$cur"))'
+        is_cloud = option.kind == "cloud"
+        found = f'"$({_clouds(program)})"' if is_cloud else _quote(" ".join(option.choices))
+        return f'COMPREPLY=($(compgen -W {found} -- "$cur"))'
 
     function = _function(f"_{program.name}")
-    words = "\n".join(
-        f"    {_quote(name)}) words={_quote(' '.join(words))};;"
-        for name, words in program.next_words()
-    )
-    options = "\n".join(
-        f"    {_quote(name)}) words={_quote(_flags(options))};;"
-        for name, options in sorted(program.commands.items())
+    words = _branches(program.next_words(), lambda found: f"words={_quote(' '.join(found))}")
+    options = _branches(
+        sorted(program.commands.items()), lambda found: f"words={_quote(_flags(found))}"
     )
     return f"""\
 # Completion of {program.name} for bash: source <({program.name} complete --shell bash)
@@ -170,9 +181,11 @@ def zsh(program: Program) -> str:
     """Return the script for zsh; it may be sourced, or be a file of the function path."""
 
     def write(option: Option) -> str:
-        return (
-            "_files" if option.is_path else f"compadd -- {' '.join(map(_quote, option.choices))}"
-        )
+        if option.kind == "path":
+            return "_files"
+        is_cloud = option.kind == "cloud"
+        quoted = " ".join(map(_quote, option.choices))
+        return f"compadd -- {f'$({_clouds(program)})' if is_cloud else quoted}"
 
     def described(items: Iterable[tuple[str, str]]) -> str:
         return " ".join(
@@ -183,13 +196,9 @@ def zsh(program: Program) -> str:
         return described((flag, one.help) for one in options for flag in one.flags)
 
     function = _function(f"_{program.name}")
-    words = "\n".join(
-        f"    {_quote(name)}) found=({described(words.items())});;"
-        for name, words in program.next_words()
-    )
-    options = "\n".join(
-        f"    {_quote(name)}) found=({of_options(options)});;"
-        for name, options in sorted(program.commands.items())
+    words = _branches(program.next_words(), lambda found: f"found=({described(found.items())})")
+    options = _branches(
+        sorted(program.commands.items()), lambda found: f"found=({of_options(found)})"
     )
     return f"""\
 #compdef {program.name}
@@ -266,23 +275,25 @@ def fish(program: Program) -> str:
             f" -d {_fish_quote(text)}"
             for word, text in words.items()
         ]
-    lines += [_fish_option(program.name, "", one) for one in program.options]
+    lines += [_fish_option(program, "", one) for one in program.options]
     for name, options in sorted(program.commands.items()):
         condition = f"-n {_fish_quote(f'test ({function}) = {_fish_quote(name)}')} "
-        lines += [_fish_option(program.name, condition, one) for one in options]
+        lines += [_fish_option(program, condition, one) for one in options]
     return "\n".join(lines) + "\n"
 
 
-def _fish_option(name: str, condition: str, option: Option) -> str:
+def _fish_option(program: Program, condition: str, option: Option) -> str:
     flags = " ".join(
         f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in option.flags
     )
     value = ""
     if option.takes_value:
-        value = " -r -F" if option.is_path else " -x"
-        if option.choices:
-            value += f" -a {_fish_quote(' '.join(option.choices))}"
-    return f"complete -c {name} {condition}{flags}{value} -d {_fish_quote(option.help)}"
+        value = " -r -F" if option.kind == "path" else " -x"
+        if option.kind in ("cloud", "word"):
+            is_cloud = option.kind == "cloud"
+            found = f"({_clouds(program)})" if is_cloud else " ".join(option.choices)
+            value += f" -a {_fish_quote(found)}"
+    return f"complete -c {program.name} {condition}{flags}{value} -d {_fish_quote(option.help)}"
 
 
 def _fish_quote(text: str) -> str:

@@ -22,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "The cloud that gets the copies. OS_* variables and the other options choose the cloud"
         " that is read; none of them counts here.",
     )
-    group.add_argument("--to-os-cloud", metavar="NAME", help="a cloud of clouds.yaml")
+    group.add_argument("--to-os-cloud", metavar="CLOUD", help="a cloud of clouds.yaml")
     group.add_argument("--to-region", metavar="REGION", help="the region in its catalog")
     group.add_argument(
         "--to-endpoint",

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.cases import in_one_test
-from tests.unit.cli.running import PATIENCE, in_process
+from tests.unit.cli.running import PATIENCE, Outcome, in_process, sdk_may_warn
+
+pytestmark = sdk_may_warn
 
 #: For each shell, a program that sources a script and prints what completes its arguments, of
 #: which the last one is incomplete.
@@ -42,6 +45,12 @@ PROGRAMS: Mapping[str, str] = {
 }
 
 
+#: Names that a shell evaluates are not completed.
+CLOUDS = """
+clouds: {lab: {}, lab-2: {}, other: {}, two words: {}, "$(touch evaluated)": {}, "`a`": {}}
+"""
+
+
 @pytest.fixture(scope="module", params=sorted(PROGRAMS))
 def shell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Provide the beginning of a command line that prints completions."""
@@ -51,7 +60,9 @@ def shell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp(name)
     outcome = in_process("complete", "--shell", name)
     assert (outcome.code, outcome.err) == (0, "")
-    script, program = folder / "script", folder / "program"
+    script, program, installed = folder / "script", folder / "program", folder / "glance-compat"
+    installed.write_text(f'#!/bin/sh\nexec {sys.executable} -m glance_compat "$@"\n')
+    installed.chmod(0o755)
     script.write_text(outcome.out)
     program.write_text(PROGRAMS[name])
     return [name, *(("-f",) if name == "zsh" else ()), str(program), str(script)]
@@ -63,7 +74,12 @@ def completed(shell: list[str], line: str, folder: Path) -> set[str]:
     done = subprocess.run(
         [*shell, *words, last],
         cwd=folder,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(folder), "TERM": "dumb"},
+        env={
+            "PATH": f"{Path(shell[-1]).parent}:/usr/bin:/bin",
+            "PYTHONPATH": str(Path(__file__).parents[3]),
+            "HOME": str(folder),
+            "TERM": "dumb",
+        },
         capture_output=True,
         text=True,
         check=True,
@@ -95,11 +111,22 @@ def completed(shell: list[str], line: str, folder: Path) -> set[str]:
         ("glance-compat audit --severity ", {"note", "change", "loss"}),
         ("glance-compat list --api-version ", {"1", "2", "auto"}),
         ("glance-compat create new --file di", {"disk.img"}),
+        ("glance-compat --os-cloud la", {"lab", "lab-2"}),
+        ("glance-compat sync --to-os-cloud ", {"lab", "lab-2", "other"}),
     ],
 )
 def test_words_are_completed(shell: list[str], tmp_path: Path, line: str, words: set[str]) -> None:
     (tmp_path / "disk.img").touch()
+    (tmp_path / "clouds.yaml").write_text(CLOUDS)
     assert completed(shell, line, tmp_path) == words
+
+
+def test_clouds_are_listed_without_names_that_a_shell_evaluates() -> None:
+    assert in_process("complete", "--clouds") == Outcome(0, "", "")
+    Path("clouds.yaml").write_text(CLOUDS)
+    assert in_process("complete", "--clouds") == Outcome(0, "lab\nlab-2\nother\n", "")
+    Path("clouds.yaml").write_text("clouds: [")
+    assert in_process("complete", "--clouds") == Outcome(0, "", "")
 
 
 def test_unknown_shell_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
