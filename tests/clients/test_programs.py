@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.clients.serving import PythonProgram, Served
+from tests.clients.serving import PATIENCE, PythonProgram, Served
 
 # Each test starts programs.
 pytestmark = pytest.mark.slow
@@ -126,3 +128,41 @@ def test_node_completes_life_cycle(served: Served, tmp_path: Path) -> None:
 def test_perl_completes_life_cycle(pike: Served, tmp_path: Path) -> None:
     script = str(EXAMPLES / "life_cycle.pl")
     assert pike.run(interpreter("perl"), script, pike.url, cwd=tmp_path) == "done\n"
+
+
+@pytest.fixture(scope="module")
+def go_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compile the example in Go with gophercloud, as Debian packages it or as GOPATH has it."""
+    sources = Path(os.environ.get("GOPATH", "/usr/share/gocode"))
+    if not (sources / "src" / "github.com" / "gophercloud").exists():
+        pytest.skip("gophercloud is not installed")
+    home = tmp_path_factory.mktemp("go")
+    settings = {"GO111MODULE": "off", "GOPATH": str(sources), "GOCACHE": str(home / "cache")}
+    subprocess.run(
+        [interpreter("go"), "build", "-o", home / "life_cycle", EXAMPLES / "life_cycle.go"],
+        env={**os.environ, **settings},
+        check=True,
+        timeout=PATIENCE,
+    )
+    return home / "life_cycle"
+
+
+def test_go_completes_life_cycle(served: Served, go_program: Path, tmp_path: Path) -> None:
+    domain = {"OS_DOMAIN_ID": served.environment["OS_USER_DOMAIN_ID"]}
+    server = dataclasses.replace(served, environment={**served.environment, **domain})
+    assert server.run(str(go_program), cwd=tmp_path) == "done\n"
+
+
+def test_terraform_accepts_the_form_of_the_example(tmp_path: Path) -> None:
+    terraform = interpreter("terraform")
+    shutil.copy(EXAMPLES / "main.tf", tmp_path)
+    done = subprocess.run(
+        [terraform, "fmt", "-check", "-diff", "main.tf"],
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path), "TF_CLI_CONFIG_FILE": str(tmp_path / "none")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stdout) == (0, "")
