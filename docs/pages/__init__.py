@@ -19,6 +19,7 @@ from pages import (
     findings,
     packages,
     reliability,
+    retries,
     security,
 )
 
@@ -31,6 +32,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "filters": filters.page,
     "findings": findings.page,
     "reliability": reliability.page,
+    "retries": retries.page,
     "security": security.page,
 }
 

@@ -150,7 +150,7 @@ Several endpoints
 
 Each endpoint has its own choice, so a list of endpoints may be in the middle of an upgrade. After
 a temporary failure an endpoint is unhealthy for {unhealthy:g} s: calls try it last. A retry goes
-to the next endpoint; :doc:`reliability` says which calls are retried. An endpoint without a usable
+to the next endpoint; :doc:`retries` says which calls are retried. An endpoint without a usable
 version is skipped in the same attempt.
 
 What is allowed

@@ -3,137 +3,231 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+import re
+from collections.abc import Iterator, Mapping, Set
 
+from pages.advice import advice
+from pages.markup import table, title
 from tests.faults.calls import CALLS, Kind
-from tests.faults.table import EXCEPTIONS, ROWS, Outcome, cells, left_out
+from tests.faults.table import EXCEPTIONS, ROWS, Outcome, Row, State, cells, expected, left_out
 
-_BEGINNING = """\
+_HEAD = """\
 ===========
 Reliability
 ===========
 
-This page lists the outcome of each call under each fault, for each type of request.
-``tests/faults`` tests {tried} cells on the embedded server (see :doc:`faults`): one fault in one
-request of one call over one API. It checks the return value or exception, the images that are
-stored afterwards, the files in the folder of a download, and that the call ends.
+What to do after an exception, what the library promises when a server or the network fails, and
+the outcome of each call under each fault.
 
-"Correct" means that the call returns the same result as without the fault. Otherwise, the call
-raises one of the named exceptions, and no other. The words after them describe the stored images.
-"Took effect": they are as after a successful call. "No effect": they are as before the call. No
-new image is left over, no image has only part of its data, and no complete image is removed. But
-if only the data of an update with data failed, the metadata is changed, and the image still waits
-for its data. A file at the path of a download is replaced with the complete image, or is
-unchanged.
+.. contents::
+   :local:
+   :depth: 1
 
-A fault happens once, unless its name says otherwise; the tests allow three attempts.
+What to do after an exception
+=============================
 
-Before another attempt, the library waits as long as the header Retry-After asks for, up to
-``backoff_max``. Its value is a number of seconds, which may be a decimal fraction, or an HTTP
-date. The header is respected with 413, 429, 502, 503 and 504 of the image service, with 429 and
-similar statuses of the identity service, and before a redirect is followed. 413 with this header
-is the rate limit of older clouds: GET, HEAD and DELETE are retried as after 429. Without the
-header, or with any other method, 413 means that a quota is exceeded.
+All exceptions are subclasses of :class:`~glance_compat.exceptions.GlanceCompatError`. Their
+message says what failed, why, and what to do next. ``status``, ``request_id``, ``endpoint`` and
+``image_id`` are attributes.
 
-Slow responses have time limits, too. A call about metadata ends within ``deadline``, however
-slowly its responses arrive, including their header blocks. In a transfer of data, the header block
-of a response, and the lines between two chunks of data, must be complete within ``stall_timeout``.
-For the data itself, ``stall_timeout`` is the maximum time without a byte. A response of the
-identity service must be complete within ``deadline``. A response that ends within its header block
-counts as no response.
-
-A load balancer may respond to an upload with 504, or no response may arrive within
-``stall_timeout``, while the server is still storing the data. As long as the image is ``saving``,
-``uploading`` or ``importing``, it is fetched again, with pauses of 1 to 15 s, for
-``settle_timeout``, which is not part of ``deadline``. Nothing is deleted or sent again in the
-meantime. If the image becomes active with the size and the hash of the data, the call succeeds. If
-it is queued again, the data is sent again, as after any other failure. If another client deletes
-the image, the error of the upload is raised. If the server is still storing the data after
-``settle_timeout``, :class:`~glance_compat.exceptions.OutcomeUnknown` is raised, and the image is
-kept.
-
-Damaged data that looks complete is downloaded again within ``max_attempts``, first from another
-endpoint, if it was written to a regular file at a path, because no program has read it there. With
-an iterator, a file object of the caller, a device or a FIFO, the download raises
-:class:`~glance_compat.exceptions.IntegrityError`.
-
-Errors that a retry cannot fix are not retried. If a CA file, client certificate or key of the
-session is missing, unreadable, invalid or encrypted,
-:class:`~glance_compat.exceptions.InvalidOption` names the file and the reason. If one side rejects
-the other's certificate (untrusted, wrong name, expired, missing),
-:class:`~glance_compat.exceptions.GlanceConnectionFailed` has ``is_transient`` False. An exception
-of an auth plugin that is not one of keystoneauth1, such as for a missing password, becomes
-:class:`~glance_compat.exceptions.NotAuthenticated`.
-
-An endpoint's URL may end with a version and the id of a project, which are ignored. If it has
-another path after its version, or if the site redirects all requests from http to https, the error
-names the URL to set. A 413 without a request id and without a message of Glance is reported as the
-limit of a proxy.
-
-The server determines the length of a list. ``deadline`` limits each page, not the list; ``limit``
-limits the list. The list raises :class:`~glance_compat.exceptions.BadResponse` at a page that has
-only images of earlier pages, or that ends with the same image as an earlier one. If the last image
-of a page is deleted or hidden before the next page is fetched, the server rejects it as a marker.
-Then the list continues after an earlier image, with a few more requests, and no image is yielded
-twice. An invalid marker that the caller passes is rejected.
-
-The attributes and properties that ``create`` and ``update`` send, over both APIs, are compared
-with those in the response, without an additional request. If a proxy or the server has lost or
-changed some of them, :class:`~glance_compat.exceptions.IntegrityError` names them; ``create``
-removes the image, ``update`` does not roll back. The names of v1's headers are sent with dashes,
-because nginx and others drop request headers with underscores.
-
-An interrupt (Ctrl-C, ``SystemExit``, the end of a green thread) may occur at any line of
-``create()``. The new image is removed, and a warning in the log names it. If the caller chose the
-id, and no response confirms that this call created the image, only the warning is logged.
-
-All this holds for every session whose transport adapters are requests' own ``HTTPAdapter`` or
-derived from it. An adapter of another type is used unchanged, and decides itself what counts as a
-response.
 """
 
-_KINDS = """
-Kinds of requests
-=================
+_PROMISE = """\
+What is promised
+================
+
+A *fault* is a failure on the way, such as a broken connection, a response with 503, or damaged
+data. Under each of the faults below, a call either returns its correct result or raises one of the
+named exceptions, and no other. It always ends. After an exception the stored images are as before
+the call or, where the details say so, as after a successful call. So no image has only part of its
+data, no record without data is left over, and no complete image is removed. There are two
+exceptions:
+
+* If only the data of an update with data failed, the metadata is changed, and the image still
+  waits for its data.
+* After :class:`~glance_compat.exceptions.OutcomeUnknown` the image is kept, because the server may
+  still be working on it.
+
+A file at the path of a download is replaced with the complete image, or is unchanged.
+
+:doc:`retries` explains how the library does this, and which requests it repeats. All this holds
+for every session whose transport adapters are requests' own ``HTTPAdapter`` or derived from it. An
+adapter of another type is used unchanged, and decides itself what counts as a response.
+
+The same is promised for endpoints with a wrong URL. A version and the id of a project at the end
+of the URL are ignored. If it has another path after its version, or if the site redirects all
+requests from http to https, the error names the URL to set. A 413 without a request id and without
+a message of Glance is reported as the limit of a proxy.
+
+"""
+
+_MATRIX = """\
+Faults and calls
+================
+
+{tried} combinations are tested on the embedded server (:doc:`faults`): one fault in one request of
+one call over one API. The fault happens once, unless its name says otherwise; there are up to
+three attempts.
+
+The columns are the purposes of the request that fails:
+
+{purposes}
+✓ means that all calls return the correct result. ✗ means that some raise an exception, and the
+call had no effect. **!** means that some raise an exception although the call took effect. The
+names are links to the details.
+
+"""
+
+#: The columns of the matrix: their heading, what they stand for, and the purposes of requests.
+COLUMNS: Mapping[str, tuple[str, Set[Kind]]] = {
+    "read": ("an image, a list, members and so on are fetched", {Kind.READ, Kind.PAGE}),
+    "change": (
+        "an image or a member is changed or deleted",
+        {Kind.WRITE, Kind.UPDATE, Kind.GIVE},
+    ),
+    "create": ("the record of an image is created", {Kind.CREATE, Kind.RECORD}),
+    "send": ("data that can be read again is sent", {Kind.SEND, Kind.STAGE}),
+    "pipe": ("data from a pipe or an iterator is sent, which can be read only once", {Kind.PIPE}),
+    "check": (
+        "the image is fetched after a change, to see what is stored",
+        {Kind.LOOK, Kind.READ_AFTER},
+    ),
+    "import": (
+        "the server is asked to read the data itself, or to copy it, and is watched",
+        {Kind.IMPORT, Kind.COPY, Kind.WATCH},
+    ),
+    "data": ("the data of an image is downloaded", {Kind.PULL}),
+    "discover": ("the versions are requested by ``discover()``", {Kind.DISCOVER}),
+}
+
+#: Narrow columns with upright headings, so that the matrix fits a narrow page.
+_STYLE = """\
+.. raw:: html
+
+   <style>
+     table.matrix th, table.matrix td { padding: 0.15em 0.3em; }
+     table.matrix th { vertical-align: bottom; }
+     table.matrix th:not(:first-child) p { writing-mode: vertical-rl; margin: auto; }
+     table.matrix td:not(:first-child) { text-align: center; }
+   </style>
+
+"""
+
+_ROWS = """\
+Details of the faults
+=====================
+
+Faults with the same outcomes are together. An outcome is "correct", or the exception that is
+raised and whether the call took effect. The purposes of requests are those of the columns above,
+more precisely; :ref:`requests-of-calls` has the requests of each call.
 
 """
 
 
 def page() -> str:
     """Return the page."""
+    return "".join(
+        [
+            _HEAD,
+            *advice(),
+            _PROMISE,
+            *_matrix(),
+            *_details(),
+            *_exceptions(),
+            *_calls(),
+        ]
+    )
+
+
+def _matrix() -> Iterator[str]:
     tried = sum(left_out(cell) is None for cell in cells())
-    parts = [_BEGINNING.format(tried=tried), *_table(), _KINDS, *_calls(), *_exceptions()]
-    return "".join(parts)
+    purposes = "".join(f"* **{name}**: {meaning}\n" for name, (meaning, _) in COLUMNS.items())
+    yield _MATRIX.format(tried=tried, purposes=purposes)
+    yield _STYLE
+    rows = [
+        (f":ref:`{name} <fault-{slug(name)}>`", *(mark(name, column) for column in COLUMNS))
+        for name in ROWS
+    ]
+    lines = table(("fault", *COLUMNS), rows).splitlines()
+    yield "\n".join([*lines[:2], "   :class: matrix", *lines[2:]]) + "\n\n"
 
 
-def _table() -> Iterator[str]:
+def mark(fault: str, column: str) -> str:
+    """Return the mark of a fault in a column: that of the worst outcome."""
+    _, kinds = COLUMNS[column]
+    outcomes = {outcome for kind, outcome in _tested()[fault] if kind in kinds}
+    if not outcomes:
+        return ""
+    failed = [one for one in outcomes if one.errors]
+    if not failed:
+        return "✓"
+    return "**!**" if any(one.state is State.DONE for one in failed) else "✗"
+
+
+@functools.cache
+def _tested() -> Mapping[str, set[tuple[Kind, Outcome]]]:
+    """Return the outcomes of each fault, by the purpose of the request."""
+    found: dict[str, set[tuple[Kind, Outcome]]] = {name: set() for name in ROWS}
+    for cell in cells():
+        if left_out(cell) is None:
+            found[cell.row].add((cell.step.kind, expected(cell)))
+    return found
+
+
+def _details() -> Iterator[str]:
+    yield _ROWS
+    groups: dict[tuple[object, ...], list[str]] = {}
     for name, row in ROWS.items():
-        yield f"\n{name}\n{'-' * len(name)}\n\n*{row.fault.sentence()}*\n\n"
-        yield from _outcomes(row.outcomes)
-        if row.on_v1:
-            yield "\nOver v1:\n\n"
-            yield from _outcomes(row.on_v1)
+        groups.setdefault((_key(row.outcomes), _key(row.on_v1 or row.outcomes)), []).append(name)
+    for names in groups.values():
+        row = ROWS[names[0]]
+        heading = names[0] if len(names) == 1 else f"{names[0]}, and {len(names) - 1} more"
+        yield "".join(f".. _fault-{slug(name)}:\n" for name in names)
+        yield f"\n{title(heading, '-')}\n"
+        yield from (f"* {name}: *{ROWS[name].fault.sentence()}*\n" for name in names)
+        yield from _outcomes(row)
 
 
-def _outcomes(outcomes: Mapping[Kind, Outcome]) -> Iterator[str]:
-    for outcome in dict.fromkeys(outcomes.values()):
-        kinds = [kind.value for kind in Kind if outcomes[kind] == outcome]
-        yield f"* {', '.join(kinds)}: **{outcome}**\n"
+def _key(outcomes: Mapping[Kind, Outcome]) -> tuple[Outcome, ...]:
+    return tuple(outcomes[kind] for kind in Kind)
 
 
-def _calls() -> Iterator[str]:
-    yield ".. list-table::\n   :header-rows: 1\n\n   * - call\n     - API\n     - requests\n"
-    for name, call in CALLS.items():
-        for api, steps in call.steps.items():
-            said = "; ".join(f"``{step}`` ({step.kind.value})" for step in steps)
-            yield f"   * - {name}\n     - {api}\n     - {said}\n"
+def _outcomes(row: Row) -> Iterator[str]:
+    for words, outcomes in (("Outcomes", row.outcomes), ("Outcomes over v1", row.on_v1)):
+        if outcomes:
+            yield f"\n{words}:\n\n"
+            for outcome in dict.fromkeys(outcomes.values()):
+                kinds = [kind.value for kind in Kind if outcomes[kind] == outcome]
+                named = "all" if len(kinds) == len(Kind) else ", ".join(kinds)
+                yield f"* **{outcome}**: {named}\n"
+    yield "\n"
 
 
 def _exceptions() -> Iterator[str]:
-    yield "\nExceptions\n==========\n\nOutcomes that differ from those of their row:\n\n"
+    yield title("Calls with another outcome") + "\n"
+    yield "In these calls the outcome differs from that of the fault above:\n\n"
+    grouped: dict[tuple[str, Outcome], list[str]] = {}
     for (row, call, api, kind), outcome in EXCEPTIONS.items():
-        yield f"* {row}: {call} on {api} ({kind.value}): **{outcome}**\n"
-    yield "\nCells that are not tested:\n\n"
+        grouped.setdefault((row, outcome), []).append(f"{call} over {api} ({kind.value})")
+    for (row, outcome), calls in grouped.items():
+        yield f"{row}: **{outcome}**\n    {'; '.join(calls)}\n\n"
+    yield "These combinations are not tested:\n\n"
     for reason in sorted({left_out(cell) or "" for cell in cells()} - {""}):
         count = sum(left_out(cell) == reason for cell in cells())
         yield f"* {count}: {reason}\n"
+
+
+def _calls() -> Iterator[str]:
+    yield f"\n.. _requests-of-calls:\n\n{title('Requests of each call')}\n"
+    yield "The requests that each call sends without faults, and their purpose.\n\n"
+    for name, call in CALLS.items():
+        yield f"{name}\n"
+        for api, steps in call.steps.items():
+            said = "; ".join(f"``{step}`` ({step.kind.value})" for step in steps)
+            yield f"    Over {api}: {said}\n\n"
+
+
+def slug(name: str) -> str:
+    """Return the part of a link that stands for a name."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

@@ -9,9 +9,11 @@ import dataclasses
 import functools
 import itertools
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from keystoneauth1.session import Session
 
 from glance_compat import ImageService, Options
 from glance_compat.fixture import GlanceFixture
@@ -65,11 +67,13 @@ def make(
     *,
     sockets: bool = False,
     like: str | None = None,
+    watch: Callable[[GlanceFixture, Session], object] | None = None,
     **options: Any,
 ) -> Seen:
     """Make a call on a new Glance, and return the outcome.
 
     :param like: a call whose server configuration is used instead.
+    :param watch: is called with the server and the session of the call, before the call.
     """
     wanted = dataclasses.replace(CALLS[call], server=CALLS[like or call].server)
     chosen = Options(**{**OPTIONS, **wanted.options, **options})
@@ -87,7 +91,10 @@ def make(
         if step is not None and fault is not None:
             path = prefix if step.path == "/" else step.path
             glance.faults.add(fault, step.method, path, nth=step.nth, times=times)
-        service = ImageService(glance.session(wanted.token), options=chosen)
+        session = glance.session(wanted.token)
+        if watch is not None:
+            watch(glance, session)
+        service = ImageService(session, options=chosen)
         folder = _folder()
         (folder / "image").write_bytes(OLD)
         with retry.without_pauses():

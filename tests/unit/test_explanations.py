@@ -5,7 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from pages import choosing
+from glance_compat import exceptions
+from glance_compat.exceptions import GlanceCompatError
+from pages import choosing, reliability, retries
+from pages.advice import ADVICE, meaning
+from tests.faults.calls import Kind
+from tests.faults.table import ROWS, Cell, expected, left_out
 
 SHOW_V1 = f"HEAD /v1/images/{choosing.IMAGE} with the token: 200, the image"
 SHOW_V2 = f"GET /v2/images/{choosing.IMAGE} with the token: 200, the image"
@@ -58,3 +63,77 @@ def test_page_on_the_choice_has_every_arrow() -> None:
     # Each label is in the drawing, and in its description.
     without_token = [one for call in calls for one in call if "token" not in one]
     assert text.count("(no token)") == 2 * len(without_token)
+
+
+def subclasses(error: type[Exception]) -> set[type[Exception]]:
+    """Return the subclasses of an exception class, and their subclasses."""
+    found = set(error.__subclasses__())
+    return found.union(*(subclasses(one) for one in found))
+
+
+def test_reliability_page_has_advice_for_every_exception() -> None:
+    advised = [error for errors in ADVICE.values() for error in errors]
+    public = {
+        one for one in subclasses(GlanceCompatError) if one.__module__ == exceptions.__name__
+    }
+    assert len(advised) == len(set(advised))
+    assert set(advised) == public
+    text = reliability.page()
+    for error in advised:
+        assert f"exceptions.{error.__name__}`\n    {meaning(error)}\n" in text
+        assert meaning(error).endswith(".")
+
+
+def test_reliability_page_has_every_purpose_of_requests_once() -> None:
+    kinds = [kind for _, column in reliability.COLUMNS.values() for kind in column]
+    assert sorted(kinds, key=str) == sorted(Kind, key=str)
+
+
+def test_reliability_page_links_each_fault_to_its_details() -> None:
+    text = reliability.page()
+    names = [reliability.slug(name) for name in ROWS]
+    assert len(set(names)) == len(names)
+    for name in names:
+        assert text.count(f"<fault-{name}>`") == 1
+        assert text.count(f".. _fault-{name}:\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "column", "mark"),
+    [
+        ("503", "read", "✓"),
+        ("503", "pipe", "✗"),
+        ("503", "discover", "✗"),
+        ("request executed, response lost", "change", "✓"),
+        ("requests executed, every response lost", "change", "**!**"),
+        ("every token is rejected", "create", "✗"),
+        # Not tested: these requests carry no data.
+        ("connection reset during an upload", "read", ""),
+    ],
+)
+def test_mark_is_that_of_the_worst_outcome(fault: str, column: str, mark: str) -> None:
+    assert reliability.mark(fault, column) == mark
+
+
+@pytest.mark.slow
+def test_page_on_retries_describes_what_follows_a_failure() -> None:
+    lost = retries.FAILURES["it took effect, and the response was lost"]
+    seen = {name: retries.observe(name, lost) for name in retries.DECISIONS}
+    assert seen["Set properties"] == "PATCH"
+    assert seen["Replace all properties"] == "GET"
+    assert seen["Delete"] == "DELETE (404)"
+    assert seen["Add a member"] == "POST (409), GET"
+    assert seen["Upload: send the data"] == "GET"
+    assert seen["Upload: create the record"] == "DELETE, POST, PUT, GET"
+    assert retries.observe("Upload from a pipe", "503") == "GET, DELETE, BadResponse"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("failure", retries.FAILURES.values())
+def test_page_on_retries_agrees_with_the_table_of_faults(failure: str) -> None:
+    for name, one in retries.DECISIONS.items():
+        cell = Cell(failure, one.call, one.api, retries.find_step(one))
+        last = retries.observe(name, failure).split(", ")[-1]
+        raised = [last] if hasattr(exceptions, last) else []
+        if left_out(cell) is None:
+            assert raised == [error.__name__ for error in expected(cell).errors], name
