@@ -9,6 +9,8 @@ import os
 import runpy
 import subprocess
 import sys
+import textwrap
+import types
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -89,6 +91,29 @@ def test_program_runs(folder: Path) -> None:
             timeout=120,
         )
     assert done.stdout.startswith("(200, {"), done.stderr
+
+
+@pytest.mark.parametrize("api", ["v1", "v2"])
+@pytest.mark.parametrize("service", ["cinder", "ironic"])
+def test_class_for_another_service_is_configured(api: str, service: str) -> None:
+    page = sections("other-services.rst")
+    [block] = blocks(textwrap.dedent(_code_of(page["Use one of the classes"])), "python")
+    sample = (SNIPPETS / "cinder.conf").read_text()
+    with GlanceFixture((api,), images=IMAGES, strict_tokens=True) as glance:
+        names = runpy.run_path(str(SNIPPETS / f"{service}.py"))
+        conf = configured(sample, auth_url=glance.auth_url)
+        names["cfg"] = types.SimpleNamespace(CONF=conf)
+        exec(block.replace("from oslo_config import cfg\n", ""), names)  # noqa: S102 - own text
+        if service == "cinder":
+            assert names["service"].list_members(None, IMAGE) == []
+        else:
+            assert names["service"].show(f"glance://{IMAGE}")["name"] == "server"
+        assert names["images"].show(None, IMAGE).keys() >= {"visibility", "tags"}
+
+
+def _code_of(text: str) -> str:
+    """Return a text without the indentation of its numbered list."""
+    return text[text.index("   .. code-block::") :].partition("\n\nThe errors")[0]
 
 
 def test_service_acts_for_a_user(program: dict[str, Any]) -> None:
