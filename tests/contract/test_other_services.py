@@ -123,7 +123,10 @@ def test_ironic_refuses_undeployable_images(target: Target, name: str) -> None:
             ironic(target).show(href)
 
 
-def test_page_includes_service_snippets() -> None:
-    page = (SNIPPETS.parents[1] / "other-services.rst").read_text()
-    for path in SNIPPETS.glob("*.py"):
-        assert f".. literalinclude:: snippets/services/{path.name}" in page
+def test_pages_include_service_snippets() -> None:
+    docs = SNIPPETS.parents[1]
+    text = "".join(
+        (docs / name).read_text() for name in ("other-services.rst", "in-a-service.rst")
+    )
+    for path in SNIPPETS.iterdir():
+        assert path.is_dir() or f".. literalinclude:: snippets/services/{path.name}" in text
