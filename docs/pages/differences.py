@@ -1,112 +1,187 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page on what differs between v1 and v2: attributes, properties, deviations and facts."""
+"""The page on what differs between v1 and v2: deviations, attributes and properties."""
 
 from __future__ import annotations
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from glance_compat.metadata import fields, image_records, property_names, v1_limits
 from glance_compat.metadata.deviations import DEVIATIONS, Deviation
 from pages.markup import code, codes, escaped, table, title
-from tests.facts import FACTS, SECTIONS
-from tests.facts.rows import Fact, Verdict
+from tests.facts import FACTS
 
 _HEAD = """\
 =============================
 Differences between v1 and v2
 =============================
 
-The Images API v1 and v2 differ in more than their spelling. This page lists the differences, and
-what the library does about each. Most are bridged: a caller does not notice them. Some calls are
-refused, because one of the APIs would do something wrong. Where an API leaves no choice, the
-difference is a known deviation. All of them were verified on real servers, Glance 15.0.2 ("Pike",
-v1 and v2 over one database) and Glance 33.0.0, and whatever concerns the library has a test.
+The same call returns the same dict over v1 and v2, as far as the two APIs permit it. This page has
+what they do not permit, by what a program does, and then how attributes and properties are stored
+over each API. Each difference was verified on real servers, and has a test there.
 
-Filters and sort keys have a page of their own, :doc:`filters`; so have :doc:`capabilities`.
+:doc:`v1-and-v2` introduces the two APIs. :doc:`filters` and :doc:`capabilities` have pages of
+their own. :doc:`facts` lists all differences between the servers, including those that a program
+does not notice, because the library bridges them.
+
+.. contents::
+   :local:
+   :depth: 1
+
 """
 
-_KINDS = {
-    fields.Access.READ: "only the server",
-    fields.Access.CREATE: "in a new image",
-    fields.Access.DATA: "together with data",
-    fields.Access.WRITE: "always",
+#: What a program does to the deviations that it may notice, with a heading for each.
+TASKS: Mapping[str, Mapping[str, str]] = {
+    "Show an image": {
+        "head-property-case": "Upper-case names of properties",
+        "head-empty-property": "Properties without a value",
+        "head-blanks": "Blanks before names and values",
+        "head-property-colon": "Names with a colon",
+        "head-forged-header": "Values with a line break",
+        "locations": "Locations",
+        "deleted-images": "Deleted images",
+    },
+    "List images": {"changes-since": "The filter changes-since"},
+    "Create an image or upload data": {
+        "killed-images": "Interrupted uploads",
+        "unshown-locations": "Locations of existing data",
+    },
+    "Change an image": {
+        "property-folding": "New names with upper case or dashes",
+        "purge-of-the-unportable": "Properties that v1 cannot carry",
+        "formats-of-active-images": "Formats of images with data",
+        "visibility-words": "Visibility",
+        "concurrent-updates": "Changes at the same time",
+    },
+    "Share an image": {
+        "member-details": "Details of members",
+        "members-of-unshared-images": "Members of images that are not shared",
+    },
+    "Delete an image": {"delayed-deletion": "Delayed deletion"},
+    "Use what only one API or only some clouds have": {
+        "extended-attributes": "Attributes of Options(extended=True)",
+        "needs-v2": "What needs v2",
+        "needs-v1": "What needs v1",
+        "restricted-schema": "Clouds that permit only some properties",
+    },
+}
+
+_ACCESS = {
+    fields.Access.READ: "written by the server only",
+    fields.Access.CREATE: "written in a new image",
+    fields.Access.DATA: "written together with data",
+    fields.Access.WRITE: "",
 }
 
 _PARTS = {
-    fields.Part.ALWAYS: "always",
-    fields.Part.LOCATIONS: "with include_locations",
-    fields.Part.EXTENDED: "with Options(extended=True)",
+    fields.Part.ALWAYS: "In every dict",
+    fields.Part.LOCATIONS: "With ``include_locations=True``",
+    fields.Part.EXTENDED: "With ``Options(extended=True)``",
 }
 
-_TITLES = {
-    "versions": "Versions",
-    "encoding": "Headers, values and names",
-    "creating": "New images",
-    "updating": "Changes",
-    "listing": "Lists",
-    "reading": "One image, its data and its end",
-    "sharing": "Members",
-    "errors": "Errors",
-    "translation": "What Nova's own translation got wrong",
-    "laboratory": "Not Glance",
-}
+_ATTRIBUTES = """\
+The key of each attribute over each API. If a server does not have an attribute, or has no value
+for it, the dict has the value of the last column. What only the server writes is ignored when a
+whole image dict is sent back.
 
-_DONE = {
-    Verdict.BRIDGED: "bridged",
-    Verdict.REFUSED: "refused",
-    Verdict.FIXTURE: "not met by the library; the embedded server does the same",
-    Verdict.NOT_APPLICABLE: "not applicable",
-}
+"""
+
+_PROPERTIES = """\
+No property may be given one of these names, over either API; an image that has one already can
+still be edited: {reserved}, and names that begin with {owned}.
+
+A property of v1 with the name of a base attribute of v2 is shown by neither API and is never lost;
+``Options(extended=True)`` returns it in ``shadowed_properties``.
+
+{structured} are decoded if they are JSON.
+
+v1 cannot carry the following, so they are refused over v1 before any request, and over v2 as well
+with ``Options(portable=True)``:
+
+* a value, or the name of an image, with CR, LF or NUL, or with white space around it;
+* a property whose name has characters that no HTTP header name has;
+* a property of more than {line} bytes, or properties of more than {block} bytes together;
+* two names that v1 folds into one: it stores names in lower case, with underscores for dashes.
+"""
 
 
 def page() -> str:
-    """The page, in reStructuredText."""
-    parts = (
-        _HEAD,
-        _attributes(),
-        _properties(),
-        _deviations(),
-        _facts(),
-    )
-    return "\n".join(parts).rstrip("\n") + "\n"
+    """Return the page."""
+    parts = [_HEAD, *_deviations(), *_attributes(), title("Properties"), "\n", _properties()]
+    return "".join(parts)
 
 
-def _attributes() -> str:
-    def spelling(one: fields.Spelling | None) -> str:
-        if one is None:
-            return "no"
-        since = f", since 2.{one.since[1]}" if one.since > (2, 0) else ""
-        return code(one.key) + since
+def _deviations() -> Iterator[str]:
+    tests = _tests_of_deviations()
+    rows = {row.name: row for row in DEVIATIONS}
+    placed = [name for headings in TASKS.values() for name in headings]
+    if sorted(placed) != sorted(rows):
+        raise ValueError("each deviation must be in one group of TASKS")
+    for task, headings in TASKS.items():
+        yield f"{title(task)}\n"
+        for name, heading in headings.items():
+            yield _deviation(rows[name], heading, tests[name])
 
-    def absent(field: fields.Field) -> str:
-        return code([] if field.absent == () else field.absent)
 
-    rows = [
-        (
-            code(field.name),
-            spelling(field.v1),
-            spelling(field.v2),
-            absent(field),
-            _KINDS[field.access],
-            _PARTS[field.part],
-        )
-        for field in fields.SHOWN_FIELDS
+def _tests_of_deviations() -> Mapping[str, Sequence[str]]:
+    tests: dict[str, list[str]] = collections.defaultdict(list)
+    for fact in FACTS:
+        for node in fact.tests if fact.deviation else ():
+            if node.startswith("tests/functional/") and node not in tests[fact.deviation]:
+                tests[fact.deviation].append(node)
+    return tests
+
+
+def _deviation(row: Deviation, heading: str, tests: Sequence[str]) -> str:
+    if not tests:
+        raise ValueError(f"no functional test pins the deviation {row.name}")
+    names = dict.fromkeys(node.rpartition("::")[2].partition("[")[0] for node in tests)
+    lines = [
+        ("Calls", ", ".join(code(f"{name}()") for name in row.calls)),
+        ("Over v1", escaped(row.v1)),
+        ("Over v2", escaped(row.v2)),
+        ("Reason", escaped(row.fact)),
+        *([("What to do", escaped(row.remedy))] if row.remedy else []),
+        ("Tests", codes(names)),
     ]
-    header = ("attribute", "on v1", "on v2", "where a server has none", "written", "shown")
-    return "\n".join(
-        (
-            title("Attributes"),
-            "Where v1 or v2 does not have an attribute, the value of a server that has none is"
-            " shown.\nWhat only the server writes is ignored when a whole image dict is sent"
-            " back.\n",
-            table(header, rows),
-            f"Written and never shown: {codes(fields.ORIGINS)}.\n",
-            "A v1 header block that lacks one of these is damaged by the image's own metadata,"
-            " and is\nlooked up in the lossless list:"
-            f" {codes(sorted(image_records.V1_ALWAYS))}.\n",
-        )
+    body = "\n".join(f"**{name}:** {text}\n" for name, text in lines)
+    return f".. _deviation-{row.name}:\n\n{title(heading, '-')}\n{body}\n"
+
+
+def _attributes() -> Iterator[str]:
+    yield f"{title('Attributes')}\n{_ATTRIBUTES}"
+    for part, heading in _PARTS.items():
+        rows = [
+            (code(field.name), _keys(field), _notes(field))
+            for field in fields.SHOWN_FIELDS
+            if field.part is part
+        ]
+        yield f"{title(heading, '-')}\n"
+        yield table(("attribute", "keys", "notes"), rows, widths="30 35 35") + "\n"
+    always = codes(sorted(image_records.V1_ALWAYS))
+    yield (
+        f"{codes(fields.ORIGINS)} are written, but never shown.\n\n"
+        f"The headers of v1 always have {always}. If one of them is missing, the metadata of the"
+        " image itself has damaged the headers, and the image is fetched from the list of images,"
+        " which loses nothing.\n\n"
     )
+
+
+def _keys(field: fields.Field) -> str:
+    v1, v2 = _spelling(field.v1), _spelling(field.v2)
+    return v1 if v1 == v2 else f"v1: {v1}; v2: {v2}"
+
+
+def _spelling(one: fields.Spelling | None) -> str:
+    if one is None:
+        return "none"
+    since = f" since 2.{one.since[1]}" if one.since > (2, 0) else ""
+    return code(one.key) + since
+
+
+def _notes(field: fields.Field) -> str:
+    absent = code([] if field.absent == () else field.absent)
+    return "; ".join(filter(None, (f"{absent} if missing", _ACCESS[field.access])))
 
 
 def _properties() -> str:
@@ -117,81 +192,10 @@ def _properties() -> str:
     )
     if not all(property_names.is_reserved(name) for name in reserved):
         raise ValueError("a name that the page calls reserved is not")
-    return "\n".join(
-        (
-            title("Properties"),
-            "No property may be given one of these names, on either API; an image that has one"
-            " already can\nstill be edited:\n",
-            f"{codes(reserved)}, and what begins with"
-            f" {code(property_names.SERVER_OWNED_PREFIX)}.\n",
-            "A property of v1 with the name of a base attribute of v2 is shown by neither and is"
-            " never lost;\n``Options(extended=True)`` tells it as ``shadowed_properties``.\n",
-            f"{codes(sorted(property_names.STRUCTURED))} are decoded when they are JSON.\n",
-            "v1 cannot carry these, so they are refused there before any request, and on v2 as"
-            " well with\n``Options(portable=True)``:\n",
-            "* a value or a name of an image with CR, LF, NUL, or white space around it;",
-            "* a property's name with characters that no header's name has;",
-            f"* a property of more than {v1_limits.V1_LINE_BYTES} bytes, or properties of more"
-            f" than {v1_limits.V1_BLOCK_BYTES} together;",
-            "* two names that v1 folds into one: it stores names in lower case, with underscores"
-            " for dashes.\n",
-        )
+    return _PROPERTIES.format(
+        reserved=codes(reserved),
+        owned=code(property_names.SERVER_OWNED_PREFIX),
+        structured=codes(sorted(property_names.STRUCTURED)),
+        line=v1_limits.V1_LINE_BYTES,
+        block=v1_limits.V1_BLOCK_BYTES,
     )
-
-
-def _deviations() -> str:
-    tests: dict[str, list[str]] = collections.defaultdict(list)
-    for fact in FACTS:
-        for node in fact.tests if fact.deviation else ():
-            if node.startswith("tests/functional/") and node not in tests[fact.deviation]:
-                tests[fact.deviation].append(node)
-    return "\n".join(
-        (
-            title("Known deviations"),
-            "Where the same call does not give the same result, because an API leaves no choice."
-            " Each has a test\nthat asserts both sides on a real Glance 15.0.2.\n",
-            *(_deviation(row, tests[row.name]) for row in DEVIATIONS),
-        )
-    )
-
-
-def _deviation(row: Deviation, tests: Sequence[str]) -> str:
-    if not tests:
-        raise ValueError(f"no functional test pins the deviation {row.name}")
-    methods = ", ".join(code(f"{name}()") for name in row.calls)
-    fields = [
-        ("where", methods),
-        ("v1", escaped(row.v1)),
-        ("v2", escaped(row.v2)),
-        ("why", escaped(row.fact)),
-        *([("what to do", escaped(row.remedy))] if row.remedy else []),
-        ("tests", ", ".join(code(node) for node in tests)),
-    ]
-    body = "\n".join(f":{name}: {text}" for name, text in fields)
-    return f".. _deviation-{row.name}:\n\n{title(row.name, '-')}\n{body}\n"
-
-
-def _facts() -> str:
-    counted = collections.Counter(fact.verdict for fact in FACTS)
-    sums = ", ".join(f"{counted[verdict]} {verdict.value}" for verdict in Verdict)
-    return "\n".join(
-        (
-            title("What servers were seen to do"),
-            f"{len(FACTS)} facts: {sums}. ``tests/facts`` names the tests of each.\n",
-            *(
-                f"{title(_TITLES[name], '-')}\n"
-                + table(
-                    ("fact", "seen on", "the library"),
-                    [(escaped(one.fact), ", ".join(one.seen), _done(one)) for one in facts],
-                    widths="70 15 15",
-                )
-                for name, facts in SECTIONS.items()
-            ),
-        )
-    )
-
-
-def _done(fact: Fact) -> str:
-    if fact.verdict is Verdict.DEVIATION:
-        return f":ref:`{fact.deviation} <deviation-{fact.deviation}>`"
-    return _DONE[fact.verdict]

@@ -3,15 +3,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from glance_compat import exceptions
 from glance_compat.exceptions import GlanceCompatError
 from pages import choosing, reliability, retries
 from pages.advice import ADVICE, meaning
+from tests.facts import FACTS
 from tests.faults.calls import Kind
 from tests.faults.table import ROWS, Cell, expected, left_out
 
+DOCS = Path(__file__).parents[2] / "docs"
 SHOW_V1 = f"HEAD /v1/images/{choosing.IMAGE} with the token: 200, the image"
 SHOW_V2 = f"GET /v2/images/{choosing.IMAGE} with the token: 200, the image"
 DOCUMENT = "GET / : 300, the version document"
@@ -137,3 +142,20 @@ def test_page_on_retries_agrees_with_the_table_of_faults(failure: str) -> None:
         raised = [last] if hasattr(exceptions, last) else []
         if left_out(cell) is None:
             assert raised == [error.__name__ for error in expected(cell).errors], name
+
+
+def test_introduction_cites_the_releases_of_each_fact() -> None:
+    text = (DOCS / "v1-and-v2.rst").read_text()
+    cited = re.findall(r":ref:`([^`<]+) <fact-([^`>]+)>`", " ".join(text.split()))
+    seen = {fact.name: ", ".join(fact.seen) for fact in FACTS}
+    assert len(cited) > 40
+    assert [(seen.get(name), name) for _, name in cited] == cited
+
+
+def test_introduction_has_a_source_in_every_paragraph() -> None:
+    text = (DOCS / "v1-and-v2.rst").read_text()
+    body = text.partition("How metadata travels\n")[2].partition("What the library makes")[0]
+    paragraphs = [one for one in body.split("\n\n") if not re.search(r"^=+$", one, re.M)]
+    without = [one for one in paragraphs if one.strip() and "<fact-" not in one]
+    # These say what the list or the paragraph after them is about.
+    assert [one.partition(" ")[0] for one in without] == ["**v1**", "**v2**"]
