@@ -4,6 +4,7 @@
 What must live here: the audit itself. ``kinds`` declares every kind of finding. ``records`` holds
 the v1 record and the v2 record of one image. ``detectors`` recognises each kind in these records,
 and ``findings`` runs the detectors. ``percent_encoding`` recognises strings that
-python-glanceclient encoded. ``reader`` reads the images of a cloud over both APIs.
+python-glanceclient encoded. ``reader`` reads the images of a cloud over both APIs, and
+``writer`` writes what only v1 shows.
 What must not: code that prints findings (``cli``).
 """

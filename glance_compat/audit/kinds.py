@@ -59,8 +59,9 @@ KINDS: tuple[Kind, ...] = (
             " 15.0.2)."
         ),
         to_do=(
-            "If anything uses the property, copy it to another name while v1 is available;"
-            " otherwise ignore it."
+            "If anything uses the property, give it another name while v1 is available: run"
+            " glance-compat audit --fix shadowed-property IMAGE, first with --dry-run. Otherwise"
+            " ignore it."
         ),
         detect=detectors.find_shadowed_properties,
     ),
@@ -182,7 +183,7 @@ KINDS: tuple[Kind, ...] = (
             " stores it encoded (bug 1766235). Over v2 the same client neither encodes values nor"
             " finds encoded ones."
         ),
-        to_do="Run glance-compat audit --fix-percent-encoding IMAGE, first with --dry-run.",
+        to_do="Run glance-compat audit --fix percent-encoded IMAGE, first with --dry-run.",
         detect=detectors.find_percent_encoding,
     ),
     Kind(
@@ -194,8 +195,8 @@ KINDS: tuple[Kind, ...] = (
             " The case of its letters is lost."
         ),
         to_do=(
-            "Rename the property over v2, if you know the original name;"
-            " --fix-percent-encoding does not."
+            "Rename the property over v2, if you know the original name; --fix percent-encoded"
+            " does not."
         ),
         detect=detectors.find_percent_encoded_names,
     ),
@@ -335,7 +336,10 @@ KINDS: tuple[Kind, ...] = (
             "v1 stores an empty value as NULL: its list returns null, its headers leave the"
             " property out, v2 returns '' (verified on Glance 15.0.2)."
         ),
-        to_do="Nothing, unless a client distinguishes '' from null.",
+        to_do=(
+            "Nothing, unless a client distinguishes '' from null; then run glance-compat audit"
+            " --fix null-property IMAGE, first with --dry-run."
+        ),
         detect=detectors.for_each_property(detectors.describe_null),
     ),
     Kind(

@@ -176,17 +176,44 @@ class Reader:
         )
 
     def _walk(self, api: str, image_list: ImageList) -> Iterator[Record]:
-        dispatcher = self._dispatchers[api]
-        identity = dispatcher.read_identity(None)
-        query = filters.parse_query(image_list.filters, "id", "asc")
-        # Without client-side filters, so that every record that the server lists is read.
-        asked = pagination.Listing(filters.parse_query({}, "id"), None, None, self._page_size)
-        return pagination.walk(
-            asked,
-            lambda marker, size, left: dispatcher.repeat(
-                identity, lambda port: port.records(query, marker, size)
-            ),
-        )
+        return iter_records(self._dispatchers[api], image_list.filters, self._page_size)
+
+
+def iter_records(
+    dispatcher: Dispatcher, selection: Mapping[str, object], page_size: int | None = None
+) -> Iterator[Record]:
+    """Yield the records of a list, sorted by id.
+
+    :param dispatcher: a dispatcher that is pinned to one API.
+    :param selection: the query parameters that select the list.
+    :param page_size: images per page; None: as many as the server allows.
+    """
+    identity = dispatcher.read_identity(None)
+    query = filters.parse_query(selection, "id", "asc")
+    # Without client-side filters, so that every record that the server lists is read.
+    asked = pagination.Listing(filters.parse_query({}, "id"), None, None, page_size)
+    return pagination.walk(
+        asked,
+        lambda marker, size, left: dispatcher.repeat(
+            identity, lambda port: port.records(query, marker, size)
+        ),
+    )
+
+
+def find_record(dispatcher: Dispatcher, image_id: str, name: str | None) -> Record | None:
+    """Return the record of one image in the list of v1, or None if it is not there.
+
+    v1 cannot show the record of one image, nor filter a list by id (verified on Glance 15.0.2).
+
+    :param dispatcher: a dispatcher that is pinned to v1.
+    :param name: the name of the image. The whole list is read only if no image of this name is it.
+    """
+    searches: list[Mapping[str, object]] = [{"name": name}] if name else []
+    for selection in (*searches, {}):
+        for record in iter_records(dispatcher, selection):
+            if record["id"] == image_id:
+                return record
+    return None
 
 
 def pair_records(

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """``glance-compat audit``: report what moving from v1 to v2, or back, would change or lose.
 
-What must live here: the command, its options and its exit code. What must not: the output format
-(``report``), the repairs (``repair``), or the code that reads images and detects findings
-(``glance_compat.audit``).
+What must live here: the command and its exit code. What must not: the output format
+(``audit_rows`` and ``audit_report``), the repairs (``audit_fixes``), or the code that reads images
+and detects findings (``glance_compat.audit``).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from cliff.utils import terminal_width
 from glance_compat import exceptions
 from glance_compat.audit.reader import Reader, find_readable_apis, offers, v1_lists, v2_lists
 from glance_compat.cli import (
+    audit_fixes,
     audit_rows,
     audit_selection,
     audit_summary,
     cloud,
     formatting,
     progress,
-    repair,
 )
 from glance_compat.cli.accepted import Accepted, read_baseline, read_entries
 from glance_compat.cli.argument_values import at_least
@@ -35,7 +35,7 @@ from glance_compat.cli.audit_report import Report, format_report
 from glance_compat.cli.audit_selection import select
 from glance_compat.cli.audit_summary import WIDTH
 from glance_compat.cli.audit_tally import Tally, collect_findings
-from glance_compat.cli.usage import UsageError, argument_type, check_columns
+from glance_compat.cli.usage import argument_type, check_columns
 from glance_compat.discovery.versions import Discovery
 
 #: Exit code when there are findings.
@@ -77,7 +77,7 @@ class Audit(Lister):
             type=argument_type(at_least(1)),
             help="images per request; default: as many as the server allows",
         )
-        _add_repairs(parser)
+        audit_fixes.add_options(parser)
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
@@ -89,11 +89,12 @@ class Audit(Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         """Return the column names, and an iterator that reads images and yields the rows."""
-        check_columns(parsed_args.columns, _columns(parsed_args))
-        if parsed_args.images:
-            return self._repair(parsed_args)
-        if parsed_args.dry_run:
-            raise UsageError("--dry-run needs --fix-percent-encoding")
+        fix = audit_fixes.parse_fix(parsed_args)
+        if fix is not None:
+            check_columns(parsed_args.columns, audit_rows.REPAIRS)
+            return self._repair(fix, parsed_args)
+        columns = audit_rows.SUMMARY if parsed_args.summary else audit_rows.LONG
+        check_columns(parsed_args.columns, columns)
         return self._audit(parsed_args)
 
     def _audit(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
@@ -178,23 +179,16 @@ class Audit(Lister):
         is_wanted = parsed_args.progress or (on_terminal and progress.is_wanted(self.app))
         return Progress(self.app.stderr if is_wanted else None, on_terminal=on_terminal)
 
-    def _repair(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+    def _repair(
+        self, fix: tuple[str, list[str]], parsed_args: argparse.Namespace
+    ) -> tuple[Sequence[str], Iterable[Any]]:
         target = cloud.Cloud(self.app.options)
         discovery = _discover(target, self.app.options.api_version)
         apis, _ = find_readable_apis(discovery, self.app.options.api_version)
-        services = [
-            target.service(
-                api_version=api[1:], extended=True, v1_exact_show=True, v1_folding="refuse"
-            )
-            for api in apis
-        ]
-        repairs = [
-            one
-            for reference in parsed_args.images
-            for one in repair.repair_image(
-                services, reference, dry_run=parsed_args.dry_run, report=self._report
-            )
-        ]
+        found = audit_fixes.repair_images(
+            target, apis, *fix, parsed_args=parsed_args, report=self._report
+        )
+        repairs = list(found)
         self._finish = lambda: 0 if all(one.is_done for one in repairs) else 1
         return audit_rows.REPAIRS, audit_rows.repair_rows(repairs, parsed_args.formatter)
 
@@ -207,13 +201,6 @@ def _is_for_people(parsed_args: argparse.Namespace) -> bool:
     """Return whether to write a report for people instead of rows with columns."""
     wants_rows = parsed_args.columns or parsed_args.long or parsed_args.sort_columns
     return parsed_args.formatter == "table" and not wants_rows and not parsed_args.summary
-
-
-def _columns(parsed_args: argparse.Namespace) -> Sequence[str]:
-    """Return the columns that can be selected with ``-c``."""
-    if parsed_args.images:
-        return audit_rows.REPAIRS
-    return audit_rows.SUMMARY if parsed_args.summary else audit_rows.LONG
 
 
 def _discover(target: cloud.Cloud, pinned: str) -> Discovery:
@@ -251,21 +238,4 @@ def _read_accepted(parsed_args: argparse.Namespace) -> Accepted:
     return Accepted(
         () if baseline is None else read_baseline(baseline),
         () if ignored is None else read_entries(ignored),
-    )
-
-
-def _add_repairs(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group(
-        "repairs", "Without --fix-percent-encoding the command writes nothing."
-    )
-    group.add_argument(
-        "--fix-percent-encoding",
-        dest="images",
-        metavar="IMAGE",
-        nargs="+",
-        help="decode the names and property values of these images that glanceclient"
-        " percent-encoded; a decoding with low confidence is not written",
-    )
-    group.add_argument(
-        "--dry-run", action="store_true", help="show the repairs without writing them"
     )

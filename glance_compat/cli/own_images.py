@@ -50,7 +50,7 @@ class MethodCommand(ImagesCommand):
         return 0 if all(list(for_each_image(self.app, parsed_args.images, change))) else 1
 
 
-def add_all_projects(parser: argparse.ArgumentParser) -> None:
+def add_all_projects(parser: argparse._ActionsContainer) -> None:
     """Add the option with which a name means images of all projects."""
     parser.add_argument(
         "--all-projects",

@@ -299,9 +299,9 @@ def test_repair_writes_only_decoded_strings(
     audited: Audit, pike: Target, encoded: str, region: str
 ) -> None:
     before = pike.record(encoded)
-    dry = audited(region, "--fix-percent-encoding", encoded, "--dry-run")
+    dry = audited(region, "--fix", "percent-encoded", encoded, "--dry-run")
     assert pike.record(encoded) == before
-    outcome = audited(region, "--fix-percent-encoding", encoded)
+    outcome = audited(region, "--fix", "percent-encoded", encoded)
     after = pike.record(encoded)
     assert {one["subject"] for one in json.loads(dry.out)} == {
         *("name", "property text", "property block_device_mapping", "property url")
@@ -313,6 +313,24 @@ def test_repair_writes_only_decoded_strings(
     assert set(left.values()) == {"written; nothing else changed"}
     repaired = {"name": NAME, **TEXTS, "url": before["url"]}
     assert after == {**before, **repaired, "updated_at": after["updated_at"]}
+
+
+def test_shadowed_and_null_properties_are_repaired(audited: Audit, pike: Target) -> None:
+    mapping = '[{"a":1}]'
+    properties = {"owner": "me", "e": "", "block_device_mapping": mapping, "kept": "x"}
+    image_id = make(pike, Entry("counted", "v1", properties=properties, data=DATA))
+    pike.patch(image_id, {"op": "replace", "path": "/tags", "value": ["a"]})
+    before = _listed(pike, image_id)
+    kept = {name: before["properties"][name] for name in ("block_device_mapping", "kept")}
+    moved = audited("pike", "--fix", "shadowed-property", image_id)
+    after = _listed(pike, image_id)
+    assert (moved.code, after["properties"]) == (0, {**kept, "v1_owner": "me", "e": None})
+    filled = audited("pike", "--fix", "null-property", image_id)
+    after = _listed(pike, image_id)
+    assert (filled.code, after["properties"]) == (0, {**kept, "v1_owner": "me", "e": ""})
+    unchanged = {"properties": before["properties"], "updated_at": before["updated_at"]}
+    assert {**after, **unchanged} == before
+    assert pike.record(image_id)["tags"] == ["a"]
 
 
 @pytest.mark.parametrize("region", ["pike", "pike-v1", "pike-v2"])

@@ -507,6 +507,19 @@ class V1Images:
         # Only an admin may change an image without an owner.
         return mine is not None and found["owner"] != mine
 
+    def replace_properties(
+        self, image_id: str, properties: Mapping[str, str], removed: frozenset[str]
+    ) -> Image:
+        """Replace all properties, among them those that v2 hides, with one request.
+
+        :param properties: all properties that the image is to have. Names of attributes, which
+            callers may not add, are sent as well.
+        :param removed: the names of the stored properties that are not among them.
+        :raises glance_compat.exceptions.PropertyNotAllowed: v1 cannot send a property unchanged.
+        """
+        change = Change({}, properties, removed)
+        return self._send_change(image_id, ImageMeta({}, properties), change, None, None)
+
     # -- hidden images
 
     def hide(self, image_id: str, properties: Mapping[str, str]) -> Image:

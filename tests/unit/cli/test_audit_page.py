@@ -60,7 +60,8 @@ def said_to(argv: str) -> tuple[int, str]:
 EXAMPLES = [
     ("audit --target-api v2", 3),
     ("audit --summary -c severity -c kind -c images -c findings", 3),
-    ("audit --fix-percent-encoding 0b5f37a1-6d52-4a5c-9d06-2f8e0c1d7a01 -c subject -c outcome", 0),
+    ("audit --fix percent-encoded 0b5f37a1-6d52-4a5c-9d06-2f8e0c1d7a01 -c subject -c outcome", 0),
+    ("audit --fix shadowed-property debian --all-projects -c subject -c outcome", 0),
 ]
 
 
