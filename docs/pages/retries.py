@@ -156,8 +156,8 @@ request cannot do harm, or if the library can find out what the first one did.
 
 The table has calls in which one request fails, once. Its cells list the requests that follow, as
 they were recorded on the embedded Glance while this page was built. A number in brackets is the
-status of an error response. In all cells without an exception the call returns the same as without
-the failure.
+status of an error response. "exception" means that the call then raises the exception of the
+failure; in all other cells it returns the same as without the failure.
 
 """
 
@@ -292,6 +292,10 @@ def _reasons() -> Iterator[str]:
         )
 
 
+#: What a cell of the table ends with if the call raises an exception.
+EXCEPTION = "exception"
+
+
 def find_step(decision: Decision) -> Step:
     """Return the request that fails."""
     steps = CALLS[decision.call].steps[decision.api]
@@ -319,7 +323,7 @@ def observe(name: str, failure: str) -> str:
     )
     after = list(_words(recorder.exchanges[failed + 1 :]))
     if seen.error is not None:
-        after.append(type(seen.error).__name__)
+        after.append(EXCEPTION)
     return ", ".join(after)
 
 

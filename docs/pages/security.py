@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pages.markup import table, title
+from pages.markup import title
 from tests.security.table import ATTACKS, Attacker
 
 _HEAD = """\
@@ -13,8 +13,12 @@ _HEAD = """\
 Security
 ========
 
-Whom the library defends against, and what it does. Each row has a test in ``tests/security``,
-which fails without the defence.
+The attackers whom the library defends against, what they may attempt, and the defence. Each attack
+has a test in ``tests/security``, which fails without the defence.
+
+.. contents::
+   :local:
+   :depth: 1
 
 """
 
@@ -96,12 +100,11 @@ def page() -> str:
 
 def _section(attacker: Attacker) -> str:
     heading, description = _ATTACKERS[attacker]
-    rows = [
-        (attack.name, attack.attempt, attack.outcome)
+    attacks = [
+        f"{attack.name[0].upper()}{attack.name[1:]}\n"
+        f"    {attack.attempt}\n\n"
+        f"    *Defence:* {attack.outcome}\n"
         for attack in ATTACKS
         if attack.attacker == attacker
     ]
-    text = f"{title(heading)}\n{description}\n"
-    if rows:
-        text += "\n" + table(("attack", "what is attempted", "what happens"), rows, "20 40 40")
-    return text
+    return "\n".join([title(heading), f"{description}\n", *attacks])

@@ -130,7 +130,7 @@ def test_page_on_retries_describes_what_follows_a_failure() -> None:
     assert seen["Add a member"] == "POST (409), GET"
     assert seen["Upload: send the data"] == "GET"
     assert seen["Upload: create the record"] == "DELETE, POST, PUT, GET"
-    assert retries.observe("Upload from a pipe", "503") == "GET, DELETE, BadResponse"
+    assert retries.observe("Upload from a pipe", "503") == "GET, DELETE, exception"
 
 
 @pytest.mark.slow
@@ -138,10 +138,9 @@ def test_page_on_retries_describes_what_follows_a_failure() -> None:
 def test_page_on_retries_agrees_with_the_table_of_faults(failure: str) -> None:
     for name, one in retries.DECISIONS.items():
         cell = Cell(failure, one.call, one.api, retries.find_step(one))
-        last = retries.observe(name, failure).split(", ")[-1]
-        raised = [last] if hasattr(exceptions, last) else []
+        raised = retries.observe(name, failure).endswith(retries.EXCEPTION)
         if left_out(cell) is None:
-            assert raised == [error.__name__ for error in expected(cell).errors], name
+            assert raised is bool(expected(cell).errors), name
 
 
 def test_introduction_cites_the_releases_of_each_fact() -> None:
