@@ -34,6 +34,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     **facts.pages(),
     "filters": filters.page,
     "findings": findings.page,
+    "outcomes": reliability.outcomes,
     "reliability": reliability.page,
     "retries": retries.page,
     "security": security.page,

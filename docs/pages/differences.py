@@ -24,10 +24,6 @@ over each API. Each difference was verified on real servers, and has a test ther
 their own. :doc:`facts` lists all differences between the servers, including those that a program
 does not notice, because the library bridges them.
 
-.. contents::
-   :local:
-   :depth: 1
-
 """
 
 #: What a program does to the deviations that it may notice, with a heading for each.

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page on reliability, from the table of faults."""
+"""The pages on reliability, and on the outcomes of each fault, from the table of faults."""
 
 from __future__ import annotations
 
+import collections
 import functools
 import re
 from collections.abc import Iterator, Mapping, Set
@@ -19,10 +20,6 @@ Reliability
 
 What to do after an exception, what the library promises when a server or the network fails, and
 the outcome of each call under each fault.
-
-.. contents::
-   :local:
-   :depth: 1
 
 What to do after an exception
 =============================
@@ -74,8 +71,9 @@ The columns are the purposes of the request that fails:
 
 {purposes}
 ✓ means that all calls return the correct result. ✗ means that some raise an exception, and the
-call had no effect. **!** means that some raise an exception although the call took effect. The
-names are links to the details.
+call had no effect. **!** means that some raise an exception although the call took effect. Cells
+are empty where nothing is tested, mostly because such a request has no data, or its response no
+body. The names are links to the details (:doc:`outcomes`).
 
 """
 
@@ -114,30 +112,30 @@ _STYLE = """\
 
 """
 
-_ROWS = """\
-Details of the faults
-=====================
+_OUTCOMES = """\
+======================
+Outcomes of each fault
+======================
 
-Faults with the same outcomes are together. An outcome is "correct", or the exception that is
-raised and whether the call took effect. The purposes of requests are those of the columns above,
-more precisely; :ref:`requests-of-calls` has the requests of each call.
+The details of the matrix in :doc:`reliability`: for each fault, the outcome of each call, by the
+purpose of the request that fails. An outcome is "correct", or the exception that is raised and
+whether the call took effect. Faults with the same outcomes are together. The last section has the
+requests of each call, and their purposes.
+
+The faults
+==========
 
 """
 
 
 def page() -> str:
-    """Return the page."""
-    return "".join(
-        [
-            _HEAD,
-            *advice(),
-            _PROMISE,
-            *_matrix(),
-            *_details(),
-            *_exceptions(),
-            *_calls(),
-        ]
-    )
+    """Return the page on reliability."""
+    return "".join([_HEAD, *advice(), _PROMISE, *_matrix()])
+
+
+def outcomes() -> str:
+    """Return the page with the outcomes of each fault."""
+    return "".join([*_details(), *_exceptions(), *_calls()])
 
 
 def _matrix() -> Iterator[str]:
@@ -176,7 +174,7 @@ def _tested() -> Mapping[str, set[tuple[Kind, Outcome]]]:
 
 
 def _details() -> Iterator[str]:
-    yield _ROWS
+    yield _OUTCOMES
     groups: dict[tuple[object, ...], list[str]] = {}
     for name, row in ROWS.items():
         groups.setdefault((_key(row.outcomes), _key(row.on_v1 or row.outcomes)), []).append(name)
@@ -184,7 +182,7 @@ def _details() -> Iterator[str]:
         row = ROWS[names[0]]
         heading = names[0] if len(names) == 1 else f"{names[0]}, and {len(names) - 1} more"
         yield "".join(f".. _fault-{slug(name)}:\n" for name in names)
-        yield f"\n{title(heading, '-')}\n"
+        yield f"\n{title(heading[0].upper() + heading[1:], '-')}\n"
         yield from (f"* {name}: *{ROWS[name].fault.sentence()}*\n" for name in names)
         yield from _outcomes(row)
 
@@ -197,10 +195,12 @@ def _outcomes(row: Row) -> Iterator[str]:
     for words, outcomes in (("Outcomes", row.outcomes), ("Outcomes over v1", row.on_v1)):
         if outcomes:
             yield f"\n{words}:\n\n"
-            for outcome in dict.fromkeys(outcomes.values()):
+            counted = collections.Counter(outcomes.values())
+            *rare, (usual, _) = sorted(counted.items(), key=lambda item: item[1])
+            for outcome, _ in rare:
                 kinds = [kind.value for kind in Kind if outcomes[kind] == outcome]
-                named = "all" if len(kinds) == len(Kind) else ", ".join(kinds)
-                yield f"* **{outcome}**: {named}\n"
+                yield f"* {', '.join(kinds)}: **{outcome}**\n"
+            yield f"* {'all others' if rare else 'all'}: **{usual}**\n"
     yield "\n"
 
 
@@ -219,7 +219,7 @@ def _exceptions() -> Iterator[str]:
 
 
 def _calls() -> Iterator[str]:
-    yield f"\n.. _requests-of-calls:\n\n{title('Requests of each call')}\n"
+    yield f"\n{title('Requests of each call')}\n"
     yield "The requests that each call sends without faults, and their purpose.\n\n"
     for name, call in CALLS.items():
         yield f"{name}\n"

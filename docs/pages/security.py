@@ -16,10 +16,6 @@ Security
 The attackers whom the library defends against, what they may attempt, and the defence. Each attack
 has a test in ``tests/security``, which fails without the defence.
 
-.. contents::
-   :local:
-   :depth: 1
-
 """
 
 #: Attacker to title and description.

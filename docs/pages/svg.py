@@ -52,7 +52,7 @@ class Drawing:
         self._parts.append("<g>" + (f"<title>{escape(tooltip)}</title>" if tooltip else ""))
         shape = 'fill-opacity="0.08" stroke="currentColor" stroke-opacity="0.6"'
         self._rectangle(x - width / 2, y - height / 2, width, height, shape)
-        self.text(x, y, label, 'text-anchor="middle"')
+        self.text(x, y, label, 'text-anchor="middle" font-size="13"')
         self._parts.append("</g>")
 
     def arrow(

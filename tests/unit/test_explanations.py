@@ -10,7 +10,7 @@ import pytest
 
 from glance_compat import exceptions
 from glance_compat.exceptions import GlanceCompatError
-from pages import choosing, reliability, retries
+from pages import PAGES, choosing, reliability, retries
 from pages.advice import ADVICE, meaning
 from tests.facts import FACTS
 from tests.faults.calls import Kind
@@ -95,12 +95,12 @@ def test_reliability_page_has_every_purpose_of_requests_once() -> None:
 
 
 def test_reliability_page_links_each_fault_to_its_details() -> None:
-    text = reliability.page()
+    matrix, details = reliability.page(), reliability.outcomes()
     names = [reliability.slug(name) for name in ROWS]
     assert len(set(names)) == len(names)
     for name in names:
-        assert text.count(f"<fault-{name}>`") == 1
-        assert text.count(f".. _fault-{name}:\n") == 1
+        assert matrix.count(f"<fault-{name}>`") == 1
+        assert details.count(f".. _fault-{name}:\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -158,3 +158,11 @@ def test_introduction_has_a_source_in_every_paragraph() -> None:
     without = [one for one in paragraphs if one.strip() and "<fact-" not in one]
     # These say what the list or the paragraph after them is about.
     assert [one.partition(" ")[0] for one in without] == ["**v1**", "**v2**"]
+
+
+def test_no_page_has_a_table_of_contents() -> None:
+    # The theme has its own, and shows an error in the place of another one.
+    written = [page for page in DOCS.glob("*.rst") if page.stem not in PAGES]
+    sources = [*written, *DOCS.glob("pages/*.py")]
+    assert len(sources) > 30
+    assert [source.name for source in sources if ".. contents::" in source.read_text()] == []
