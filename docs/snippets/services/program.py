@@ -41,4 +41,4 @@ def show_image(images: ImageService, context: object, image_id: str) -> tuple[in
 if __name__ == "__main__":
     CONF(["--config-file", "service.conf"], project="my-service")
     with ImageService.from_conf(CONF) as images:
-        print(show_image(images, None, sys.argv[1]))  # noqa: T201
+        print(show_image(images, None, sys.argv[1]))
