@@ -25,7 +25,7 @@ ADVICE: Mapping[str, Advice] = {
         exceptions.GlanceConnectionFailed: (
             "Check the endpoint and the network. All attempts have failed; repeat the call when"
             " the endpoint responds again. If ``is_transient`` is False, mend the certificate"
-            " first. Look at the image before you repeat a change whose last response was lost."
+            " first. Fetch the image before you repeat a change whose last response was lost."
         ),
         exceptions.DeadlineExceeded: (
             "As after GlanceConnectionFailed. If the endpoint is slow but works, raise the option"
@@ -39,13 +39,13 @@ ADVICE: Mapping[str, Advice] = {
     },
     "The data is not what it should be": {
         exceptions.IntegrityError: (
-            "After a download: delete what was received, and download again. If that fails too,"
+            "After a download: discard what was received, and download again. If that fails too,"
             " the data in the store is damaged: ask the owner of the image. After ``create`` no"
             " image is left: repeat the call. After ``update`` the message names what was lost:"
-            " look at the image, and check the proxies on the way."
+            " fetch the image, and check the proxies on the way."
         ),
         exceptions.ImageUnacceptable: (
-            "Set ``disk_format`` to the format of the data, or convert the data."
+            "Create the image with the ``disk_format`` of the data, or convert the data."
         ),
         exceptions.DataSourceError: (
             "Check the caller's own file or stream: the error that it raised is the cause of the"
@@ -67,8 +67,8 @@ ADVICE: Mapping[str, Advice] = {
             " certificate that the image names."
         ),
         exceptions.CertificateValidationFailed: (
-            "Add the certificate of the issuer to ``trusted_certs``, if you trust it, or ask the"
-            " owner to sign with a valid certificate."
+            "Add the id of the issuer's certificate to ``trusted_certs``, if you trust it, or ask"
+            " the owner to sign with a valid certificate."
         ),
         exceptions.InvalidSignature: "Do not use the data, and tell the owner of the image.",
     },
