@@ -77,8 +77,8 @@ SCENES: Mapping[str, Scene] = {
     ),
     "probes": Scene(
         "An endpoint without a version document",
-        "Some proxies forward only paths that begin with a version, and return a page of their own"
-        " for the root. Then the library asks v2 and v1 themselves, with the token. It does not"
+        "Some proxies forward only paths that begin with a version, and return their own page for"
+        " the root. Then the library asks v2 and v1 themselves, with the token. It does not"
         " know the minor version of v2, so it uses only what all servers of v2 have.",
         prepare=_without_document,
     ),

@@ -248,7 +248,7 @@ OVER_V2 = (
     bridged(
         "v2-visibilities",
         BOTH,
-        "private, shared and community are anybody's to choose.",
+        "Any user may choose private, shared and community.",
         create("test_requested_visibility_is_stored"),
         create("test_community_needs_v2"),
         wire("v2 create with visibilities"),
@@ -271,7 +271,7 @@ OVER_V2 = (
     refused(
         "v2-copy-from-means-nothing",
         BOTH,
-        "copy_from becomes a property, and the image stays queued for ever.",
+        "copy_from becomes a property, and the image stays queued permanently.",
         create("test_copy_from_is_refused_on_v2"),
         update("test_copy_from_and_tags_need_their_api"),
     ),

@@ -32,7 +32,7 @@ VALUES = (
     bridged(
         "v1-values-are-utf-8",
         PIKE,
-        "A header's value is UTF-8 octets; it is decoded, and v2 shows the same text.",
+        "A header's value is UTF-8 bytes; it is decoded, and v2 shows the same text.",
         properties("test_property_values_survive_create"),
         properties("test_properties_are_readable_over_the_other_api"),
         wire("v1 encodings"),
@@ -40,7 +40,7 @@ VALUES = (
     bridged(
         "v1-refuses-latin-1",
         PIKE,
-        "Octets that are not UTF-8 are 400.",
+        "Bytes that are not UTF-8 are 400.",
         unit_headers("test_header_string_round_trips"),
         unit_wire("test_header_values_are_utf8_in_both_directions"),
         front_ends("test_headers_must_be_utf_8"),
@@ -57,7 +57,7 @@ VALUES = (
         "glanceclient-v1-quotes",
         CLIENT,
         "glanceclient's v1 percent-encodes every value, so that name and properties of its images"
-        " hold percent signs for ever; both APIs show the same.",
+        " keep their percent signs; both APIs show the same.",
         corpus("test_show_differs_only_by_known_deviations", "gc v1 my image"),
     ),
     bridged(
@@ -130,7 +130,7 @@ VALUES = (
     refused(
         "header-lines-have-a-limit",
         PIKE,
-        "A header line of 16384 octets, or some 64 KiB of them together, is 400 without a body.",
+        "A header line of 16384 bytes, or some 64 KiB of them together, is 400 without a body.",
         properties("test_property_unsupported_on_v1_is_refused"),
         unit_change("test_v1_header_value_limit_is_below_16384_bytes"),
         unit_change("test_total_size_of_properties_is_limited"),

@@ -49,7 +49,7 @@ FACTS = (
     bridged(
         "request-ids",
         BOTH,
-        "Every other answer has an x-openstack-request-id of its own; the caller's is not echoed.",
+        "Every other response has its own x-openstack-request-id; the caller's is not echoed.",
         refusals("test_not_found_error_has_all_details"),
         unit_wire("test_request_is_logged_once_with_its_id"),
     ),

@@ -183,7 +183,7 @@ DATA = (
     bridged(
         "data-of-a-deactivated-image",
         BOTH,
-        "Data of a deactivated image is 403 for everybody on v1; on v2 an admin is given it.",
+        "Data of a deactivated image is 403 for all users on v1; on v2 an admin gets it.",
         download("test_undownloadable_image_is_an_error", "deactivated-admin"),
         states("test_deactivated_image_is_listed_and_not_downloadable"),
         wire("v2 deactivation"),

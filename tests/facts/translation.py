@@ -166,7 +166,7 @@ FACTS = (
     bridged(
         "nova-quotes-v1",
         PIKE,
-        "Names and values written over v1 are percent-encoded for ever.",
+        "Names and values written over v1 are percent-encoded permanently.",
         properties("test_property_values_survive_create"),
     ),
     bridged(

@@ -163,7 +163,7 @@ ATTRIBUTES = (
     deviation(
         "formats-of-an-image-with-data",
         BOTH,
-        "Formats of an active image: changed over v1, by anybody; 403 on v2.",
+        "Formats of an active image: changed over v1, by any user; 403 on v2.",
         "formats-of-active-images",
         deviations("test_formats_of_active_images_are_writable_on_v1"),
         wire("v2 patch of an active image"),
@@ -288,7 +288,7 @@ PATCH = (
     fixture_only(
         "patch-media-types",
         BOTH,
-        "Two drafts of JSON patch, each of a media type of its own; application/json-patch+json is"
+        "Two drafts of JSON patch, each with its own media type; application/json-patch+json is"
         " 415, other operations than add, replace and remove are 400.",
         wire("v2 patch of properties"),
         wire("v2 patch in the old draft"),

@@ -12,6 +12,9 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
+#: Tags whose content is no prose.
+_CODE = ("code", "pre", "script", "style")
+
 #: Tags, and the attribute with which each of them loads a file when the page is shown.
 _LOADING = {
     "audio": "src",
@@ -33,19 +36,28 @@ class Page:
     :param ids: the anchors of the page.
     :param links: where its links go to.
     :param assets: the files that a browser loads to show it.
+    :param parts: the pieces of its text, without code.
     """
 
     ids: set[str] = dataclasses.field(default_factory=set)
     links: set[str] = dataclasses.field(default_factory=set)
     assets: set[str] = dataclasses.field(default_factory=set)
+    parts: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The text without code, with single spaces."""
+        return " ".join("".join(self.parts).split())
 
 
 class _Reader(html.parser.HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.page = Page()
+        self._inside = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._inside += tag in _CODE
         named = {name: value or "" for name, value in attrs}
         if "id" in named:
             self.page.ids.add(named["id"])
@@ -53,6 +65,13 @@ class _Reader(html.parser.HTMLParser):
             self.page.links.add(named["href"])
         if named.get(_LOADING.get(tag, ""), ""):
             self.page.assets.add(named[_LOADING[tag]])
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside -= tag in _CODE
+
+    def handle_data(self, data: str) -> None:
+        if not self._inside:
+            self.page.parts.append(data)
 
 
 def folder() -> Path:

@@ -334,7 +334,7 @@ ATTACKS: tuple[Attack, ...] = (
         "endless number of endpoints",
         "tenant",
         "Each call names another endpoint in its service catalog, and the process records all of"
-        " them for ever.",
+        " them until it ends.",
         "The versions of 1024 endpoints are cached and the failures of 1024 recorded. The one that"
         " was used longest ago makes room.",
         (
@@ -349,7 +349,7 @@ ATTACKS: tuple[Attack, ...] = (
         "After the check of a path a FIFO is replaced by a link to another file, which is opened;"
         " a link waits at the name of the partial file; a FIFO has no reader.",
         "The partial file is new, and no link is followed. A device or FIFO is opened once,"
-        " without truncation, and what was opened is examined. A FIFO that nobody reads is an"
+        " without truncation, and what was opened is examined. A FIFO without a reader is an"
         " OSError after 5 s.",
         (
             "test_files.py::test_file_that_replaces_a_fifo_is_not_written",
@@ -385,7 +385,7 @@ ATTACKS: tuple[Attack, ...] = (
         "images left by interrupts",
         "local user",
         "A creation is interrupted (Ctrl-C, the exit of a thread) again and again, and each time"
-        " a queued record stays that nobody knows.",
+        " a queued record stays that no program knows.",
         "The image is removed, and its id logged as a warning. Under an id of the caller's choice,"
         " where no response proves that the image is the caller's, the log names it only.",
         (
@@ -437,8 +437,9 @@ ATTACKS: tuple[Attack, ...] = (
     Attack(
         "DNS rebinding of the embedded server",
         "browser",
-        "A page in the developer's browser reaches the embedded server by a name of its own that"
-        " resolves to 127.0.0.1, or another host reaches a server that listens on all addresses.",
+        "A page in the developer's browser reaches the embedded server by the page's own name,"
+        " which resolves to 127.0.0.1, or another host reaches a server that listens on all"
+        " addresses.",
         "Requests whose Host is neither an address nor a name of the server are 421; --allow-host"
         " adds names. An address that other hosts can reach is a warning.",
         (
