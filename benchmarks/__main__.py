@@ -14,6 +14,7 @@ from benchmarks import (
     embedded,
     embedded_server,
     instructions,
+    link,
     memory,
     programs,
     rounds,
@@ -108,6 +109,8 @@ def _add_processes(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     embedded = commands.add_parser("embedded-server", help="serve; used by the command embedded")
     embedded.add_argument("--images", type=int, default=10_000)
     embedded.add_argument("--release", default="33")
+    forwarding = commands.add_parser("link", help="forward; used by the command delays")
+    forwarding.add_argument("url")
     worker = commands.add_parser("worker", help="run a subject; used by the other commands")
     for name in ("subject", "api", "target"):
         worker.add_argument(name)
@@ -187,6 +190,12 @@ def _copies(chosen: argparse.Namespace, target: Target) -> Iterable[tables.Table
     return copies.run(chosen.mib, 1000, chosen.rounds)
 
 
+def _delays(chosen: argparse.Namespace, target: Target) -> Iterable[tables.Table]:
+    from benchmarks import delays
+
+    return delays.run(chosen.mib, 1000, chosen.rounds)
+
+
 def _embedded(chosen: argparse.Namespace) -> Iterator[tables.Table]:
     from benchmarks.subjects.plain_requests import offered
 
@@ -217,6 +226,7 @@ _COMMANDS = {
     "fixtures": (_fixtures, "a fresh embedded Glance for each test", []),
     "definitions": (_definitions, "checks of properties against metadata definitions", []),
     "copies": (_copies, "copies between two embedded clouds", []),
+    "delays": (_delays, "downloads and lists over a link with a delay", []),
     "all": (_all, "everything", []),
 }
 
@@ -235,6 +245,9 @@ def main(arguments: list[str] | None = None) -> int:
         return worker_process.main(chosen.subject, chosen.api, chosen.target)
     if chosen.command == "embedded-server":
         embedded_server.main(chosen.release, chosen.images)
+        return 0
+    if chosen.command == "link":
+        link.main(chosen.url)
         return 0
     print(f"{tables.machine()}\n", flush=True)
     if chosen.command == "embedded":

@@ -73,6 +73,8 @@ _HELP: Mapping[str, str] = {
     "download_mode": "Permissions of a file that a download to a path creates or replaces, as an "
     "octal number such as 0600. Unset: those of the file that is replaced, else 0666 less the "
     "umask.",
+    "download_connections": "Number of connections over which a download to a path over v2 "
+    "fetches the data, from 1 to 8. Each of them takes 8 MiB of memory.",
     "v1_folding": "What to do with property names that v1 would change: v1 converts names to "
     "lower case, and dashes to underscores.",
     "hidden_property": "Name of the property that marks a hidden image on servers without "

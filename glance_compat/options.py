@@ -84,6 +84,10 @@ class Options:
     #: Permissions of a file that a download to a path creates or replaces, such as 0o600. None:
     #: those of the file that is replaced, else 0666 less the umask.
     download_mode: int | None = None
+    #: Number of connections over which a download to a path over v2 fetches the data, from 1 to 8.
+    #: Each of them fetches ranges of 8 MiB, and takes as much memory. The data is verified as a
+    #: whole.
+    download_connections: int = 1
     #: What to do with property names that v1 would change: v1 converts names to lower case, and
     #: dashes to underscores. "fold": store the changed name, and log it once. "refuse": raise
     #: PropertyNotAllowed.
@@ -187,6 +191,13 @@ def _check_count_or_none(name: str, value: object) -> None:
         _check_count(name, value)
 
 
+def _check_connections(name: str, value: object) -> None:
+    # requests keeps at most ten connections to a host.
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not (whole and 1 <= typing.cast(int, value) <= 8):
+        _refuse(name, value, "a whole number from 1 to 8")
+
+
 def _check_mode_or_none(name: str, value: object) -> None:
     whole = isinstance(value, int) and not isinstance(value, bool)
     if value is not None and not (whole and 0 <= typing.cast(int, value) <= 0o777):
@@ -285,6 +296,7 @@ _CHECKS: dict[str, typing.Callable[[str, object], None]] = {
     "verify_updates": _check_boolean,
     "check_format": _check_boolean,
     "download_mode": _check_mode_or_none,
+    "download_connections": _check_connections,
     "v1_folding": _check_one_of("fold", "refuse"),
     "v1_exact_show": _check_boolean,
     "v1_keep_connections": _check_boolean,

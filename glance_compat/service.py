@@ -518,7 +518,8 @@ class ImageService(
         :param data: a file object that the data is written to, at its current position.
         :param dst_path: the path of a file that the data is written to. An existing file is
             replaced only when the new one is complete and verified. The new file is opened before
-            any request is sent. Damaged data is downloaded again within ``max_attempts``.
+            any request is sent. Damaged data is downloaded again within ``max_attempts``. Over
+            v2, the option ``download_connections`` applies.
         :param trusted_certs: ids of certificates in the key manager. If there are any, the image
             must be signed, and its signing certificate must be issued by one of them. None or
             empty: signatures are not verified.
@@ -553,7 +554,15 @@ class ImageService(
         image_id = self._dispatcher.parse_image_id(identity, image_id)
 
         def opened(part: Part | None = None) -> Download:
-            return self._downloader.open(identity, context, image_id, trusted, progress, part)
+            return self._downloader.open(
+                identity,
+                context,
+                image_id,
+                trusted,
+                progress,
+                part,
+                to_path=dst_path is not None,
+            )
 
         if destination is None:
             return opened()

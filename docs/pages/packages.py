@@ -78,8 +78,8 @@ LIBRARY = Picture(
         "transfers": Package(
             5,
             2,
-            "exceptions redaction urls options metadata streams transport backends definitions"
-            " routing",
+            "exceptions redaction urls threads options metadata streams transport backends"
+            " definitions routing",
         ),
         "definitions": Package(6, 2, "exceptions redaction options metadata transport routing"),
         "audit": Package(6, 4, "exceptions redaction metadata backends discovery routing"),

@@ -53,6 +53,8 @@ class OpenedData:
     :param disk_format: the disk_format of the image, or None if it is unknown.
     :param container_format: the container_format of the image, or None if it is unknown.
     :param start: the offset of the first block in the data of the image, in bytes.
+    :param end: the offset after the last byte of a range, or None if the response has all data
+        from the start on.
     """
 
     blocks: Iterator[bytes]
@@ -61,6 +63,7 @@ class OpenedData:
     disk_format: str | None
     container_format: str | None
     start: int = 0
+    end: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,11 +186,19 @@ class ImagesApi(typing.Protocol):
     def delete(self, image_id: str) -> None:
         """Delete the image."""
 
-    def open_data(self, image_id: str, *, start: int = 0) -> OpenedData:
+    def open_data(self, image_id: str, *, start: int = 0, end: int | None = None) -> OpenedData:
         """Start a download of the data of an active image.
 
         :param start: the offset to start at, in bytes. If the API or the server cannot do that,
             the data starts at 0; ``OpenedData.start`` is the actual offset.
+        :param end: the offset to end before, in bytes, or None for the end of the data. If the API
+            or the server cannot do that, ``OpenedData.end`` is None.
+        """
+
+    def open_range(self, image_id: str, start: int, end: int) -> OpenedData:
+        """Start another download of a part of the data that :meth:`open_data` has opened.
+
+        It takes one request. The start and the end are as in :meth:`open_data`.
         """
 
     def can_import(self, request: ImportRequest) -> bool:

@@ -190,6 +190,13 @@ class Dispatcher:
             failed, lambda: self._attempt(state, call), self._options, state.deadline
         )
 
+    def attempt(self, identity: Identity, call: Call[Result], deadline: Deadline) -> Result:
+        """Make one attempt of a call, without retries.
+
+        :param deadline: limits the call, and the reading of a response that it returns.
+        """
+        return self._attempt(_State(identity, deadline), call)
+
     def begin(self, identity: Identity, call: Call[Result]) -> Ahead[Result]:
         """Begin a call in a second thread; its result is that of :meth:`repeat`.
 

@@ -8,6 +8,7 @@ connection (see ``resume``), direct reads (``locations``), the rules of signatur
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
 import typing
@@ -23,7 +24,8 @@ from glance_compat.streams import streams
 from glance_compat.streams.parts import Part
 from glance_compat.streams.streams import Download, Progress, Verifier
 from glance_compat.streams.target import Destination, write_to_file
-from glance_compat.transfers import signatures
+from glance_compat.threads import are_native
+from glance_compat.transfers import side_by_side, signatures
 from glance_compat.transfers.locations import Locations
 from glance_compat.transfers.resume import Resumed
 from glance_compat.transport import retry
@@ -49,6 +51,8 @@ class Downloader:
         trusted: Sequence[str],
         progress: Progress | None,
         part: Part | None = None,
+        *,
+        to_path: bool = False,
     ) -> Download:
         """Start a download of the data of an image.
 
@@ -59,6 +63,8 @@ class Downloader:
             with the total or None.
         :param part: the data that an earlier download has left. It is discarded if the download
             cannot continue behind it.
+        :param to_path: whether the data is for a path, so that the option
+            ``download_connections`` applies.
         :raises glance_compat.exceptions.GlanceCompatError: the image has no data, or its
             signature or certificate is invalid.
         """
@@ -70,21 +76,28 @@ class Downloader:
         if direct is not None and part is not None:
             part.discard()
             part = None
-        opened = direct or self._open_data(identity, image_id, part)
+        connections = self._options.download_connections if to_path and are_native() else 1
+        opened = direct or self._open_data(identity, image_id, part, connections)
         return self._create_download(
             identity, image_id, opened, progress, verifier, part, repeatable=direct is None
         )
 
-    def _open_data(self, identity: Identity, image_id: str, part: Part | None) -> OpenedData:
+    def _open_data(
+        self, identity: Identity, image_id: str, part: Part | None, connections: int
+    ) -> OpenedData:
         """Open the data behind the part; if that is impossible, all data, without the part.
 
         A part is continued only if a digest verifies the whole data in the end.
+
+        :param connections: number of connections over which to fetch the data.
         """
 
         def opened(start: int) -> OpenedData:
-            return self._dispatcher.repeat(
-                identity, lambda api: api.open_data(image_id, start=start), deadline=False
+            end = start + side_by_side.RANGE_BYTES if connections > 1 else None
+            found = self._dispatcher.repeat(
+                identity, lambda api: api.open_data(image_id, start=start, end=end), deadline=False
             )
+            return self._open_rest(identity, image_id, found, connections)
 
         if part is None:
             return opened(0)
@@ -103,6 +116,33 @@ class Downloader:
             return found
         found.close()
         return opened(0)
+
+    def _open_rest(
+        self, identity: Identity, image_id: str, first: OpenedData, connections: int
+    ) -> OpenedData:
+        """Return all data from the start of a response on, which may have only a range of it.
+
+        :param connections: number of connections over which to fetch the data.
+        """
+        size = first.expected.size
+        if first.end is None or (size is not None and first.end >= size):
+            return first
+        if size is None:
+            # How many ranges there are is unknown.
+            first.close()
+            return self._dispatcher.repeat(
+                identity, lambda api: api.open_data(image_id, start=first.start), deadline=False
+            )
+        found = side_by_side.SideBySide(
+            first,
+            size,
+            lambda start, end, deadline: self._dispatcher.attempt(
+                identity, lambda api: api.open_range(image_id, start, end), deadline
+            ),
+            connections,
+            image_id,
+        )
+        return dataclasses.replace(first, blocks=iter(found), close=found.close, end=None)
 
     def save(
         self,

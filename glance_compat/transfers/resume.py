@@ -93,7 +93,7 @@ class Resumed:
 
         :raises glance_compat.exceptions.IntegrityError: the response has different data.
         """
-        if not _may_be_same_data(self.expected, opened.expected):
+        if not may_be_same_data(self.expected, opened.expected):
             self._differ("it changed while it was read")
         known = self._given - opened.start
         for block in opened.blocks:
@@ -112,7 +112,7 @@ class Resumed:
         )
 
 
-def _may_be_same_data(one: Expected, other: Expected) -> bool:
+def may_be_same_data(one: Expected, other: Expected) -> bool:
     """Return whether two responses may have the same data, judged by their size and digest.
 
     Values that one of them does not have are not compared.

@@ -98,6 +98,7 @@ class CancellableDeadline(Deadline):
         """
         with self._changing:
             self._end = time.monotonic()
+            self.seconds = self.seconds or 0.0
             sock = self._socket
             # Not shutdown() of a TLS socket, which changes the object under the waiting thread.
             if isinstance(sock, socket.socket):

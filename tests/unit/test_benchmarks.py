@@ -15,9 +15,11 @@ from benchmarks import (
     bodies,
     copies,
     definitions,
+    delays,
     embedded,
     embedded_server,
     instructions,
+    link,
     memory,
     programs,
     ratios,
@@ -159,6 +161,14 @@ def test_copies_are_measured_beside_each_half_alone() -> None:
     one, many = copies.run(1, 3, 1)
     assert [row[0] for row in one.rows] == ["download", "upload", "copy"]
     assert [row[0] for row in many.rows] == ["1", "4"]
+
+
+@pytest.mark.slow
+def test_delays_are_measured_with_and_without_what_hides_them() -> None:
+    downloads, lists = delays.run(1, 3, 1)
+    assert [row[0] for row in downloads.rows] == ["1", "2", "4", "8"]
+    assert [row[0] for row in lists.rows] == ["when it is needed", "ahead"]
+    assert float(lists.rows[0][1]) >= link.ROUND_TRIP
 
 
 def test_checks_of_properties_are_measured() -> None:

@@ -37,6 +37,7 @@ DEFAULTS: dict[str, object] = {
     "verify_updates": False,
     "check_format": False,
     "download_mode": None,
+    "download_connections": 1,
     "v1_folding": "fold",
     "v1_exact_show": False,
     "v1_keep_connections": False,
@@ -65,7 +66,11 @@ COUNTS = ["page_size", "max_attempts", "max_response_bytes"]
 TEXTS = ["trusted_endpoints", "allowed_location_schemes"]
 FSID = "01234567-89ab-cdef-0123-456789abcdef"
 PROPERTIES = ["hidden_property", "successor_property"]
-OTHERS = ["ceph_conf", "ceph_user", "definitions_file", "download_mode", *PROPERTIES]
+OTHERS = [
+    *("ceph_conf", "ceph_user", "definitions_file"),
+    *("download_connections", "download_mode"),
+    *PROPERTIES,
+]
 
 
 def with_option(name: str, value: object) -> Options:
@@ -271,6 +276,16 @@ def test_property_name_must_be_the_same_on_every_api(name: str) -> None:
     assert getattr(with_option(name, "site_hidden2"), name) == "site_hidden2"
     for value in ("", "Hidden", "a-b", "a b", "a:b", "2a", "_a", "a" * 101, "größe", 5, b"a"):
         assert "lower-case" in refused(name, value).message
+
+
+@pytest.mark.parametrize("count", [1, 2, 8])
+def test_download_connections_are_few(count: int) -> None:
+    assert Options(download_connections=count).download_connections == count
+
+
+@pytest.mark.parametrize("count", [0, 9, -1, True, 2.0, "2", None])
+def test_download_connections_must_be_a_small_number(count: object) -> None:
+    assert "from 1 to 8" in refused("download_connections", count).message
 
 
 def test_download_mode_is_shown_in_octal() -> None:

@@ -182,7 +182,7 @@ class V1Images:
         )
         return response, requested
 
-    def open_data(self, image_id: str, *, start: int = 0) -> OpenedData:
+    def open_data(self, image_id: str, *, start: int = 0, end: int | None = None) -> OpenedData:
         """Start a download with one request.
 
         v1 never serves the data of deactivated images, so no preliminary GET is needed. The data
@@ -214,6 +214,9 @@ class V1Images:
         return OpenedData(
             blocks, response.close, expected, found["disk_format"], found["container_format"]
         )
+
+    def open_range(self, image_id: str, start: int, end: int) -> OpenedData:
+        return self.open_data(image_id)
 
     def _check_length_known(self, response: Response, image_id: str) -> None:
         """Raise an exception if the headers of a response ended early, before Content-Length.
