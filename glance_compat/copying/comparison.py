@@ -43,8 +43,9 @@ class Comparison:
         if self.target.project is None and owned:
             raise exceptions.Invalid(
                 f"image {owned[0]['id']} of {self.target.discovery.endpoint} may be a copy of an"
-                " earlier run, but the caller's project is unknown: log in to Keystone, or pass a"
-                " target_context with project_id"
+                " earlier run, but the caller's project is unknown: log in to Keystone"
+                " (--to-os-cloud), or name the project (project_id of target_context;"
+                " --to-os-project-id)"
             )
         now = datetime.datetime.now(datetime.timezone.utc)
         return Candidates(images, self.target.project, now)

@@ -20,6 +20,8 @@ from glance_compat.copying.decisions import Candidates, find_linked, is_finished
 from glance_compat.copying.sides import Side
 from glance_compat.copying.wanted import Wanted, source_value
 from glance_compat.streams.streams import Download, Progress
+from glance_compat.transport import retry
+from glance_compat.transport.retry import Deadline
 from glance_compat.types import ExtendedImage
 
 LOG = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ class SourceData:
 
     :param source: the cloud with the image.
     :param image: the image.
+    :ivar has_begun: whether any data was read.
     """
 
     def __init__(self, source: Side, image: ExtendedImage) -> None:
@@ -40,6 +43,7 @@ class SourceData:
         self._context = source.context
         self._image_id = image["id"]
         self._position = 0
+        self.has_begun = False
         self._download: Download | None = self._open()
 
     def _open(self) -> Download:
@@ -51,6 +55,7 @@ class SourceData:
             self._download = self._open()
         block = next(self._download, b"")
         self._position += len(block)
+        self.has_begun = True
         return block
 
     def tell(self) -> int:
@@ -132,9 +137,38 @@ class Transfer:
         data: SourceData | None,
         progress: Progress | None,
     ) -> ExtendedImage:
-        """Create an image under the first id that is not in use."""
+        """Create an image under the first id that is not in use.
+
+        v1 kills an image whose upload fails, and its id cannot be used again. So after a temporary
+        failure the data is sent under the next id.
+        """
+        left = list(ids)
+
+        def create() -> ExtendedImage:
+            return self._try_ids(left, image, meta, data, progress)
+
+        def may_repeat(error: BaseException) -> bool:
+            has_sent = data is not None and data.has_begun
+            return bool(left) and has_sent and retry.is_transient(error)
+
+        if self._target.discovery.api != "v1":
+            return create()
+        return retry.repeat(create, self._target.options, Deadline(None), may_repeat)
+
+    def _try_ids(
+        self,
+        ids: list[str],
+        image: ExtendedImage,
+        meta: dict[str, typing.Any],
+        data: SourceData | None,
+        progress: Progress | None,
+    ) -> ExtendedImage:
+        """Create an image under the first id that is not in use, and remove the tried ids."""
         conflict: exceptions.Conflict | None = None
-        for image_id in ids:
+        if data is not None:
+            data.seek(0)
+        while ids:
+            image_id = ids.pop(0)
             try:
                 created = self._target.service.create(
                     self._target.context, {**meta, "id": image_id}, data, progress=progress

@@ -14,6 +14,7 @@ import pytest
 from glance_compat import exceptions
 from glance_compat.copying import Report, Step, copy_image, plan, sync
 from glance_compat.fixture.faults import Status
+from glance_compat.transport import retry
 from tests.contract.shape import DATA, FORMATS
 from tests.contract.test_copying import KERNEL, MINE, PAIRS, cloud, odd_images
 
@@ -95,6 +96,33 @@ def test_failed_kernel_leaves_its_machine_for_the_next_run() -> None:
         )
         assert sync(plan(source, target)).failed == {}
         assert set(actions(plan(source, target)).values()) == {"present"}
+
+
+def test_failed_upload_over_v1_is_repeated_under_another_id() -> None:
+    with cloud("v2", images=[described(id=KERNEL)]) as (source, _), cloud("v1") as (target, to):
+        to.faults.add(Status(503), method="PUT", path="/v1/images/*", times=2)
+        with retry.without_pauses():
+            report = sync(plan(source, target))
+        assert report.failed == {}
+        [step] = report.steps
+        assert (step.action, step.target_id == KERNEL) == ("copy", False)
+        assert [one.id for one in to.images.values() if not one.deleted] == [step.target_id]
+        assert to.images[str(step.target_id)].data == DATA
+        assert actions(plan(source, target)) == {KERNEL: "present"}
+
+
+def test_upload_over_v1_that_always_fails_is_reported() -> None:
+    with cloud("v2", images=[described(id=KERNEL)]) as (source, _), cloud("v1") as (target, to):
+        to.faults.add(Status(503), method="PUT", path="/v1/images/*", times=99)
+        with retry.without_pauses():
+            report = sync(plan(source, target))
+            with pytest.raises(exceptions.BadResponse):
+                copy_image(source, KERNEL, target, id=MACHINE)
+        assert isinstance(report.failed[KERNEL], exceptions.BadResponse)
+        assert [one.id for one in to.images.values() if not one.deleted] == []
+        to.faults.clear()
+        assert sync(plan(source, target)).failed == {}
+        assert [one.data for one in to.images.values() if not one.deleted] == [DATA]
 
 
 def test_failed_origin_of_a_snapshot_does_not_stop_its_copy() -> None:
