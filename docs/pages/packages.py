@@ -58,7 +58,10 @@ LIBRARY = Picture(
         "fixture": Package(2, 3),
         "nova": Package(2, 1, "exceptions urls metadata streams backends transfers conf service"),
         "copying": Package(
-            2, 4, "exceptions types redaction options metadata streams discovery service audit"
+            2,
+            4,
+            "exceptions types redaction options metadata streams transport discovery service"
+            " audit",
         ),
         "service": Package(
             3,

@@ -210,7 +210,7 @@ def test_each_copy_has_its_line_on_a_terminal(old: GlanceFixture, new: GlanceFix
 @pytest.mark.slow
 def test_documented_playground_works(environment: dict[str, str], tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "copying.rst").read_text()
-    block = page.split("a new one with Glance 33::\n")[1].split("\nThe last command")[0]
+    block = page.split("a new one with Glance 33::\n")[1].split("\nThe last ``sync``")[0]
     path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(
         ["/bin/sh", "-e", "-c", textwrap.dedent(block)],
@@ -222,8 +222,12 @@ def test_documented_playground_works(environment: dict[str, str], tmp_path: Path
         timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
-    assert sorted(done.stdout.splitlines()[-3:]) == [
+    *_, one, two, three, machine, kernel = done.stdout.splitlines()
+    assert sorted([one, two, three]) == [
         "present kernel",
         "present my%20machine",
         "refused reserved",
     ]
+    assert kernel.startswith("kernel ")
+    assert machine.startswith("my machine ")
+    assert '"kernel_id": "aaaaaaaa-0000-4000-8000-00000000000a"' in machine
