@@ -53,7 +53,7 @@ LIBRARY = Picture(
             1,
             3,
             "exceptions types redaction urls options metadata streams transport discovery routing"
-            " service audit copying fixture",
+            " definitions service audit copying fixture",
         ),
         "fixture": Package(2, 3),
         "nova": Package(2, 1, "exceptions urls metadata streams backends transfers conf service"),

@@ -207,21 +207,22 @@ def describe_non_uuid(image: ImageRecords) -> str | None:
     return None if UUID.fullmatch(image.image_id) else f"the id is {quote_value(image.image_id)}"
 
 
-_WITH_DATA = frozenset({"active", "deactivated"})
+#: Statuses of images that have data.
+WITH_DATA = frozenset({"active", "deactivated"})
 
 
 def describe_missing_formats(image: ImageRecords) -> str | None:
     missing = [
         name for name in ("disk_format", "container_format") if image.attribute(name) is None
     ]
-    if not missing or image.status not in _WITH_DATA:
+    if not missing or image.status not in WITH_DATA:
         return None
     return f"has no {' and no '.join(missing)}"
 
 
 def describe_missing_checksum(image: ImageRecords) -> str | None:
     has_hash = image.is_multihash and image.attribute("os_hash_value")
-    if image.attribute("checksum") or has_hash or image.status not in _WITH_DATA:
+    if image.attribute("checksum") or has_hash or image.status not in WITH_DATA:
         return None
     size = image.attribute("size")
     return f"{size} bytes without a checksum" if size else None

@@ -12,6 +12,7 @@ import dataclasses
 
 from glance_compat.audit import detectors
 from glance_compat.audit.detectors import Detector
+from glance_compat.audit.examinations import Examination
 from glance_compat.metadata.fields import ATTRIBUTE_CHARACTERS
 from glance_compat.metadata.property_names import SERVER_OWNED_PREFIX
 from glance_compat.metadata.v1_limits import V1_LINE_BYTES
@@ -29,12 +30,15 @@ class Kind:
 
     :param name: a unique name, which scripts can rely on.
     :param severity: one of :data:`SEVERITIES`.
-    :param target_apis: the kind affects a move to these APIs.
+    :param target_apis: the kind affects a move to these APIs; empty for a kind that has nothing to
+        do with a move.
     :param meaning: an explanation for readers who do not know the APIs, with the source of each
         fact.
     :param to_do: what the operator can do about it.
     :param detect: a function that recognises the kind in the records of an image; None if the kind
-        is not about the content of an image.
+        is not about the content of one image.
+    :param begin: the class of an examination that needs more than the records of one image, or
+        None.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Kind:
     meaning: str
     to_do: str
     detect: Detector | None = None
+    begin: type[Examination] | None = None
 
 
 _V1, _V2, _BOTH = ("v1",), ("v2",), ("v1", "v2")

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 import yaml
 
 from glance_compat.audit.findings import Finding
-from glance_compat.audit.kinds import KINDS_BY_NAME
+from glance_compat.audit.sanity_kinds import ALL_KINDS_BY_NAME
 from glance_compat.cli.usage import UsageError, suggest
 from glance_compat.redaction import quote_value
 
@@ -104,9 +104,9 @@ def _check_entry(path: str, number: int, entry: object) -> Mapping[str, str]:
     if "reason" not in entry or len(entry) < 2:
         raise UsageError(f"{where} needs reason, and kind, image or property")
     kind = entry.get("kind")
-    if kind is not None and kind not in KINDS_BY_NAME:
+    if kind is not None and kind not in ALL_KINDS_BY_NAME:
         raise UsageError(
-            f"{where} has the unknown kind {quote_value(kind)}.{suggest(kind, KINDS_BY_NAME)}"
+            f"{where} has the unknown kind {quote_value(kind)}.{suggest(kind, ALL_KINDS_BY_NAME)}"
         )
     return typing.cast(Mapping[str, str], entry)
 

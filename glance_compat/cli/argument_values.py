@@ -60,19 +60,29 @@ def parse_size(text: str) -> int:
 _AGES = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
-def parse_age(text: str) -> str:
-    """Return the value of the filter ``created_at`` for images older than an age such as "30d".
+def parse_duration(text: str) -> datetime.timedelta:
+    """Return a duration such as "30d".
 
-    :raises ValueError: it is not an age.
+    :raises ValueError: it is not a duration, or is longer than Python can represent.
     """
     number, unit = text[:-1], text[-1:]
     if unit not in _AGES or not number.isdecimal():
         raise ValueError(
             f"must be a number with m, h, d or w, such as 30d, not {quote_value(text)}"
         )
-    now = datetime.datetime.now(datetime.timezone.utc)
     try:
-        when = now - datetime.timedelta(seconds=int(number) * _AGES[unit])
+        return datetime.timedelta(seconds=int(number) * _AGES[unit])
+    except OverflowError:
+        raise ValueError(f"is too long: {quote_value(text)}") from None
+
+
+def parse_age(text: str) -> str:
+    """Return the value of the filter ``created_at`` for images older than an age such as "30d".
+
+    :raises ValueError: it is not an age.
+    """
+    try:
+        when = datetime.datetime.now(datetime.timezone.utc) - parse_duration(text)
     except OverflowError:
         raise ValueError(f"is longer ago than any image: {quote_value(text)}") from None
     return f"lt:{when.isoformat()}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``glance-compat audit``: report what moving from v1 to v2, or back, would change or lose.
+"""``glance-compat audit``: report what a move between v1 and v2 would change, or what is wrong.
 
 What must live here: the command and its exit code. What must not: the output format
 (``audit_rows`` and ``audit_report``), the repairs (``audit_fixes``), or the code that reads images
@@ -18,8 +18,10 @@ from cliff.lister import Lister
 from cliff.utils import terminal_width
 
 from glance_compat import exceptions
+from glance_compat.audit.findings import Examiner
 from glance_compat.audit.reader import Reader, find_readable_apis, offers, v1_lists, v2_lists
 from glance_compat.cli import (
+    audit_circumstances,
     audit_fixes,
     audit_rows,
     audit_selection,
@@ -46,7 +48,7 @@ _STREAMED = frozenset({"csv", "value"})
 
 
 class Audit(Lister):
-    """Report what moving from v1 to v2, or back, would change or lose for each image.
+    """Report what a move between v1 and v2 would change in images, or what is wrong with them.
 
     Reads all images that the user may see, over each Images API that the endpoint offers, and
     writes nothing. Shows a summary and the findings of each image; with -c, --long, --summary or
@@ -93,6 +95,7 @@ class Audit(Lister):
         if fix is not None:
             check_columns(parsed_args.columns, audit_rows.REPAIRS)
             return self._repair(fix, parsed_args)
+        audit_selection.check(parsed_args)
         columns = audit_rows.SUMMARY if parsed_args.summary else audit_rows.LONG
         check_columns(parsed_args.columns, columns)
         return self._audit(parsed_args)
@@ -101,7 +104,8 @@ class Audit(Lister):
         accepted = _read_accepted(parsed_args)
         target = cloud.Cloud(self.app.options)
         discovery = _discover(target, self.app.options.api_version)
-        apis, gaps = find_readable_apis(discovery, self.app.options.api_version)
+        readable, gaps = find_readable_apis(discovery, self.app.options.api_version)
+        apis = audit_circumstances.choose_apis(readable, parsed_args)
         lists = {
             "v1": v1_lists(deleted=parsed_args.deleted),
             "v2": v2_lists(discovery.capabilities),
@@ -111,14 +115,20 @@ class Audit(Lister):
             {api: target.dispatcher(api_version=api[1:]) for api in apis},
             parsed_args.page_size,
         )
-        tally = Tally(gaps)
         owner = (
             target.find_project_id(parsed_args.owner, parsed_args.project_domain)
             if parsed_args.owner
             else None
         )
         selection = select(parsed_args, owner, has_v1=offers(discovery, 1))
-        found = collect_findings(reader, tally, selection, self._progress(parsed_args), accepted)
+        circumstances, more_gaps = audit_circumstances.describe(
+            target, selection.kinds, parsed_args
+        )
+        tally = Tally(selection.filter_gaps([*gaps, *more_gaps]))
+        examiner = Examiner(selection.kinds, circumstances)
+        found = collect_findings(
+            reader, tally, examiner, selection, self._progress(parsed_args), accepted
+        )
         # If no list can be read, raise the error as any other command does.
         first = list(itertools.islice(found, 1))
         if reader.failed:

@@ -31,7 +31,7 @@ class Command(typing.NamedTuple):
 COMMANDS: Mapping[str, Command] = {
     "audit": Command(
         "glance_compat.cli.audit:Audit",
-        "Report what moving from v1 to v2, or back, would change or lose for each image",
+        "Report what a move between v1 and v2 would change in images, or what is wrong with them",
     ),
     "complete": Command(
         "glance_compat.cli.complete:Complete",

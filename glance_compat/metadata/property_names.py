@@ -30,6 +30,15 @@ SERVER_OWNED_PREFIX = "os_glance_"
 #: Properties whose value is a JSON document, as defined by Nova.
 STRUCTURED = frozenset({"block_device_mapping", "mappings"})
 
+#: The properties of an image's signature, its hash method, its key type and its certificate (the
+#: same in Nova, Cinder and Glance).
+SIGNATURE_PROPERTIES = (
+    "img_signature",
+    "img_signature_hash_method",
+    "img_signature_key_type",
+    "img_signature_certificate_uuid",
+)
+
 
 def property_to_str(value: object) -> str | None:
     """Return the value of a property in an image dict as a string, or None for None.

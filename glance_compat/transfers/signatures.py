@@ -19,16 +19,13 @@ from collections.abc import Iterator, Sequence
 
 from glance_compat import exceptions
 from glance_compat.metadata.fields import Image
+from glance_compat.metadata.property_names import SIGNATURE_PROPERTIES
 from glance_compat.redaction import describe_error
 from glance_compat.routing.references import check_path_segment
 
 LOG = logging.getLogger(__name__)
 
-#: The names of the signature properties of an image (the same in Nova, Cinder and Glance).
-SIGNATURE = "img_signature"
-HASH_METHOD = "img_signature_hash_method"
-KEY_TYPE = "img_signature_key_type"
-CERTIFICATE = "img_signature_certificate_uuid"
+SIGNATURE, HASH_METHOD, KEY_TYPE, CERTIFICATE = SIGNATURE_PROPERTIES
 
 #: Modules whose exceptions never have credentials in their messages. Messages of key managers and
 #: other libraries may contain a token.

@@ -33,6 +33,7 @@ from glance_compat import (
     exceptions,
 )
 from glance_compat.audit.kinds import KINDS_BY_NAME
+from glance_compat.audit.sanity_kinds import ALL_KINDS_BY_NAME
 from glance_compat.cli import audit_rows
 from glance_compat.fixture import GlanceFixture
 from glance_compat.metadata import fields
@@ -140,6 +141,11 @@ AUDIT_KINDS = {
     *("multiple-locations", "server-owned-property", "no-owner", "one-api-only"),
     *("unreadable-image", "partly-inspected", "v1-not-read", "v2-not-read", "lists-not-read"),
     "list-incomplete",
+}
+SANITY_KINDS = {
+    *("broken-signature", "stuck-image", "unusable-format", "unverifiable-data"),
+    *("invalid-property", "same-name", "unowned-image", "small-min-disk", "same-data"),
+    *("unavailable-image", "unlisted-image", "no-successor", "definitions-not-read"),
 }
 
 
@@ -498,3 +504,4 @@ def test_retry_hooks_keep_their_names() -> None:
 def test_audit_keeps_its_columns_and_kinds() -> None:
     assert audit_rows.LONG == AUDIT_COLUMNS
     assert KINDS_BY_NAME.keys() == AUDIT_KINDS
+    assert ALL_KINDS_BY_NAME.keys() == AUDIT_KINDS | SANITY_KINDS

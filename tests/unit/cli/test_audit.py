@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import json
 import tracemalloc
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from glance_compat.audit.examinations import Circumstances
+from glance_compat.audit.findings import Examiner
 from glance_compat.audit.kinds import KINDS, KINDS_BY_NAME
 from glance_compat.audit.reader import Pair, Reader, pair_records
 from glance_compat.cli.accepted import Accepted
@@ -357,9 +360,11 @@ def peak_bytes(images: int) -> int:
 
     reader = Endless({"v1": [], "v2": []}, {})
     progress = Progress(None, on_terminal=False)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    examiner = Examiner(KINDS, Circumstances(now=now))
     tracemalloc.start()
     try:
-        rows = collect_findings(reader, Tally(), Selection(KINDS), progress, Accepted())
+        rows = collect_findings(reader, Tally(), examiner, Selection(KINDS), progress, Accepted())
         assert sum(1 for one in rows if one.kind.name == "percent-encoded") == images
         return tracemalloc.get_traced_memory()[1]
     finally:

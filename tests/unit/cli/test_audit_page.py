@@ -24,6 +24,9 @@ pytestmark = sdk_may_warn
 PAGE = Path(__file__).parents[3] / "docs" / "audit.rst"
 TEXT = PAGE.read_text()
 
+#: The data of two images of the example.
+DISK: Mapping[str, Any] = {"data": b"a disk", "disk_format": "raw", "container_format": "bare"}
+
 #: The cloud of the example.
 CLOUD: tuple[Mapping[str, Any], ...] = (
     {
@@ -37,7 +40,8 @@ CLOUD: tuple[Mapping[str, Any], ...] = (
         "properties": {"owner": "platform team"},
     },
     {"id": "2d7b59c3-8f74-4c7e-9f28-4bad2e3f9c03", "name": "windows", "tags": ["licensed"]},
-    {"id": "3e8c6ad4-9a85-4d8f-8a39-5cbe3f4aad04", "name": "cirros"},
+    {"id": "3e8c6ad4-9a85-4d8f-8a39-5cbe3f4aad04", "name": "cirros", **DISK},
+    {"id": "4f9d7be5-ab96-4e90-9b4a-6dcf405bbe05", "name": "cirros", **DISK},
 )
 
 
@@ -60,6 +64,7 @@ def said_to(argv: str) -> tuple[int, str]:
 EXAMPLES = [
     ("audit --target-api v2", 3),
     ("audit --summary -c severity -c kind -c images -c findings", 3),
+    ("audit --sanity", 3),
     ("audit --fix percent-encoded 0b5f37a1-6d52-4a5c-9d06-2f8e0c1d7a01 -c subject -c outcome", 0),
     ("audit --fix shadowed-property debian --all-projects -c subject -c outcome", 0),
 ]
