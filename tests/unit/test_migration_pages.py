@@ -6,6 +6,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import io
+import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping
@@ -24,7 +25,7 @@ from openstack.image.v2 import image as openstack_image
 from openstack.image.v2._proxy import Proxy
 
 from glance_compat import BoundImageService, ImageService, Options, exceptions
-from glance_compat.fixture import GlanceFixture
+from glance_compat.fixture import ORDINARY_PROJECT, ORDINARY_USER, GlanceFixture
 from tests.unit.cli.running import in_process, sdk_may_warn
 from tests.unit.manual import blocks, commands, literals, rows, sections
 
@@ -221,6 +222,41 @@ def test_both_calls_have_the_same_effect(
 def is_noop(line: str) -> bool:
     """Tell whether a call changes nothing of the images that the test has made."""
     return "reactivate" in line or "missing_id" in line
+
+
+@pytest.mark.parametrize("api", ["v1", "v2"])
+def test_new_client_takes_the_session_of_glanceclient(api: str) -> None:
+    first, second = blocks(GLANCECLIENT["Change the client"], "python")
+    with GlanceFixture((api,), images=[{"id": IDS["image_id"], "name": "server"}]) as glance:
+        # The old program chooses the version.
+        names: dict[str, Any] = {"session": glance.session()}
+        exec(first.replace('Client("2"', f'Client("{api[1]}"'), names)  # noqa: S102 - own text
+        for block in ("", second):
+            exec(block, names)  # noqa: S102 - it is the project's own text
+            assert names["images"].show(IDS["image_id"])["name"] == "server"
+        assert names["images"].discover().api == api
+
+
+@pytest.mark.parametrize("api", ["v1", "v2"])
+def test_new_client_takes_the_session_of_openstacksdk(
+    api: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    [block] = blocks(OPENSTACKSDK["Change the client"], "python")
+    with GlanceFixture((api,), images=[{"id": IDS["image_id"], "name": "server"}]) as glance:
+        auth = {
+            "auth_url": glance.auth_url,
+            "username": ORDINARY_USER,
+            "password": "any",
+            "project_name": ORDINARY_PROJECT,
+            "user_domain_id": "default",
+            "project_domain_id": "default",
+        }
+        file = tmp_path / "clouds.yaml"
+        file.write_text(json.dumps({"clouds": {"mycloud": {"auth": auth}}}))
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(file))
+        names: dict[str, Any] = {}
+        exec(block, names)  # noqa: S102 - it is the project's own text
+        assert names["images"].show(IDS["image_id"])["name"] == "server"
 
 
 def test_rows_have_two_calls_or_none() -> None:
