@@ -18,13 +18,17 @@ from cliff.utils import terminal_width
 #: Columns that never wrap, so that an id can be copied.
 _WHOLE = frozenset({"id", "member_id", "Field"})
 
+#: Maximum width of these columns, in characters: Keystone's longest ids. A user may write longer
+#: member ids, up to 255 characters.
+_LONGEST_ID = 64
+
 #: Width to which other columns may shrink, in characters; that of the values of one image is
 #: enough for an id.
 _LEAST, _LEAST_VALUE = 8, 36
 
 
 class FittingTable(cliff_table.TableFormatter):
-    """A table whose ids never wrap.
+    """A table whose ids never wrap, if they are as long as those of Keystone.
 
     If the terminal is too narrow for the columns, the last ones are left out, and a line says so.
     """
@@ -70,10 +74,11 @@ class FittingTable(cliff_table.TableFormatter):
 
 
 def _least_width(name: str, natural: int) -> int:
-    if name in _WHOLE:
+    if name in _WHOLE and natural <= _LONGEST_ID:
         return natural
+    least = _LEAST_VALUE if name == "Value" or name in _WHOLE else _LEAST
     # prettytable wraps values, but not the names of columns.
-    return min(natural, max(len(name), _LEAST_VALUE if name == "Value" else _LEAST))
+    return min(natural, max(len(name), least))
 
 
 def _total(widths: dict[str, int]) -> int:

@@ -42,6 +42,19 @@ def test_columns_that_do_not_fit_are_named(one: GlanceFixture) -> None:
     assert [name.strip() for name in header.strip("|").split("|")] == ["id", "name", "status"]
 
 
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_member_ids_that_no_keystone_has_may_wrap(glance: GlanceFixture, width: int) -> None:
+    glance.add_image({"id": ONE, "owner": "fixture-project", "visibility": "shared"})
+    for member in ("b" * 64, "a" * 255):
+        assert in_process("member", "add", ONE, member, *options(glance)).code == 0
+        outcome = in_process("member", "list", ONE, *options(glance), "--max-width", str(width))
+        assert outcome.code == 0
+        assert len(outcome.out.splitlines()[0]) <= max(width, 64 + 4)
+        assert ("status" in outcome.out.splitlines()[1]) == (len(member) == 255 or width > 64)
+        wanted = "a" * 36 if len(member) == 255 else member
+        assert wanted in outcome.out
+
+
 def test_narrowest_table_keeps_the_id(one: GlanceFixture) -> None:
     outcome = in_process("list", *options(one), "--max-width", "10")
     assert f"| {ONE} |" in outcome.out
