@@ -29,9 +29,10 @@ _FORMATS = ("disk_format", "container_format")
 class Import(Command):
     """Import the data of a queued image, or copy that of an active one to more stores.
 
-    With --uri, the server reads the data. With --file, it is uploaded; several stores get it from
-    the server then. With --store or --all-stores alone, the server copies the data that the image
-    has. What the server does itself is done when the command ends only if --wait is set.
+    With --uri, the server reads the data. With --file, it is uploaded, and the server stores it in
+    all of the stores. With --store or --all-stores alone, the server copies the data that the
+    image has. Without --wait, the command ends when the server has accepted the request; but an
+    upload into one store is complete when the command ends.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
