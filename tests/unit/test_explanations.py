@@ -120,7 +120,6 @@ def test_mark_is_that_of_the_worst_outcome(fault: str, column: str, mark: str) -
     assert reliability.mark(fault, column) == mark
 
 
-@pytest.mark.slow
 def test_page_on_retries_describes_what_follows_a_failure() -> None:
     lost = retries.FAILURES["it took effect, and the response was lost"]
     seen = {name: retries.observe(name, lost) for name in retries.DECISIONS}
@@ -133,7 +132,6 @@ def test_page_on_retries_describes_what_follows_a_failure() -> None:
     assert retries.observe("Upload from a pipe", "503") == "GET, DELETE, exception"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("failure", retries.FAILURES.values())
 def test_page_on_retries_agrees_with_the_table_of_faults(failure: str) -> None:
     for name, one in retries.DECISIONS.items():
