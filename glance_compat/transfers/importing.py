@@ -97,6 +97,7 @@ class Importer:
         order: Order,
     ) -> Image:
         """Import data into a queued image; see ``ImageService.import_data``."""
+        chosen = self._uploader.parse(image_meta).base
         queued = self._dispatcher.repeat(identity, lambda api: api.show(image_id))
         check_takes_data(queued, self._dispatcher.discover(identity).endpoint)
         request = order.request
@@ -104,7 +105,7 @@ class Importer:
             return self._uploader.update(
                 identity, image_id, image_meta, order.data, order.progress, purge=False
             )
-        _check_formats({**queued, **image_meta}, "the image has none, so pass them in image_meta")
+        _check_formats({**queued, **chosen}, "the image has none, so pass them in image_meta")
         if order.data is not None:
             # An image with staged data takes no other data, so all stores must exist.
             self._check_stores_exist(identity, request)

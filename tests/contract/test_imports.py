@@ -59,6 +59,9 @@ def test_data_is_imported_into_queued_image(site: Site, name: str) -> None:
     image_id = service.create(None, {"name": name, "properties": {"a": "b"}})["id"]
     with pytest.raises(exceptions.ImageBadRequest, match="disk_format and container_format"):
         service.import_data(None, image_id, uri=f"{site.source}/data")
+    wrong: Any = ["disk_format"]
+    with pytest.raises(exceptions.Invalid):
+        service.import_data(None, image_id, wrong, uri=f"{site.source}/data")
     image = service.import_data(None, image_id, FORMATS, uri=f"{site.source}/data")
     check(image, extended=True)
     assert (image["id"], image["status"], image["checksum"]) == (image_id, "active", MD5)
