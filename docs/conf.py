@@ -22,7 +22,7 @@ extensions = ["sphinx.ext.autodoc", "oslo_config.sphinxext", "reno.sphinxext"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_static_path = ["static"]
-html_css_files = ["tables.css"]
+html_css_files = ["widths.css"]
 html_title = f"{project} {version}"
 
 # The contents at the side of a page have ``show()``, not ``ImageService.show()``.
