@@ -14,8 +14,10 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from cliff.formatters.base import ListFormatter
 from cliff.lister import Lister
 from cliff.utils import terminal_width
+from stevedore import ExtensionManager
 
 from glance_compat import exceptions
 from glance_compat.audit.findings import Examiner
@@ -23,6 +25,7 @@ from glance_compat.audit.reader import Reader, find_readable_apis, offers, v1_li
 from glance_compat.cli import (
     audit_circumstances,
     audit_fixes,
+    audit_page_file,
     audit_rows,
     audit_selection,
     audit_summary,
@@ -55,6 +58,11 @@ class Audit(Lister):
     another format, rows for programs, and the summary on stderr. Exit code: 0 no findings, 1 the
     audit failed or is incomplete, 2 usage error, 3 findings.
     """
+
+    def _load_formatter_plugins(self) -> ExtensionManager[ListFormatter]:
+        plugins = super()._load_formatter_plugins()
+        plugins.extensions.append(audit_page_file.plugin())
+        return plugins
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the options of the command."""
@@ -91,6 +99,7 @@ class Audit(Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         """Return the column names, and an iterator that reads images and yields the rows."""
+        audit_page_file.check(parsed_args)
         fix = audit_fixes.parse_fix(parsed_args)
         if fix is not None:
             check_columns(parsed_args.columns, audit_rows.REPAIRS)
@@ -134,13 +143,14 @@ class Audit(Lister):
         if reader.failed:
             raise reader.errors[0]
         findings = itertools.chain(first, found)
+        self._finish = lambda: self._summarise(reader, tally, accepted, parsed_args)
         if _is_for_people(parsed_args):
             listed = list(findings)
             names = target.project_names() if any(one.owner for one in listed) else {}
             self._text = Report(listed, tally, reader.read, accepted, names)
-            self._finish = lambda: self._end_audit(reader, tally, parsed_args)
+            if parsed_args.formatter != audit_page_file.FORMAT:
+                self._finish = lambda: self._end_audit(reader, tally, parsed_args)
             return audit_rows.SHORT, ()
-        self._finish = lambda: self._summarise(reader, tally, accepted, parsed_args)
         if parsed_args.summary:
             collections.deque(findings, maxlen=0)
             return audit_rows.SUMMARY, audit_rows.summary_rows(tally, parsed_args.formatter)
@@ -153,9 +163,12 @@ class Audit(Lister):
         column_names: Sequence[str],
         data: Iterable[Sequence[Any]],
     ) -> int:
-        """Write the report for people, or the rows."""
+        """Write the report or the page for people, or the rows."""
         if self._text is None:
             return super().produce_output(parsed_args, column_names, data)
+        if parsed_args.formatter == audit_page_file.FORMAT:
+            audit_page_file.write(self._text, parsed_args.output)
+            return 0
         is_terminal = self.app.stdout.isatty() or parsed_args.fit_width
         width = parsed_args.max_width or (is_terminal and terminal_width()) or WIDTH
         with_summary = bool(self.app.options.verbose_level)
@@ -167,7 +180,8 @@ class Audit(Lister):
         self, reader: Reader, tally: Tally, accepted: Accepted, parsed_args: argparse.Namespace
     ) -> int:
         if self.app.options.verbose_level or tally.failed:
-            kinds = () if parsed_args.summary else audit_summary.format_kinds(tally)
+            is_short = parsed_args.summary or parsed_args.formatter == audit_page_file.FORMAT
+            kinds = () if is_short else audit_summary.format_kinds(tally)
             totals = audit_summary.format_totals(reader.read, tally, accepted)
             for line in ("", *totals, *kinds):
                 self.app.stderr.write(f"{line}\n")
@@ -210,7 +224,8 @@ class Audit(Lister):
 def _is_for_people(parsed_args: argparse.Namespace) -> bool:
     """Return whether to write a report for people instead of rows with columns."""
     wants_rows = parsed_args.columns or parsed_args.long or parsed_args.sort_columns
-    return parsed_args.formatter == "table" and not wants_rows and not parsed_args.summary
+    is_table = parsed_args.formatter == "table" and not wants_rows and not parsed_args.summary
+    return is_table or parsed_args.formatter == audit_page_file.FORMAT
 
 
 def _discover(target: cloud.Cloud, pinned: str) -> Discovery:

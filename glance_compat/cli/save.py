@@ -4,18 +4,15 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import logging
 import typing
-from collections.abc import Iterator
 
 from cliff.command import Command
 
 from glance_compat.cli import cloud, progress
 from glance_compat.cli.argument_values import STANDARD
 from glance_compat.cli.references import Finder
-from glance_compat.cli.usage import OutputError, UsageError
-from glance_compat.redaction import quote_value
+from glance_compat.cli.usage import UsageError, file_errors
 
 LOG = logging.getLogger(__name__)
 
@@ -56,7 +53,7 @@ class Save(Command):
         image_id = Finder(target, service).find(parsed_args.image)["id"]
         with progress.transfer(self.app, "Downloading") as report:
             if stream is None:
-                with _file_errors(parsed_args.file):
+                with file_errors(parsed_args.file):
                     service.download(
                         None,
                         image_id,
@@ -76,20 +73,3 @@ class Save(Command):
                 " the output"
             )
         return typing.cast(typing.TextIO, self.app.stdout).buffer
-
-
-@contextlib.contextmanager
-def _file_errors(path: str) -> Iterator[None]:
-    """Convert the error of a file to an OutputError with its name, not that of the part beside it.
-
-    :param path: the file that the user named.
-    """
-    try:
-        yield
-    except BrokenPipeError:
-        # The reader of a FIFO closed it; that has its own exit code.
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {quote_value(path)}: {error.strerror or error}"
-        ) from error

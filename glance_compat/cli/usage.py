@@ -39,6 +39,23 @@ class OutputError(CommandError):
 
 
 @contextlib.contextmanager
+def file_errors(path: str) -> Iterator[None]:
+    """Convert the error of a file to an OutputError with its name, not that of the part beside it.
+
+    :param path: the file that the user named.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        # The reader of a FIFO closed it; that has its own exit code.
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {quote_value(path)}: {error.strerror or error}"
+        ) from error
+
+
+@contextlib.contextmanager
 def require_extra(extra: str) -> Iterator[None]:
     """Convert a ModuleNotFoundError into an error that names the command to install the package.
 
