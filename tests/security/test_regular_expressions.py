@@ -63,6 +63,7 @@ WORST: dict[str, tuple[Make, ...]] = {
     # cli
     r"[0-9a-f]{32}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}": (repeat("a"),),
     r"[\\$`]": (repeat("$"), repeat("a")),
+    r"[\w.@+-]+": (repeat("a", after=" "),),
     # definitions
     r"[+-]?[0-9]+": (repeat("1", after="x"),),
     r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?": (
@@ -116,7 +117,7 @@ WORST: dict[str, tuple[Make, ...]] = {
     ),
     # backends
     r"(?!\.{1,2}\Z)[ -.0-~]+": (repeat("a", before="."), repeat(".")),
-    r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)": (repeat("1", before="bytes "),),
+    r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)": (repeat("1", before="bytes "),),
     # options
     r"[a-z][a-z0-9_]{0,99}": (repeat("a"),),
     r"[a-z][a-z0-9+.-]*": (repeat("a", after=" "),),

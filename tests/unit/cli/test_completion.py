@@ -121,11 +121,16 @@ def test_words_are_completed(shell: list[str], tmp_path: Path, line: str, words:
     assert completed(shell, line, tmp_path) == words
 
 
-def test_clouds_are_listed_without_names_that_a_shell_evaluates() -> None:
+def test_clouds_are_listed_without_names_that_a_shell_evaluates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "clouds.yaml"
+    # openstacksdk searches the folder that was the current one when it was imported.
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(file))
     assert in_process("complete", "--clouds") == Outcome(0, "", "")
-    Path("clouds.yaml").write_text(CLOUDS)
+    file.write_text(CLOUDS)
     assert in_process("complete", "--clouds") == Outcome(0, "lab\nlab-2\nother\n", "")
-    Path("clouds.yaml").write_text("clouds: [")
+    file.write_text("clouds: [")
     assert in_process("complete", "--clouds") == Outcome(0, "", "")
 
 
