@@ -8,8 +8,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+#: The releases of the other clients. Older ones retry other requests.
+RELEASES = {"python-glanceclient": "4.13", "openstacksdk": "4.22"}
+
 #: The titles of the columns after the first one.
-CLIENTS = ("glance-compat", "Nova 34's own module", "python-glanceclient", "openstacksdk")
+CLIENTS = (
+    "glance-compat",
+    "Nova 34's own module",
+    *(f"{name} {release}" for name, release in RELEASES.items()),
+)
 
 
 class Row(NamedTuple):
