@@ -150,7 +150,8 @@ OVER_V1 = (
     refused(
         "v1-takes-other-ids",
         PIKE,
-        "Ids without dashes and in capitals are taken as they are; what is no UUID is 400.",
+        "Ids without dashes and in capitals are stored unchanged; an id that is not a UUID is"
+        " 400.",
         create(_REFUSED, "{'id': '0000"),
         create(_REFUSED, "{'id': 'not-a-uuid'}"),
         create("test_requested_id_is_used"),
@@ -204,13 +205,13 @@ OVER_V1 = (
     bridged(
         "v1-location",
         PIKE,
-        "A location is 201, active, with the size that its server tells.",
+        "A location is 201, active, with the size that its server reports.",
         create("test_location_makes_image_active"),
     ),
     bridged(
         "v1-location-of-another-size",
         PIKE,
-        "A location whose size is not the one that was given is 409 and leaves a queued image.",
+        "A location whose size differs from the requested one is 409 and leaves a queued image.",
         create("test_location_with_wrong_size_is_refused"),
     ),
     bridged(
@@ -339,7 +340,7 @@ OVER_V2 = (
     refused(
         "v2-inspects-data",
         ONLY_33,
-        "qcow2 that is none is 415; the image is queued again and takes no data any more.",
+        "Data that is not qcow2 is 415; the image is queued again and accepts no more data.",
         create("test_data_of_wrong_format_is_unacceptable"),
         states("test_image_with_refused_data_can_only_be_deleted"),
         wire("v2 upload that is not what it says"),
@@ -393,7 +394,7 @@ OVER_V2 = (
     bridged(
         "v2-locations-api-answers-first",
         ONLY_33,
-        "It answers 202 before it has looked. An image whose location is of no use is queued"
+        "The response 202 comes before the check. An image whose location is unusable is queued"
         " again, without a word; one without formats keeps its location and stays queued. The"
         " property os_glance_import_task is there for as long as it works.",
         giving("test_unreadable_location_raises_bad_request"),

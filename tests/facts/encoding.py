@@ -32,7 +32,7 @@ VALUES = (
     bridged(
         "v1-values-are-utf-8",
         PIKE,
-        "A header's value is UTF-8 bytes; it is decoded, and v2 shows the same text.",
+        "A header's value is UTF-8 bytes; it is decoded, and v2 shows the same string.",
         properties("test_property_values_survive_create"),
         properties("test_properties_are_readable_over_the_other_api"),
         wire("v1 encodings"),
@@ -48,7 +48,7 @@ VALUES = (
     bridged(
         "v1-never-unquotes",
         PIKE,
-        "Percent-encoded text is stored as it is sent.",
+        "A percent-encoded string is stored as it is sent.",
         properties("test_property_values_survive_create"),
         corpus("test_show_differs_only_by_known_deviations", "v1 texts"),
         wire("v1 encodings"),
@@ -79,7 +79,7 @@ VALUES = (
     deviation(
         "v1-empty-is-null",
         PIKE,
-        "An empty value is stored as NULL: HEAD leaves it out, v1's list says null, v2 says ''.",
+        "An empty value is stored as NULL: HEAD omits it, v1's list has null, v2 has ''.",
         "head-empty-property",
         corpus("test_show_differs_only_by_known_deviations", "v1 empty property"),
         update("test_empty_value_is_stored"),
@@ -103,14 +103,14 @@ VALUES = (
     refused(
         "folded-lines-cut-the-connection",
         PIKE,
-        "A value with a line break closes the connection without an answer.",
+        "A value with a line break closes the connection without a response.",
         properties("test_property_unsupported_on_v1_is_refused", "a\\\\nb"),
         properties("test_property_unsupported_on_v1_is_refused_in_update", "a\\\\nb"),
     ),
     refused(
         "cr-and-nul-are-stored",
         PIKE,
-        "A bare CR or NUL in a value is stored, and spoils the next answer.",
+        "A bare CR or NUL in a value is stored, and damages the next response.",
         properties("test_property_unsupported_on_v1_is_refused", "a\\\\x00b"),
         wire("v1 headers that libraries refuse to send"),
     ),
@@ -205,14 +205,14 @@ NAMES = (
         "other-letters-in-a-name",
         PIKE,
         "A name that is not ASCII cannot be sent over v1, and is 500 on v2 of 15.0.2; v2 of 33"
-        " takes it.",
+        " accepts it.",
         properties("test_property_name_with_non_ascii_letters_needs_glance_33"),
         wire("v2 create with custom names"),
     ),
     refused(
         "v1-takes-odd-names",
         PIKE,
-        "v1 takes a/b and a property without a name, which HTTP does not allow in a"
+        "v1 accepts a/b and a property without a name, which HTTP does not allow in a"
         " header's name.",
         properties("test_property_unsupported_on_v1_is_refused", "{'a/b': 'x'}"),
         properties("test_property_unsupported_on_v1_is_refused", "{'': 'x'}"),
@@ -228,7 +228,7 @@ NAMES = (
     refused(
         "v1-takes-names-of-attributes",
         PIKE,
-        "v1 takes properties called owner, status, visibility, location and so on.",
+        "v1 accepts properties called owner, status, visibility, location and so on.",
         create("test_refused_metadata_leaves_no_image", "{'properties': {'owner': 'x'}}"),
         update("test_refused_update_changes_nothing", "{'properties': {'owner': 'x'}}"),
         unit_image("test_is_reserved_is_true_for_reserved_names"),
@@ -273,14 +273,14 @@ ATTRIBUTES = (
     bridged(
         "virtual-size-none",
         PIKE,
-        "virtual_size None is taken for null by v1, read-only on v2.",
+        "v1 treats virtual_size None as null; on v2 it is read-only.",
         create("test_metadata_is_stored", "'deleted_at': None"),
         wire("v1 values that are taken"),
     ),
     refused(
         "every-other-text-is-false",
         PIKE,
-        "is_public, protected and deleted take any text they do not know for False, silently.",
+        "For is_public, protected and deleted any unknown string is False, without an error.",
         create("test_refused_metadata_leaves_no_image", "{'is_public': 'maybe'}"),
         create("test_refused_metadata_leaves_no_image", "{'protected': 'maybe'}"),
         wire("v1 values that are taken"),
@@ -357,7 +357,7 @@ ATTRIBUTES = (
     bridged(
         "copy-from-has-a-header-of-its-own",
         PIKE,
-        "x-image-meta-copy_from is taken and ignored; only x-glance-api-copy-from works.",
+        "x-image-meta-copy_from is accepted and ignored; only x-glance-api-copy-from works.",
         create("test_copy_from_copies_data_on_v1"),
         unit_image("test_to_v1_headers_encodes_attributes_and_properties"),
         wire("v1 values that are taken"),
@@ -388,7 +388,7 @@ READING = (
     deviation(
         "head-can-be-forged",
         PIKE,
-        "A well-formed header after a line break cannot be told from a true one.",
+        "A well-formed header after a line break cannot be distinguished from a real one.",
         "head-forged-header",
         corpus("test_show_differs_only_by_known_deviations", "v2 forged property"),
         corpus("test_show_differs_only_by_known_deviations", "v2 forged checksum"),
@@ -607,7 +607,7 @@ TYPES = (
     refused(
         "ids-are-dashed",
         BOTH,
-        "An id of v2 must be a UUID with dashes; v1 takes others as they are.",
+        "An id of v2 must be a UUID with dashes; v1 accepts other forms unchanged.",
         create("test_refused_metadata_leaves_no_image", "{'id': '0000"),
         create("test_requested_id_is_used"),
         wire("v2 create with ids"),

@@ -25,8 +25,8 @@ FACTS = (
     bridged(
         "errors-are-html",
         BOTH,
-        "An error is HTML or text, or with Accept: application/json an object whose message holds"
-        " HTML.",
+        "An error is HTML or plain text, or with Accept: application/json an object whose"
+        " message holds HTML.",
         unit_wire("test_error_message_is_one_short_line"),
         refusals("test_not_found_error_has_all_details"),
         wire("error bodies"),
@@ -72,7 +72,8 @@ FACTS = (
     bridged(
         "no-429",
         BOTH,
-        "Glance itself never says 429; 503 comes from sources and stores that are not available.",
+        "Glance itself never returns 429; 503 comes from sources and stores that are not"
+        " available.",
         unit_wire("test_error_carries_status_request_id_and_endpoint"),
         unit_wire("test_retry_after_is_seconds_or_none"),
     ),
@@ -102,7 +103,7 @@ FACTS = (
         "no-authentication",
         BOTH,
         "Without keystone in the pipeline, images have no owner and no token is needed.",
-        "Such a server is not told from others: requests go out without a token when there is no"
-        " plugin, and what is public is what the policy says.",
+        "Such a server cannot be distinguished from others: requests go out without a token when"
+        " there is no plugin, and the policy decides what is public.",
     ),
 )

@@ -26,7 +26,8 @@ FACTS = (
     bridged(
         "sqlite-name-filter",
         PIKE,
-        "A filter by text that is not ASCII is 500 on v1 and v2, over SQLite; 33 finds the image.",
+        "A filter by a string that is not ASCII is 500 on v1 and v2, over SQLite; 33 finds the"
+        " image.",
         lists("test_library_filters_values_refused_in_queries", "letters"),
         lists("test_library_filters_tags_refused_in_queries"),
         unit_listing("test_rejected_filter_value_is_not_sent_again"),
@@ -34,7 +35,7 @@ FACTS = (
     bridged(
         "front-end-lengths",
         BOTH,
-        "A query that is longer than the front end takes is 414: 4094 bytes with gunicorn, more"
+        "A query that is longer than the front end accepts is 414: 4094 bytes with gunicorn, more"
         " with that of 15.0.2.",
         lists("test_library_filters_values_refused_in_queries", "a long property"),
         lists("test_impossible_value_matches_nothing_without_a_request"),

@@ -53,7 +53,7 @@ WHO = (
     refused(
         "v1-is-public-of-another-kind",
         PIKE,
-        "is_public empty or of another text is 400.",
+        "is_public that is empty or another string is 400.",
         lists(_SENSELESS, "{'is_public': ''}"),
         lists(_SENSELESS, "{'is_public': 'maybe'}"),
         wire("v1 filters"),
@@ -93,7 +93,7 @@ WHO = (
     bridged(
         "v2-is-public-is-a-property",
         BOTH,
-        "is_public is taken for a property by v2: no image.",
+        "v2 treats is_public as a property: no image.",
         lists("test_filter_selects_images", "demo-{'is_public': True}"),
         unit_filters("test_is_public_and_visibility_public_match_the_same_images"),
         wire("who sees what in v2"),
@@ -112,7 +112,7 @@ FILTERS = (
         "v1-ignores-unknown-filters",
         PIKE,
         "v1 ignores what it does not know (owner, size, id, tag, visibility ...): the list is not"
-        " filtered. v2 takes it for a property.",
+        " filtered. v2 treats it as a property.",
         lists(_SENSELESS, "{'bogus': '1'}"),
         unit_filters("test_unknown_filter_is_refused"),
         wire("v1 filters"),
@@ -137,7 +137,7 @@ FILTERS = (
     bridged(
         "property-filters",
         BOTH,
-        "v1 takes property-NAME, v2 NAME; names and values are compared exactly.",
+        "The filter is property-NAME on v1, NAME on v2; names and values are compared exactly.",
         lists("test_filter_selects_images", "{'property-kind': 'Kind: a,b'}"),
         lists("test_filter_selects_images", "{'property-os_type': 'linux'}"),
         unit_filters("test_property_filter_loses_only_its_prefix"),
@@ -146,7 +146,7 @@ FILTERS = (
     bridged(
         "property-values-have-no-operators",
         BOTH,
-        "in:a,b, quotes and colons in a property's filter are text.",
+        "in:a,b, quotes and colons in a property's filter are compared literally.",
         lists("test_filter_selects_images", "{'property-kind': 'Kind: a,b'}"),
         wire("v1 filters"),
         wire("v2 filters"),
@@ -154,7 +154,7 @@ FILTERS = (
     bridged(
         "operators",
         BOTH,
-        "name, id, status and the formats take in: and eq:; another text with a colon is 500 on v1"
+        "name, id, status and the formats accept in: and eq:; another colon is 500 on v1"
         " and 400 on v2.",
         lists("test_filter_selects_images", "{'name': 'a:b'}"),
         lists("test_filter_selects_images", "{'name': 'in:x,y'}"),
@@ -197,7 +197,7 @@ FILTERS = (
     bridged(
         "protected-in-lower-case",
         BOTH,
-        "v2 takes protected=true and false alone; v1 any case.",
+        "v2 accepts protected=true and false only; v1 any case.",
         lists("test_filter_selects_images", "{'protected': True}"),
         lists("test_filter_selects_images", "{'protected': 'True'}"),
         wire("v2 filters"),
@@ -214,7 +214,7 @@ FILTERS = (
     deviation(
         "tags",
         BOTH,
-        "tag may be given several times on v2, and all must fit; v1 ignores it.",
+        "tag may be repeated on v2, and all must match; v1 ignores it.",
         "needs-v2",
         lists("test_filter_selects_images", "{'tag': ['t1', 't2']}"),
         deviations("test_v2_only_calls_are_refused_on_v1", "detail tag"),
@@ -247,7 +247,7 @@ PAGES = (
     bridged(
         "v1-sorts-by-one-key",
         PIKE,
-        "Of several sort keys v1 takes the first; sort= is ignored.",
+        "Of several sort keys v1 uses the first; sort= is ignored.",
         lists("test_sort_by_several_keys"),
         lists("test_marker_works_with_several_sort_keys"),
         unit_listing("test_library_sorts_by_several_keys"),
@@ -281,7 +281,7 @@ PAGES = (
     bridged(
         "limits",
         BOTH,
-        "limit 0 is an empty list, -1 and text are 400.",
+        "limit 0 is an empty list, -1 and non-numbers are 400.",
         lists("test_limit_counts_all_pages", "0-None"),
         lists("test_invalid_list_argument_is_refused_without_a_request", "{'limit': -1}"),
         wire("v1 filters"),

@@ -113,7 +113,7 @@ SHOW = (
     deviation(
         "v1-tells-no-locations",
         BOTH,
-        "direct_url and locations are never told by v1; on v2 where the site permits it.",
+        "v1 never returns direct_url and locations; v2 does where the site permits it.",
         "locations",
         deviations("test_v1_shows_no_locations"),
         small("test_hidden_locations_are_shown_as_empty"),
@@ -150,7 +150,7 @@ SHOW = (
     fixture_only(
         "schemas-need-a-token",
         BOTH,
-        "The schema of an image needs a token, and allows further properties of text.",
+        "The schema of an image needs a token, and allows further string properties.",
         wire("schemas"),
     ),
 )
@@ -198,7 +198,7 @@ DATA = (
     fixture_only(
         "ranges",
         BOTH,
-        "v1 ignores Range; v2 answers 206, 416 or 400, with the MD5 of the whole.",
+        "v1 ignores Range; v2 returns 206, 416 or 400, with the MD5 of the whole.",
         wire("v2 ranges"),
         wire("v1 ignores ranges"),
     ),
@@ -292,7 +292,7 @@ DELETE = (
     deviation(
         "delete-deactivated-later",
         PIKE,
-        "With delayed_delete, v2 answers 400 to an admin who deletes a deactivated image; v1"
+        "With delayed_delete, v2 returns 400 to an admin who deletes a deactivated image; v1"
         " deletes it.",
         "delayed-deletion",
         small("test_admin_deletes_deactivated_image"),
@@ -300,7 +300,7 @@ DELETE = (
     bridged(
         "delete-in-use",
         BOTH,
-        "An image that its store says is in use is 409.",
+        "An image that its store reports as in use is 409.",
         "tests/unit/test_exceptions.py::test_status_maps_to_its_error",
     ),
     bridged(
@@ -313,7 +313,7 @@ DELETE = (
     bridged(
         "delete-at-once",
         BOTH,
-        "Several deletions of one image at the same time are all told that it is done.",
+        "Several deletions of one image at the same time all succeed.",
         states("test_second_deletion_is_not_found"),
     ),
     bridged(

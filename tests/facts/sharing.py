@@ -22,7 +22,7 @@ FACTS = (
     deviation(
         "what-is-told-of-a-member",
         BOTH,
-        "v1 tells can_share of a member, v2 its status and times.",
+        "v1 returns can_share of a member, v2 its status and times.",
         "member-details",
         deviations("test_member_details_differ_by_api"),
         members("test_can_share_is_reported_on_v1"),
@@ -31,7 +31,7 @@ FACTS = (
     bridged(
         "listing-members",
         BOTH,
-        "v2 answers 403 unless the visibility is shared.",
+        "v2 returns 403 unless the visibility is shared.",
         members("test_unshared_image_has_no_members"),
         wire("v2 members of private images"),
     ),
@@ -47,7 +47,7 @@ FACTS = (
     deviation(
         "members-of-what-is-not-shared",
         BOTH,
-        "v1 adds members to private, public and community images; v2 answers 403.",
+        "v1 adds members to private, public and community images; v2 returns 403.",
         "members-of-unshared-images",
         deviations("test_unshared_images_accept_members_on_v1"),
         wire("v1 members of other visibilities"),
@@ -124,7 +124,7 @@ FACTS = (
     fixture_only(
         "shared-images",
         PIKE,
-        "/v1/shared-images/PROJECT lists the images that a project was given.",
+        "/v1/shared-images/PROJECT lists the images that are shared with a project.",
         wire("v1 shared images"),
     ),
     bridged(

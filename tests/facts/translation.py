@@ -76,7 +76,7 @@ FACTS = (
     bridged(
         "nova-passes-none-through",
         BOTH,
-        "A property of None is 400, or the text None.",
+        "A property of None is 400, or the string None.",
         create("test_metadata_is_stored", "'gone': None"),
         update("test_update_merges_or_purges_properties", "{'a': None"),
     ),

@@ -80,7 +80,7 @@ PURGE = (
     bridged(
         "null-properties-over-v2",
         BOTH,
-        "v2 takes no null for a property; '' and removal are two things.",
+        "v2 rejects null for a property; '' and removal are different.",
         update("test_empty_value_survives_purge_and_update"),
         update("test_update_merges_or_purges_properties", "{'a': None"),
         wire("v2 patch of properties"),
@@ -187,7 +187,7 @@ ATTRIBUTES = (
     bridged(
         "v1-makes-everything-shared",
         PIKE,
-        "is_public False, or any text that is not true, makes a private or community image"
+        "is_public False, or any string that is not true, makes a private or community image"
         " shared.",
         update("test_update_changes_visibility"),
         wire("v1 visibility"),
@@ -213,7 +213,7 @@ DATA = (
     bridged(
         "data-for-a-queued-image",
         BOTH,
-        "A queued image takes data: with its metadata on v1, by a second request on v2.",
+        "A queued image accepts data: with its metadata on v1, in a second request on v2.",
         update("test_queued_image_gets_its_data"),
         update("test_queued_image_accepts_whole_dict_with_data"),
     ),
@@ -236,7 +236,7 @@ DATA = (
     bridged(
         "a-location-in-an-update",
         PIKE,
-        "A queued image that is given a location is active; for another it is 400 on v1, and a"
+        "A location makes a queued image active; for any other image it is 400 on v1, and a"
         " second location on v2.",
         update("test_location_in_update_activates_queued_image"),
     ),
@@ -275,7 +275,7 @@ WHOSE = (
     deviation(
         "v2-loses-updates",
         BOTH,
-        "Of twelve writers of different properties all were told 200 and four or five were kept.",
+        "Twelve writers of different properties all got 200; four or five were stored.",
         "concurrent-updates",
         deviations("test_concurrent_updates_lose_changes_on_v2"),
         writers("test_concurrently_undone_change_is_repeated"),

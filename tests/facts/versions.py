@@ -160,7 +160,7 @@ FACTS = (
     bridged(
         "a-version-in-an-endpoint",
         CLIENT,
-        "glanceclient takes an endpoint that ends in /v1 for either version.",
+        "glanceclient accepts an endpoint that ends in /v1 for either version.",
         unit_discovery("test_version_in_path_does_not_pin"),
         real_discovery("test_version_in_endpoint_does_not_pin"),
         unit_takeover("test_client_with_endpoint_and_token_is_read"),
