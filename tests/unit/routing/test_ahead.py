@@ -48,7 +48,7 @@ def glance(server: GlanceFixture) -> Iterator[GlanceFixture]:
 
 
 def service_of(glance: GlanceFixture, api: str, **options: typing.Any) -> ImageService:
-    options = {"api_version": api, "connect_timeout": 5, "read_timeout": 30, **options}
+    options = {"api_version": api, "connect_timeout": 30, "read_timeout": 60, **options}
     return ImageService(glance.session(), endpoint_override=glance.url, options=Options(**options))
 
 
@@ -226,7 +226,7 @@ def test_permanent_failure_uses_every_attempt(glance: GlanceFixture, api: str) -
 
 @pytest.mark.slow
 def test_deadline_limits_the_page_ahead(glance: GlanceFixture, api: str) -> None:
-    service = service_of(glance, api, deadline=2)
+    service = service_of(glance, api, deadline=3)
     found = begin_page_that_stalls(glance, service, api, faults.Stalled())
     begun = time.monotonic()
     with pytest.raises(exceptions.DeadlineExceeded):
@@ -289,6 +289,7 @@ def test_call_has_the_context_variables_of_its_caller() -> None:
     assert begun.result() == "caller"
 
 
+@pytest.mark.slow
 def test_thread_that_does_not_end_does_not_hold_up_its_caller() -> None:
     stopped = threading.Event()
     begun = Ahead(stopped.wait, CancellableDeadline(60), stopped.wait, lambda *_: False)

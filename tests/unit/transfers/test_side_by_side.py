@@ -56,7 +56,7 @@ def glance(server: GlanceFixture) -> Iterator[GlanceFixture]:
 def service_of(
     glance: GlanceFixture, connections: int = 4, *, user: str = "", **options: typing.Any
 ) -> ImageService:
-    options = {"api_version": "2", "connect_timeout": 5, "stall_timeout": 30, **options}
+    options = {"api_version": "2", "connect_timeout": 30, "stall_timeout": 60, **options}
     return ImageService(
         glance.session(),
         endpoint_override=glance.url,
@@ -205,7 +205,7 @@ def test_stalled_range_is_fetched_again(
 ) -> None:
     glance.faults.add(fault, "GET", FILE, nth=3)
     with retry.without_pauses():
-        service_of(glance, stall_timeout=1).download(None, IMAGE, dst_path=tmp_path / "image")
+        service_of(glance, stall_timeout=2).download(None, IMAGE, dst_path=tmp_path / "image")
     assert (tmp_path / "image").read_bytes() == DATA
     assert threads() == []
 
