@@ -21,7 +21,7 @@ from glance_compat.cli.audit_report import Report
 from glance_compat.cli.audit_summary import WORST_FIRST
 from glance_compat.cli.formatting import escape_controls
 
-_COLUMNS = ("severity", "kind", "image", "id", "project", "subject", "details")
+_COLUMNS = ("severity", "kind", "id", "image", "project", "subject", "details")
 
 #: Width of the longest bar.
 _BAR = 100
@@ -89,16 +89,16 @@ def _kinds(report: Report) -> Iterator[str]:
 
 
 def _projects(report: Report) -> Iterator[str]:
-    yield _table_head(("project", *WORST_FIRST))
+    yield _table_head(("project", *WORST_FIRST), "narrow")
     for owner, counts in report.projects():
         cells = "".join(f'<td class="number">{counts[name] or ""}</td>' for name in WORST_FIRST)
         yield f"<tr><td>{_escape(report.project(owner))}</td>{cells}</tr>\n"
     yield "</tbody></table>\n"
 
 
-def _table_head(names: Iterable[str]) -> str:
+def _table_head(names: Iterable[str], style: str = "") -> str:
     cells = "".join(f'<th scope="col">{_escape(name)}</th>' for name in names)
-    return f"<table><thead><tr>{cells}</tr></thead><tbody>\n"
+    return f'<table class="{style}"><thead><tr>{cells}</tr></thead><tbody>\n'
 
 
 def _findings(report: Report) -> Iterator[str]:
@@ -115,14 +115,14 @@ def _findings(report: Report) -> Iterator[str]:
 
 def _row(finding: Finding, report: Report) -> str:
     is_about_image = finding.image_id is not None
+    words = (finding.kind.name, finding.image_id or "")
     texts = (
-        finding.kind.name,
         finding.name or "",
-        finding.image_id or "",
         report.project(finding.owner) if is_about_image else "",
         finding.match.subject,
         finding.match.details,
     )
     severity = finding.kind.severity
-    cells = "".join(f"<td>{_escape(text)}</td>" for text in texts)
+    cells = "".join(f'<td class="word">{_escape(word)}</td>' for word in words)
+    cells += "".join(f"<td>{_escape(text)}</td>" for text in texts)
     return f'<tr><td data-rank="{SEVERITIES.index(severity)}">{severity}</td>{cells}</tr>\n'

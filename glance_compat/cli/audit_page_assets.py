@@ -20,6 +20,7 @@ th button:focus-visible { outline: 2px solid; }
 th[aria-sort=ascending] button::after { content: " \\2191"; }
 th[aria-sort=descending] button::after { content: " \\2193"; }
 .number { text-align: right; }
+.narrow { width: auto; }
 .word { white-space: nowrap; }
 .bar { width: 12rem; }
 svg { display: block; width: 100%; height: 1rem; }
