@@ -24,6 +24,7 @@ PATIENCE = 300
 
 #: Shows each page in a frame, and writes the names of those whose content is wider than its box.
 SCRIPT = """
+const PARTS = ".content, .table-wrapper, img, svg";
 const tooWide = [];
 const isWider = element => element.scrollWidth > element.clientWidth + 1;
 for (const url of URLS) {
@@ -33,7 +34,7 @@ for (const url of URLS) {
     document.body.append(frame);
     await new Promise(resolve => { frame.onload = resolve; });
     const page = frame.contentDocument;
-    const boxes = [page.scrollingElement, ...page.querySelectorAll(".table-wrapper, img, svg")];
+    const boxes = [page.scrollingElement, ...page.querySelectorAll(PARTS)];
     for (const box of boxes.filter(box => box.clientWidth && isWider(box))) {
         tooWide.push([url.split("/").pop(), box.tagName, box.textContent.trim().slice(0, 40)]);
     }
