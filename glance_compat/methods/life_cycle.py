@@ -23,9 +23,11 @@ class LifeCycleMethods(ServiceMethods):
 
     @context_first
     def deactivate(self, context: object, image_id: str) -> Image:
-        """Deactivate an image: only admins can read its data. Requires v2.3.
+        """Deactivate an image, so that no caller can download its data. Requires v2.3.
 
-        Nothing changes if the image is deactivated already.
+        The library refuses a download to every caller. Over v2 the server itself would serve the
+        data to an admin, over v1 to no caller (verified on Glance 15.0.2). Nothing changes if the
+        image is deactivated already.
 
         :param context: the caller's request context, or None for the service's own credentials.
         :param image_id: an id, or an href of the image service.
