@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 import time
@@ -71,6 +72,42 @@ def _one_image(source: ImageService, target: ImageService, mib: int, rounds: int
     )
 
 
+#: Large images that several workers copy.
+_LARGE_IMAGES = 8
+
+
+def _large_images(
+    servers: tuple[Server, Server], source: ImageService, target: ImageService, mib: int
+) -> tables.Table:
+    """Compare copies side by side with what the processors allow.
+
+    The limit is the data divided by the time that all processors together would need for the
+    processor time that this process and both servers have used.
+    """
+    block = bytes(2**20)
+    for number in range(_LARGE_IMAGES):
+        meta = {"name": str(number), "properties": {"benchmark": "large"}, **FORMATS}
+        source.create(None, meta, (block for _ in range(mib)))
+    steps = plan(source, target, target_context=_Context, filters={"property-benchmark": "large"})
+
+    def used() -> float:
+        return time.process_time() + sum(one.usage().cpu for one in servers)
+
+    lines = []
+    for workers in (1, 4):
+        before, begun = used(), time.perf_counter()
+        report = sync(steps, workers=workers)
+        seconds, cpu = time.perf_counter() - begun, used() - before
+        assert not report.failed
+        for step in report.steps:
+            target.delete(None, str(step.target_id))
+        rate = _LARGE_IMAGES * mib / seconds
+        limit = _LARGE_IMAGES * mib / cpu * len(os.sched_getaffinity(0))
+        lines.append([str(workers), f"{rate:.0f}", f"{limit:.0f}", f"{rate / limit:.2f}"])
+    heads = ["workers", "MiB/s", "limit of the processors, MiB/s", "ratio"]
+    return tables.Table(f"{_LARGE_IMAGES} images of {mib} MiB", heads, lines)
+
+
 def _many_images(source: ImageService, target: ImageService, count: int) -> tables.Table:
     for number in range(count):
         meta = {"name": str(number), "properties": {"benchmark": "small"}, **FORMATS}
@@ -94,9 +131,9 @@ def _many_images(source: ImageService, target: ImageService, count: int) -> tabl
 
 
 def run(mib: int, count: int, rounds: int) -> list[tables.Table]:
-    """Measure copies of one large image, and of many small ones.
+    """Measure copies of one large image, of several side by side, and of many small ones.
 
-    :param mib: the size of the large image.
+    :param mib: the size of the large image; each of the several has a quarter of it.
     :param count: the number of small images.
     :param rounds: copies of the large image, of which the median counts.
     """
@@ -104,5 +141,6 @@ def run(mib: int, count: int, rounds: int) -> list[tables.Table]:
         source, target = _service(old), _service(new)
         return [
             _one_image(source, target, mib, rounds),
+            _large_images((old, new), source, target, max(1, mib // 4)),
             _many_images(source, target, count),
         ]

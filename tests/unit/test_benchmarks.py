@@ -157,9 +157,11 @@ def test_embedded_server_is_measured_beside_another() -> None:
     assert float(memory_table.rows[0][1]) > 1
 
 
+@pytest.mark.slow
 def test_copies_are_measured_beside_each_half_alone() -> None:
-    one, many = copies.run(1, 3, 1)
+    one, several, many = copies.run(1, 3, 1)
     assert [row[0] for row in one.rows] == ["download", "upload", "copy"]
+    assert [row[0] for row in several.rows] == ["1", "4"]
     assert [row[0] for row in many.rows] == ["1", "4"]
 
 
