@@ -10,6 +10,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from keystoneauth1 import token_endpoint
 from keystoneauth1.session import Session
 from openstack.image.v2 import image as openstack_image
 from openstack.image.v2._proxy import Proxy
+from packaging.version import Version
 
 from glance_compat import BoundImageService, ImageService, Options, exceptions
 from glance_compat.fixture import ORDINARY_PROJECT, ORDINARY_USER, GlanceFixture
+from tests.clients.comparison import RELEASES
 from tests.unit.cli.running import in_process, sdk_may_warn
 from tests.unit.manual import blocks, commands, literals, rows, sections
 
@@ -118,6 +121,12 @@ def ours(glance: GlanceFixture, token: str = ADMIN) -> dict[str, Any]:
     return {"images": service.bound()}
 
 
+def is_older(table: str) -> bool:
+    """Return whether the installed client is older than the release that its page describes."""
+    name = "openstacksdk" if table == "openstacksdk" else "python-glanceclient"
+    return Version(metadata.version(name)) < Version(RELEASES[name])
+
+
 def run(lines: Iterable[str], names: dict[str, Any]) -> Any:
     """Run lines of code; return the value of the last one."""
     *before, last = lines
@@ -204,7 +213,12 @@ def test_both_calls_have_the_same_effect(
                 glance.run_tasks()
             names = {**VARIABLES, **connect(glance), "data": io.BytesIO(DATA)}
             before = stored(glance)
-            result = run(lines, names)
+            try:
+                result = run(lines, names)
+            except AttributeError:
+                if folder == "theirs" and is_older(table):
+                    pytest.skip("an older release of the client has no such method")
+                raise
             is_read = READS.match(our_lines[-1]) is not None and "dst_path" not in our_lines[-1]
             outcomes.append((keys_of(result) if is_read else None, stored(glance)))
             # A pair that does nothing would be equal, too.
