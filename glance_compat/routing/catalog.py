@@ -9,7 +9,10 @@ reading contexts (``context``).
 from __future__ import annotations
 
 import contextlib
+import functools
+import logging
 import typing
+import weakref
 from collections.abc import Sequence
 
 from keystoneauth1 import plugin as ksa_plugin
@@ -21,6 +24,11 @@ from glance_compat.redaction import PrivateUrl, quote_value, redact_url
 from glance_compat.transport.client import Identity
 from glance_compat.transport.error_mapping import plugin_errors
 from glance_compat.urls import is_http
+
+LOG = logging.getLogger(__name__)
+
+#: Auth plugins whose catalog was searched for several regions.
+_SEARCHED: weakref.WeakSet[ksa_plugin.BaseAuthPlugin] = weakref.WeakSet()
 
 
 def check_endpoints(
@@ -97,6 +105,10 @@ def find_endpoint(identity: Identity, session: ksa_session.Session, catalog: Cat
         if found is None and plugin is not None:
             with contextlib.suppress(exceptions.NoUsableVersion):
                 found = _find_in_plugin(session, plugin, catalog)
+            if found is not None and catalog.region_name is None and plugin not in _SEARCHED:
+                _SEARCHED.add(plugin)
+                names = sorted(_regions_of(plugin, session, catalog))
+                _warn_of_regions(*names[:_SHOWN_REGIONS])
     if found is None:
         raise exceptions.NoUsableVersion(
             f"the service catalog has no endpoint of {catalog.describe()};"
@@ -119,15 +131,36 @@ def _describe_regions(identity: Identity, session: ksa_session.Session, catalog:
     """Return the regions of the plugins' catalogs that have an image endpoint, as a clause."""
     names: set[str] = set()
     for plugin in (identity.auth, identity.service_auth, session.auth):
-        if catalog.region_name is None or not hasattr(plugin, "get_access"):
-            continue
-        # The token was fetched before; the message must not fail over another problem.
-        with contextlib.suppress(exceptions.GlanceCompatError), plugin_errors("listing regions"):
-            found = typing.cast(typing.Any, plugin).get_access(session).service_catalog
-            endpoints = found.get_endpoints_data(service_type=catalog.service_type)
-            names |= {quote_value(one.region_name) for some in endpoints.values() for one in some}
+        if catalog.region_name is not None:
+            names |= _regions_of(plugin, session, catalog)
     shown = ", ".join(sorted(names)[:_SHOWN_REGIONS])
     return f" the regions with one are {shown};" if names else ""
+
+
+def _regions_of(
+    plugin: ksa_plugin.BaseAuthPlugin | None, session: ksa_session.Session, catalog: Catalog
+) -> set[str]:
+    """Return the quoted names of the regions with an image endpoint in a plugin's catalog."""
+    names: set[str] = set()
+    if not hasattr(plugin, "get_access"):
+        return names
+    # The token was fetched before; the message must not fail over another problem.
+    with contextlib.suppress(exceptions.GlanceCompatError), plugin_errors("listing regions"):
+        found = typing.cast(typing.Any, plugin).get_access(session).service_catalog
+        endpoints = found.get_endpoints_data(service_type=catalog.service_type)
+        names |= {quote_value(one.region_name) for some in endpoints.values() for one in some}
+    return names
+
+
+@functools.lru_cache(maxsize=64)
+def _warn_of_regions(*names: str) -> None:
+    """Log a warning, once for the same regions: lru_cache skips further calls."""
+    if len(names) > 1:
+        LOG.warning(
+            "The service catalog has image endpoints in several regions, and region_name is not"
+            " set, so the first endpoint is used; the regions are %s",
+            ", ".join(names),
+        )
 
 
 def find_in_context(entries: object, catalog: Catalog) -> str | None:

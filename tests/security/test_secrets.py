@@ -344,7 +344,7 @@ def test_process_caches_no_urls() -> None:
         if hasattr(value, "cache_info") and value.__module__ == name
     }
     # Their arguments are names of properties, classes, versions and parts of images, metadata
-    # definitions, or none; and in the two _warn functions messages with redacted URLs.
+    # definitions, or none; and in three _warn functions messages with redacted URLs, and regions.
     assert cached <= {
         "glance_compat.backends.v1.images._warn_folding",
         "glance_compat.conf._own_options",
@@ -357,6 +357,7 @@ def test_process_caches_no_urls() -> None:
         "glance_compat.metadata.image_records._names",
         "glance_compat.metadata.image_records.v1_reader",
         "glance_compat.metadata.image_records.v2_reader",
+        "glance_compat.routing.catalog._warn_of_regions",
         "glance_compat.transport.response_reader._reading_class",
         "glance_compat.transport.sessions._overridden_by",
         "glance_compat.transport.sessions._view_class",

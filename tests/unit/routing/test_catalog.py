@@ -9,6 +9,7 @@ from keystoneauth1 import session as ksa_session
 
 from glance_compat import ImageService, Options
 from glance_compat.exceptions import Invalid, InvalidOption
+from glance_compat.fixture import GlanceFixture
 from glance_compat.routing import catalog
 from glance_compat.routing.catalog import Catalog, find_every_endpoint, find_in_context
 from glance_compat.transport.client import Identity
@@ -178,6 +179,27 @@ def test_malformed_catalog_is_refused(entries: object) -> None:
 )
 def test_incomplete_catalog_has_no_endpoint(entries: object) -> None:
     assert find_in_context(entries, Catalog()) is None
+
+
+@pytest.mark.parametrize(
+    ("regions", "region_name", "warnings"),
+    [(("north", "south"), None, 1), (("north", "south"), "south", 0), (("north",), None, 0)],
+)
+def test_several_regions_without_region_name_are_a_warning(
+    regions: tuple[str, ...],
+    region_name: str | None,
+    warnings: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    catalog._warn_of_regions.cache_clear()
+    with GlanceFixture(regions=regions) as glance:
+        for _ in range(2):
+            service = ImageService(glance.session(), region_name=region_name)
+            assert service.detail(None) == []
+            assert service.detail(None) == []
+    found = [one.getMessage() for one in caplog.records if "several regions" in one.getMessage()]
+    assert len(found) == warnings
+    assert all(one.endswith("the regions are 'north', 'south'") for one in found)
 
 
 def test_describe_lists_catalog_query() -> None:
