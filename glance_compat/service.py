@@ -731,6 +731,8 @@ def _check_count(value: object, name: str, minimum: int) -> int | None:
     if isinstance(value, str) and value.isdecimal() and len(value) <= _DIGITS:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-        raise exceptions.Invalid(f"{name} must be a whole number of at least {minimum}")
+        raise exceptions.Invalid(
+            f"{name} must be a whole number of at least {minimum}, not {quote_value(value)}"
+        )
     # No list is longer than that, and servers accept a limit of this size.
     return min(value, _MOST)

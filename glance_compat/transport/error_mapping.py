@@ -160,8 +160,10 @@ def translated_errors(
         )
         usual = advice_for(ours, status, service)
         advice = _CERTIFICATES.format(service) if is_rejected else usual
+        # The subject names the request to the image service, but not those of an auth plugin.
+        request = _request_of(chain) if service == _IDENTITY else ""
         failure = ours(
-            f"{subject} failed: {_reason(chain)}. {advice}",
+            f"{subject} failed: {request}{_reason(chain)}. {advice}",
             status=status,
             **details,
         )
@@ -295,6 +297,13 @@ def _describe_response(error: _HttpError) -> str:
     asked = f"{method} {redact_url(url)} returned " if url else ""
     identified = f" (request id {request_id})" if _REQUEST_ID.fullmatch(request_id) else ""
     return f"{asked}{error.http_status} {shown}".rstrip(" .") + identified
+
+
+def _request_of(chain: Sequence[BaseException]) -> str:
+    """Return the method and the URL of the request that was not answered, with a colon, or ""."""
+    requested = (getattr(one, "request", None) for one in chain)
+    found = next((one for one in requested if isinstance(one, requests.PreparedRequest)), None)
+    return f"{found.method} {redact_url(found.url)}: " if found and found.url else ""
 
 
 def _reason(chain: Sequence[BaseException]) -> str:

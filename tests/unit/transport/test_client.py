@@ -860,7 +860,7 @@ def test_identity_error_has_status_and_request_id_once(
 
 def test_failed_identity_service_is_not_blamed_on_glance(server: ScriptedServer) -> None:
     auth = v3.Password(
-        "http://127.0.0.1:1",
+        "http://user:hunter3@127.0.0.1:1/v3",
         username="user",
         password="hunter2",
         user_domain_id="default",
@@ -868,8 +868,9 @@ def test_failed_identity_service_is_not_blamed_on_glance(server: ScriptedServer)
     )
     with pytest.raises(GlanceConnectionFailed, match="token") as caught:
         wire_to(server.url, ksa_session.Session(auth=auth)).send(SHOW)
-    assert "GET" not in str(caught.value)
-    assert "hunter2" not in str(caught.value)
+    request = "POST http://127.0.0.1:1/v3/auth/tokens"
+    assert f"failed: {request}: Connection refused. Check" in str(caught.value)
+    assert "hunter" not in str(caught.value)
 
 
 # ---------------------------------------------------------------------------------------------
