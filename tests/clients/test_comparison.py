@@ -125,6 +125,7 @@ def test_property_without_a_value(glance: GlanceFixture) -> None:
     assert [one.name for one in glance.images.values()] == ["one"]
 
 
+@pytest.mark.slow
 def test_connection_that_breaks_during_an_upload(glance: GlanceFixture) -> None:
     def interrupt() -> None:
         glance.faults.add(faults.ResetDuring(), "PUT", FILE)

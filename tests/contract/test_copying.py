@@ -139,6 +139,7 @@ PAIRS = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @PAIRS
 def test_odd_images_arrive_whole_or_are_refused(
     source_api: str, target_api: str, release: str

@@ -160,6 +160,7 @@ def test_failed_build_shows_its_log(builder: Builder) -> None:
     assert not builder.is_current(topology.KEYSTONE_30)
 
 
+@pytest.mark.slow
 def test_removed_environment_stops_its_processes(builder: Builder) -> None:
     target = builder.layout.environment(topology.KEYSTONE_30)
     left_over = program(target / "bin" / "pip", "sleep 600; echo never")
@@ -226,6 +227,7 @@ def await_child(leader: psutil.Process) -> psutil.Process:
     return patience(leader.children)[0]
 
 
+@pytest.mark.slow
 def test_stopped_server_ends_with_its_children(tmp_path: Path) -> None:
     log = tmp_path / "log"
     running = processes.start(
@@ -284,6 +286,7 @@ def test_server_failing_at_start_shows_its_log(tmp_path: Path) -> None:
         processes.await_answer("sample", running, "http://127.0.0.1:9/", 200, log, seconds=20)
 
 
+@pytest.mark.slow
 def test_await_answer_times_out_for_silent_server(tmp_path: Path) -> None:
     log = tmp_path / "log"
     running = processes.start(

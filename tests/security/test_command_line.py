@@ -65,6 +65,7 @@ def test_log_file_is_private_and_has_no_secret(
             assert secret not in written
 
 
+@pytest.mark.slow
 def test_traceback_has_no_password_of_auth_url(monkeypatch: pytest.MonkeyPatch) -> None:
     log_in(monkeypatch, f"http://user:{PASSWORD}@127.0.0.1:1/v3")
     for argv in (("list",), ("list", "--debug")):

@@ -41,6 +41,7 @@ def fail(url: str) -> tuple[weakref.ref[typing.Any], str]:
     return weakref.ref(auth), str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FAILURES)
 def test_cached_failure_holds_no_reference_to_caller(kind: str) -> None:
     with RawServer(lambda received: [FAILURES[kind]]) as server:

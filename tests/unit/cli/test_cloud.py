@@ -176,6 +176,7 @@ def test_unknown_region_is_no_usable_version(
     assert "the regions with one are 'first', 'second';" in outcome.error
 
 
+@pytest.mark.slow
 def test_unreachable_keystone_is_connection_failed(
     monkeypatch: pytest.MonkeyPatch, cloud: keystone.Keystone
 ) -> None:

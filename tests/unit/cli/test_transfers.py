@@ -284,6 +284,7 @@ def test_failed_save_leaves_the_file_as_it_was(
     assert [one.name for one in tmp_path.iterdir()] == ["saved"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to_file", [True, False])
 def test_damaged_data_is_an_error(stored: GlanceFixture, tmp_path: Path, to_file: bool) -> None:
     [image_id] = (one.id for one in stored.images.values() if one.name == "disk")

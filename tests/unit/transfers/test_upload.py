@@ -162,6 +162,7 @@ def test_unseekable_data_is_retried_if_not_started(glance: GlanceFixture) -> Non
     assert stored(glance) == [("pipe", DATA)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failure", FAILURES)
 def test_attempts_are_limited(glance: GlanceFixture, failure: Failure) -> None:
     service, failing = service_over(glance, failure, times=99, max_attempts=2)

@@ -293,6 +293,7 @@ def test_deadline_ends_slow_error_body_of_transfer(method: str, status: bytes) -
         assert seconds_until(DeadlineExceeded, lambda: transport.send(request)) < SOON
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunked", [True, False])
 def test_slow_data_is_not_a_stall(chunked: bool) -> None:
     # The transfer takes longer than the stall timeout, but no pause does.

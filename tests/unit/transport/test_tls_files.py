@@ -143,6 +143,7 @@ def test_unusable_file_of_environment_is_named(
         show(server.url, api)
 
 
+@pytest.mark.slow
 def test_files_are_not_read_for_http(place: Place) -> None:
     missing = str(place.folder / "missing.pem")
     with ScriptedServer() as server:
