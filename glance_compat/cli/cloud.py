@@ -192,7 +192,9 @@ def _resolve(
         # Imported here because it imports the whole SDK, which is slow.
         from glance_compat.cli import clouds_yaml
     asked, variables = _read_options(options), _read_variables() if with_variables else {}
-    name = asked.pop("cloud", None) or (os.environ.get("OS_CLOUD") if with_variables else None)
+    variable = os.environ.get("OS_CLOUD") if with_variables else None
+    # An empty variable is not set, as for openstack.
+    name = asked.pop("cloud", None) or variable or None
     try:
         file = clouds_yaml.read(
             name,

@@ -241,6 +241,13 @@ def test_lone_cloud_is_used_without_its_name(cloud: Cloud) -> None:
 
 
 @pytest.mark.usefixtures("file")
+def test_empty_cloud_variable_is_not_set(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OS_CLOUD", "")
+    listed()
+    assert cloud.user["name"] == FILE_USER
+
+
+@pytest.mark.usefixtures("file")
 @pytest.mark.parametrize("more", [(), ("--os-region-name", "one"), ("--os-interface", "public")])
 def test_endpoint_alone_sends_no_token_of_lone_cloud(cloud: Cloud, more: tuple[str, ...]) -> None:
     listed("--endpoint", cloud.elsewhere.url, *more)
