@@ -118,7 +118,7 @@ SANITY_KINDS: tuple[Kind, ...] = (
         name="unavailable-image",
         severity="note",
         target_apis=(),
-        meaning="The image is deactivated: only an admin can read its data.",
+        meaning="The image is deactivated: its owner and other users cannot download its data.",
         to_do="Reactivate it, or delete it if it is no longer under examination.",
         detect=detectors.for_image(detectors.match_status("deactivated")),
     ),

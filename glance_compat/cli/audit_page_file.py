@@ -43,7 +43,7 @@ class _Page(ListFormatter):
         stdout: typing.TextIO,
         parsed_args: argparse.Namespace,
     ) -> None:
-        """Raise NotImplementedError: :func:`write` writes the page, which is no list."""
+        """Raise NotImplementedError; cliff requires the method, but :func:`write` is used."""
         raise NotImplementedError
 
 

@@ -38,8 +38,8 @@ class Job:
     :param image: the source.
     :param wanted: the metadata that the copy must have.
     :param decision: what has to be done.
-    :param named: the images of the source that its properties name, by id, and whether they must
-        be copied first, or else only if that succeeds.
+    :param named: the ids of the source's images that its properties name. The value is True if
+        this image can be copied only after that one; for False it is copied without it too.
     """
 
     planned: Planned

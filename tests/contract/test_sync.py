@@ -98,7 +98,7 @@ def test_failed_kernel_leaves_its_machine_for_the_next_run() -> None:
         assert set(actions(plan(source, target)).values()) == {"present"}
 
 
-def test_failed_upload_over_v1_is_repeated_under_another_id() -> None:
+def test_failed_v1_upload_is_retried_with_new_id() -> None:
     with cloud("v2", images=[described(id=KERNEL)]) as (source, _), cloud("v1") as (target, to):
         to.faults.add(Status(503), method="PUT", path="/v1/images/*", times=2)
         with retry.without_pauses():

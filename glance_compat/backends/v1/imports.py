@@ -52,9 +52,9 @@ class V1Imports(V1Images):
 
     def can_import(self, request: ImportRequest) -> bool:
         if request.uri is None:
-            raise self._unsupported("glance-direct", f"import_image with {request.argument}")
+            raise self._unsupported("glance-direct", f"import with {request.argument}")
         if request.stores or request.all_stores:
-            raise self._unsupported("stores", "import_image with stores")
+            raise self._unsupported("stores", "import with stores")
         return True
 
     def create_by_import(

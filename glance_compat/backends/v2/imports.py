@@ -73,12 +73,12 @@ class V2Imports(V2Images):
 
     def _check_stores(self, request: ImportRequest) -> None:
         """Raise UnsupportedByVersion if the server cannot import into these stores."""
-        self._require("stores", "import_image with stores")
+        self._require("stores", "import with stores")
         offered = self._get_offer().version
         if offered < _SEVERAL_STORES and (request.all_stores or len(request.stores) > 1):
             needed = support.format_version(_SEVERAL_STORES)
             raise exceptions.UnsupportedByVersion(
-                f"{needed} (import_image with several stores)",
+                f"{needed} (import with several stores)",
                 support.format_version(offered),
                 endpoint=self._transport.endpoint,
             )

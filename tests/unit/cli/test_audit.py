@@ -127,7 +127,7 @@ def test_expected_kinds_are_found(apis: tuple[str, ...]) -> None:
         (("--kind", "tags"), ["tags"]),
     ],
 )
-def test_move_to_v1_is_shown_on_request_if_v1_is_not_offered(
+def test_target_api_option_shows_hidden_v1_findings(
     argv: tuple[str, ...], kinds: list[str]
 ) -> None:
     with on(("v2",)) as glance:
@@ -140,7 +140,7 @@ def test_move_to_v1_is_shown_on_request_if_v1_is_not_offered(
     assert (note in outcome.err.splitlines()) is (argv == ())
 
 
-def test_findings_about_a_move_to_v1_do_not_count_if_v1_is_not_offered() -> None:
+def test_hidden_v1_findings_do_not_change_exit_code() -> None:
     with on(("v2",), images=[{"name": "plain", "tags": ["a"]}]) as glance:
         assert audited(glance, "-f", "json").code == 0
         assert audited(glance, "-f", "json", "--target-api", "both").code == 3

@@ -59,7 +59,7 @@ def audited(glance: GlanceFixture, *argv: str) -> Outcome:
     return in_process("audit", *options(glance, "admin:admin-project:admin"), *argv)
 
 
-def test_report_begins_with_summary_and_groups_by_image() -> None:
+def test_report_has_summary_then_findings_by_image() -> None:
     with on() as glance:
         outcome = audited(glance)
     assert outcome.out[: len(REPORT)] == REPORT
